@@ -12,7 +12,7 @@ import typer
 from kvplan import __version__
 from kvplan.cli import importing, validating
 from kvplan.cli import options as o
-from kvplan.engines import EXACT
+from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError, OptionsError, UnitError
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def _fit(
     max_num_seqs: o.MaxNumSeqs = None,
     prefix_caching: o.PrefixCaching = None,
     dcp: o.Dcp = 1,
+    settings: o.Settings = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
@@ -119,6 +120,7 @@ def _fit(
         max_num_seqs=max_num_seqs,
         prefix_caching=prefix_caching,
         dcp=dcp,
+        settings=o.as_settings(settings),
     )
     answer = ask()
     if as_json:
@@ -135,7 +137,7 @@ def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | No
     """Return what vLLM would hold in the memory that the formula was given, or why it would not start."""
     if answer.engine != "exact":
         return None
-    same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT.utilization}
+    same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
     try:
         other = ask(engine="vllm", **same)
     except KvplanError as error:
@@ -177,6 +179,7 @@ def _size(
     max_num_batched_tokens: o.MaxNumBatchedTokens = None,
     prefix_caching: o.PrefixCaching = None,
     dcp: o.Dcp = 1,
+    settings: o.Settings = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """What a token, a sequence and a batch take."""
@@ -197,6 +200,7 @@ def _size(
         max_num_batched_tokens=max_num_batched_tokens,
         prefix_caching=prefix_caching,
         dcp=dcp,
+        settings=o.as_settings(settings),
     )
     if as_json:
         _print_json(answer.to_dict())

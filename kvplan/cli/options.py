@@ -1,13 +1,13 @@
 """The options of the commands, each said once, and how their text is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from kvplan.dtypes import kv_format_names
 from kvplan.engines import engine_names
-from kvplan.errors import UnitError
+from kvplan.errors import OptionsError, UnitError
 from kvplan.gpus import GPUS
 from kvplan.specs.catalogue import read_index
 from kvplan.units import parse_bytes, parse_count, parse_ratio
@@ -125,7 +125,7 @@ EncoderTokens = Annotated[
 Engine = Annotated[
     str,
     typer.Option(
-        help="Whose allocation rules: exact, vllm, vllm@0.19, transformers.",
+        help="Whose allocation rules: exact, vllm, vllm@0.19, sglang, trtllm, llamacpp, transformers.",
         autocompletion=_starting(engine_names),
     ),
 ]
@@ -177,3 +177,28 @@ Overhead = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")]
 Search = Annotated[str, typer.Argument(help="Show only names that contain this.", show_default=False)]
 KindName = Annotated[str | None, typer.Option("--kind", help="Only models with this attention kind.")]
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting that only this engine has, by its own name: swa_full_tokens_ratio=0.5.",
+        show_default=False,
+    ),
+]
+
+
+def as_settings(given: Sequence[str]) -> dict[str, str]:
+    """Return settings by name, hyphens read as underscores; raise OptionsError for what is not one."""
+    settings: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip().lstrip("-").replace("-", "_")
+        if not name or not equals or not value.strip():
+            raise OptionsError(
+                f"{text[:40]!r} is not a setting: write its name and value, as in kv_unified=true"
+            )
+        if settings.get(name, value) != value:
+            raise OptionsError(f"{name} is set twice: {settings[name]!r} and {value[:40]!r}")
+        settings[name] = value
+    return settings

@@ -4,31 +4,46 @@ How serving engines turn terms into memory: a value per engine and version, and 
 An engine's package is imported when it is asked for.
 """
 
-from kvplan.engines.base import Arrangement, Engine, EngineOptions, Line, Overhead, StartUp
+from collections.abc import Callable
+from importlib import import_module
+
+from kvplan.engines.base import (
+    Arrangement,
+    Engine,
+    EngineOptions,
+    Estimate,
+    Line,
+    Share,
+    StartUp,
+    Workload,
+)
 from kvplan.engines.exact import EXACT
 from kvplan.errors import UnknownNameError, did_you_mean
+
+_MAKERS = {
+    "exact": "kvplan.engines.exact:exact",
+    "vllm": "kvplan.engines.vllm.engine:vllm",
+    "transformers": "kvplan.engines.transformers_engine:transformers",
+}
+"""Where the function is that returns an engine by the rules of a release, or of the newest known one."""
 
 
 def engine_names() -> list[str]:
     """Return the names that `--engine` takes; `vllm@0.19` asks for another release's rules."""
-    return ["exact", "vllm", "transformers"]
+    return list(_MAKERS)
 
 
 def find_engine(text: str) -> Engine:
     """Return the engine of `exact`, `vllm` or `vllm@0.19`; raise UnknownNameError if there is none."""
     name, at, version = text.strip().lower().partition("@")
-    if name == "vllm":
-        from kvplan.engines.vllm.engine import vllm  # noqa: PLC0415 - only for those who ask
-
-        return vllm(version if at else None)
-    if name == "transformers" and not at:
-        from kvplan.engines.transformers_engine import TRANSFORMERS  # noqa: PLC0415 - only for those who ask
-
-        return TRANSFORMERS
-    if name == "exact" and not at:
-        return EXACT
-    hint = did_you_mean(name, engine_names())
-    raise UnknownNameError(f"unknown engine {text[:40]!r}{hint}; kvplan knows {', '.join(engine_names())}")
+    if name not in _MAKERS:
+        hint = did_you_mean(name, engine_names())
+        raise UnknownNameError(
+            f"unknown engine {text[:40]!r}{hint}; kvplan knows {', '.join(engine_names())}"
+        )
+    module, _, function = _MAKERS[name].partition(":")
+    make: Callable[[str | None], Engine] = getattr(import_module(module), function)
+    return make(version if at else None)
 
 
 __all__ = [
@@ -36,9 +51,11 @@ __all__ = [
     "Arrangement",
     "Engine",
     "EngineOptions",
+    "Estimate",
     "Line",
-    "Overhead",
+    "Share",
     "StartUp",
+    "Workload",
     "engine_names",
     "find_engine",
 ]

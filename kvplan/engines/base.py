@@ -1,11 +1,12 @@
 """What every engine is to the planner: a value, and an arrangement of a model's cache."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from kvplan.dtypes import Role
+from kvplan.engines.settings import Setting
 from kvplan.terms import Stage
 
 
@@ -34,7 +35,8 @@ class EngineOptions:
     How an engine is asked to run: what is None is the engine's own choice.
 
     `model` is the spec's name, `dtype` the model's own, and `states_fixed` says that the release fixes
-    the dtype of recurrent states, so that the engine does not choose it.
+    the dtype of recurrent states, so that the engine does not choose it. `settings` are options that
+    only this engine has, by its own names, as text.
     """
 
     model: str = ""
@@ -43,8 +45,10 @@ class EngineOptions:
     states_fixed: bool = False
     block_size: int | None = None
     max_num_batched_tokens: int | None = None
+    max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Arrangement(Protocol):
@@ -60,17 +64,52 @@ class Arrangement(Protocol):
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return the same bytes line by line, from the formula's to all that is reserved."""
 
-    def start_up(self, available_bytes: int, context: int) -> StartUp | None:
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what the engine prints with so much memory on each rank; raise if it refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overhead:
-    """What an engine needs on a card beside weights and cache: an estimate and its evidence."""
+class Workload:
+    """
+    What decides how much an engine needs beside weights and cache; None where it is not known.
 
-    from_gpu_bytes: int
-    estimate_bytes: int
+    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `batched_tokens`
+    and `sequences` what the engine was asked to run at once.
+    """
+
+    gpu_bytes: int
+    hidden: int | None
+    vocab: int | None
+    layers: int
+    dtype: str
+    tp: int
+    pp: int
+    batched_tokens: int | None
+    sequences: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What an engine needs on a card beside weights and cache: a figure, its range and its evidence."""
+
+    low_bytes: int
+    middle_bytes: int
+    high_bytes: int
     evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """
+    Which part of a card an engine takes.
+
+    `of` says what the utilization is a share of: the `card`, the card `after start` (what is free
+    before the weights come; activations live in the part kept back), or the `rest` that weights,
+    activations and overhead leave. `default` gives it for a card and options, as text.
+    """
+
+    of: Literal["card", "after start", "rest"]
+    default: Callable[[int, EngineOptions], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +118,17 @@ class Engine:
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
     `kv_dtype` gives the cache format for what was asked (or None), the roles of a model's rows and
-    the model's dtype. `utilization` is the share of the card that the engine takes; `overheads` are
-    sorted from the largest cards to the smallest.
+    the model's dtype. `settings` are the options that it has beside those that engines share.
     """
 
     name: str
     arrange: Callable[[Sequence[Stage], EngineOptions], Arrangement]
     kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
-    utilization: str
-    overheads: tuple[Overhead, ...]
+    share: Share
+    overhead: Callable[[Workload], Estimate]
+    settings: tuple[Setting, ...] = ()
 
-    def overhead(self, gpu_bytes: int) -> Overhead:
-        """Return the estimate that applies to a card of this size."""
-        return next(each for each in self.overheads if gpu_bytes >= each.from_gpu_bytes)
+
+def always(utilization: str) -> Callable[[int, EngineOptions], str]:
+    """Return a default utilization that neither card nor options change."""
+    return lambda gpu_bytes, options: utilization  # noqa: ARG005 - the signature of Share.default

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kvplan.engines.base import Engine, EngineOptions, Line, StartUp
-from kvplan.engines.exact import VLLM_START_UPS, as_asked, refuse_pool_options
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.exact import as_asked, refuse_pool_options, refuse_version
+from kvplan.engines.overheads import published_start_ups
 from kvplan.engines.transformers import Traits, reserve, traits_of
 from kvplan.terms import Stage
 
@@ -34,7 +35,7 @@ class DynamicCaches:
             Line(name="library", size_bytes=kept - formula, reason=rules),
         )
 
-    def start_up(self, available_bytes: int, context: int) -> StartUp | None:  # noqa: ARG002 - prints none
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: the library has no pool, and no capacity check."""
         return None
 
@@ -49,6 +50,12 @@ TRANSFORMERS = Engine(
     name="transformers",
     arrange=_arrange,
     kv_dtype=as_asked,
-    utilization="1",
-    overheads=VLLM_START_UPS,
+    share=Share(of="card", default=always("1")),
+    overhead=published_start_ups,
 )
+
+
+def transformers(version: str | None) -> Engine:
+    """Return the library's caches; raise UnknownNameError for a *version*: only 5.23's are known."""
+    refuse_version("transformers", version)
+    return TRANSFORMERS

@@ -1,13 +1,14 @@
-"""What a card has for the cache: its bytes, times utilization, minus everything else."""
+"""What a card has for the cache: the engine's share of it, minus everything else."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from kvplan.engines import Engine
+from kvplan.engines import Engine, EngineOptions, Estimate, Workload
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import find_card
 from kvplan.planner.results import Memory
 from kvplan.specs import ModelSpec
-from kvplan.units import format_gib, parse_bytes, parse_ratio
+from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
 
 Size = int | str
 
@@ -15,105 +16,164 @@ Size = int | str
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """
-    One GPU's memory before any cache is in it, and the weights of one replica to spread.
+    One GPU's memory before any weights and cache are in it, and the weights of one replica to spread.
 
-    `sources` says in words where each figure comes from.
+    `utilization` is a ratio, and `share_of` what it is a share of; `overhead` has a range where it is
+    an estimate. `sources` says in words where each figure comes from.
     """
 
     gpu: str
     gpu_bytes: int
-    budget_bytes: int
+    utilization: tuple[int, int]
+    share_of: Literal["card", "after start", "rest"]
     replica_weights_bytes: int
     activation_bytes: int
-    overhead_bytes: int
+    overhead: Estimate
     sources: dict[str, str]
     estimated: bool
 
+    def budget_bytes(self, weights_bytes: int, overhead_bytes: int) -> int:
+        """Return what the engine takes of the card for weights, activations, overhead and cache."""
+        outside = {
+            "card": 0,
+            "after start": overhead_bytes,
+            "rest": weights_bytes + self.activation_bytes + overhead_bytes,
+        }[self.share_of]
+        numerator, denominator = self.utilization
+        # vLLM rounds up: request_memory in v1/worker/utils.py.
+        return outside + max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
+
+    def left_bytes(self, weights_bytes: int, overhead_bytes: int) -> int:
+        """Return what is left for the cache on a card; below 0 if not even the rest fits."""
+        budget = self.budget_bytes(weights_bytes, overhead_bytes)
+        return budget - weights_bytes - self.activation_bytes - overhead_bytes
+
     def memory(self, *, weights_bytes: int, kv_used_bytes: int) -> Memory:
         """Return the lines of the card with this much of weights and cache on it."""
-        left = self.budget_bytes - weights_bytes - self.activation_bytes - self.overhead_bytes
+        overhead_bytes = self.overhead.middle_bytes
+        left = self.left_bytes(weights_bytes, overhead_bytes)
         return Memory(
             gpu_bytes=self.gpu_bytes,
-            budget_bytes=self.budget_bytes,
+            budget_bytes=self.budget_bytes(weights_bytes, overhead_bytes),
             weights_bytes=weights_bytes,
             activation_bytes=self.activation_bytes,
-            overhead_bytes=self.overhead_bytes,
+            overhead_bytes=overhead_bytes,
             kv_bytes=max(0, left),
             kv_used_bytes=kv_used_bytes,
             free_bytes=left - kv_used_bytes,
         )
 
 
-def make_budget(  # noqa: PLR0913 - each is one line of the card
-    spec: ModelSpec,
-    engine: Engine,
-    *,
-    gpu: Size | None,
-    kv_memory: Size | None,
-    utilization: str | float | None,
-    weights: Size | None,
-    weight_dtype: str | None,
-    activation: Size | None,
-    overhead: Size | None,
-) -> Budget:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a user says of the memory: each part replaces kvplan's own figure for it."""
+
+    gpu: Size | None = None
+    kv_memory: Size | None = None
+    utilization: str | float | None = None
+    weights: Size | None = None
+    weight_dtype: str | None = None
+    activation: Size | None = None
+    overhead: Size | None = None
+
+
+def make_budget(spec: ModelSpec, engine: Engine, options: EngineOptions, asked: Asked, *, pp: int) -> Budget:
     """
     Return the budget of one GPU; raise if neither a GPU nor a KV memory is given, or both.
 
     A known KV memory is all there is: nothing is subtracted from it.
     """
-    if (gpu is None) == (kv_memory is None):
+    if (asked.gpu is None) == (asked.kv_memory is None):
         raise OptionsError("give either a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
-    if kv_memory is not None:
-        return _known_kv_memory(
-            as_bytes(kv_memory), (utilization, weights, weight_dtype, activation, overhead)
-        )
-    card = find_card(f"{gpu}B" if isinstance(gpu, int) else str(gpu))
-    numerator, denominator = parse_ratio(str(utilization if utilization is not None else engine.utilization))
-    default = engine.overhead(card.total_bytes)
-    unasked = activation is None and overhead is None
-    weights_bytes, weights_source = _weights(spec, weights, weight_dtype)
+    if asked.gpu is None:
+        return _known_kv_memory(asked)
+    card = find_card(f"{asked.gpu}B" if isinstance(asked.gpu, int) else asked.gpu)
+    default = engine.share.default(card.total_bytes, options)
+    ratio = parse_ratio(str(default if asked.utilization is None else asked.utilization))
+    weights_bytes, weights_source = _weights(spec, asked)
+    overhead = _overhead(spec, engine, options, asked, gpu_bytes=card.total_bytes, pp=pp)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
-        budget_bytes=card.total_bytes * numerator // denominator,
+        utilization=ratio,
+        share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
-        activation_bytes=as_bytes(activation or 0),
-        overhead_bytes=default.estimate_bytes if unasked else as_bytes(overhead or 0),
+        activation_bytes=as_bytes(asked.activation or 0),
+        overhead=overhead,
         sources={
             "gpu": card.label,
             "gpu_bytes": card.source,
             "weights": weights_source,
-            "utilization": f"{numerator / denominator:g}"
-            + ("" if utilization is not None else ", the default"),
-            "overhead": f"estimate: {default.evidence}" if unasked else "given",
+            "utilization": _utilization(ratio, engine, asked),
+            "overhead": overhead.evidence if _is_given(asked) else f"estimate: {overhead.evidence}",
         },
         estimated=card.estimated,
     )
 
 
-def _known_kv_memory(kv_bytes: int, others: tuple[object, ...]) -> Budget:
+def _utilization(ratio: tuple[int, int], engine: Engine, asked: Asked) -> str:
+    of = {"card": "", "after start": "", "rest": " of what is left"}[engine.share.of]
+    return f"{ratio[0] / ratio[1]:g}{of}" + ("" if asked.utilization is not None else ", the default")
+
+
+def _overhead(  # noqa: PLR0913 - what an estimate depends on
+    spec: ModelSpec, engine: Engine, options: EngineOptions, asked: Asked, *, gpu_bytes: int, pp: int
+) -> Estimate:
+    """Return what is given for it, which has no range, or the engine's estimate."""
+    if _is_given(asked):
+        return given(as_bytes(asked.overhead or 0))
+    return engine.overhead(
+        Workload(
+            gpu_bytes=gpu_bytes,
+            hidden=spec.hidden,
+            vocab=spec.vocab,
+            layers=spec.layer_count,
+            dtype=spec.dtype,
+            tp=options.tp,
+            pp=pp,
+            batched_tokens=options.max_num_batched_tokens,
+            sequences=options.max_num_seqs,
+        )
+    )
+
+
+def _is_given(asked: Asked) -> bool:
+    """Return whether the user says what is needed beside weights and cache, be it in one part."""
+    return asked.activation is not None or asked.overhead is not None
+
+
+def given(size_bytes: int) -> Estimate:
+    """Return a size that is known."""
+    return Estimate(low_bytes=size_bytes, middle_bytes=size_bytes, high_bytes=size_bytes, evidence="given")
+
+
+def _known_kv_memory(asked: Asked) -> Budget:
+    others = (asked.utilization, asked.weights, asked.weight_dtype, asked.activation, asked.overhead)
     if any(other is not None for other in others):
         raise OptionsError(
             "a known KV memory leaves no room for weights, activation, overhead or utilization: give it alone"
         )
+    kv_bytes = as_bytes(asked.kv_memory or 0)
     return Budget(
         gpu=f"{format_gib(kv_bytes)} of KV memory",
         gpu_bytes=kv_bytes,
-        budget_bytes=kv_bytes,
+        utilization=(1, 1),
+        share_of="card",
         replica_weights_bytes=0,
         activation_bytes=0,
-        overhead_bytes=0,
+        overhead=given(0),
         sources={"gpu_bytes": "given"},
         estimated=False,
     )
 
 
-def _weights(spec: ModelSpec, weights: Size | None, weight_dtype: str | None) -> tuple[int, str]:
+def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
     """Return the bytes of one replica's weights, and their source in words."""
-    if weights is not None:
+    weight_dtype = asked.weight_dtype
+    if asked.weights is not None:
         if weight_dtype is not None:
             raise OptionsError("give the weights in bytes or a dtype for them, not both")
-        return as_bytes(weights), "given"
+        return as_bytes(asked.weights), "given"
     known = spec.weights(weight_dtype)
     if known is None:
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"

@@ -1,8 +1,8 @@
 """A model as it is spread over GPUs: its layers in pipeline stages, its units over ranks."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from math import lcm
 
 from kvplan.dtypes import CacheFormat, kv_format
@@ -36,8 +36,10 @@ class Choice:
     encoder_tokens: int | None = None
     block_size: int | None = None
     max_num_batched_tokens: int | None = None
+    max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Deployment:
     kv: CacheFormat
     layers: dict[str, Layer]
     stages: tuple[Stage, ...]
+    options: EngineOptions
     arrangement: Arrangement
 
     @property
@@ -73,24 +76,25 @@ class Deployment:
 
     def reserved_bytes(self, *, tokens: int, batch: int) -> int:
         """Return the bytes that *batch* sequences of one replica take on a rank of the fullest stage."""
-        return max(self._by_stage(tokens, batch))
+        return max(self.by_stage(tokens, batch))
 
     def sequence_bytes(self, tokens: int) -> int:
         """Return what one sequence more takes on a rank of the fullest stage."""
-        one, none = self._by_stage(tokens, 1), self._by_stage(tokens, 0)
+        one, none = self.by_stage(tokens, 1), self.by_stage(tokens, 0)
         return max(after - before for after, before in zip(one, none, strict=True))
 
     def fullest_rank(self, tokens: int) -> int:
         """Return the pipeline rank on which one sequence of *tokens* tokens takes most."""
-        sizes = self._by_stage(tokens, 1)
+        sizes = self.by_stage(tokens, 1)
         return sizes.index(max(sizes))
 
     def all_gpus_bytes(self, *, tokens: int, batch: int) -> int:
         """Return the bytes on all GPUs for *batch* sequences dealt out over the replicas."""
         shares = Counter(batch // self.dp + (replica < batch % self.dp) for replica in range(self.dp))
-        return sum(self.tp * count * sum(self._by_stage(tokens, share)) for share, count in shares.items())
+        return sum(self.tp * count * sum(self.by_stage(tokens, share)) for share, count in shares.items())
 
-    def _by_stage(self, tokens: int, batch: int) -> list[int]:
+    def by_stage(self, tokens: int, batch: int) -> list[int]:
+        """Return the bytes that *batch* sequences of one replica take on a rank of each stage."""
         reserved = self.arrangement.reserved_bytes
         return [reserved(rank=rank, context=tokens, batch=batch) for rank in range(len(self.stages))]
 
@@ -128,8 +132,10 @@ def _arranged(
         states_fixed=spec.states_fixed,
         block_size=choice.block_size,
         max_num_batched_tokens=choice.max_num_batched_tokens,
+        max_num_seqs=choice.max_num_seqs,
         prefix_caching=choice.prefix_caching,
         dcp=choice.dcp,
+        settings=choice.settings,
     )
     return Deployment(
         spec=spec,
@@ -138,6 +144,7 @@ def _arranged(
         kv=kv,
         layers=layers,
         stages=stages,
+        options=options,
         arrangement=engine.arrange(stages, options),
     )
 

@@ -1,7 +1,9 @@
 """How many sequences fit, and every answer that follows from it."""
 
+from collections.abc import Mapping
+
+from kvplan.planner.budget import Asked, make_budget
 from kvplan.planner.budget import Size as Bytes
-from kvplan.planner.budget import make_budget
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan
 from kvplan.planner.results import Fit
@@ -34,6 +36,7 @@ def fit(  # noqa: PLR0913 - the options of one command
     max_num_seqs: int | None = None,
     prefix_caching: bool | None = None,
     dcp: int = 1,
+    settings: Mapping[str, str] | None = None,
 ) -> Fit:
     """
     Return how many sequences of *context* tokens fit, and the inverse answers for *batch* of them.
@@ -41,7 +44,7 @@ def fit(  # noqa: PLR0913 - the options of one command
     Give a *gpu* (a catalogue name, or a size such as `80GB`) or a known *kv_memory* per GPU. Sizes
     are ints of bytes or text with a unit; *weights* are those of one replica, before tp and pp.
     *max_num_seqs* bounds the sequences of one replica; the other last ones are options of an *engine*
-    other than `exact`.
+    other than `exact`, *settings* those that only this engine has, by its own names.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
     spec = as_spec(model)
@@ -55,13 +58,12 @@ def fit(  # noqa: PLR0913 - the options of one command
         encoder_tokens=encoder_tokens,
         block_size=block_size,
         max_num_batched_tokens=max_num_batched_tokens,
+        max_num_seqs=max_num_seqs,
         prefix_caching=prefix_caching,
         dcp=dcp,
+        settings=settings or {},
     )
-    deployment = deploy(spec, choice)
-    budget = make_budget(
-        spec,
-        deployment.engine,
+    asked = Asked(
         gpu=gpu,
         kv_memory=kv_memory,
         utilization=utilization,
@@ -70,12 +72,12 @@ def fit(  # noqa: PLR0913 - the options of one command
         activation=activation,
         overhead=overhead,
     )
+    deployment = deploy(spec, choice)
     plan = Plan(
-        budget=budget,
+        budget=make_budget(spec, deployment.engine, deployment.options, asked, pp=pp),
         deployment=deployment,
         context=as_tokens(context, spec),
         batch=as_batch(batch),
-        max_sequences=max_num_seqs,
     )
     return _answer(plan)
 
@@ -93,6 +95,7 @@ def _answer(plan: Plan) -> Fit:
         gpu=plan.budget.gpu,
         fits=plan.holds(),
         max_batch=max_batch,
+        max_batch_range=plan.max_batch_range(),
         analytic_max_batch=plan.analytic().max_batch(),
         max_context=plan.max_context(),
         model_context=deployment.spec.max_context,
@@ -113,9 +116,9 @@ def _answer(plan: Plan) -> Fit:
 
 def _limit(plan: Plan, max_batch: int | None) -> str:
     """Return in words what stops one sequence more."""
-    weights, left = plan.weights_bytes(), plan.left_bytes()
+    memory = plan.empty()
+    weights, left = memory.weights_bytes, memory.free_bytes
     if weights + left < 0:
-        memory = plan.memory(0)
         needed, there = _apart(memory.activation_bytes + memory.overhead_bytes, memory.budget_bytes)
         return f"activation and overhead need {needed} per GPU, and the budget is {there}"
     if left < 0:
@@ -123,8 +126,9 @@ def _limit(plan: Plan, max_batch: int | None) -> str:
         return f"the weights need {needed} per GPU, and the budget has {there} for them"
     if max_batch is None:
         return "nothing: these sequences take no cache memory"
-    if plan.max_sequences and max_batch == plan.max_sequences * plan.deployment.dp:
-        return f"max_num_seqs: {plan.max_sequences:,} sequences in each replica"
+    most = plan.deployment.choice.max_num_seqs
+    if most and max_batch == most * plan.deployment.dp:
+        return f"max_num_seqs: {most:,} sequences in each replica"
     more = plan.memory(max_batch + plan.deployment.dp)
     free = plan.memory(max_batch).free_bytes
     needed, there = _apart(free - more.free_bytes, free)

@@ -62,7 +62,7 @@ class Memory:
     """
     One GPU's memory, in bytes.
 
-    budget = gpu x utilization, and
+    budget = gpu x utilization (or the engine's own share of the card), and
     gpu = (gpu - budget) + weights + activation + overhead + kv_used + free,
     where `free_bytes` is negative when the plan does not fit. `kv_bytes` is what is there for the
     cache: budget - weights - activation - overhead, or 0 if that is negative.
@@ -102,7 +102,9 @@ class Fit(Size):
     How many sequences fit, and the inverse answers.
 
     `max_batch` counts the sequences of `context` tokens that all replicas hold together;
-    `max_context` is for `batch` sequences; both are None where memory sets no limit. `memory` is the
+    `max_context` is for `batch` sequences; both are None where memory sets no limit.
+    `max_batch_range` is `max_batch` with the highest and the lowest estimate of the overhead, None
+    where it is given or known. `memory` is the
     fullest card with `batch` sequences on it, `filled` the same with `max_batch`. `smallest_tp` and
     `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
     `model_context` is the context that the model was made for. `waterfall` leads line by line from
@@ -113,6 +115,7 @@ class Fit(Size):
     gpu: str
     fits: bool
     max_batch: int | None
+    max_batch_range: tuple[int, int] | None
     analytic_max_batch: int | None
     max_context: int | None
     model_context: int

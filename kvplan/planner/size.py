@@ -1,6 +1,7 @@
 """The forward answer: bytes per token, sequence, batch, rank and all ranks."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,13 @@ def size(  # noqa: PLR0913 - the options of one command
     max_num_batched_tokens: int | None = None,
     prefix_caching: bool | None = None,
     dcp: int = 1,
+    settings: Mapping[str, str] | None = None,
 ) -> Size:
     """
     Return what the cache of *batch* sequences of *context* tokens takes.
 
     *model* is a catalogue name, a hub id, a spec file or a spec. *context* takes `8k`; left out, it
-    is the model's longest. The last four are options of an *engine* other than `exact`. Raises a
+    is the model's longest. The last five are options of an *engine* other than `exact`. Raises a
     KvplanError for what it does not understand.
     """
     choice = Choice(
@@ -49,6 +51,7 @@ def size(  # noqa: PLR0913 - the options of one command
         max_num_batched_tokens=max_num_batched_tokens,
         prefix_caching=prefix_caching,
         dcp=dcp,
+        settings=settings or {},
     )
     deployment = deploy(as_spec(model), choice)
     return Size(**size_fields(deployment, as_tokens(context, deployment.spec), as_batch(batch)))

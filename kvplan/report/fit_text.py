@@ -109,6 +109,7 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
 def _findings(answer: Fit) -> list[RenderableType]:
     asked = counted(answer.batch, "sequence")
     lines = _start_up(answer)
+    lines += _range(answer)
     lines += [
         labelled("Limit", answer.limit),
         labelled("Longest", _longest(answer, asked)),
@@ -129,6 +130,16 @@ def _start_up(answer: Fit) -> list[RenderableType]:
         labelled("Starts", f"{pool}, {concurrency}"),
         labelled("Formula", f"{formula} of these sequences, without an engine's rounding"),
     ]
+
+
+def _range(answer: Fit) -> list[RenderableType]:
+    """Return how far the answer moves with the estimate of the overhead, if it moves at all."""
+    if answer.max_batch_range is None:
+        return []
+    low, high = answer.max_batch_range
+    if low == high:
+        return []
+    return [labelled("Range", f"{low:,} to {counted(high, 'sequence')}, as the overhead is an estimate")]
 
 
 def _longest(answer: Fit, asked: str) -> str:

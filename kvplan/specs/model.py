@@ -88,7 +88,8 @@ class ModelSpec(Facts):
     a source gives their exact size. `quantized` lists hub ids with the same cache and other weights,
     whose size kvplan does not know. `states_fixed` says that the release's config or code fixes the
     dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of
-    the residual stream.
+    the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
+    head is the same matrix. `replicated` parameters are whole on every tensor-parallel rank.
     """
 
     name: Name
@@ -103,6 +104,9 @@ class ModelSpec(Facts):
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
     hidden: Count | None = None
+    vocab: Count | None = None
+    tied: bool | None = None
+    replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     states_fixed: bool = False
     attention: _AttentionByName
     layers: _Runs

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kvplan.dtypes import dtype_by_name
-from kvplan.engines.base import Engine, EngineOptions, Line, StartUp
-from kvplan.engines.exact import VLLM_START_UPS
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.overheads import published_start_ups
+from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.formats import kv_dtype_name, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.options import VllmOptions
@@ -29,7 +30,7 @@ class Blocks:
         """Return why these are not the formula's bytes."""
         return waterfall(self.layout, rank=rank, context=context, batch=batch)
 
-    def start_up(self, available_bytes: int, context: int) -> StartUp | None:
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what vLLM prints; None for a model that caches nothing."""
         pool = plan_pool(self.layout, available_bytes, context)
         if pool.kv_tokens is None:
@@ -42,6 +43,20 @@ class Blocks:
         )
 
 
+_STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+SETTINGS = (
+    Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
+    Setting(name="async_scheduling", kind="flag", help="off keeps fewer tokens in flight"),
+    Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
+    Setting(name="num_speculative_tokens", kind="count", help="states are kept for each"),
+    Setting(name="mamba_cache_mode", kind="name", help="how states are kept", choices=("none", "align")),
+    Setting(name="mamba_cache_dtype", kind="name", help="of convolutions and states", choices=_STATE_DTYPES),
+    Setting(name="mamba_ssm_cache_dtype", kind="name", help="of states", choices=_STATE_DTYPES),
+)
+"""Options of vLLM that other engines do not have, by its names in config/cache.py and engine/arg_utils.py."""
+
+
 def vllm(version: str | None) -> Engine:
     """Return vLLM by the rules of a release, the newest known if none is named."""
     rules = find_rules(version)
@@ -49,21 +64,46 @@ def vllm(version: str | None) -> Engine:
         name=f"vllm@{rules.version[0]}.{rules.version[1]}",
         arrange=lambda stages, options: _arrange(stages, options, rules),
         kv_dtype=kv_dtype_name,
-        utilization=rules.utilization,
-        overheads=VLLM_START_UPS,
+        share=Share(of="card", default=always(rules.utilization)),
+        overhead=published_start_ups,
+        settings=SETTINGS,
     )
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
-    model_dtype = dtype_by_name(options.dtype)
-    conv, state = state_dtypes(model_dtype, None)
-    asked = VllmOptions(
+    given = read_settings("vllm", SETTINGS, options.settings)
+    layers = [stage.layers for stage in stages]
+    return Blocks(layout=plan_layout(layers, tp=options.tp, rules=rules, options=_asked(options, given)))
+
+
+def _asked(options: EngineOptions, given: Settings) -> VllmOptions:
+    """Return vLLM's own options; a dtype that is asked for holds where the release fixes none."""
+    conv, state = state_dtypes(dtype_by_name(_dtype(given, "mamba_cache_dtype") or options.dtype), None)
+    asked = _dtype(given, "mamba_ssm_cache_dtype")
+    kept = None if options.states_fixed else state
+    defaults = VllmOptions()
+    mode = given.name("mamba_cache_mode")
+    return VllmOptions(
         block_size=options.block_size,
-        max_num_batched_tokens=options.max_num_batched_tokens or VllmOptions().max_num_batched_tokens,
+        max_num_batched_tokens=options.max_num_batched_tokens or defaults.max_num_batched_tokens,
         dcp=options.dcp,
         prefix_caching=options.prefix_caching,
         conv_dtype=conv,
-        state_dtype=None if options.states_fixed else state,
+        state_dtype=dtype_by_name(asked) if asked else kept,
+        async_scheduling=_flag(given, "async_scheduling"),
+        hybrid_manager=_flag(given, "hybrid_manager"),
+        state_mode="align" if mode == "align" else "none" if mode == "none" else None,
+        speculative_tokens=given.count("num_speculative_tokens") or 0,
+        blocks=given.count("num_gpu_blocks_override"),
     )
-    layers = [stage.layers for stage in stages]
-    return Blocks(layout=plan_layout(layers, tp=options.tp, rules=rules, options=asked))
+
+
+def _flag(given: Settings, name: str) -> bool:
+    """Return a flag that is on unless it is turned off."""
+    return given.flag(name) is not False
+
+
+def _dtype(given: Settings, name: str) -> str | None:
+    """Return a dtype that is asked for; `auto` leaves it to vLLM."""
+    value = given.name(name)
+    return None if value == "auto" else value

@@ -1,0 +1,30 @@
+"""What each pipeline rank holds of a model's weights."""
+
+from collections.abc import Sequence
+
+from kvplan.specs import ModelSpec
+from kvplan.units import ceil_div
+
+
+def rank_weights(spec: ModelSpec, replica_bytes: int, *, tp: int, stages: Sequence[int]) -> tuple[int, ...]:
+    """
+    Return the bytes of the weights on a GPU of each pipeline stage, *stages* being layers per stage.
+
+    The embedding is on the first stage and the output head on the last, which also keeps a copy of
+    an embedding that serves as head; the other parameters are spread evenly over the layers. What
+    tensor parallelism leaves whole is on each of *tp* ranks. All parameters are taken to be stored
+    alike. A spec without these facts has its weights spread evenly over all ranks.
+    """
+    total, layers = spec.parameters, sum(stages)
+    if total is None or spec.hidden is None or spec.vocab is None or spec.tied is None:
+        return (ceil_div(replica_bytes, tp * len(stages)),) * len(stages)
+    embedding = spec.vocab * spec.hidden
+    body = total - embedding * (1 if spec.tied else 2)
+    whole = spec.replicated or 0
+    # Of each tp parameters on a stage, a rank holds 1, and of each replicated one all.
+    held = total - whole + whole * tp
+    counts = [count * body for count in stages]
+    counts[0] += layers * embedding
+    if len(stages) > 1 or not spec.tied:
+        counts[-1] += layers * embedding
+    return tuple(ceil_div(replica_bytes * count * held, layers * total * total * tp) for count in counts)

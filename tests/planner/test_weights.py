@@ -1,0 +1,76 @@
+"""What each rank holds of the weights, by hand."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvplan.planner.weights import rank_weights
+from kvplan.specs import ModelSpec
+
+FACTS: dict[str, Any] = {
+    "name": "toy",
+    "source": "by hand",
+    "dtype": "bfloat16",
+    "max_context": 64,
+    "hidden": 8,
+    "attention": {"kind": "mha", "heads": 2, "head_dim": 4},
+    "layers": 4,
+}
+
+
+def spec(**facts: object) -> ModelSpec:
+    return ModelSpec.model_validate({**FACTS, **facts})
+
+
+def test_embedding_and_head_are_on_the_ends() -> None:
+    """10 rows of 8 each, 1000 - 160 parameters over 4 layers: 80 + 210, 420, 210 + 80; two bytes each."""
+    untied = spec(parameters=1000, vocab=10, tied=False, replicated=0)
+    assert rank_weights(untied, 2000, tp=1, stages=(1, 2, 1)) == (580, 840, 580)
+    assert rank_weights(untied, 2000, tp=1, stages=(4,)) == (2000,)
+
+
+def test_a_tied_embedding_is_on_both_ends() -> None:
+    """(1000 - 80) / 4 layers; vLLM keeps a copy on the last stage."""
+    tied = spec(parameters=1000, vocab=10, tied=True, replicated=0)
+    assert rank_weights(tied, 2000, tp=1, stages=(2, 2)) == (1080, 1080)
+    assert rank_weights(tied, 2000, tp=1, stages=(4,)) == (2000,)
+
+
+def test_what_is_replicated_is_whole_on_every_rank() -> None:
+    """900 of 1000 parameters are divided by 4, 100 are not: 325 on each rank."""
+    model = spec(parameters=1000, vocab=10, tied=True, replicated=100)
+    assert rank_weights(model, 2000, tp=4, stages=(4,)) == (650,)
+
+
+def test_without_the_facts_the_ranks_share_evenly() -> None:
+    assert rank_weights(spec(parameters=1000), 2001, tp=2, stages=(3, 1)) == (501, 501)
+    assert rank_weights(spec(), 2001, tp=1, stages=(4,)) == (2001,)
+
+
+def test_llama_over_four_stages_is_what_vllm_printed() -> None:
+    """
+    4.26 GiB on the fullest: the weights, and a table of 131072 x 128 rotations in 16 bits.
+
+    github.com/llm-d-incubation/llm-d-planner/pull/205: vLLM 0.19.0, pp 4.
+    """
+    facts = {
+        "parameters": 8_030_261_248,
+        "hidden": 4096,
+        "vocab": 128_256,
+        "tied": False,
+        "replicated": 266_240,
+    }
+    weights = rank_weights(spec(layers=32, **facts), 2 * 8_030_261_248, tp=1, stages=(8, 8, 8, 8))
+    assert f"{(max(weights) + 131_072 * 128 * 2) / 2**30:.2f}" == "4.26"
+
+
+@given(st.integers(1, 10**12), st.sampled_from([1, 2, 4, 8]), st.booleans(), st.integers(0, 500))
+def test_all_ranks_together_hold_every_weight(size: int, tp: int, tied: bool, whole: int) -> None:  # noqa: FBT001
+    model = spec(parameters=1000, vocab=10, tied=tied, replicated=whole)
+    weights = rank_weights(model, size, tp=tp, stages=(1, 2, 1))
+    assert tp * sum(weights) >= size
+    assert all(
+        one >= two
+        for one, two in zip(weights, rank_weights(model, size, tp=2 * tp, stages=(1, 2, 1)), strict=True)
+    )
