@@ -1,13 +1,47 @@
-"""Look-up of GPUs: the bytes that count are the driver's; the label is only a name."""
+"""
+Look-up of GPUs: the bytes that count are the driver's; the label is only a name.
 
+The cards are in gpus.json. Labels and drivers differ by unit (a label says GB, a driver counts
+bytes) and by what the driver, the firmware and ECC keep for themselves. Every figure in `reported`
+was read in the public source beside it. Most tools print MB or Mb and mean MiB; such figures stand
+there in MiB. Where drivers differ, the lowest plausible figure of a whole card stands there and the
+source says so. Figures of nvidia-smi, of WSL2 and of partitioned cards are not used.
+"""
+
+import json
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
-from kvplan.gpu_table import GPUS, Gpu
 from kvplan.units import parse_bytes
 
-__all__ = ["GPUS", "Card", "Gpu", "find_card", "gpu_rows", "memory_bytes", "search_gpus"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """
+    One card; sizes are text with their unit: B, MB or GB (powers of 1000), MiB or GiB.
+
+    `name` is the catalogue's, in lower case, and ends in the marketed memory; `label` what the card is
+    sold as, and `marketed` its memory with the unit as marketed: vendors write GB loosely, so that the
+    driver may report more than that many times 10^9 bytes, but never more than that in GiB. `reported`
+    is all memory of one device by its driver (for Apple, Metal's recommended working set), None where
+    no source was found; `source` is where that was read and what is printed there.
+    """
+
+    name: str
+    label: str
+    marketed: str
+    reported: str | None = None
+    source: str
+    aliases: tuple[str, ...] = ()
+
+
+@cache
+def all_gpus() -> tuple[Gpu, ...]:
+    """Return every card, in the order of their file."""
+    rows = json.loads((Path(__file__).parent / "gpus.json").read_text(encoding="utf-8"))
+    return tuple(Gpu(**{**row, "aliases": tuple(row.get("aliases", ()))}) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +97,16 @@ def _card_of_size(text: str) -> Card:
 
 @cache
 def _by_name() -> dict[str, Gpu]:
-    return {name: gpu for gpu in GPUS for name in (gpu.name, *gpu.aliases)}
+    return {name: gpu for gpu in all_gpus() for name in (gpu.name, *gpu.aliases)}
 
 
 def search_gpus(search: str) -> list[Gpu]:
     """Return the GPUs whose name, label or alias contains *search*, in the table's order."""
     wanted = search.lower()
     return [
-        gpu for gpu in GPUS if any(wanted in text.lower() for text in (gpu.name, gpu.label, *gpu.aliases))
+        gpu
+        for gpu in all_gpus()
+        if any(wanted in text.lower() for text in (gpu.name, gpu.label, *gpu.aliases))
     ]
 
 

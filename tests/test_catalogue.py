@@ -13,12 +13,13 @@ import yaml
 
 import kvplan
 from kvplan.attention import kind_names
-from kvplan.specs.catalogue import INDEX_NAME, catalogue_folder, spec_files
+from kvplan.specs.catalogue import INDEX_NAME, catalogue_folder, read_index, spec_files
 from kvplan.specs.index import build_index
 from kvplan.specs.load import load_file
 from kvplan.specs.schema import json_schema
 
 EXPECTED = Path(__file__).parent / "expected"
+FACTS = Path(__file__).parents[2] / "shared" / "reference" / "model_facts.yaml"
 _OPERATORS: dict[type[ast.operator], Any] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -119,3 +120,46 @@ def test_sources_are_public() -> None:
         spec = load_file(path)
         assert not spec.source.startswith(("/", ".")), path.name
         assert any(mark in spec.source for mark in ("http", "arXiv", "github.com", "transformers")), path.name
+
+
+WITHOUT_SPEC = {
+    # 36 of its layers read the compressed entries of layers 2, 8, 14 or 20, and those of the last are one
+    # a token, without a pool that waits: no kind has this yet (ROCm/ATOM, tests/models/deepseek_v41).
+    "deepseek-ai/DeepSeek-V4.1-Flash",
+}
+"""Models of which facts are known and that the catalogue leaves out, and why."""
+
+
+def facts() -> list[dict[str, Any]]:
+    """The facts that others collected of models whose original file they did not find."""
+    return yaml.safe_load(FACTS.read_text(encoding="utf-8"))["models"] if FACTS.is_file() else []
+
+
+def catalogue_name(model: str) -> str:
+    """The name in the index of a model that the facts call by its hub id, or in words."""
+    return model.lower().replace(" ", "-")
+
+
+@pytest.mark.skipif(not FACTS.is_file(), reason="the collected facts lie beside some checkouts only")
+def test_every_model_of_which_facts_are_known_has_a_spec_or_a_reason() -> None:
+    known = read_index()
+    assert {each["model"] for each in facts() if catalogue_name(each["model"]) not in known} == WITHOUT_SPEC
+
+
+@pytest.mark.parametrize(
+    "each", [each for each in facts() if each["model"] not in WITHOUT_SPEC], ids=lambda each: each["model"]
+)
+def test_a_spec_agrees_with_the_facts_that_others_collected(each: dict[str, Any]) -> None:
+    spec = kvplan.load(catalogue_name(each["model"]))
+    has = {"layers": spec.layer_count, "hidden": spec.hidden, "vocab": spec.vocab}
+    given = {name: each["facts"][name] for name in has if name in each["facts"] and has[name] is not None}
+    assert given == {name: has[name] for name in given}
+
+
+def test_the_parts_of_a_spec_are_within_its_parameters() -> None:
+    """Embedding, head and what is replicated leave some parameters to the layers."""
+    for path in spec_files():
+        spec = load_file(path)
+        if spec.parameters is not None:
+            ends = (spec.vocab or 0) * (spec.hidden or 0) * (2 if spec.tied is False else 1)
+            assert ends + (spec.replicated or 0) < spec.parameters, spec.name

@@ -6,18 +6,18 @@ from fractions import Fraction
 import pytest
 
 from kvplan.errors import UnitError, UnknownNameError
-from kvplan.gpus import GPUS, Card, Gpu, find_card, gpu_rows, memory_bytes, search_gpus
+from kvplan.gpus import Card, Gpu, all_gpus, find_card, gpu_rows, memory_bytes, search_gpus
 from kvplan.units import parse_bytes
 
 
 def test_names_and_aliases_are_unique_and_lower_case() -> None:
     """A look-up lowers what is typed, and an alias of two cards would hide one of them."""
-    names = Counter(name for gpu in GPUS for name in (gpu.name, *gpu.aliases))
+    names = Counter(name for gpu in all_gpus() for name in (gpu.name, *gpu.aliases))
     assert [name for name, count in names.items() if count > 1] == []
     assert [name for name in names if name != name.strip().lower()] == []
 
 
-@pytest.mark.parametrize("gpu", GPUS, ids=lambda gpu: gpu.name)
+@pytest.mark.parametrize("gpu", all_gpus(), ids=lambda gpu: gpu.name)
 def test_a_card_is_what_its_label_says_within_reason(gpu: Gpu) -> None:
     """
     Between 9/10 of the label in GB (ECC, firmware) and the label in GiB.
@@ -43,7 +43,7 @@ def test_without_a_drivers_figure_the_label_is_read_as_decimal() -> None:
     """The least that a 16 GB card has is 16 x 10^9 bytes; the card says that this is an estimate."""
     gpu = Gpu(name="toy-16gb", label="Toy 16GB", marketed="16GB", reported=None, source="none")
     assert memory_bytes(gpu) == 16 * 10**9
-    unmeasured = next(gpu for gpu in GPUS if gpu.reported is None)
+    unmeasured = next(gpu for gpu in all_gpus() if gpu.reported is None)
     card = find_card(unmeasured.name)
     assert card.estimated
     assert card.total_bytes == parse_bytes(unmeasured.marketed)
@@ -90,7 +90,7 @@ def test_search_reads_names_labels_and_aliases() -> None:
         assert found
         assert all(search.lower() in f"{gpu.name} {gpu.label}".lower() for gpu in found)
     assert [gpu.name for gpu in search_gpus("3060")] == ["rtx-3060-12gb"]
-    assert search_gpus("") == list(GPUS)
+    assert search_gpus("") == list(all_gpus())
     assert search_gpus("potato") == []
 
 

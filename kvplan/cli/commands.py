@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import typer
 
 from kvplan import __version__
-from kvplan.cli import importing, validating
+from kvplan.cli import importing, reconciling, served, validating
 from kvplan.cli import options as o
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError, OptionsError, UnitError
@@ -65,10 +65,11 @@ def _kvplan(
         "kvplan fit deepseek-v3 --gpu h200-141gb --tp 8 --kv-dtype fp8_ds_mla",
         "kvplan fit gemma-3-27b --gpu h100-80gb --context 32k --engine vllm",
         "kvplan fit my-model.yaml --kv-memory 57.30GiB --context 8k --json",
+        "kvplan fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B --max-num-seqs 64",
     ),
 )
 def _fit(
-    model: o.Model,
+    model: o.ModelOrCommand,
     gpu: o.Gpu = None,
     kv_memory: o.KvMemory = None,
     context: o.Context = None,
@@ -76,6 +77,7 @@ def _fit(
     tp: o.Tp = 1,
     pp: o.Pp = 1,
     dp: o.Dp = 1,
+    dtype: o.ModelDtype = None,
     kv_dtype: o.KvDtype = None,
     engine: o.Engine = "exact",
     utilization: o.Utilization = None,
@@ -96,9 +98,7 @@ def _fit(
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
     from kvplan.planner.fit import fit
 
-    ask = partial(
-        fit,
-        model,
+    options: dict[str, Any] = dict(  # noqa: C408 - the options of kvplan.fit, by name
         gpu=gpu,
         kv_memory=kv_memory,
         context=context,
@@ -106,6 +106,7 @@ def _fit(
         tp=tp,
         pp=pp,
         dp=dp,
+        dtype=dtype,
         kv_dtype=kv_dtype,
         engine=engine,
         utilization=utilization,
@@ -122,13 +123,20 @@ def _fit(
         dcp=dcp,
         settings=o.as_settings(settings),
     )
+    command = served.read_served(model)
+    if command:
+        options = served.joined(options, command)
+    ask = partial(fit, command.model if command else model[0], **options)
     answer = ask()
+    ignored = []
+    if command:
+        answer, ignored = served.with_warnings(answer, command), served.not_used(command)
     if as_json:
-        _print_json(answer.to_dict())
+        _print_json(answer.to_dict() | ({"ignored": ignored} if command else {}))
     else:
         from kvplan.report import print_fit
 
-        print_fit(answer, beside=_vllm_beside(ask, answer, utilization))
+        print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored)
     if not answer.fits:
         raise KvplanError(_shortfall(answer))
 
@@ -171,6 +179,7 @@ def _size(
     tp: o.Tp = 1,
     pp: o.Pp = 1,
     dp: o.Dp = 1,
+    dtype: o.ModelDtype = None,
     kv_dtype: o.KvDtype = None,
     engine: o.Engine = "exact",
     pp_layers: o.PpLayers = None,
@@ -192,6 +201,7 @@ def _size(
         tp=tp,
         pp=pp,
         dp=dp,
+        dtype=dtype,
         kv_dtype=kv_dtype,
         engine=engine,
         pp_layers=pp_layers,
@@ -303,6 +313,7 @@ def _schema() -> None:
 
 
 importing.register(app)
+reconciling.register(app)
 validating.register(app)
 
 

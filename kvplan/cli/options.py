@@ -8,7 +8,7 @@ import typer
 from kvplan.dtypes import kv_format_names
 from kvplan.engines import engine_names
 from kvplan.errors import OptionsError, UnitError
-from kvplan.gpus import GPUS
+from kvplan.gpus import all_gpus
 from kvplan.specs.catalogue import read_index
 from kvplan.units import parse_bytes, parse_count, parse_ratio
 
@@ -58,7 +58,7 @@ def _model_names() -> list[str]:
 
 
 def _gpu_names() -> list[str]:
-    return [gpu.name for gpu in GPUS]
+    return [gpu.name for gpu in all_gpus()]
 
 
 size_value = _option(parse_bytes)
@@ -69,6 +69,16 @@ Model = Annotated[
     str,
     typer.Argument(
         help="A catalogue name, a hub id, a spec file, a config.json, a model folder, or a .gguf file.",
+        autocompletion=_starting(_model_names),
+        show_default=False,
+    ),
+]
+ModelOrCommand = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL",
+        help="A model as in the other commands, or after -- the command that serves it: vllm serve, "
+        "python -m sglang.launch_server, llama-server, trtllm-serve.",
         autocompletion=_starting(_model_names),
         show_default=False,
     ),
@@ -107,6 +117,9 @@ PpLayers = Annotated[
     typer.Option(
         parser=_option(_stage_sizes), metavar="N,N", help="Layers of each stage, if not split evenly."
     ),
+]
+ModelDtype = Annotated[
+    str | None, typer.Option("--dtype", help="Run the model in this dtype: float16, bfloat16, float32.")
 ]
 KvDtype = Annotated[
     str | None,

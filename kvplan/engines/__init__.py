@@ -23,6 +23,9 @@ from kvplan.errors import UnknownNameError, did_you_mean
 _MAKERS = {
     "exact": "kvplan.engines.exact:exact",
     "vllm": "kvplan.engines.vllm.engine:vllm",
+    "sglang": "kvplan.engines.sglang.engine:sglang",
+    "trtllm": "kvplan.engines.trtllm.engine:trtllm",
+    "llamacpp": "kvplan.engines.llamacpp.engine:llamacpp",
     "transformers": "kvplan.engines.transformers_engine:transformers",
 }
 """Where the function is that returns an engine by the rules of a release, or of the newest known one."""

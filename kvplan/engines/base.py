@@ -34,14 +34,16 @@ class EngineOptions:
     """
     How an engine is asked to run: what is None is the engine's own choice.
 
-    `model` is the spec's name, `dtype` the model's own, and `states_fixed` says that the release fixes
-    the dtype of recurrent states, so that the engine does not choose it. `settings` are options that
-    only this engine has, by its own names, as text.
+    `model` is the spec's name, `dtype` the model's own, `roles` those of its rows, and `states_fixed`
+    says that the release fixes the dtype of recurrent states, so that the engine does not choose it.
+    `settings` are options that only this engine has, by its own names, as text.
     """
 
     model: str = ""
     tp: int = 1
+    pp: int = 1
     dtype: str = "bfloat16"
+    roles: frozenset[Role] = frozenset()
     states_fixed: bool = False
     block_size: int | None = None
     max_num_batched_tokens: int | None = None
@@ -64,6 +66,12 @@ class Arrangement(Protocol):
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return the same bytes line by line, from the formula's to all that is reserved."""
 
+    def most_bytes(self, rank: int) -> int | None:
+        """Return the size to which a setting bounds the pool on a rank; None if memory alone does."""
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return how many sequences of a context run at once whatever the memory; None if any number."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what the engine prints with so much memory on each rank; raise if it refuses."""
 
@@ -73,15 +81,19 @@ class Workload:
     """
     What decides how much an engine needs beside weights and cache; None where it is not known.
 
-    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `batched_tokens`
-    and `sequences` what the engine was asked to run at once.
+    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
+    those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
+    context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
+    engine was asked to run at once.
     """
 
+    gpu: str
     gpu_bytes: int
     hidden: int | None
     vocab: int | None
+    element_bytes: int
+    rotations_bytes: int
     layers: int
-    dtype: str
     tp: int
     pp: int
     batched_tokens: int | None
@@ -90,10 +102,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What an engine needs on a card beside weights and cache: a figure, its range and its evidence."""
+    """
+    What an engine needs on a card beside weights and cache, where `evidence` says how that is known.
 
+    `overhead_bytes` are the CUDA context, communication, CUDA graphs and the like; both together lie
+    between `low_bytes` and `high_bytes`.
+    """
+
+    activation_bytes: int
+    overhead_bytes: int
     low_bytes: int
-    middle_bytes: int
     high_bytes: int
     evidence: str
 
@@ -118,15 +136,21 @@ class Engine:
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
     `kv_dtype` gives the cache format for what was asked (or None), the roles of a model's rows and
-    the model's dtype. `settings` are the options that it has beside those that engines share.
+    the model's dtype. `needs` estimates what else must be on the card. `settings` are the options that
+    it has beside those that engines share. `extra` says which pipeline stages get the layers that an
+    even split leaves over: the first, the last, or those before the last, from the second-last
+    backwards, because the last also holds the output head.
+    `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     """
 
     name: str
     arrange: Callable[[Sequence[Stage], EngineOptions], Arrangement]
     kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
     share: Share
-    overhead: Callable[[Workload], Estimate]
+    needs: Callable[[Workload], Estimate]
     settings: tuple[Setting, ...] = ()
+    extra: Literal["first", "before last", "last"] = "before last"
+    even_weights: bool = False
 
 
 def always(utilization: str) -> Callable[[int, EngineOptions], str]:

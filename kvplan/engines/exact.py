@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.overheads import published_start_ups
+from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import read_settings
 from kvplan.errors import OptionsError, UnknownNameError
 from kvplan.terms import Stage
@@ -30,6 +30,12 @@ class Sum:
         """Return the formula's bytes as the only line."""
         size = self.reserved_bytes(rank=rank, context=context, batch=batch)
         return (Line(name="formula", size_bytes=size, reason="the terms of every layer"),)
+
+    def most_bytes(self, rank: int) -> int | None:
+        """Return None: no setting bounds a sum."""
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return None: a formula has no limit."""
 
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: a formula starts nothing."""
@@ -74,7 +80,8 @@ EXACT = Engine(
     arrange=_arrange,
     kv_dtype=as_asked,
     share=Share(of="card", default=always(EXACT_UTILIZATION)),
-    overhead=published_start_ups,
+    needs=vllm_start_up,
+    even_weights=True,
 )
 
 

@@ -1,30 +1,148 @@
-"""What engines need on a card beside weights and cache, as far as published start-ups tell."""
+"""
+What an engine needs on a card beside weights and cache.
+
+vLLM runs the largest batch that it may get when it starts, and keeps free what that took. What it
+takes is known from its code; what else it printed is calibrated on published start-ups:
+github.com/llm-d-incubation/llm-d-planner/pull/205, github.com/llm-d/llm-d-benchmark/pull/732 and
+github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
+"""
+
+from dataclasses import dataclass
 
 from kvplan.engines.base import Estimate, Workload
-from kvplan.units import GIB
+from kvplan.units import GIB, MIB
 
-_LARGE_CARD_BYTES = 70 * GIB
-"""From here up vLLM takes 8192 tokens in flight by default, and 2048 below (0.33, engine/arg_utils.py)."""
+LARGE_CARD_BYTES = 70 * GIB
+"""From here up vLLM takes 8192 tokens and 1024 sequences at once, but on A100 (engine/arg_utils.py)."""
 
 
-def published_start_ups(workload: Workload) -> Estimate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """What a sampler keeps beside the logits: bytes for each of them, and float32 rows of the vocabulary."""
+
+    bytes_per_logit: int
+    rows: int
+
+
+DRAWS = Sampler(bytes_per_logit=12, rows=0)
+"""Logits in float32, probabilities and the noise of the draw (up to 0.11, v1/sample/ops)."""
+
+SORTS = Sampler(bytes_per_logit=36, rows=0)
+"""And the sorted logits, their places, and the sort's second buffers (up to 0.16, v1/sample/ops)."""
+
+SELECTS = Sampler(bytes_per_logit=12, rows=132)
+"""And a row per multiprocessor, here of an H100 (since 0.17, v1/sample/ops/topk_topp_triton.py)."""
+
+_CUBLAS_BYTES = 32 * MIB
+"""The workspace that torch gives cuBLAS on Hopper (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideTorch:
+    """What the CUDA context, NCCL and all-reduces take beside torch's memory, in hundredths of a GiB."""
+
+    alone: int
+    tensor_parallel: int
+    stages_alone: int
+
+
+OLD_OUTSIDE = OutsideTorch(alone=13, tensor_parallel=30, stages_alone=7)
+"""Up to 0.17: the medians of 7 start-ups on one GPU and the larger of 2 with TP."""
+
+OUTSIDE = OutsideTorch(alone=25, tensor_parallel=207, stages_alone=7)
+"""Since 0.18: the medians of 36 start-ups on one GPU, 9 with TP and 2 with PP alone."""
+
+_GRAPHS_BYTES = 34 * GIB // 100
+_GRAPHS_LAYER_BYTES = 18 * GIB // 1000
+"""CUDA graphs: a line through 15 start-ups of dense models on one GPU, whose largest error is 14 %."""
+
+
+_UNKNOWN_HIDDEN = 4096
+_UNKNOWN_VOCAB = 131_072
+_VOCABS = (32_000, 262_208)
+"""What is assumed of a model whose spec does not tell its width and vocabulary, and how far it may be off."""
+
+_BELOW_BYTES = 30 * GIB // 100
+_ABOVE_BYTES = 120 * GIB // 100
+"""How far 57 start-ups lie from the estimate: most of what is above are workspaces of experts and images."""
+
+
+def vllm_start_up(
+    workload: Workload,
+    *,
+    sampler: Sampler = SELECTS,
+    outside: OutsideTorch = OUTSIDE,
+    counts_graphs: bool = True,
+) -> Estimate:
     """
-    Return the median and the extremes of what vLLM printed for activations, graphs and the rest.
+    Return what vLLM keeps free for *workload*.
 
-    Sources: github.com/llm-d-incubation/llm-d-planner/pull/205, llm-d/llm-d-benchmark/pull/732 and
-    vllm-project/vllm/pull/10511 for large cards; vllm-project/vllm/issues/13882, issues/15815 and
-    xming521/WeClone/issues/101 for small ones.
+    *sampler* is what draws the tokens, *outside* what is not torch's, and *counts_graphs* whether CUDA
+    graphs are set aside, all by release. The table of rotations is a part of what vLLM prints as weights.
     """
-    if workload.gpu_bytes >= _LARGE_CARD_BYTES:
-        return Estimate(
-            low_bytes=163 * GIB // 100,
-            middle_bytes=334 * GIB // 100,
-            high_bytes=854 * GIB // 100,
-            evidence="median of 55 published vLLM start-ups, 1.63 to 8.54 GiB",
-        )
+    overhead = _outside_torch(workload, outside) + workload.rotations_bytes
+    if counts_graphs:
+        overhead += _GRAPHS_BYTES + workload.layers * _GRAPHS_LAYER_BYTES
+    low, middle, high = (
+        activation_peak(workload, vocab=vocab, sampler=sampler) for vocab in _vocabularies(workload)
+    )
+    unknown = "" if low == high else "; the spec does not tell the vocabulary"
     return Estimate(
-        low_bytes=145 * GIB // 100,
-        middle_bytes=146 * GIB // 100,
-        high_bytes=156 * GIB // 100,
-        evidence="median of 3 published vLLM start-ups, 1.45 to 1.56 GiB",
+        activation_bytes=middle,
+        overhead_bytes=overhead,
+        low_bytes=max(0, low + overhead - _BELOW_BYTES),
+        high_bytes=high + overhead + _ABOVE_BYTES,
+        evidence=f"from vLLM's profile run and 57 published start-ups{unknown}",
+    )
+
+
+def _vocabularies(workload: Workload) -> tuple[int, int, int]:
+    """Return the smallest, the likely and the largest vocabulary."""
+    if workload.vocab is not None:
+        return (workload.vocab,) * 3
+    return _VOCABS[0], _UNKNOWN_VOCAB, _VOCABS[1]
+
+
+def _outside_torch(workload: Workload, outside: OutsideTorch) -> int:
+    if workload.tp > 1:
+        return outside.tensor_parallel * GIB // 100
+    return (outside.stages_alone if workload.pp > 1 else outside.alone) * GIB // 100
+
+
+def activation_peak(workload: Workload, *, vocab: int, sampler: Sampler = SELECTS) -> int:
+    """
+    Return the peak of vLLM's profile run on a rank.
+
+    The sampler makes the peak: every sequence's logits in the model's dtype, what else it keeps of
+    them, and the hidden states. The workspaces of experts and images come on top and are in the range.
+    Source: profile_run in v1/worker/gpu_model_runner.py.
+    """
+    tokens, sequences = at_once(workload)
+    logits = (sampler.bytes_per_logit + workload.element_bytes) * sequences + 4 * sampler.rows
+    # A stage between others also holds the hidden states that it receives and sends.
+    copies = 3 if workload.pp > 1 else 1
+    states = (copies * tokens + 2 * sequences) * (workload.hidden or _UNKNOWN_HIDDEN) * workload.element_bytes
+    return logits * vocab + states + _CUBLAS_BYTES
+
+
+def at_once(workload: Workload) -> tuple[int, int]:
+    """Return the tokens and the sequences that vLLM runs at once: those asked for, or its defaults."""
+    large = workload.gpu_bytes >= LARGE_CARD_BYTES and not workload.gpu.startswith("a100")
+    tokens, sequences = (8192, 1024) if large else (2048, 256)
+    return workload.batched_tokens or tokens, workload.sequences or sequences
+
+
+def compute_buffers(workload: Workload) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs
+    """
+    Return what llama.cpp takes beside weights and caches: buffers for its graph, and the driver's share.
+
+    From the memory breakdowns in github.com/ggml-org/llama.cpp/pull/15860 (three cards), issues/27953
+    and issues/24175. Long contexts without flash attention, and experts in large batches, take more.
+    """
+    return Estimate(
+        activation_bytes=548 * MIB,
+        overhead_bytes=456 * MIB,
+        low_bytes=493 * MIB,
+        high_bytes=1913 * MIB,
+        evidence="from 5 published breakdowns of llama.cpp's memory",
     )

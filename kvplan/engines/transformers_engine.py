@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.exact import as_asked, refuse_pool_options, refuse_version
-from kvplan.engines.overheads import published_start_ups
+from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.transformers import Traits, reserve, traits_of
 from kvplan.terms import Stage
 
@@ -35,6 +35,12 @@ class DynamicCaches:
             Line(name="library", size_bytes=kept - formula, reason=rules),
         )
 
+    def most_bytes(self, rank: int) -> int | None:
+        """Return None: the library has no pool to bound."""
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return None: the library has no limit."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: the library has no pool, and no capacity check."""
         return None
@@ -51,7 +57,7 @@ TRANSFORMERS = Engine(
     arrange=_arrange,
     kv_dtype=as_asked,
     share=Share(of="card", default=always("1")),
-    overhead=published_start_ups,
+    needs=vllm_start_up,
 )
 
 

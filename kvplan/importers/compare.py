@@ -7,7 +7,17 @@ from kvplan.attention import Kind
 from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec
 
-_FACTS = ("dtype", "max_context", "hidden", "parameters", "weight_dtype", "weight_bytes")
+_FACTS = (
+    "dtype",
+    "max_context",
+    "hidden",
+    "vocab",
+    "tied",
+    "parameters",
+    "replicated",
+    "weight_dtype",
+    "weight_bytes",
+)
 
 
 def differences(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ()) -> list[str]:
@@ -21,8 +31,13 @@ def differences(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] =
     for fact in (each for each in _FACTS if each not in estimates):
         mine, theirs = getattr(spec, fact), getattr(source, fact)
         if mine is not None and theirs is not None and mine != theirs:
-            lines.append(f"{fact}: {mine} in the spec, {theirs} in the source")
+            lines.append(f"{fact}: {_shown(mine)} in the spec, {_shown(theirs)} in the source")
     return lines + _layer_differences(layer_kinds(spec), layer_kinds(source))
+
+
+def _shown(value: object) -> str:
+    """Return a fact as a spec file writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def layer_kinds(spec: ModelSpec) -> tuple[tuple[Kind, ...], ...]:

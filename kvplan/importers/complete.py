@@ -9,6 +9,7 @@ from kvplan.importers.config import Imported, import_config
 from kvplan.importers.hub import fetch_model
 from kvplan.importers.parameters import Shape, count
 from kvplan.importers.parameters.base import Parameters
+from kvplan.importers.parameters.ends import Ends, read_ends
 from kvplan.importers.quantization import Quantization
 from kvplan.importers.stored import StoredWeights
 from kvplan.importers.weights import Counted, quantization_of, stored_weights, weight_bytes
@@ -48,11 +49,15 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     parameters, notes = _parameters(imported)
     facts: dict[str, Any] = {}
     origins = dict(imported.origins)
+    if (ends := _ends(imported)) is not None:
+        facts = {"vocab": ends.vocab, "tied": ends.tied}
+        origins |= {"vocab": ends.vocab_origin, "tied": ends.tied_origin}
     if parameters is not None:
-        facts["parameters"] = parameters.total
-        origins["parameters"] = "counted from the dimensions in the config"
+        facts |= {"parameters": parameters.total, "replicated": parameters.replicated}
+        origins |= dict.fromkeys(("parameters", "replicated"), "counted from the dimensions in the config")
     if stored is not None or quantization is not None:
-        found, note = _weights(imported, stored, parameters, quantization, origins)
+        counted = _counted(imported, parameters, ends) if parameters and ends else None
+        found, note = _weights(stored, counted, quantization, origins)
         facts |= found
         notes += note
     notes += _kv_note(quantization)
@@ -61,6 +66,14 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     estimates = () if stored is not None or quantization is None else ("weight_bytes",)
     notes = [*imported.notes, *notes]
     return replace(imported, spec=spec, origins=origins, notes=tuple(notes), estimates=estimates)
+
+
+def _ends(imported: Imported) -> Ends | None:
+    """Return the embedding and the output head, None where the file leaves them open: the count says why."""
+    try:
+        return read_ends(imported.model_type, imported.fields, imported.outer)
+    except ImportedError:
+        return None
 
 
 def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
@@ -76,14 +89,12 @@ def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
 
 
 def _weights(
-    imported: Imported,
     stored: StoredWeights | None,
-    parameters: Parameters | None,
+    counted: Counted | None,
     quantization: Quantization | None,
     origins: dict[str, str],
 ) -> tuple[dict[str, int], list[str]]:
     """Return the bytes of stored or quantised weights, and what is uncertain about them."""
-    counted = _counted(imported, parameters) if parameters else None
     weights = weight_bytes(stored, counted, quantization)
     if weights is None:
         return {}, ["The weights are quantised, and their size is unknown: give --weights."]
@@ -95,15 +106,10 @@ def _weights(
     return {"weight_bytes": weights.high_bytes}, [note]
 
 
-def _counted(imported: Imported, parameters: Parameters) -> Counted:
+def _counted(imported: Imported, parameters: Parameters, ends: Ends) -> Counted:
     """Return the parameters with the embedding and an untied head apart, which are rarely quantised."""
-    vocabulary = imported.fields.values.get("vocab_size")
-    hidden = imported.spec.hidden or 0
-    embedding = vocabulary * hidden if type(vocabulary) is int else 0
-    tied = any(
-        part.values.get("tie_word_embeddings") is True for part in (imported.fields, imported.outer) if part
-    )
-    head = 0 if tied else min(embedding, parameters.sharded - embedding)
+    embedding = ends.vocab * (imported.spec.hidden or 0)
+    head = min(embedding, parameters.sharded - embedding) if ends.tied is False else 0
     return Counted(parameters=parameters, embedding=embedding, head=head, dtype=imported.spec.dtype)
 
 

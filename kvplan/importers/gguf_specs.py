@@ -12,7 +12,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf, find_gguf, read_gguf
 from kvplan.importers.gguf_architectures import ARCHITECTURES
-from kvplan.importers.gguf_tensors import require_same_tensors
+from kvplan.importers.gguf_tensors import ends, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
 
@@ -61,6 +61,8 @@ def import_metadata(model: Gguf) -> Imported:
     fields.state("dtype", "float16: llama.cpp's default type of K and V, whatever the weights are")
     fields.state("weight_bytes", model.weights.origin)
     fields.state("parameters", model.weights.origin)
+    fields.state("vocab", "token_embd.weight")
+    fields.state("tied", "output.weight")
     require_same_tensors(model, reading)
     return Imported(
         spec=_spec(model, reading, name),
@@ -125,6 +127,7 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         "parameters": _parameters(model, len(reading.layers)),
         "weight_bytes": model.weights.total_bytes,
         "hidden": reading.hidden,
+        **ends(model, reading),
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": only if single else kinds,
     }

@@ -1,4 +1,6 @@
-"""A GGUF file's tensors against its metadata: a key that was lost or changed shows in their sizes."""
+"""A GGUF file's tensors beside its metadata: the embedding, and sizes that show a lost or changed key."""
+
+from typing import Any
 
 from kvplan.errors import ImportedError
 from kvplan.importers.families.common import Facts, Reading
@@ -23,6 +25,24 @@ def require_same_tensors(model: Gguf, reading: Reading) -> None:
                         f"{model.path}: blk.{number}.{tensor}.weight has {found} elements, but the metadata "
                         f"gives {reading.hidden} x {outputs}"
                     )
+
+
+def ends(model: Gguf, reading: Reading) -> dict[str, Any]:
+    """
+    Return the rows of the embedding, and whether it is the output head, too; nothing if it is not there.
+
+    Where a file has no output matrix, llama.cpp loads the embedding in its place (TENSOR_DUPLICATED in
+    the loaders of its models). Of models that keep nothing, encoders among them, it is not said.
+    """
+    elements = {tensor.name: tensor.elements for tensor in model.weights.tensors}
+    rows, rest = divmod(elements.get("token_embd.weight", 0), reading.hidden)
+    if not rows or rest:
+        return {}
+    if "output.weight" in elements:
+        return {"vocab": rows, "tied": False}
+    kinds = [kinds for kinds in reading.attention.values() if isinstance(kinds, dict)]
+    encodes = len(kinds) == len(reading.attention) and all(kind["kind"] == "none" for kind in kinds)
+    return {"vocab": rows, "tied": None if encodes else True}
 
 
 def _outputs(facts: Facts) -> dict[str, int]:

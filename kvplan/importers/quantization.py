@@ -142,9 +142,12 @@ def _block(section: Section) -> int | None:
     block = section.values.get("weight_block_size")
     if block is None:
         return None
-    if not isinstance(block, list) or not all(type(each) is int and 0 < each <= 2**15 for each in block):
+    sides = (
+        [each for each in block if type(each) is int and 0 < each <= 2**15] if isinstance(block, list) else []
+    )
+    if len(sides) != 2 or block != sides:  # noqa: PLR2004 - rows and columns
         raise section.error("weight_block_size", f"found {shown(block)}; expected two whole numbers")
-    return math.prod(int(each) for each in block if isinstance(each, int))
+    return math.prod(sides)
 
 
 def _read_mxfp4(section: Section) -> _Format:

@@ -15,7 +15,17 @@ from kvplan.specs.model import ModelSpec
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_NUMBERS = ("dtype", "max_context", "parameters", "weight_dtype", "weight_bytes", "hidden")
+_NUMBERS = (
+    "dtype",
+    "max_context",
+    "parameters",
+    "weight_dtype",
+    "weight_bytes",
+    "hidden",
+    "vocab",
+    "tied",
+    "replicated",
+)
 
 
 def spec_yaml(imported: Imported) -> str:
@@ -32,7 +42,7 @@ def spec_yaml(imported: Imported) -> str:
     for key in _NUMBERS:
         value = getattr(spec, key)
         if value is not None:
-            lines += _commented(f"{key}: {value}", imported.origins.get(key, ""))
+            lines += _commented(f"{key}: {_fact(value)}", imported.origins.get(key, ""))
     return "\n".join([*lines, *_layers_and_attention(imported)]) + "\n"
 
 

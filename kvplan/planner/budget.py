@@ -1,11 +1,14 @@
 """What a card has for the cache: the engine's share of it, minus everything else."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from kvplan.engines import Engine, EngineOptions, Estimate, Workload
+from kvplan.dtypes import dtype_by_name
+from kvplan.engines import Engine, Estimate, Workload
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.gpus import find_card
+from kvplan.gpus import Card, find_card
+from kvplan.planner.deployment import Deployment
 from kvplan.planner.results import Memory
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
@@ -18,8 +21,8 @@ class Budget:
     """
     One GPU's memory before any weights and cache are in it, and the weights of one replica to spread.
 
-    `utilization` is a ratio, and `share_of` what it is a share of; `overhead` has a range where it is
-    an estimate. `sources` says in words where each figure comes from.
+    `utilization` is a ratio, and `share_of` what it is a share of; `needs` has a range where it is an
+    estimate. `sources` says in words where each figure comes from.
     """
 
     gpu: str
@@ -27,37 +30,35 @@ class Budget:
     utilization: tuple[int, int]
     share_of: Literal["card", "after start", "rest"]
     replica_weights_bytes: int
-    activation_bytes: int
-    overhead: Estimate
+    needs: Estimate
     sources: dict[str, str]
     estimated: bool
 
-    def budget_bytes(self, weights_bytes: int, overhead_bytes: int) -> int:
-        """Return what the engine takes of the card for weights, activations, overhead and cache."""
-        outside = {
-            "card": 0,
-            "after start": overhead_bytes,
-            "rest": weights_bytes + self.activation_bytes + overhead_bytes,
-        }[self.share_of]
+    @property
+    def middle_bytes(self) -> int:
+        """The estimate of all that is neither weights nor cache."""
+        return self.needs.activation_bytes + self.needs.overhead_bytes
+
+    def budget_bytes(self, weights_bytes: int, other_bytes: int) -> int:
+        """Return what the engine takes of the card for weights, cache and *other_bytes*."""
+        outside = {"card": 0, "after start": other_bytes, "rest": weights_bytes + other_bytes}[self.share_of]
         numerator, denominator = self.utilization
         # vLLM rounds up: request_memory in v1/worker/utils.py.
         return outside + max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
 
-    def left_bytes(self, weights_bytes: int, overhead_bytes: int) -> int:
+    def left_bytes(self, weights_bytes: int, other_bytes: int) -> int:
         """Return what is left for the cache on a card; below 0 if not even the rest fits."""
-        budget = self.budget_bytes(weights_bytes, overhead_bytes)
-        return budget - weights_bytes - self.activation_bytes - overhead_bytes
+        return self.budget_bytes(weights_bytes, other_bytes) - weights_bytes - other_bytes
 
     def memory(self, *, weights_bytes: int, kv_used_bytes: int) -> Memory:
         """Return the lines of the card with this much of weights and cache on it."""
-        overhead_bytes = self.overhead.middle_bytes
-        left = self.left_bytes(weights_bytes, overhead_bytes)
+        left = self.left_bytes(weights_bytes, self.middle_bytes)
         return Memory(
             gpu_bytes=self.gpu_bytes,
-            budget_bytes=self.budget_bytes(weights_bytes, overhead_bytes),
+            budget_bytes=self.budget_bytes(weights_bytes, self.middle_bytes),
             weights_bytes=weights_bytes,
-            activation_bytes=self.activation_bytes,
-            overhead_bytes=overhead_bytes,
+            activation_bytes=self.needs.activation_bytes,
+            overhead_bytes=self.needs.overhead_bytes,
             kv_bytes=max(0, left),
             kv_used_bytes=kv_used_bytes,
             free_bytes=left - kv_used_bytes,
@@ -77,7 +78,7 @@ class Asked:
     overhead: Size | None = None
 
 
-def make_budget(spec: ModelSpec, engine: Engine, options: EngineOptions, asked: Asked, *, pp: int) -> Budget:
+def make_budget(deployment: Deployment, asked: Asked) -> Budget:
     """
     Return the budget of one GPU; raise if neither a GPU nor a KV memory is given, or both.
 
@@ -87,25 +88,25 @@ def make_budget(spec: ModelSpec, engine: Engine, options: EngineOptions, asked: 
         raise OptionsError("give either a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
     if asked.gpu is None:
         return _known_kv_memory(asked)
+    engine = deployment.engine
     card = find_card(f"{asked.gpu}B" if isinstance(asked.gpu, int) else asked.gpu)
-    default = engine.share.default(card.total_bytes, options)
+    default = engine.share.default(card.total_bytes, deployment.options)
     ratio = parse_ratio(str(default if asked.utilization is None else asked.utilization))
-    weights_bytes, weights_source = _weights(spec, asked)
-    overhead = _overhead(spec, engine, options, asked, gpu_bytes=card.total_bytes, pp=pp)
+    weights_bytes, weights_source = _weights(deployment.spec, asked)
+    needs = _needs(deployment, asked, card)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
         utilization=ratio,
         share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
-        activation_bytes=as_bytes(asked.activation or 0),
-        overhead=overhead,
+        needs=needs,
         sources={
             "gpu": card.label,
             "gpu_bytes": card.source,
             "weights": weights_source,
             "utilization": _utilization(ratio, engine, asked),
-            "overhead": overhead.evidence if _is_given(asked) else f"estimate: {overhead.evidence}",
+            "overhead": needs.evidence if _is_given(asked) else f"estimate {needs.evidence}",
         },
         estimated=card.estimated,
     )
@@ -116,25 +117,34 @@ def _utilization(ratio: tuple[int, int], engine: Engine, asked: Asked) -> str:
     return f"{ratio[0] / ratio[1]:g}{of}" + ("" if asked.utilization is not None else ", the default")
 
 
-def _overhead(  # noqa: PLR0913 - what an estimate depends on
-    spec: ModelSpec, engine: Engine, options: EngineOptions, asked: Asked, *, gpu_bytes: int, pp: int
-) -> Estimate:
-    """Return what is given for it, which has no range, or the engine's estimate."""
+def _needs(deployment: Deployment, asked: Asked, card: Card) -> Estimate:
+    """Return what is given for activations and the rest, which has no range, or the engine's estimate."""
     if _is_given(asked):
-        return given(as_bytes(asked.overhead or 0))
-    return engine.overhead(
+        return given(as_bytes(asked.activation or 0), as_bytes(asked.overhead or 0))
+    spec, options, stages = deployment.spec, deployment.options, deployment.stage_sizes
+    element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
+    return deployment.engine.needs(
         Workload(
-            gpu_bytes=gpu_bytes,
+            gpu=card.name,
+            gpu_bytes=card.total_bytes,
             hidden=spec.hidden,
             vocab=spec.vocab,
-            layers=spec.layer_count,
-            dtype=spec.dtype,
+            element_bytes=element_bytes,
+            rotations_bytes=spec.max_context * _rotated(deployment) * element_bytes,
+            layers=max(stages),
             tp=options.tp,
-            pp=pp,
+            pp=len(stages),
             batched_tokens=options.max_num_batched_tokens,
             sequences=options.max_num_seqs,
         )
     )
+
+
+def _rotated(deployment: Deployment) -> int:
+    """Return the width of the widest key that may be rotated: a decoupled one, or that of a head."""
+    terms = [term for layer in deployment.layers.values() for term in layer]
+    ropes = [term.width for term in terms if term.role == "rope"]
+    return max(ropes or [term.width for term in terms if term.role == "key"], default=0)
 
 
 def _is_given(asked: Asked) -> bool:
@@ -142,9 +152,16 @@ def _is_given(asked: Asked) -> bool:
     return asked.activation is not None or asked.overhead is not None
 
 
-def given(size_bytes: int) -> Estimate:
-    """Return a size that is known."""
-    return Estimate(low_bytes=size_bytes, middle_bytes=size_bytes, high_bytes=size_bytes, evidence="given")
+def given(activation_bytes: int, overhead_bytes: int) -> Estimate:
+    """Return sizes that are known."""
+    total = activation_bytes + overhead_bytes
+    return Estimate(
+        activation_bytes=activation_bytes,
+        overhead_bytes=overhead_bytes,
+        low_bytes=total,
+        high_bytes=total,
+        evidence="given",
+    )
 
 
 def _known_kv_memory(asked: Asked) -> Budget:
@@ -160,8 +177,7 @@ def _known_kv_memory(asked: Asked) -> Budget:
         utilization=(1, 1),
         share_of="card",
         replica_weights_bytes=0,
-        activation_bytes=0,
-        overhead=given(0),
+        needs=given(0, 0),
         sources={"gpu_bytes": "given"},
         estimated=False,
     )
@@ -179,6 +195,7 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"
         raise KvplanError(
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB"
+            + _why_uncounted(spec)
         )
     if weight_dtype is None and spec.weight_bytes is not None:
         return known, "the published checkpoint's size"
@@ -186,6 +203,12 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
         known,
         f"{spec.parameters:,} parameters in {weight_dtype or spec.weight_dtype or spec.dtype}",
     )
+
+
+def _why_uncounted(spec: ModelSpec) -> str:
+    """Return on a line of its own what an import says of parameters that it could not count."""
+    found = re.search(r"Parameters are not counted: .*", spec.notes or "")
+    return f"\n{found[0][:300]}" if found else ""
 
 
 def as_bytes(size: Size) -> int:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import lcm
+from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
@@ -69,6 +70,11 @@ class Deployment:
         """The number of replicas, each with a cache of its own."""
         return self.choice.dp
 
+    @property
+    def stage_sizes(self) -> tuple[int, ...]:
+        """The number of layers of each pipeline stage."""
+        return tuple(len(stage.types) for stage in self.stages)
+
     def respread(self, *, tp: int, pp: int) -> "Deployment":
         """Return one replica of this deployment over *tp* ranks, known to be legal, and *pp* even stages."""
         choice = replace(self.choice, tp=tp, pp=pp, dp=1, pp_layers=None)
@@ -123,12 +129,14 @@ def _arranged(
 ) -> Deployment:
     stages = tuple(
         Stage(types=types, counts=tuple((layers[name], count) for name, count in Counter(types).items()))
-        for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers)
+        for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers, engine.extra)
     )
     options = EngineOptions(
         model=spec.name,
         tp=choice.tp,
+        pp=len(stages),
         dtype=spec.dtype,
+        roles=frozenset(term.role for layer in layers.values() for term in layer),
         states_fixed=spec.states_fixed,
         block_size=choice.block_size,
         max_num_batched_tokens=choice.max_num_batched_tokens,
@@ -191,20 +199,24 @@ def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:
 
 
 def split_stages(
-    layer_types: tuple[str, ...], pp: int, pp_layers: tuple[int, ...] | None = None
+    layer_types: tuple[str, ...],
+    pp: int,
+    pp_layers: tuple[int, ...] | None = None,
+    extra: Literal["first", "before last", "last"] = "before last",
 ) -> tuple[tuple[str, ...], ...]:
     """
     Return the layer types of each of *pp* stages: *pp_layers* of them, or an even split.
 
-    What an even split leaves over goes to the stages before the last, from the second-last
-    backwards, because the last also holds the output head: vLLM 0.33's and SGLang's rule.
+    *extra* says which stages get what an even split leaves over (Engine.extra): `before last` is the
+    rule of vLLM 0.33, `last` SGLang's (get_pp_indices), and `first` TensorRT-LLM's (mapping.py).
     """
     count = len(layer_types)
     if pp_layers is None:
         if pp > count:
             raise SplitError(f"{count} layers do not fill pp={pp} stages; use at most --pp {count}")
         base, rest = divmod(count, pp)
-        pp_layers = tuple(base + (pp - 1 - rest <= stage < pp - 1) for stage in range(pp))
+        start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
+        pp_layers = tuple(base + (start <= stage < start + rest) for stage in range(pp))
     if len(pp_layers) != pp or sum(pp_layers) != count or min(pp_layers) < 1:
         sizes = ",".join(map(str, pp_layers))
         raise SplitError(f"the stage sizes {sizes} are not {pp} numbers above 0 that sum to {count} layers")

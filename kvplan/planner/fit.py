@@ -1,15 +1,21 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from kvplan.planner.budget import Asked, make_budget
+from kvplan.errors import OptionsError
+from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
-from kvplan.planner.plan import Plan
+from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Fit
 from kvplan.planner.size import Model, as_batch, as_spec, as_tokens, size_fields
 from kvplan.planner.ways_out import hints, smallest_spread, smallest_tp
+from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
+
+SERVERLESS = ("exact", "transformers")
+"""Engines that no command starts."""
 
 
 def fit(  # noqa: PLR0913 - the options of one command
@@ -22,6 +28,7 @@ def fit(  # noqa: PLR0913 - the options of one command
     tp: int = 1,
     pp: int = 1,
     dp: int = 1,
+    dtype: str | None = None,
     kv_dtype: str | None = None,
     engine: str = "exact",
     utilization: str | float | None = None,
@@ -43,11 +50,12 @@ def fit(  # noqa: PLR0913 - the options of one command
 
     Give a *gpu* (a catalogue name, or a size such as `80GB`) or a known *kv_memory* per GPU. Sizes
     are ints of bytes or text with a unit; *weights* are those of one replica, before tp and pp.
+    *dtype* is the one in which the model runs, if not its own.
     *max_num_seqs* bounds the sequences of one replica; the other last ones are options of an *engine*
     other than `exact`, *settings* those that only this engine has, by its own names.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
-    spec = as_spec(model)
+    spec = as_spec(model, dtype)
     choice = Choice(
         engine=engine,
         kv_dtype=kv_dtype,
@@ -72,17 +80,12 @@ def fit(  # noqa: PLR0913 - the options of one command
         activation=activation,
         overhead=overhead,
     )
-    deployment = deploy(spec, choice)
-    plan = Plan(
-        budget=make_budget(spec, deployment.engine, deployment.options, asked, pp=pp),
-        deployment=deployment,
-        context=as_tokens(context, spec),
-        batch=as_batch(batch),
-    )
-    return _answer(plan)
+    tokens, sequences = as_tokens(context, spec), as_batch(batch)
+    plan = make_plan(deploy(spec, choice), asked, context=tokens, batch=sequences)
+    return _answer(plan, _served_as(model, spec))
 
 
-def _answer(plan: Plan) -> Fit:
+def _answer(plan: Plan, served_as: str) -> Fit:
     deployment = plan.deployment
     shared = size_fields(deployment, plan.context, plan.batch)
     max_batch, start_up = plan.max_batch(), plan.start_up()
@@ -96,6 +99,7 @@ def _answer(plan: Plan) -> Fit:
         fits=plan.holds(),
         max_batch=max_batch,
         max_batch_range=plan.max_batch_range(),
+        kv_range=plan.kv_range(),
         analytic_max_batch=plan.analytic().max_batch(),
         max_context=plan.max_context(),
         model_context=deployment.spec.max_context,
@@ -111,7 +115,45 @@ def _answer(plan: Plan) -> Fit:
         limit=_limit(plan, max_batch),
         hints=hints(plan),
         sources=plan.budget.sources,
+        command=_command(plan, served_as),
     )
+
+
+def _served_as(model: Model, spec: ModelSpec) -> str:
+    """Return the hub id that was asked for, or that of the spec, or its name."""
+    asked = str(model) if isinstance(model, str) and model.count("/") == 1 else None
+    return asked if asked and not Path(asked).exists() else spec.hf_id or spec.name
+
+
+def _command(plan: Plan, served_as: str) -> str | None:
+    """Return the shell command that serves this plan; None for engines without one, or an option for it."""
+    choice, asked = plan.deployment.choice, plan.asked
+    name = choice.engine.partition("@")[0]
+    if name in SERVERLESS:
+        return None
+    from kvplan.serving import write_command  # noqa: PLC0415 - the formula alone has no command
+
+    said = {
+        "tp": choice.tp if choice.tp > 1 else None,
+        "pp": choice.pp if choice.pp > 1 else None,
+        "dp": choice.dp if choice.dp > 1 else None,
+        "pp_layers": choice.pp_layers,
+        "context": plan.context,
+        "batch": plan.batch,
+        "kv_dtype": choice.kv_dtype,
+        "utilization": None if asked.utilization is None else str(asked.utilization),
+        "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
+        "block_size": choice.block_size,
+        "max_num_batched_tokens": choice.max_num_batched_tokens,
+        "max_num_seqs": choice.max_num_seqs,
+        "prefix_caching": choice.prefix_caching,
+        "dcp": choice.dcp if choice.dcp > 1 else None,
+        "settings": dict(choice.settings),
+    }
+    try:
+        return write_command(name, served_as, {k: v for k, v in said.items() if v is not None})
+    except OptionsError:
+        return None
 
 
 def _limit(plan: Plan, max_batch: int | None) -> str:
@@ -126,9 +168,11 @@ def _limit(plan: Plan, max_batch: int | None) -> str:
         return f"the weights need {needed} per GPU, and the budget has {there} for them"
     if max_batch is None:
         return "nothing: these sequences take no cache memory"
-    most = plan.deployment.choice.max_num_seqs
+    most = plan.most_sequences(plan.context)
     if most and max_batch == most * plan.deployment.dp:
-        return f"max_num_seqs: {most:,} sequences in each replica"
+        return f"the number of sequences: {most:,} in each replica"
+    if plan.is_bounded():
+        return "the size of the pool that was asked for"
     more = plan.memory(max_batch + plan.deployment.dp)
     free = plan.memory(max_batch).free_bytes
     needed, there = _apart(free - more.free_bytes, free)

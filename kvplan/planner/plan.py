@@ -5,18 +5,23 @@ from dataclasses import dataclass, replace
 
 from kvplan.engines import Line, StartUp
 from kvplan.errors import NoRoomError
-from kvplan.planner.budget import Budget
+from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.results import Memory
 from kvplan.planner.search import largest
-from kvplan.planner.weights import rank_weights
+from kvplan.planner.weights import even_weights, rank_weights
 from kvplan.units import ceil_div
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A deployment, the cards it runs on, and the work asked of it: `batch` times `context`."""
+    """
+    A deployment, the cards it runs on, and the work asked of it: `batch` times `context`.
 
+    `asked` is what the user said of the memory, and `budget` what follows from it for this deployment.
+    """
+
+    asked: Asked
     budget: Budget
     deployment: Deployment
     context: int
@@ -24,13 +29,19 @@ class Plan:
 
     def weights(self) -> tuple[int, ...]:
         """Return the bytes of the weights on a GPU of each pipeline stage."""
-        sizes = [len(stage.types) for stage in self.deployment.stages]
-        replica = self.budget.replica_weights_bytes
-        return rank_weights(self.deployment.spec, replica, tp=self.deployment.tp, stages=sizes)
+        deployment, replica = self.deployment, self.budget.replica_weights_bytes
+        stages = deployment.stage_sizes
+        if deployment.engine.even_weights:
+            return even_weights(replica, tp=deployment.tp, stages=len(stages))
+        return rank_weights(deployment.spec, replica, tp=deployment.tp, stages=stages)
 
-    def left(self, overhead_bytes: int | None = None) -> tuple[int, ...]:
-        """Return what is left for the cache on a GPU of each stage; below 0 if the rest does not fit."""
-        other = self.budget.overhead.middle_bytes if overhead_bytes is None else overhead_bytes
+    def left(self, other_bytes: int | None = None) -> tuple[int, ...]:
+        """
+        Return what is left for the cache on a GPU of each stage; below 0 if the rest does not fit.
+
+        *other_bytes* replaces the estimate of what is neither weights nor cache.
+        """
+        other = self.budget.middle_bytes if other_bytes is None else other_bytes
         return tuple(self.budget.left_bytes(weights, other) for weights in self.weights())
 
     def memory(self, batch: int) -> Memory:
@@ -54,13 +65,30 @@ class Plan:
         """Return whether *batch* sequences of *tokens* tokens, over all replicas, fit."""
         return self._fits(self.left(), tokens, batch)
 
+    def most_sequences(self, tokens: int) -> int | None:
+        """Return how many sequences of *tokens* tokens one replica may run, as asked or as its engine can."""
+        limits = self.deployment.choice.max_num_seqs, self.deployment.arrangement.most_sequences(tokens)
+        return min((limit for limit in limits if limit is not None), default=None)
+
     def _fits(self, left: Sequence[int], tokens: int, batch: int) -> bool:
         share = ceil_div(batch, self.deployment.dp)
-        most = self.deployment.choice.max_num_seqs
+        most = self.most_sequences(tokens)
         if most is not None and share > most:
             return False
         used = self.deployment.by_stage(tokens, share)
-        return all(taken <= there for taken, there in zip(used, left, strict=True))
+        return all(taken <= there for taken, there in zip(used, self._bounded(left), strict=True))
+
+    def _bounded(self, left: Sequence[int]) -> list[int]:
+        """Return what the pools take of what is *left* on each stage: a setting may bound them."""
+        bounds = [self.deployment.arrangement.most_bytes(rank) for rank in range(len(left))]
+        return [
+            there if bound is None else min(there, bound) for there, bound in zip(left, bounds, strict=True)
+        ]
+
+    def is_bounded(self) -> bool:
+        """Return whether a setting, and not the memory, decides how large the pools are."""
+        left = self.left()
+        return min(left) >= 0 and list(left) != self._bounded(left)
 
     def holds(self) -> bool:
         """Return whether the asked work fits."""
@@ -70,12 +98,19 @@ class Plan:
         """Return the most sequences of the asked context; None if memory sets no limit."""
         return self._most(self.left())
 
+    def kv_range(self) -> tuple[int, int] | None:
+        """Return the least and the most memory for the cache, if what else there is is an estimate."""
+        needs = self.budget.needs
+        if needs.low_bytes == needs.high_bytes:
+            return None
+        return max(0, min(self.left(needs.high_bytes))), max(0, min(self.left(needs.low_bytes)))
+
     def max_batch_range(self) -> tuple[int, int] | None:
-        """Return the most sequences with the highest and lowest estimate of the overhead, if it has two."""
-        overhead = self.budget.overhead
-        low, high = (self._most(self.left(size)) for size in (overhead.high_bytes, overhead.low_bytes))
-        same = overhead.low_bytes == overhead.high_bytes
-        return None if same or low is None or high is None else (low, high)
+        """Return the most sequences in the least and in the most memory; None as in `kv_range`."""
+        needs = self.budget.needs
+        low, high = (self._most(self.left(size)) for size in (needs.high_bytes, needs.low_bytes))
+        known = needs.low_bytes == needs.high_bytes
+        return None if known or low is None or high is None else (low, high)
 
     def _most(self, left: Sequence[int]) -> int | None:
         dp = self.deployment.dp
@@ -103,7 +138,8 @@ class Plan:
     def analytic(self) -> "Plan":
         """Return this plan by the formula alone, in the same memory."""
         exact = Choice()
-        return self.changed(
+        choice = replace(
+            self.deployment.choice,
             engine=exact.engine,
             block_size=exact.block_size,
             max_num_batched_tokens=exact.max_num_batched_tokens,
@@ -111,8 +147,19 @@ class Plan:
             dcp=exact.dcp,
             settings=exact.settings,
         )
+        return replace(self, deployment=deploy(self.deployment.spec, choice))
 
     def changed(self, **changes: object) -> "Plan":
         """Return this plan with another Choice; raise a KvplanError if that is not possible."""
         choice: Choice = replace(self.deployment.choice, **changes)  # type: ignore[arg-type]
-        return replace(self, deployment=deploy(self.deployment.spec, choice))
+        return self.moved(deploy(self.deployment.spec, choice))
+
+    def moved(self, deployment: Deployment) -> "Plan":
+        """Return the same work and memory with another *deployment* of the model."""
+        return make_plan(deployment, self.asked, context=self.context, batch=self.batch)
+
+
+def make_plan(deployment: Deployment, asked: Asked, *, context: int, batch: int) -> Plan:
+    """Return the plan of *batch* sequences of *context* tokens; raise a KvplanError as make_budget does."""
+    budget = make_budget(deployment, asked)
+    return Plan(asked=asked, budget=budget, deployment=deployment, context=context, batch=batch)

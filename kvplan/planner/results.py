@@ -103,10 +103,11 @@ class Fit(Size):
 
     `max_batch` counts the sequences of `context` tokens that all replicas hold together;
     `max_context` is for `batch` sequences; both are None where memory sets no limit.
-    `max_batch_range` is `max_batch` with the highest and the lowest estimate of the overhead, None
-    where it is given or known. `memory` is the
-    fullest card with `batch` sequences on it, `filled` the same with `max_batch`. `smallest_tp` and
-    `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
+    `kv_range` is the least and the most memory for the cache on the tightest card, and
+    `max_batch_range` what they hold, as far as activations and overhead are an estimate; else None.
+    `memory` is the tightest card with `batch` sequences on it, `filled` the same with `max_batch`.
+    `smallest_tp` and `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
+    `command` starts the engine with this plan, None where no command does.
     `model_context` is the context that the model was made for. `waterfall` leads line by line from
     the formula's bytes to `memory.kv_used_bytes`. `kv_tokens`, `num_blocks`, `block_size` and
     `max_concurrency` are what the engine prints when it starts, None where it prints none or refuses.
@@ -116,6 +117,7 @@ class Fit(Size):
     fits: bool
     max_batch: int | None
     max_batch_range: tuple[int, int] | None
+    kv_range: tuple[int, int] | None
     analytic_max_batch: int | None
     max_context: int | None
     model_context: int
@@ -131,6 +133,7 @@ class Fit(Size):
     limit: str
     hints: tuple[Hint, ...]
     sources: dict[str, str]
+    command: str | None
 
     def __repr__(self) -> str:
         return f"<Fit {self.model} on {self.gpu}: {self.max_batch} sequences of {self.context} tokens>"

@@ -32,7 +32,7 @@ def smallest_spread(plan: Plan) -> Spread | None:
 def _holds(plan: Plan, tp: int, pp: int) -> bool:
     """Return whether the work fits on one replica so spread; an engine may refuse the spread."""
     try:
-        return replace(plan, deployment=plan.deployment.respread(tp=tp, pp=pp)).holds()
+        return plan.moved(plan.deployment.respread(tp=tp, pp=pp)).holds()
     except KvplanError:
         return False
 

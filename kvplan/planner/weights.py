@@ -6,6 +6,11 @@ from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div
 
 
+def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]:
+    """Return an equal share of the weights for each of *stages* pipeline stages of *tp* ranks."""
+    return (ceil_div(replica_bytes, tp * stages),) * stages
+
+
 def rank_weights(spec: ModelSpec, replica_bytes: int, *, tp: int, stages: Sequence[int]) -> tuple[int, ...]:
     """
     Return the bytes of the weights on a GPU of each pipeline stage, *stages* being layers per stage.
@@ -17,7 +22,7 @@ def rank_weights(spec: ModelSpec, replica_bytes: int, *, tp: int, stages: Sequen
     """
     total, layers = spec.parameters, sum(stages)
     if total is None or spec.hidden is None or spec.vocab is None or spec.tied is None:
-        return (ceil_div(replica_bytes, tp * len(stages)),) * len(stages)
+        return even_weights(replica_bytes, tp=tp, stages=len(stages))
     embedding = spec.vocab * spec.hidden
     body = total - embedding * (1 if spec.tied else 2)
     whole = spec.replicated or 0

@@ -1,5 +1,7 @@
 """The answer of `kvplan fit` as text: a sentence, the card as a bar and as lines, the ways out."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -11,11 +13,18 @@ from kvplan.report.console import bar_width, can_draw, counted, labelled, pinned
 from kvplan.units import GIB, ceil_div, format_bytes, format_gib
 
 
-def print_fit(answer: Fit, *, beside: str | None = None) -> None:
-    """Print the answer for people, and what vLLM holds *beside* the formula if that is known."""
+def print_fit(answer: Fit, *, beside: str | None = None, ignored: Sequence[str] = ()) -> None:
+    """
+    Print the answer for people.
+
+    *beside* is what vLLM holds beside the formula, if that is known; *ignored* are options of a serving
+    command that the plan does not use.
+    """
     parts: list[RenderableType] = [_headline(answer), Text(_subtitle(answer), "dim")]
     parts += pinned(answer.source)
     parts += ["", _card(answer), "", *_findings(answer)]
+    if ignored:
+        parts.append(labelled("Ignored", " ".join(ignored), "dim"))
     if beside:
         parts.append(labelled("vLLM", beside))
     if len(answer.waterfall) > 1:
@@ -95,12 +104,14 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
     grows = f", {format_bytes(answer.bytes_per_token)} per token" if answer.bytes_per_token else ""
     free = "KV cache free" if memory.free_bytes >= 0 else "missing"
     kept = memory.gpu_bytes - memory.budget_bytes
+    overhead = sources.get("overhead", "")
+    activation = overhead if overhead == "given" else "estimate"
     parts = [
         Part("weights", "weights", memory.weights_bytes, sources.get("weights", "")),
         Part("used", "KV cache used", memory.kv_used_bytes, used + grows),
         Part("free", free, memory.free_bytes, ""),
-        Part("overhead", "activation", memory.activation_bytes, "given"),
-        Part("overhead", "overhead", memory.overhead_bytes, sources.get("overhead", "")),
+        Part("overhead", "activation", memory.activation_bytes, activation),
+        Part("overhead", "overhead", memory.overhead_bytes, overhead),
         Part("kept", "kept back", kept, f"utilization {sources.get('utilization', '')}"),
     ]
     return [part for part in parts if part.size_bytes or part.kind in ("used", "free")]
@@ -115,19 +126,23 @@ def _findings(answer: Fit) -> list[RenderableType]:
         labelled("Longest", _longest(answer, asked)),
         labelled("Fewest", _fewest(answer, asked)),
     ]
+    if answer.command:
+        lines.append(labelled("Serve", answer.command))
     return [*lines, *(labelled("Warning", warning, "yellow") for warning in answer.warnings)]
 
 
 def _start_up(answer: Fit) -> list[RenderableType]:
     """Return the engine's own start-up figures, and how many the formula alone would hold."""
-    if answer.num_blocks is None or answer.kv_tokens is None:
+    if answer.num_blocks is None:
         return []
-    blocks = f"{answer.num_blocks:,} blocks of {answer.block_size} tokens"
-    pool = f"{blocks}; KV cache size {answer.kv_tokens:,} tokens"
+    figures = [f"{answer.num_blocks:,} blocks of {counted(answer.block_size or 1, 'token')}"]
+    if answer.kv_tokens is not None:
+        figures.append(f"KV cache size {answer.kv_tokens:,} tokens")
+    if answer.max_concurrency is not None:
+        figures.append(f"maximum concurrency {answer.max_concurrency:.2f}x for {answer.context:,} tokens")
     formula = "any number" if answer.analytic_max_batch is None else f"{answer.analytic_max_batch:,}"
-    concurrency = f"maximum concurrency {answer.max_concurrency:.2f}x for {answer.context:,} tokens"
     return [
-        labelled("Starts", f"{pool}, {concurrency}"),
+        labelled("Starts", "; ".join(figures)),
         labelled("Formula", f"{formula} of these sequences, without an engine's rounding"),
     ]
 
@@ -136,10 +151,9 @@ def _range(answer: Fit) -> list[RenderableType]:
     """Return how far the answer moves with the estimate of the overhead, if it moves at all."""
     if answer.max_batch_range is None:
         return []
-    low, high = answer.max_batch_range
-    if low == high:
-        return []
-    return [labelled("Range", f"{low:,} to {counted(high, 'sequence')}, as the overhead is an estimate")]
+    (low, high), memory = answer.max_batch_range, answer.kv_range or (0, 0)
+    batch = counted(low, "sequence") if low == high else f"{low:,} to {counted(high, 'sequence')}"
+    return [labelled("Range", f"{batch} in {format_gib(memory[0])} to {format_gib(memory[1])} of KV memory")]
 
 
 def _longest(answer: Fit, asked: str) -> str:

@@ -89,7 +89,8 @@ class ModelSpec(Facts):
     whose size kvplan does not know. `states_fixed` says that the release's config or code fixes the
     dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of
     the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
-    head is the same matrix. `replicated` parameters are whole on every tensor-parallel rank.
+    head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
+    counted of the text model alone, are whole on every tensor-parallel rank.
     """
 
     name: Name
@@ -110,6 +111,16 @@ class ModelSpec(Facts):
     states_fixed: bool = False
     attention: _AttentionByName
     layers: _Runs
+
+    @field_validator("vocab", "tied", "replicated")
+    @classmethod
+    def _parts_are_within_the_whole(cls, value: int | None, info: ValidationInfo) -> int | None:
+        facts = {**info.data, str(info.field_name): value}
+        embedding = (facts.get("vocab") or 0) * (facts.get("hidden") or 0)
+        parts = embedding * (2 if facts.get("tied") is False else 1) + (facts.get("replicated") or 0)
+        if (total := facts.get("parameters")) is not None and parts > total:
+            raise ValueError(f"with this, embedding, head and replicated parameters are {parts} of {total}")
+        return value
 
     @field_validator("attention")
     @classmethod

@@ -8,7 +8,7 @@ import pytest
 from kvplan import __version__
 from tests.program import ROOT, Cli
 
-COMMANDS = ("fit", "size", "check", "show", "models", "gpus", "schema", "import", "validate")
+COMMANDS = ("fit", "size", "check", "show", "models", "gpus", "schema", "import", "reconcile", "validate")
 
 
 def example_spec() -> str:

@@ -37,6 +37,16 @@ def test_each_differing_fact_has_a_line() -> None:
     ]
 
 
+def test_the_ends_and_the_replicated_parameters_are_compared() -> None:
+    spec = _spec(configs.LLAMA).model_copy(update={"vocab": 128256, "tied": False, "replicated": 266240})
+    other = spec.model_copy(update={"vocab": 128000, "tied": True, "replicated": 0})
+    assert differences(spec, other) == [
+        "vocab: 128256 in the spec, 128000 in the source",
+        "tied: false in the spec, true in the source",
+        "replicated: 266240 in the spec, 0 in the source",
+    ]
+
+
 def test_layers_that_differ_alike_share_a_line() -> None:
     lines = differences(_spec(configs.LLAMA, num_key_value_heads=4), _spec(configs.LLAMA))
     start = "layer 0, 1, 2, 3 and 28 more"

@@ -8,10 +8,12 @@ import pytest
 
 from kvplan.errors import ImportedError
 from kvplan.importers.complete import import_complete
-from kvplan.specs.load import load
+from kvplan.importers.write import spec_yaml
+from kvplan.specs.load import load, load_file
 from tests.importers import configs
 from tests.importers.model_files import safetensors
 
+YUAN: dict[str, Any] = {"model_type": "yuan", "vocab_size": 135040, "tie_word_embeddings": True}
 FP8 = {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
 
 
@@ -29,6 +31,42 @@ def test_parameters_are_counted(tmp_path: Path) -> None:
     assert imported.spec.parameters == 8030261248
     assert imported.spec.weights() == load("llama-3.1-8b").weights()
     assert imported.origins["parameters"] == "counted from the dimensions in the config"
+
+
+def test_the_ends_and_what_every_rank_holds_are_told_with_their_fields(tmp_path: Path) -> None:
+    """Two norms in each of 32 layers and one behind them are whole on every rank: 65 x 4096."""
+    imported = import_complete(_file(tmp_path))
+    assert (imported.spec.vocab, imported.spec.tied, imported.spec.replicated) == (128256, False, 65 * 4096)
+    text = spec_yaml(imported)
+    assert (
+        "hidden: 4096  # hidden_size\n"
+        "vocab: 128256  # vocab_size\n"
+        "tied: false  # tie_word_embeddings\n"
+        "replicated: 266240  # counted from the dimensions in the config\n"
+    ) in text
+    (tmp_path / "model.yaml").write_text(text, encoding="utf-8")
+    assert load_file(tmp_path / "model.yaml") == imported.spec
+
+
+@pytest.mark.parametrize("lacking", ["tie_word_embeddings", "architectures"])
+def test_a_file_that_leaves_the_head_open_is_not_counted(tmp_path: Path, lacking: str) -> None:
+    """`fit` then asks for the weights, in place of those of another model."""
+    path = _file(tmp_path)
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({name: values[name] for name in values if name != lacking}), encoding="utf-8")
+    spec = import_complete(path).spec
+    assert (spec.parameters, spec.replicated, spec.vocab, spec.tied) == (None, None, None, None)
+    assert f"Parameters are not counted: {path}: {lacking}: found nothing; expected " in (spec.notes or "")
+
+
+def test_what_an_uncounted_family_says_of_its_ends_is_kept(tmp_path: Path) -> None:
+    """Yuan 2 is read and not counted."""
+    path = _file(tmp_path, **YUAN)
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["num_key_value_heads"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    spec = import_complete(path).spec
+    assert (spec.parameters, spec.vocab, spec.tied) == (None, 135040, True)
 
 
 def test_what_the_count_lacks_is_said_and_the_cache_is_still_known(tmp_path: Path) -> None:

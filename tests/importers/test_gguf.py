@@ -115,6 +115,37 @@ def test_a_plain_model(tmp_path: Path) -> None:
     assert "llama.cpp's default type of K and V" in found.origins["dtype"]
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "tied"), [("llama", {}, True), ("llama", {"output.weight": (1, [256, 4], 2048)}, False)]
+)
+def test_the_embedding_and_the_head(
+    tmp_path: Path,
+    name: str,
+    head: dict[str, Any],
+    tied: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """An embedding of 4 rows; without an output matrix it is the head."""
+    path = tmp_path / "model.gguf"
+    values = values_of(name, blocks=2, hidden=256, attention__head_count=4)
+    tensors = {"token_embd.weight": TENSORS["token_embd.weight"], **head}
+    path.write_bytes(gguf(values, tensors))
+    spec = import_gguf(path).spec
+    assert (spec.vocab, spec.tied, spec.replicated) == (4, tied, None)
+    assert spec.parameters == 1024 * (1 if tied else 2)
+
+
+def test_an_encoder_has_no_head(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    values = values_of("bert", blocks=2, hidden=256, attention__head_count=4, attention__causal=False)
+    path.write_bytes(gguf(values, {"token_embd.weight": TENSORS["token_embd.weight"]}))
+    spec = import_gguf(path).spec
+    assert (spec.vocab, spec.tied) == (4, None)
+
+
+def test_an_embedding_that_does_not_fit_the_width_says_nothing(tmp_path: Path) -> None:
+    assert spec_of(tmp_path, LLAMA).vocab is None
+
+
 def test_version_2(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf(LLAMA, TENSORS, version=2))

@@ -11,13 +11,13 @@ LINE = re.compile(r"^(\S)  (\w[\w ]*?)  +(-?\d+\.\d\d) GiB", re.MULTILINE)
 
 ANSWERS = {
     "llama-3.1-8b --gpu h100-80gb --context 8k": (
-        "52 sequences of 8,192 tokens fit on one NVIDIA H100 SXM 80GB."
-    ),
-    "llama-3.1-8b --gpu h100-80gb --context 8k --batch 52": (
-        "Yes: 52 sequences of 8,192 tokens fit on one NVIDIA H100 SXM 80GB; at most 52 do."
+        "53 sequences of 8,192 tokens fit on one NVIDIA H100 SXM 80GB."
     ),
     "llama-3.1-8b --gpu h100-80gb --context 8k --batch 53": (
-        "No: 53 sequences of 8,192 tokens do not fit on one NVIDIA H100 SXM 80GB; at most 52 fit."
+        "Yes: 53 sequences of 8,192 tokens fit on one NVIDIA H100 SXM 80GB; at most 53 do."
+    ),
+    "llama-3.1-8b --gpu h100-80gb --context 8k --batch 54": (
+        "No: 54 sequences of 8,192 tokens do not fit on one NVIDIA H100 SXM 80GB; at most 53 fit."
     ),
     "llama-3.1-8b --gpu h100-80gb --context 1m --batch 2": (
         "No: 2 sequences of 1,048,576 tokens do not fit on one NVIDIA H100 SXM 80GB; not even one does."
@@ -45,7 +45,7 @@ PLANS = [
 
 @pytest.mark.parametrize(("options", "answer"), ANSWERS.items())
 def test_the_first_line_answers_the_question(kvplan: Cli, options: str, answer: str) -> None:
-    """An H100 has 52.96 GiB for sequences of 1 GiB: 79.18 x 0.9 - 14.96 - 3.34."""
+    """An H100 has 53.22 GiB for sequences of 1 GiB: 79.18 x 0.9 - 14.96 - 3.08."""
     assert kvplan(f"fit {options}").out.partition("\n")[0] == answer
 
 
@@ -60,20 +60,22 @@ def test_the_printed_lines_sum_to_the_printed_card(kvplan: Cli, options: str) ->
 
 def test_an_h100_line_by_line(kvplan: Cli) -> None:
     """
-    Weights are 2 x 8030261248 bytes = 14.957 GiB, the overhead 3.34 GiB, kept back 7.918 GiB.
+    Weights are 2 x 8030261248 bytes = 14.957 GiB, activations 2023837696 bytes = 1.885 GiB.
 
-    Of the 52.965 GiB between them 52 are used.
+    Beside torch are 0.25 GiB, a table of 131072 x 128 x 2 bytes, and graphs of 0.34 + 32 x 0.018 GiB:
+    1.197 GiB. Kept back are 7.918 GiB, and of the 53.22 GiB between them 53 are used.
     """
     out = kvplan("fit llama-3.1-8b --gpu h100-80gb --context 8k").out
     assert [(name, gib) for _, name, gib in LINE.findall(out)] == [
         ("weights", "14.96"),
-        ("KV cache used", "52.00"),
-        ("KV cache free", "0.96"),
-        ("overhead", "3.34"),
+        ("KV cache used", "53.00"),
+        ("KV cache free", "0.22"),
+        ("activation", "1.88"),
+        ("overhead", "1.20"),
         ("kept back", "7.92"),
         ("each GPU", "79.18"),
     ]
-    assert "52 sequences of 1.00 GiB, 128 KiB per token" in out
+    assert "53 sequences of 1.00 GiB, 128 KiB per token" in out
     assert "llama-3.1-8b, KV cache in bf16, engine exact" in out
 
 
@@ -88,7 +90,8 @@ def test_the_bar_shows_the_shares(kvplan: Cli) -> None:
 def test_a_guess_is_called_one(kvplan: Cli) -> None:
     """Overhead is an estimate, and a card whose driver's figure is not known is read by its label."""
     out = kvplan("fit llama-3.1-8b --gpu a16-16gb --context 1k --weight-dtype fp8").out
-    assert re.search(r"overhead +1\.46 GiB  estimate: median of 3 published", out)
+    assert re.search(r"activation +0\.\d\d GiB  estimate\n", out)
+    assert re.search(r"overhead +1\.20 GiB  estimate from vLLM's profile run and 57 published", out)
     assert "the driver's figure for a16-16gb is not known" in out
     assert "what its driver reports" not in out
 

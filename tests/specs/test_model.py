@@ -193,3 +193,35 @@ def test_other_names_are_refused(name: str) -> None:
     """A name is also that of a file, and what is typed in a shell."""
     with pytest.raises(ValidationError, match="name"):
         spec(name=name)
+
+
+LLAMA_PARTS = {"parameters": 8030261248, "hidden": 4096, "vocab": 128256}
+
+
+def test_the_ends_and_the_replicated_parameters_are_facts() -> None:
+    model = spec(**LLAMA_PARTS, tied=False, replicated=266240)
+    assert (model.vocab, model.tied, model.replicated) == (128256, False, 266240)
+    assert (spec().vocab, spec().tied, spec().replicated) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "key"),
+    [
+        ({**LLAMA_PARTS, "parameters": 128256 * 4096 - 1}, "vocab"),
+        ({**LLAMA_PARTS, "parameters": 2 * 128256 * 4096 - 1, "tied": False}, "tied"),
+        ({**LLAMA_PARTS, "parameters": 2 * 128256 * 4096, "tied": False, "replicated": 1}, "replicated"),
+        ({"parameters": 100, "replicated": 101}, "replicated"),
+        ({"vocab": 0}, "vocab"),
+        ({"tied": 1}, "tied"),
+        ({"tied": "false"}, "tied"),
+        ({"replicated": -1}, "replicated"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused_by_name(facts: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        spec(**facts)
+    assert [error["loc"] for error in caught.value.errors()] == [(key,)]
+
+
+def test_parts_that_fill_the_whole_are_within_it() -> None:
+    assert spec(**{**LLAMA_PARTS, "parameters": 128256 * 4096 + 5}, tied=True, replicated=5).tied

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.overheads import published_start_ups
+from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.formats import kv_dtype_name, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
@@ -29,6 +30,14 @@ class Blocks:
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""
         return waterfall(self.layout, rank=rank, context=context, batch=batch)
+
+    def most_bytes(self, rank: int) -> int | None:
+        """Return the bytes of num_gpu_blocks_override; None if it is not set."""
+        blocks = self.layout.options.blocks
+        return None if blocks is None else blocks * self.layout.bytes_per_block[rank]
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return None: max_num_seqs is an option of the plan."""
 
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what vLLM prints; None for a model that caches nothing."""
@@ -65,7 +74,9 @@ def vllm(version: str | None) -> Engine:
         arrange=lambda stages, options: _arrange(stages, options, rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always(rules.utilization)),
-        overhead=published_start_ups,
+        needs=partial(
+            vllm_start_up, sampler=rules.sampler, outside=rules.outside, counts_graphs=rules.counts_graphs
+        ),
         settings=SETTINGS,
     )
 

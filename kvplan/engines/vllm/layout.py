@@ -80,24 +80,31 @@ def plan_layout(
     )
 
 
-def default_block_size(layers: Sequence[Layer]) -> int:
+def default_block_size(layers: Sequence[Layer], rules: VllmRules) -> int:
     """
     Return the block that vLLM's usual backends take: 16, and more where a kernel asks for it.
 
-    DeepSeek-V4 256, MiniMax-M3's selector 128, FlashMLA and the indexer 64: vLLM 0.33,
-    config/cache.py and get_supported_kernel_block_sizes of v1/attention/backends.
+    DeepSeek-V4 256, MiniMax-M3's selector 128, the indexer 64, a latent by the release's first backend
+    on Hopper, but FlashMLA's 64 where that does not take the dtype: vLLM 0.33, config/cache.py,
+    platforms/cuda.py and get_supported_kernel_block_sizes of v1/attention/backends.
     """
     roles = {term.role for layer in layers for term in layer}
     if "entry" in roles:
         return 256
     if {"indexer", "key"} <= roles:
         return 128
-    return 64 if roles & {"latent", "indexer"} else 16
+    if "indexer" in roles:
+        return 64
+    latents = {term.dtype.name for layer in layers for term in layer if term.role == "latent"}
+    if not latents:
+        return 16
+    # supported_kv_cache_dtypes in v1/attention/backends/mla/flashattn_mla.py and flashmla.py.
+    return rules.mla_block if latents <= {"bf16", "fp16"} else 64
 
 
-def default_kernel_block(layers: Sequence[Layer]) -> int:
+def default_kernel_block(layers: Sequence[Layer], rules: VllmRules) -> int:
     """Return the smallest block of those backends' kernels, of which the block is a multiple."""
-    block_size = default_block_size(layers)
+    block_size = default_block_size(layers, rules)
     return 64 if block_size == 256 else block_size  # noqa: PLR2004 - DeepSeek-V4's, which has kernels of 64
 
 
@@ -106,8 +113,8 @@ def _aligned_caches(
 ) -> tuple[int, list[Cache]]:
     """Return the block size of attention, raised where states need it, and the pages of that size."""
     layers = tuple(chain.from_iterable(layers_by_rank))
-    kernel_block = options.kernel_block or default_kernel_block(layers)
-    asked = options.block_size or default_block_size(layers)
+    kernel_block = options.kernel_block or default_kernel_block(layers, rules)
+    asked = options.block_size or default_block_size(layers, rules)
     if asked % kernel_block:
         raise RefusedError(
             f"a block of {asked} tokens is no multiple of the attention kernel's {kernel_block}: "

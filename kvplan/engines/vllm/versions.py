@@ -2,14 +2,15 @@
 The rules of each vLLM release that was read, as values.
 
 Every field was compared in the release's own wheel: 0.11.0, 0.12.0, 0.14.1, 0.17.1, 0.19.1, 0.20.2,
-0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0. A release in between is planned with the nearest
-older one.
+0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0; of 0.18 only what its start-up printed. A release in
+between is planned with the nearest older one.
 """
 
 import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kvplan.engines.overheads import DRAWS, OLD_OUTSIDE, OUTSIDE, SELECTS, SORTS, OutsideTorch, Sampler
 from kvplan.errors import UnknownNameError
 
 
@@ -34,6 +35,12 @@ class VllmRules:
     `align_from_block`: hybrid blocks are multiples of the asked block, not only of the kernel's;
     `align_mla` of at least so many tokens with MLA (platforms/interface.py; up to 0.19
     model_executor/models/config.py); `align_checkpoints` of the checkpoint alignment too.
+    `sampler`: what the profile run draws tokens with (v1/sample/sampler.py and
+    v1/sample/ops/topk_topp_sampler.py, read in 0.11, 0.12, 0.15, 0.17 and 0.19).
+    `outside`: what start-ups printed for memory that is not torch's.
+    `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
+    `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
+    FlashAttention's MLA (update_block_size_for_backend in platforms/interface.py).
     `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
     """
 
@@ -55,7 +62,11 @@ class VllmRules:
     align_from_block: bool
     align_mla: int
     align_checkpoints: bool
+    sampler: Sampler
+    outside: OutsideTorch
+    counts_graphs: bool
     sparse_layouts: bool
+    mla_block: int
 
     @property
     def name(self) -> str:
@@ -81,15 +92,33 @@ _0_11 = VllmRules(
     align_from_block=False,
     align_mla=64,
     align_checkpoints=False,
+    sampler=DRAWS,
+    outside=OLD_OUTSIDE,
+    counts_graphs=False,
     sparse_layouts=False,
+    mla_block=64,
 )
-_0_12 = replace(_0_11, version=(0, 12), merge_below=(5, 4), unify="divide", cached_state_mode=None)
+_0_12 = replace(
+    _0_11,
+    version=(0, 12),
+    merge_below=(5, 4),
+    unify="divide",
+    cached_state_mode=None,
+    sampler=SORTS,
+)
 _0_14 = replace(_0_12, version=(0, 14), check="groups")
-_0_17 = replace(_0_14, version=(0, 17), speculative_states=True)
-_0_19 = replace(_0_17, version=(0, 19), merge_below=(3, 2))
+_0_17 = replace(_0_14, version=(0, 17), speculative_states=True, sampler=SELECTS)
+_0_18 = replace(_0_17, version=(0, 18), outside=OUTSIDE)
+_0_19 = replace(_0_18, version=(0, 19), mla_block=16, merge_below=(3, 2))
 # A start-up of 0.20.1rc1 still prints the older line: github.com/noonghunna/club-3090/issues/46.
 _0_20 = replace(
-    _0_19, version=(0, 20), patch=2, utilization="0.92", size_line="concurrency", align_from_block=True
+    _0_19,
+    version=(0, 20),
+    patch=2,
+    utilization="0.92",
+    size_line="concurrency",
+    align_from_block=True,
+    counts_graphs=True,
 )
 _0_24 = replace(_0_20, version=(0, 24), patch=0, unify="pad")
 _0_26 = replace(_0_24, version=(0, 26), in_flight="concurrent batches", pads_states=True)
@@ -105,7 +134,7 @@ _0_30 = replace(_0_28, version=(0, 30), null_block_checked=True)
 _0_32 = replace(_0_30, version=(0, 32), checkpoints=1)
 _0_33 = replace(_0_32, version=(0, 33), align_checkpoints=True, sparse_layouts=True)
 
-RELEASES = (_0_11, _0_12, _0_14, _0_17, _0_19, _0_20, _0_24, _0_26, _0_28, _0_30, _0_32, _0_33)
+RELEASES = (_0_11, _0_12, _0_14, _0_17, _0_18, _0_19, _0_20, _0_24, _0_26, _0_28, _0_30, _0_32, _0_33)
 """The known rules, from the oldest to the newest."""
 
 NEWEST = RELEASES[-1]

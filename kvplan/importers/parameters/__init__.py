@@ -13,6 +13,7 @@ from kvplan.importers.parameters.classic import CLASSIC
 from kvplan.importers.parameters.decoder import Counter, Shape
 from kvplan.importers.parameters.dense import DENSE
 from kvplan.importers.parameters.encoders import ENCODERS
+from kvplan.importers.parameters.ends import read_ends
 from kvplan.importers.parameters.gemma import GEMMA
 from kvplan.importers.parameters.hybrid import HYBRID
 from kvplan.importers.parameters.latent import LATENT
@@ -46,4 +47,4 @@ def count(model_type: str, fields: Fields, shape: Shape, outer: Fields | None = 
     ImportedError for a field that the count needs and the file lacks, or that is not what it should be.
     """
     counter = COUNTERS.get(model_type)
-    return None if counter is None else counter(fields, shape, outer)
+    return None if counter is None else counter(fields, shape, read_ends(model_type, fields, outer))

@@ -17,12 +17,13 @@ from kvplan.importers.parameters.decoder import (
     inner_list,
     no_mlp,
 )
+from kvplan.importers.parameters.ends import Ends
 from kvplan.importers.parameters.mixers import mamba2, softmax
 
-_NAS = Decoder(mixer=softmax(bias=flag("attention_bias")), mlp=no_mlp, tied=False, norms=0)
+_NAS = Decoder(mixer=softmax(bias=flag("attention_bias")), mlp=no_mlp, norms=0)
 
 
-def nemotron_nas(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def nemotron_nas(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return a model whose `block_configs` say of each layer what attention and MLP it has, if any.
 
@@ -30,29 +31,32 @@ def nemotron_nas(fields: Fields, shape: Shape, outer: Fields | None = None) -> P
     modeling_decilm.py of nvidia/Llama-3_3-Nemotron-Super-49B-v1.
     """
     hidden = shape.hidden
-    total = _NAS.outside_layers(fields, hidden, outer)
+    total = _NAS.outside_layers(fields, hidden, ends)
     blocks = inner_list(fields, "block_configs")
     if len(blocks) != len(shape.layers):
         raise fields.error("block_configs", f"lists {len(blocks)} layers; expected {len(shape.layers)}")
     for number, (config, kinds) in enumerate(zip(blocks, shape.layers, strict=True)):
         attention, ffn = inner(config, "attention"), inner(config, "ffn")
-        total += _part(attention, hidden, _NAS.layer(fields, hidden, Block(number, kinds)))
-        total += _part(ffn, hidden, _searched_mlp(ffn, hidden))
+        if _is_kept(attention):
+            total += _NAS.layer(fields, hidden, Block(number, kinds))
+        if _is_kept(ffn):
+            total += _searched_mlp(ffn, hidden)
+        total += _norm_and_stand_in(attention, hidden) + _norm_and_stand_in(ffn, hidden)
     return total
 
 
-def _part(part: Fields, hidden: int, parameters: Parameters) -> Parameters:
-    if part.take_bool("no_op", absent=False):
+def _is_kept(part: Fields) -> bool:
+    return not part.take_bool("no_op") and not part.take_bool("replace_with_linear")
+
+
+def _norm_and_stand_in(part: Fields, hidden: int) -> Parameters:
+    if part.take_bool("no_op"):
         return NONE
-    if part.take_bool("replace_with_linear", absent=False):
-        return column(hidden, hidden) + rms_norm(hidden)
-    return parameters + rms_norm(hidden)
+    return rms_norm(hidden) + (column(hidden, hidden) if part.take_bool("replace_with_linear") else NONE)
 
 
 def _searched_mlp(ffn: Fields, hidden: int) -> Parameters:
     """Return an MLP whose width is `ffn_mult` times two thirds of the model's, in steps of 256."""
-    if not ffn.has("ffn_mult"):
-        return NONE
     times = ffn.take("ffn_mult")
     if isinstance(times, bool) or not isinstance(times, int | float) or not 0 < times <= MAX_FACTOR:
         raise ffn.error("ffn_mult", f"found {times!r}; expected a number up to {MAX_FACTOR}")
@@ -63,12 +67,11 @@ def _searched_mlp(ffn: Fields, hidden: int) -> Parameters:
 _ZAMBA2 = Decoder(
     mixer=mamba2(bias=flag("add_bias_linear"), conv_bias=flag("use_conv_bias", absent=True)),
     mlp=no_mlp,
-    tied=True,
     norms=1,
 )
 
 
-def zamba2(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def zamba2(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return Zamba2: Mamba-2 layers, and a few attention blocks that several layers use in turn.
 
@@ -85,7 +88,7 @@ def zamba2(fields: Fields, shape: Shape, outer: Fields | None = None) -> Paramet
     if fields.take_bool("use_shared_attention_adapter", absent=False):
         each += (column(2 * hidden, rank) + column(rank, 2 * hidden)) * 3
     shared = _shared_block(fields, uses, hidden, width)
-    return _ZAMBA2(fields, plain, outer) + shared * blocks + each * len(uses)
+    return _ZAMBA2(fields, plain, ends) + shared * blocks + each * len(uses)
 
 
 def _shared_block(fields: Fields, uses: list[MHA], hidden: int, width: int) -> Parameters:

@@ -5,6 +5,7 @@ from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
 from kvplan.importers.parameters.blocks import column, layer_norm, rms_norm, row
 from kvplan.importers.parameters.decoder import Beside, Block, Counter, Decoder, Shape, always, flag, never
+from kvplan.importers.parameters.ends import Ends
 from kvplan.importers.parameters.mixers import heads_of, softmax, with_extra
 from kvplan.importers.parameters.mlps import plain
 
@@ -60,7 +61,7 @@ def _expansion(fields: Fields) -> int:
     return fields.take_optional_count("expansion_ratio") or 4
 
 
-def opt(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def opt(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return OPT, whose embedding may be narrower than the model, with a matrix in and one out.
 
@@ -74,30 +75,27 @@ def opt(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters
     layers = sum(
         (_OPT.layer(fields, hidden, Block(number, kinds)) for number, kinds in enumerate(shape.layers)), NONE
     )
-    ends = _OPT.outside_layers(fields, width, outer) + Parameters(replicated=positions * hidden)
+    outside = _OPT.outside_layers(fields, width, ends) + Parameters(replicated=positions * hidden)
     resized = Parameters(replicated=2 * width * hidden) if width != hidden else NONE
-    return layers + ends + resized + (layer_norm(hidden) if before and not removed else NONE)
+    return layers + outside + resized + (layer_norm(hidden) if before and not removed else NONE)
 
 
 _OPT_BIAS = flag("enable_bias", absent=True)
 _OPT = Decoder(
     mixer=softmax(bias=_OPT_BIAS),
     mlp=plain("ffn_dim", bias=_OPT_BIAS),
-    tied=True,
     norm=layer_norm,
     final_norm=False,
 )
 _GPT2 = Decoder(
     mixer=softmax(bias=always),
     mlp=plain("n_inner", "intermediate_size", bias=always, times=4),
-    tied=True,
     norm=layer_norm,
     beside=_positions("n_positions", "max_position_embeddings"),
 )
 _GPTJ = Decoder(
     mixer=softmax(),
     mlp=plain("n_inner", bias=always, times=4),
-    tied=False,
     norm=layer_norm,
     norms=1,
     beside=_head_bias,
@@ -105,7 +103,6 @@ _GPTJ = Decoder(
 _PHI = Decoder(
     mixer=_phi,
     mlp=plain("intermediate_size", "n_inner", bias=always, times=4),
-    tied=False,
     norm=layer_norm,
     norms=1,
     beside=_head_bias,
@@ -117,14 +114,12 @@ CLASSIC: dict[str, Counter] = {
     "gpt_neo": Decoder(
         mixer=softmax(output_bias=always),
         mlp=plain("intermediate_size", bias=always, times=4),
-        tied=True,
         norm=layer_norm,
         beside=_positions("max_position_embeddings"),
     ),
     "gpt_neox": Decoder(
         mixer=softmax(bias=flag("attention_bias", absent=True)),
         mlp=plain(bias=always),
-        tied=False,
         norm=layer_norm,
     ),
     "gptj": _GPTJ,
@@ -135,31 +130,27 @@ CLASSIC: dict[str, Counter] = {
     "bloom": Decoder(
         mixer=softmax(bias=always),
         mlp=plain("n_inner", bias=always, times=4),
-        tied=True,
         norm=layer_norm,
         beside=_embedding_norm,
     ),
     "falcon": Decoder(
         mixer=_falcon,
         mlp=plain("ffn_hidden_size", bias=flag("bias"), times=4),
-        tied=True,
         norm=layer_norm,
         norms=1,
     ),
-    "mpt": Decoder(mixer=softmax(), mlp=_mpt_mlp, tied=True, norm=rms_norm),
+    "mpt": Decoder(mixer=softmax(), mlp=_mpt_mlp, norm=rms_norm),
     "starcoder2": Decoder(
         mixer=softmax(bias=flag("use_bias", absent=True)),
         mlp=plain(bias=flag("use_bias", absent=True)),
-        tied=True,
         norm=layer_norm,
     ),
     "nemotron": Decoder(
         mixer=softmax(bias=flag("attention_bias")),
         mlp=plain(bias=flag("mlp_bias")),
-        tied=False,
         norm=layer_norm,
     ),
-    "persimmon": Decoder(mixer=_persimmon, mlp=plain(bias=always), tied=False, norm=layer_norm),
+    "persimmon": Decoder(mixer=_persimmon, mlp=plain(bias=always), norm=layer_norm),
     "apertus": Decoder(
         mixer=with_extra(
             softmax(bias=flag("attention_bias"), qk_norm="head"),
@@ -167,7 +158,6 @@ CLASSIC: dict[str, Counter] = {
             lambda kind, hidden: Parameters(replicated=4),  # noqa: ARG005 - the signature of an extra
         ),
         mlp=plain(bias=never),
-        tied=False,
     ),
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

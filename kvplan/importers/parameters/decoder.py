@@ -13,7 +13,8 @@ from kvplan.attention import Kind
 from kvplan.errors import SpecError
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
-from kvplan.importers.parameters.blocks import embedding, rms_norm
+from kvplan.importers.parameters.blocks import rms_norm
+from kvplan.importers.parameters.ends import Ends
 from kvplan.specs import ModelSpec
 
 MAX_FACTOR = 1000
@@ -91,8 +92,8 @@ def no_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: AR
     return NONE
 
 
-Counter = Callable[[Fields, Shape, Fields | None], Parameters]
-"""What counts a model: the text model's fields, its shape, and the fields around the text model, if any."""
+Counter = Callable[[Fields, Shape, Ends], Parameters]
+"""What counts a model: the text model's fields, its shape, and its embedding and output head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,70 +102,36 @@ class Decoder:
     A family of decoders.
 
     `norms` is how many norms of the model's width a layer has, and `final_norm` says whether one
-    follows the layers. `tied` is what the config class says where the file does not tell whether
-    the output head is the embedding; None where only the file can tell.
+    follows the layers.
     """
 
     mixer: Mixer
     mlp: Mlp
-    tied: bool | None
     norm: Norm = rms_norm
     norms: int = 2
     final_norm: bool = True
-    vocabulary: tuple[str, ...] = ("vocab_size",)
     beside: Beside = nothing
 
-    def __call__(self, fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+    def __call__(self, fields: Fields, shape: Shape, ends: Ends) -> Parameters:
         """Return the parameters of the model that the file describes."""
         hidden = shape.hidden
-        total = self.outside_layers(fields, hidden, outer)
+        total = self.outside_layers(fields, hidden, ends)
         for number, kinds in enumerate(shape.layers):
             total += self.layer(fields, hidden, Block(number, kinds))
         return total
 
-    def outside_layers(self, fields: Fields, hidden: int, outer: Fields | None = None) -> Parameters:
+    def outside_layers(self, fields: Fields, hidden: int, ends: Ends) -> Parameters:
         """Return the embeddings, the output head, the final norm and what else is not in a layer."""
-        vocabulary = fields.take_count(*self.vocabulary)
-        ends = embedding(vocabulary, hidden, tied=is_bare(fields) or is_tied(fields, outer, absent=self.tied))
-        return ends + (self.norm(hidden) if self.final_norm else NONE) + self.beside(fields, hidden)
+        return (
+            ends.weights(hidden)
+            + (self.norm(hidden) if self.final_norm else NONE)
+            + self.beside(fields, hidden)
+        )
 
     def layer(self, fields: Fields, hidden: int, block: Block) -> Parameters:
         """Return the parameters of one layer, whose kinds run side by side."""
         mixers = sum((self.mixer(fields, kind, hidden) for kind in block.kinds), NONE)
         return mixers + self.mlp(fields, hidden, block) + self.norm(hidden) * self.norms
-
-
-def is_tied(fields: Fields, outer: Fields | None, *, absent: bool | None) -> bool:
-    """
-    Return whether the output head is the embedding.
-
-    Where a file holds the text model inside, its outer value is the model's: transformers 5.23 ties
-    the weights of the model that it loads. Raises ImportedError if nothing tells.
-    """
-    names = ("tie_word_embeddings", "tie_embeddings")
-    for view in (outer, fields):
-        if view is not None and view.has(*names):
-            return view.take_bool(*names)
-    return fields.take_bool(*names, absent=absent)
-
-
-_BARE = frozenset(
-    f"{name}Model" for name in ["Gemma2", "Gemma3Text", "Llama", "Mistral", "Phi3", "Qwen2", "Qwen3"]
-)
-"""Classes that lack the output head. A name's end does not tell: ChatGLMModel has one."""
-
-
-def is_bare(fields: Fields) -> bool:
-    """Return whether the file is of a model without an output head, as embedding models are saved."""
-    names = fields.take_texts("architectures") if fields.has("architectures") else []
-    return bool(names) and _BARE.issuperset(names)
-
-
-def whole_or_null(fields: Fields, *names: str) -> int:
-    """Return a whole number, 0 for a null; raise ImportedError if the file lacks the field."""
-    if any(name in fields for name in names) and not fields.has(*names):
-        return 0
-    return fields.take_whole(*names)
 
 
 def inner(fields: Fields, name: str) -> Fields:

@@ -11,21 +11,19 @@ from kvplan.importers.parameters.mlps import gated, plain
 _BIAS = flag("attention_bias")
 
 
-def _llama(*, tied: bool = False) -> Decoder:
-    """Return Llama, whose biases are off unless the file turns them on."""
-    return Decoder(mixer=softmax(bias=_BIAS), mlp=gated(bias=flag("mlp_bias")), tied=tied)
+_LLAMA = Decoder(mixer=softmax(bias=_BIAS), mlp=gated(bias=flag("mlp_bias")))
+"""Llama, whose biases are off unless the file turns them on."""
 
-
-_PLAIN = Decoder(mixer=softmax(), mlp=gated(), tied=False)
+_PLAIN = Decoder(mixer=softmax(), mlp=gated())
 """Mistral: no bias anywhere, two norms."""
 
-_QWEN2 = Decoder(mixer=softmax(bias=always, output_bias=never), mlp=gated(), tied=False)
-_QWEN3 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=gated(), tied=False)
-_GEMMA = Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), tied=True)
-_GEMMA2 = Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), tied=True, norms=4)
-_GEMMA3 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=gated(), tied=True, norms=4)
-_OLMO2 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="width"), mlp=gated(), tied=False)
-_INTERNLM = Decoder(mixer=softmax(bias=stated("bias")), mlp=gated(), tied=False)
+_QWEN2 = Decoder(mixer=softmax(bias=always, output_bias=never), mlp=gated())
+_QWEN3 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=gated())
+_GEMMA = Decoder(mixer=softmax(bias=_BIAS), mlp=gated())
+_GEMMA2 = Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), norms=4)
+_GEMMA3 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=gated(), norms=4)
+_OLMO2 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="width"), mlp=gated())
+_INTERNLM = Decoder(mixer=softmax(bias=stated("bias")), mlp=gated())
 
 
 def _llama_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
@@ -46,7 +44,7 @@ def _bitnet(fields: Fields, kind: Kind, hidden: int) -> Parameters:
 def _stablelm_norms(fields: Fields, kind: Kind, hidden: int) -> Parameters:
     """Add the norm before the MLP, which only the variant of parallel branches lacks."""
     mixer = softmax(
-        bias=flag("use_qkv_bias"), output_bias=never, qk_norm="width", qk_norm_if=flag("qk_layernorm")
+        bias=stated("use_qkv_bias"), output_bias=never, qk_norm="width", qk_norm_if=flag("qk_layernorm")
     )
     parallel = fields.take_bool("use_parallel_residual", absent=False)
     return mixer(fields, kind, hidden) + (NONE if parallel else layer_norm(hidden))
@@ -58,7 +56,7 @@ def _qwen1_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa
 
 
 DENSE = {
-    "llama": Decoder(mixer=softmax(bias=_BIAS), mlp=_llama_mlp, tied=False),
+    "llama": Decoder(mixer=softmax(bias=_BIAS), mlp=_llama_mlp),
     "mistral": _PLAIN,
     "ministral": _PLAIN,
     "ministral3": _PLAIN,
@@ -75,11 +73,11 @@ DENSE = {
     "vaultgemma": _GEMMA,
     "gemma3": _GEMMA3,
     "gemma3_text": _GEMMA3,
-    "granite": _llama(),
-    "smollm3": _llama(tied=True),
-    "arcee": Decoder(mixer=softmax(bias=_BIAS), mlp=plain(bias=flag("mlp_bias")), tied=False),
-    "helium": _llama(),
-    "olmo": Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), tied=False, norm=fixed_norm),
+    "granite": _LLAMA,
+    "smollm3": _LLAMA,
+    "arcee": Decoder(mixer=softmax(bias=_BIAS), mlp=plain(bias=flag("mlp_bias"))),
+    "helium": _LLAMA,
+    "olmo": Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), norm=fixed_norm),
     "olmo2": _OLMO2,
     "olmo3": _OLMO2,
     "phi3": _PLAIN,
@@ -87,40 +85,32 @@ DENSE = {
     "cohere": Decoder(
         mixer=softmax(bias=_BIAS, qk_norm="width", qk_norm_if=flag("use_qk_norm")),
         mlp=gated(),
-        tied=True,
         norms=1,
     ),
-    "cohere2": Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), tied=True, norms=1),
-    "exaone": Decoder(mixer=softmax(), mlp=gated(), tied=None),
-    "exaone4": Decoder(mixer=softmax(qk_norm="head"), mlp=gated(), tied=False),
-    "stablelm": Decoder(mixer=_stablelm_norms, mlp=gated(), tied=False, norm=layer_norm, norms=1),
+    "cohere2": Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), norms=1),
+    "exaone": Decoder(mixer=softmax(), mlp=gated()),
+    "exaone4": Decoder(mixer=softmax(qk_norm="head"), mlp=gated()),
+    "stablelm": Decoder(mixer=_stablelm_norms, mlp=gated(), norm=layer_norm, norms=1),
     "seed_oss": Decoder(
         mixer=softmax(bias=flag("attention_bias", absent=True), output_bias=flag("attention_out_bias")),
         mlp=gated(bias=flag("mlp_bias")),
-        tied=False,
     ),
-    "ernie4_5": Decoder(mixer=softmax(bias=flag("use_bias")), mlp=gated(bias=flag("use_bias")), tied=True),
+    "ernie4_5": Decoder(mixer=softmax(bias=flag("use_bias")), mlp=gated(bias=flag("use_bias"))),
     "hunyuan_v1_dense": Decoder(
         mixer=softmax(bias=_BIAS, qk_norm="head", qk_norm_if=flag("use_qk_norm", absent=True)),
         mlp=gated(),
-        tied=False,
     ),
-    "glm": Decoder(
-        mixer=softmax(bias=flag("attention_bias", absent=True), output_bias=never), mlp=gated(), tied=False
-    ),
+    "glm": Decoder(mixer=softmax(bias=flag("attention_bias", absent=True), output_bias=never), mlp=gated()),
     "glm4": Decoder(
         mixer=softmax(bias=flag("attention_bias", absent=True), output_bias=never),
         mlp=gated(),
-        tied=False,
         norms=4,
     ),
-    "glm4v_text": Decoder(mixer=softmax(bias=always, output_bias=never), mlp=gated(), tied=False, norms=4),
-    "bitnet": Decoder(mixer=_bitnet, mlp=gated(), tied=False),
+    "glm4v_text": Decoder(mixer=softmax(bias=always, output_bias=never), mlp=gated(), norms=4),
+    "bitnet": Decoder(mixer=_bitnet, mlp=gated()),
     "chatglm": Decoder(
         mixer=softmax(bias=stated("add_qkv_bias"), output_bias=flag("add_bias_linear")),
         mlp=gated("ffn_hidden_size", bias=flag("add_bias_linear")),
-        tied=False,
-        vocabulary=("padded_vocab_size",),
     ),
     "baichuan": _PLAIN,
     "xverse": _PLAIN,
@@ -129,9 +119,8 @@ DENSE = {
     "internlm3": Decoder(
         mixer=softmax(bias=flag("qkv_bias"), output_bias=flag("bias")),
         mlp=gated(bias=flag("bias")),
-        tied=False,
     ),
-    "orion": Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), tied=False, norm=layer_norm),
-    "qwen": Decoder(mixer=softmax(bias=always, output_bias=never), mlp=_qwen1_mlp, tied=False),
+    "orion": Decoder(mixer=softmax(bias=_BIAS), mlp=gated(), norm=layer_norm),
+    "qwen": Decoder(mixer=softmax(bias=always, output_bias=never), mlp=_qwen1_mlp),
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

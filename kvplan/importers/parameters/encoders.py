@@ -7,7 +7,6 @@ from kvplan.importers.parameters.attention import grouped
 from kvplan.importers.parameters.base import NONE, Parameters
 from kvplan.importers.parameters.blocks import (
     column,
-    embedding,
     gated_mlp,
     layer_norm,
     plain_mlp,
@@ -15,7 +14,8 @@ from kvplan.importers.parameters.blocks import (
     row,
     whole,
 )
-from kvplan.importers.parameters.decoder import Block, Counter, Decoder, Shape, always, is_tied
+from kvplan.importers.parameters.decoder import Block, Counter, Decoder, Shape, always
+from kvplan.importers.parameters.ends import Ends
 from kvplan.importers.parameters.mixers import by_kind, heads_of, softmax, unexpected
 from kvplan.importers.parameters.mlps import gated, plain
 
@@ -27,19 +27,24 @@ def _bert_mixer(fields: Fields, kind: Kind, hidden: int) -> Parameters:  # noqa:
     return grouped(hidden, heads.heads, heads.heads, heads.head_dim, qkv_bias=True, output_bias=True)
 
 
-_BERT = Decoder(mixer=_bert_mixer, mlp=plain(bias=always), tied=True, norm=layer_norm, final_norm=False)
+_BERT = Decoder(mixer=_bert_mixer, mlp=plain(bias=always), norm=layer_norm, final_norm=False)
 
 
-def bert(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:  # noqa: ARG001 - a Counter
+def bert(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """Return BertModel: three embeddings and their norm, the layers, and the pooler; no task's head."""
     hidden = shape.hidden
     rows = fields.take_count("max_position_embeddings") + fields.take_count("type_vocab_size")
-    words = embedding(fields.take_count("vocab_size"), hidden, tied=True)
     pooler = whole(hidden, hidden, bias=True)
-    return _layers(_BERT, fields, shape) + words + whole(rows, hidden) + layer_norm(hidden) + pooler
+    return (
+        _layers(_BERT, fields, shape)
+        + ends.weights(hidden)
+        + whole(rows, hidden)
+        + layer_norm(hidden)
+        + pooler
+    )
 
 
-def whisper(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def whisper(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return Whisper: two convolutions, the encoder, and a decoder whose layers attend twice.
 
@@ -52,12 +57,11 @@ def whisper(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parame
     rows = fields.take_count("max_source_positions") + fields.take_count("max_target_positions")
     convolutions = whole(3 * fields.take_count("num_mel_bins"), hidden, bias=True)
     convolutions += whole(3 * hidden, hidden, bias=True)
-    tied = is_tied(fields, outer, absent=True)
     return (
         convolutions
         + encoder_layer * fields.take_count("encoder_layers")
         + _layers(_WHISPER, fields, shape)
-        + embedding(fields.take_count("vocab_size"), hidden, tied=tied)
+        + ends.weights(hidden)
         + whole(rows, hidden)
         + layer_norm(hidden) * 2
     )
@@ -72,12 +76,10 @@ def _whisper_mixer(fields: Fields, kind: Kind, hidden: int) -> Parameters:  # no
     return _whisper_attention(hidden) + layer_norm(hidden)
 
 
-_WHISPER = Decoder(
-    mixer=_whisper_mixer, mlp=plain("decoder_ffn_dim", bias=always), tied=True, norm=layer_norm, norms=1
-)
+_WHISPER = Decoder(mixer=_whisper_mixer, mlp=plain("decoder_ffn_dim", bias=always), norm=layer_norm, norms=1)
 
 
-def bart(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def bart(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return BART: one embedding for both sides, learned positions and a norm of each, two stacks.
 
@@ -94,11 +96,10 @@ def bart(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameter
         + plain_mlp(hidden, fields.take_count("encoder_ffn_dim"), bias=True)
         + layer_norm(hidden) * 2
     )
-    tied = is_tied(fields, outer, absent=True)
     return (
         encoder_layer * fields.take_count("encoder_layers")
         + _layers(_BART, fields, shape)
-        + embedding(fields.take_count("vocab_size"), hidden, tied=tied)
+        + ends.weights(hidden)
         + (positions + layer_norm(hidden)) * 2
     )
 
@@ -107,12 +108,10 @@ def _bart_mixer(fields: Fields, kind: Kind, hidden: int) -> Parameters:
     return softmax(bias=always)(fields, kind, hidden) + layer_norm(hidden)
 
 
-_BART = Decoder(
-    mixer=_bart_mixer, mlp=plain("decoder_ffn_dim", bias=always), tied=True, norm=layer_norm, norms=1
-)
+_BART = Decoder(mixer=_bart_mixer, mlp=plain("decoder_ffn_dim", bias=always), norm=layer_norm, norms=1)
 
 
-def t5(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def t5(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return T5: two stacks without biases, each with one table of relative positions per head.
 
@@ -123,11 +122,10 @@ def t5(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
     attention = grouped(hidden, heads, heads, fields.take_count("d_kv"))
     encoder_layer = attention + _t5_mlp(fields, hidden, Block(0, ())) + rms_norm(hidden) * 2
     buckets = Parameters(sharded=(fields.take_optional_count("relative_attention_num_buckets") or 32) * heads)
-    tied = is_tied(fields, outer, absent=True)
     return (
         encoder_layer * fields.take_count("num_layers")
         + _layers(_T5, fields, shape)
-        + embedding(fields.take_count("vocab_size"), hidden, tied=tied)
+        + ends.weights(hidden)
         + (buckets + rms_norm(hidden)) * 2
     )
 
@@ -142,7 +140,7 @@ def _t5_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: A
     return mlp(hidden, fields.take_count("d_ff"))
 
 
-_T5 = Decoder(mixer=_t5_mixer, mlp=_t5_mlp, tied=True, norms=1)
+_T5 = Decoder(mixer=_t5_mixer, mlp=_t5_mlp, norms=1)
 
 
 def _mllama_cross(fields: Fields, kind: Kind, hidden: int) -> Parameters:
@@ -155,9 +153,7 @@ def _image_token(fields: Fields, hidden: int) -> Parameters:  # noqa: ARG001 - a
     return Parameters(sharded=8 * hidden)
 
 
-_MLLAMA = Decoder(
-    mixer=by_kind({Cross: _mllama_cross}, softmax()), mlp=gated(), tied=False, beside=_image_token
-)
+_MLLAMA = Decoder(mixer=by_kind({Cross: _mllama_cross}, softmax()), mlp=gated(), beside=_image_token)
 
 
 def _layers(decoder: Decoder, fields: Fields, shape: Shape) -> Parameters:
@@ -176,4 +172,4 @@ ENCODERS: dict[str, Counter] = {
     "mllama": _MLLAMA,
     "mllama_text_model": _MLLAMA,
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

@@ -92,9 +92,9 @@ def _gemma3n_extra(fields: Fields, hidden: int) -> Parameters:
     return _layer_embeddings(fields, hidden) + column(hidden, hidden) * (2 * others)
 
 
-_GEMMA4 = Decoder(mixer=_gemma4_mixer, mlp=_gemma4_mlp, tied=True, norms=4, beside=_layer_embeddings)
+_GEMMA4 = Decoder(mixer=_gemma4_mixer, mlp=_gemma4_mlp, norms=4, beside=_layer_embeddings)
 _GEMMA3N = Decoder(
-    mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=_gemma3n_mlp, tied=True, norms=4, beside=_gemma3n_extra
+    mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=_gemma3n_mlp, norms=4, beside=_gemma3n_extra
 )
 
 GEMMA = {
@@ -102,4 +102,4 @@ GEMMA = {
     "gemma4": _GEMMA4,
     "gemma4_text": _GEMMA4,
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

@@ -63,13 +63,25 @@ def _nemotron_h_mixture(fields: Fields, hidden: int, *, bias: bool) -> Parameter
     The two matrices into and out of that space are whole on every rank: vLLM 0.33, nemotron_h.py.
     """
     number, width = fields.take_count("n_routed_experts"), fields.take_count("moe_intermediate_size")
-    latent = fields.take_optional_count("moe_latent_size")
+    latent = _latent_size(fields)
     shared = plain_mlp(hidden, fields.take_count("moe_shared_expert_intermediate_size"), bias=bias)
     resized = NONE
     if latent is not None:
         resized = whole(hidden, latent, bias=bias) + whole(latent, hidden, bias=bias)
     each = plain_mlp(latent or hidden, width)
     return whole(hidden, number, bias=True) + experts(number, each) + shared + resized
+
+
+def _latent_size(fields: Fields) -> int | None:
+    """
+    Return the width of the experts' space, None where it is the model's.
+
+    Nemotron 3 Nano's files are older than the field; those with draft layers, which came with it, have it.
+    """
+    if not fields.has("num_nextn_predict_layers") and "moe_latent_size" not in fields:
+        return None
+    value = fields.take("moe_latent_size")
+    return None if value is None else fields.take_count("moe_latent_size")
 
 
 def _lfm2_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
@@ -125,13 +137,11 @@ def _plamo_mamba(fields: Fields, kind: Kind, hidden: int) -> Parameters:
 
 
 _QWEN_MIXER = by_kind({GatedDeltaNet: gated_delta_net}, softmax(bias=_BIAS, qk_norm="head"))
-_QWEN3_5 = Decoder(mixer=_QWEN_MIXER, mlp=gated(), tied=False)
-_QWEN3_5_MOE = Decoder(mixer=_QWEN_MIXER, mlp=qwen_moe(shared=True), tied=False)
-_MINIMAX = Decoder(
-    mixer=by_kind({Lightning: lightning}, softmax()), mlp=simple("intermediate_size"), tied=False
-)
+_QWEN3_5 = Decoder(mixer=_QWEN_MIXER, mlp=gated())
+_QWEN3_5_MOE = Decoder(mixer=_QWEN_MIXER, mlp=qwen_moe(shared=True))
+_MINIMAX = Decoder(mixer=by_kind({Lightning: lightning}, softmax()), mlp=simple("intermediate_size"))
 _MAMBA2 = mamba2(bias=_MAMBA_BIAS, conv_bias=_CONV_BIAS)
-_LFM2 = Decoder(mixer=by_kind({ShortConv: short_conv}, softmax(qk_norm="head")), mlp=_lfm2_mlp, tied=True)
+_LFM2 = Decoder(mixer=by_kind({ShortConv: short_conv}, softmax(qk_norm="head")), mlp=_lfm2_mlp)
 
 HYBRID = {
     "jamba": Decoder(
@@ -139,11 +149,8 @@ HYBRID = {
             {Mamba: mamba(bias=_MAMBA_BIAS, conv_bias=_CONV_BIAS, selection_norms=True)}, softmax()
         ),
         mlp=_jamba_mlp,
-        tied=False,
     ),
-    "bamba": Decoder(
-        mixer=by_kind({Mamba2: _MAMBA2}, softmax(bias=_BIAS)), mlp=gated(bias=flag("mlp_bias")), tied=False
-    ),
+    "bamba": Decoder(mixer=by_kind({Mamba2: _MAMBA2}, softmax(bias=_BIAS)), mlp=gated(bias=flag("mlp_bias"))),
     "falcon_h1": Decoder(
         mixer=by_kind(
             {
@@ -157,21 +164,18 @@ HYBRID = {
             softmax(bias=_BIAS),
         ),
         mlp=gated(bias=flag("mlp_bias")),
-        tied=False,
     ),
     "granitemoehybrid": Decoder(
-        mixer=by_kind({Mamba2: _MAMBA2}, softmax(bias=_BIAS)), mlp=granite_mlp(shared=True), tied=False
+        mixer=by_kind({Mamba2: _MAMBA2}, softmax(bias=_BIAS)), mlp=granite_mlp(shared=True)
     ),
     "nemotron_h": Decoder(
         mixer=by_kind({Mamba2: mamba2(bias=flag("use_bias"), conv_bias=_CONV_BIAS)}, softmax()),
         mlp=_nemotron_h_mlp,
-        tied=False,
         norms=1,
     ),
     "recurrent_gemma": Decoder(
         mixer=by_kind({RGLRU: rg_lru}, softmax(bias=_BIAS, output_bias=always)),
         mlp=_recurrent_gemma_mlp,
-        tied=True,
     ),
     "qwen3_next": _QWEN3_5_MOE,
     "qwen3_5": _QWEN3_5,
@@ -181,7 +185,6 @@ HYBRID = {
     "olmo_hybrid": Decoder(
         mixer=by_kind({GatedDeltaNet: gated_delta_net}, softmax(bias=_BIAS, qk_norm="width")),
         mlp=gated(),
-        tied=False,
     ),
     "minimax": _MINIMAX,
     "minimax_text_01": _MINIMAX,
@@ -191,8 +194,7 @@ HYBRID = {
     "plamo2": Decoder(
         mixer=by_kind({Mamba: _plamo_mamba}, softmax(bias=never, qk_norm="width")),
         mlp=gated(),
-        tied=True,
         norms=4,
     ),
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

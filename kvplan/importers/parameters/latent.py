@@ -7,6 +7,7 @@ from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
 from kvplan.importers.parameters.blocks import column, gated_mlp, rms_norm, row, whole
 from kvplan.importers.parameters.decoder import Block, Counter, Decoder, Shape, flag
+from kvplan.importers.parameters.ends import Ends
 from kvplan.importers.parameters.mixers import by_kind, kda, latent, softmax, unexpected
 from kvplan.importers.parameters.mixtures import after_dense, routed
 from kvplan.importers.parameters.mlps import gated
@@ -21,8 +22,8 @@ def _v2_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
     return after_dense(router_bias=steered)(fields, hidden, block)
 
 
-_V2 = Decoder(mixer=_MIXER, mlp=_v2_mlp, tied=False)
-_V3 = Decoder(mixer=_MIXER, mlp=after_dense(router_bias=True), tied=False)
+_V2 = Decoder(mixer=_MIXER, mlp=_v2_mlp)
+_V3 = Decoder(mixer=_MIXER, mlp=after_dense(router_bias=True))
 
 
 def _longcat_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: ARG001 - an Mlp
@@ -76,7 +77,7 @@ def _pool(hidden: int, width: int, overlap: int, ratio: int) -> Parameters:
     return whole(hidden, 2 * overlap * width) + whole(ratio, overlap * width) + rms_norm(width)
 
 
-def deepseek_v4(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def deepseek_v4(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return DeepSeek-V4, whose residual stream is `hc_mult` streams that each layer mixes.
 
@@ -87,7 +88,7 @@ def deepseek_v4(fields: Fields, shape: Shape, outer: Fields | None = None) -> Pa
     mixed = (2 + streams) * streams
     mixing = Parameters(replicated=mixed * (streams * shape.hidden + 1) + 3) * (2 * len(shape.layers))
     head = Parameters(replicated=streams * (streams * shape.hidden + 1) + 1)
-    return _V4(fields, shape, outer) + mixing + head
+    return _V4(fields, shape, ends) + mixing + head
 
 
 def _v4_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
@@ -101,7 +102,7 @@ def _v4_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
     )
 
 
-_V4 = Decoder(mixer=compressed, mlp=_v4_mlp, tied=False)
+_V4 = Decoder(mixer=compressed, mlp=_v4_mlp)
 
 LATENT: dict[str, Counter] = {
     "deepseek_v2": _V2,
@@ -111,14 +112,13 @@ LATENT: dict[str, Counter] = {
     "glm_moe_dsa": _V3,
     "glm4_moe_lite": _V3,
     "mistral4": _V2,
-    "minicpm3": Decoder(mixer=latent(), mlp=gated(), tied=True),
+    "minicpm3": Decoder(mixer=latent(), mlp=gated()),
     "deepseek_v4": deepseek_v4,
     "deepseek_ref": deepseek_v4,
-    "longcat_flash": Decoder(mixer=latent(), mlp=_longcat_mlp, tied=False, norms=4),
+    "longcat_flash": Decoder(mixer=latent(), mlp=_longcat_mlp, norms=4),
     "kimi_linear": Decoder(
         mixer=by_kind({KDA: kda}, latent()),
         mlp=after_dense(router_bias=True, shared=("num_shared_experts",)),
-        tied=False,
     ),
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

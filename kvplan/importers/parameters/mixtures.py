@@ -3,7 +3,7 @@
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
 from kvplan.importers.parameters.blocks import experts, gated_mlp, rms_norm, whole
-from kvplan.importers.parameters.decoder import Block, Mlp, whole_or_null
+from kvplan.importers.parameters.decoder import Block, Mlp
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 """The spellings of the number of routed experts."""
@@ -74,11 +74,11 @@ def after_dense(*, router_bias: bool, shared: tuple[str, ...] = ("n_shared_exper
     """
 
     def count(fields: Fields, hidden: int, block: Block) -> Parameters:
-        number = whole_or_null(fields, *EXPERTS)
+        number = fields.take_whole(*EXPERTS)
         if not number or not _after_first(fields, block.number):
             return gated_mlp(hidden, fields.take_count("intermediate_size"))
         width = fields.take_count(*_ROUTED_WIDTH)
-        shared_width = whole_or_null(fields, *shared) * width
+        shared_width = fields.take_whole(*shared) * width
         return routed(hidden, number, width, shared_width=shared_width, router_bias=router_bias)
 
     return count

@@ -65,10 +65,11 @@ def _ernie_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
 
 
 def _minicpm_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: ARG001 - an Mlp
-    """Return MiniCPM's MLP, or its mixture where the file has experts."""
+    """Return MiniCPM's MLP, or its mixture where the file says how many experts a token meets."""
     width = fields.take_count("intermediate_size")
-    number = fields.take_optional_whole("num_experts") or 0
-    return routed(hidden, number, width) if number else gated_mlp(hidden, width)
+    if not fields.has("num_experts", "num_experts_per_tok"):
+        return gated_mlp(hidden, width)
+    return routed(hidden, fields.take_count("num_experts"), width)
 
 
 def granite_mlp(*, shared: bool) -> Mlp:
@@ -157,60 +158,50 @@ def _mimo_v2_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
     return routed(hidden, fields.take_count(*EXPERTS), width, shared_width=shared, router_bias=True)
 
 
-_QWEN3_MOE = Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=qwen_moe(shared=False), tied=False)
-_LLAMA4 = Decoder(mixer=softmax(bias=_BIAS), mlp=_llama4_mlp, tied=False)
-_DEEPSEEK = Decoder(mixer=softmax(bias=_BIAS), mlp=after_dense(router_bias=False), tied=False)
+_QWEN3_MOE = Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=qwen_moe(shared=False))
+_LLAMA4 = Decoder(mixer=softmax(bias=_BIAS), mlp=_llama4_mlp)
+_DEEPSEEK = Decoder(mixer=softmax(bias=_BIAS), mlp=after_dense(router_bias=False))
 _GLM4_MOE = Decoder(
     mixer=softmax(bias=_BIAS, output_bias=never, qk_norm="head", qk_norm_if=flag("use_qk_norm")),
     mlp=after_dense(router_bias=True),
-    tied=False,
 )
-_GRANITE = Decoder(mixer=softmax(bias=_BIAS), mlp=granite_mlp(shared=False), tied=False)
-_MINIMAX_M3 = Decoder(
-    mixer=with_extra(softmax(qk_norm="head"), _block_selector), mlp=_minimax_m3_mlp, tied=False
-)
-_STEP = Decoder(mixer=with_extra(softmax(bias=_BIAS, qk_norm="head"), _head_gate), mlp=_step_mlp, tied=False)
+_GRANITE = Decoder(mixer=softmax(bias=_BIAS), mlp=granite_mlp(shared=False))
+_MINIMAX_M3 = Decoder(mixer=with_extra(softmax(qk_norm="head"), _block_selector), mlp=_minimax_m3_mlp)
+_STEP = Decoder(mixer=with_extra(softmax(bias=_BIAS, qk_norm="head"), _head_gate), mlp=_step_mlp)
 
 _HUNYUAN = Decoder(
     mixer=_hunyuan_mixer,
     mlp=_hunyuan_mlp,
-    tied=False,
 )
 
 MOE = {
-    "mixtral": Decoder(mixer=softmax(), mlp=simple("intermediate_size"), tied=False),
-    "minicpm": Decoder(mixer=softmax(bias=_BIAS), mlp=_minicpm_mlp, tied=True),
+    "mixtral": Decoder(mixer=softmax(), mlp=simple("intermediate_size")),
+    "minicpm": Decoder(mixer=softmax(bias=_BIAS), mlp=_minicpm_mlp),
     "qwen2_moe": Decoder(
         mixer=softmax(bias=flag("qkv_bias", absent=True), output_bias=never),
         mlp=qwen_moe(shared=True),
-        tied=False,
     ),
     "qwen3_moe": _QWEN3_MOE,
     "qwen3_vl_moe_text": _QWEN3_MOE,
     "phimoe": Decoder(
         mixer=softmax(bias=stated("attention_bias")),
         mlp=simple("intermediate_size"),
-        tied=False,
         norm=layer_norm,
         beside=_phimoe_head,
     ),
     "gpt_oss": Decoder(
         mixer=with_extra(softmax(bias=flag("attention_bias", absent=True)), sinks),
         mlp=_gpt_oss_mlp,
-        tied=False,
     ),
-    "dbrx": Decoder(mixer=softmax(), mlp=_dbrx_mlp, tied=False),
-    "olmoe": Decoder(mixer=softmax(bias=_BIAS, qk_norm="width"), mlp=simple("intermediate_size"), tied=False),
+    "dbrx": Decoder(mixer=softmax(), mlp=_dbrx_mlp),
+    "olmoe": Decoder(mixer=softmax(bias=_BIAS, qk_norm="width"), mlp=simple("intermediate_size")),
     "deepseek": _DEEPSEEK,
     "glm4_moe": _GLM4_MOE,
     "glm4v_moe_text": _GLM4_MOE,
-    "dots1": Decoder(
-        mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=after_dense(router_bias=True), tied=False
-    ),
+    "dots1": Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=after_dense(router_bias=True)),
     "minimax_m2": Decoder(
         mixer=softmax(qk_norm="divided", qk_norm_if=flag("use_qk_norm", absent=True)),
         mlp=simple("intermediate_size", router_bias=True),
-        tied=False,
     ),
     "minimax_m3": _MINIMAX_M3,
     "minimax_m3_vl": _MINIMAX_M3,
@@ -218,15 +209,15 @@ MOE = {
     "llama4": _LLAMA4,
     "llama4_text": _LLAMA4,
     "granitemoe": _GRANITE,
-    "granitemoeshared": Decoder(mixer=softmax(bias=_BIAS), mlp=granite_mlp(shared=True), tied=False),
-    "ernie4_5_moe": Decoder(mixer=softmax(bias=flag("use_bias")), mlp=_ernie_mlp, tied=True),
+    "granitemoeshared": Decoder(mixer=softmax(bias=_BIAS), mlp=granite_mlp(shared=True)),
+    "ernie4_5_moe": Decoder(mixer=softmax(bias=flag("use_bias")), mlp=_ernie_mlp),
     "hunyuan": _HUNYUAN,
     "hunyuan_v1_moe": _HUNYUAN,
     "qwen3_omni_moe_text": _QWEN3_MOE,
     "step3p5": _STEP,
     "step3p7": _STEP,
     "mimo_v2_flash": Decoder(
-        mixer=with_extra(softmax(bias=_BIAS, output_bias=never), _sliding_sinks), mlp=_mimo_v2_mlp, tied=False
+        mixer=with_extra(softmax(bias=_BIAS, output_bias=never), _sliding_sinks), mlp=_mimo_v2_mlp
     ),
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

@@ -7,7 +7,7 @@ from kvplan.attention.recurrent import GLA
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.attention import grouped
 from kvplan.importers.parameters.base import Parameters
-from kvplan.importers.parameters.blocks import column, embedding, gated_mlp, layer_norm, rms_norm, row, whole
+from kvplan.importers.parameters.blocks import column, gated_mlp, layer_norm, rms_norm, row, whole
 from kvplan.importers.parameters.decoder import (
     Block,
     Counter,
@@ -16,10 +16,10 @@ from kvplan.importers.parameters.decoder import (
     Shape,
     always,
     flag,
-    is_tied,
     never,
     no_mlp,
 )
+from kvplan.importers.parameters.ends import Ends
 from kvplan.importers.parameters.mixers import by_kind, mamba, mamba2, softmax, unexpected
 from kvplan.importers.parameters.mlps import gated
 
@@ -27,7 +27,6 @@ _BIAS, _CONV_BIAS = flag("use_bias"), flag("use_conv_bias", absent=True)
 _MAMBA = Decoder(
     mixer=mamba(bias=_BIAS, conv_bias=_CONV_BIAS),
     mlp=no_mlp,
-    tied=True,
     norms=1,
 )
 
@@ -45,7 +44,7 @@ def _gla_mixer(*, gate: bool, bias: bool, kv_heads: Callable[[Fields], int | Non
         if not isinstance(kind, GLA):
             raise unexpected(kind)
         groups = kv_heads(fields) or kind.heads
-        gated_output = gate and fields.take_bool("use_output_gate", absent=True)
+        gated_output = gate and _has_output_gate(fields)
         projections = grouped(
             hidden,
             kind.heads,
@@ -62,8 +61,18 @@ def _gla_mixer(*, gate: bool, bias: bool, kv_heads: Callable[[Fields], int | Non
 
 
 def _gla_kv_heads(fields: Fields) -> int | None:
-    """Return the KV heads, which GLAConfig leaves out where there are as many as heads."""
+    """
+    Return the KV heads, which GLA 340M's and 1.3B's files leave out, as many as heads.
+
+    They leave out `use_output_gate`, too; a file with the one has the other.
+    """
+    if "use_output_gate" in fields and not fields.has("num_kv_heads"):
+        raise fields.error("num_kv_heads", "found nothing; expected the number of KV heads")
     return fields.take_optional_count("num_kv_heads")
+
+
+def _has_output_gate(fields: Fields) -> bool:
+    return fields.take_bool("use_output_gate") if fields.has("num_kv_heads") else True
 
 
 def _swa_kv_heads(fields: Fields) -> int | None:
@@ -71,14 +80,14 @@ def _swa_kv_heads(fields: Fields) -> int | None:
 
 
 def _gla_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: ARG001 - an Mlp
-    """Return the MLP, two thirds of `hidden_ratio` times as wide, in steps of 256, if no field tells."""
-    if fields.has("intermediate_size") or not fields.has("hidden_ratio"):
+    """Return the MLP, two thirds of `hidden_ratio` times as wide, in steps of 256, where a null says so."""
+    if fields.take("intermediate_size") is not None:
         return gated_mlp(hidden, fields.take_count("intermediate_size"))
     width = hidden * fields.take_count("hidden_ratio") * 2 // 3
     return gated_mlp(hidden, -(-width // 256) * 256)
 
 
-def rwkv4(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:
+def rwkv4(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return RWKV-4: time mixing of four matrices and five vectors, channel mixing of three matrices.
 
@@ -91,11 +100,10 @@ def rwkv4(fields: Fields, shape: Shape, outer: Fields | None = None) -> Paramete
     mixing = column(hidden, 3 * inner) + row(inner, hidden)
     vectors = Parameters(sharded=2 * inner, replicated=3 * hidden)
     layer = mixing + vectors + _channel_mixing(hidden, width) + layer_norm(hidden) * 2
-    ends = embedding(fields.take_count("vocab_size"), hidden, tied=is_tied(fields, outer, absent=False))
-    return layer * len(shape.layers) + ends + layer_norm(hidden) * 2
+    return layer * len(shape.layers) + ends.weights(hidden) + layer_norm(hidden) * 2
 
 
-def rwkv5(fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters:  # noqa: ARG001 - a Counter
+def rwkv5(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return RWKV-5.2: five matrices of time mixing, a norm of the heads' outputs, channel mixing.
 
@@ -108,8 +116,7 @@ def rwkv5(fields: Fields, shape: Shape, outer: Fields | None = None) -> Paramete
     mixing = column(hidden, 4 * inner) + row(inner, hidden)
     vectors = Parameters(sharded=2 * inner, replicated=4 * hidden) + layer_norm(inner)
     layer = mixing + vectors + _channel_mixing(hidden, width) + layer_norm(hidden) * 2
-    ends = embedding(fields.take_count("vocab_size"), hidden, tied=False) + layer_norm(hidden) * 2
-    return layer * len(shape.layers) + ends
+    return layer * len(shape.layers) + ends.weights(hidden) + layer_norm(hidden) * 2
 
 
 def _channel_mixing(hidden: int, width: int) -> Parameters:
@@ -117,13 +124,13 @@ def _channel_mixing(hidden: int, width: int) -> Parameters:
     return column(hidden, width) + row(width, hidden) + column(hidden, hidden) + rms_norm(2 * hidden)
 
 
-_GLA = Decoder(mixer=_gla_mixer(gate=True, bias=False, kv_heads=_gla_kv_heads), mlp=_gla_mlp, tied=False)
+_GLA = Decoder(mixer=_gla_mixer(gate=True, bias=False, kv_heads=_gla_kv_heads), mlp=_gla_mlp)
 
 PURE: dict[str, Counter] = {
     "mamba": _MAMBA,
     "ov_mamba": _MAMBA,
     "falcon_mamba": _MAMBA,
-    "mamba2": Decoder(mixer=mamba2(bias=_BIAS, conv_bias=_CONV_BIAS), mlp=no_mlp, tied=False, norms=1),
+    "mamba2": Decoder(mixer=mamba2(bias=_BIAS, conv_bias=_CONV_BIAS), mlp=no_mlp, norms=1),
     "rwkv": rwkv4,
     "rwkv5": rwkv5,
     "gla": _GLA,
@@ -133,7 +140,6 @@ PURE: dict[str, Counter] = {
             softmax(bias=always, output_bias=never),
         ),
         mlp=gated(),
-        tied=False,
     ),
 }
-"""The counter of each model_type; `tied` is the default of the config class in transformers 5.23."""
+"""The counter of each model_type."""

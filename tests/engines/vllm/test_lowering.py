@@ -112,7 +112,7 @@ def test_pages_of_deepseek_v4() -> None:
         ),
         (
             "deepseek-v3",
-            {"block_size": 16},
+            {"block_size": 16, "kv_dtype": "fp8"},
             "a block of 16 tokens is no multiple of the attention kernel's 64: choose another block size",
         ),
         (
@@ -197,3 +197,18 @@ def test_a_selector_beside_keys_and_values_is_kept_in_bf16() -> None:
 def test_models_that_cache_nothing_have_one_block_and_no_lines() -> None:
     pool = pool_of("bert-base-uncased", 512)
     assert (pool.num_blocks, pool.kv_tokens, pool.max_concurrency, pool.max_batch) == (1, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("version", "kv_dtype", "block_size"),
+    [
+        # FlashMLA's own block up to 0.17.1; then FlashAttention's MLA comes first, which takes any 16 tokens
+        # but no fp8: start-ups of vLLM 0.19.0 in github.com/llm-d-incubation/llm-d-planner/pull/205.
+        ("0.17", "bf16", 64),
+        ("0.19", "bf16", 16),
+        ("0.33", "bf16", 16),
+        ("0.33", "fp8", 64),
+    ],
+)
+def test_the_block_of_a_latent_cache_is_its_kernels(version: str, kv_dtype: str, block_size: int) -> None:
+    assert layout_of("deepseek-v3", version=version, kv_dtype=kv_dtype).block_size == block_size

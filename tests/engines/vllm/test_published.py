@@ -35,8 +35,8 @@ def reserved(groups: list[Group], layout: Any) -> int:
         ("gemma-3-27b", {}, 16, 1_310_720, 81_920, 8_564_244_480),
         ("gemma-3-27b", {"tp": 8}, 16, 163_840, 10_240, 1_070_530_560),
         ("gemma-3-27b", {"hybrid_manager": False}, 16, 16 * 507_904, 507_904, 0),
-        ("deepseek-v3", {}, 64, 4_497_408, 70_272, 0),
-        ("deepseek-v3", {"tp": 8}, 64, 4_497_408, 70_272, 0),
+        ("deepseek-v3", {"block_size": 64}, 64, 4_497_408, 70_272, 0),
+        ("deepseek-v3", {"block_size": 64, "tp": 8}, 64, 4_497_408, 70_272, 0),
         ("deepseek-v3.2", {"kv_dtype": "fp8_ds_mla"}, 64, 3_076_352, 48_068, 0),
         ("deepseek-v3.2", {"kv_dtype": "fp8_ds_mla", "tp": 8}, 64, 3_076_352, 48_068, 0),
         ("qwen3-next-80b-a3b", {"state_mode": "none", **STATES_IN_BF16}, 544, 13_369_344, 24_576, 40_108_032),
@@ -99,7 +99,7 @@ def test_blocks_of_known_models(  # noqa: PLR0913, PLR0917 - a row of a table
         ("llama-3.1-8b", 131_072, {}, 40_960, 8192, 655_360, "5.00x"),
         ("gemma-3-27b", 131_072, {}, 65_536, 14_726, 583_317, "4.45x"),
         ("gemma-3-27b", 131_072, {"hybrid_manager": False}, 10_570, 8192, 169_120, "1.29x"),
-        ("deepseek-v3", 163_840, {}, 19_099, 2560, 1_222_336, "7.46x"),
+        ("deepseek-v3", 163_840, {"block_size": 64}, 19_099, 2560, 1_222_336, "7.46x"),
         (
             "qwen3-next-80b-a3b",
             262_144,
@@ -137,7 +137,7 @@ def test_the_start_up_lines_of_known_models(  # noqa: PLR0913, PLR0917 - a row o
 
 def test_dcp_halves_the_blocks_of_a_request_and_not_the_block() -> None:
     """DeepSeek-V3 in 8 GiB: 512 blocks of 64 tokens for 32768 of them, or 256 on each of two ranks."""
-    one, two = (pool_of("deepseek-v3", 32_768, 8 * GIB, tp=8, dcp=dcp) for dcp in (1, 2))
+    one, two = (pool_of("deepseek-v3", 32_768, 8 * GIB, tp=8, dcp=dcp, block_size=64) for dcp in (1, 2))
     assert (one.blocks_per_request, two.blocks_per_request) == (512, 256)
     assert one.bytes_per_block == two.bytes_per_block
     assert one.kv_tokens is not None

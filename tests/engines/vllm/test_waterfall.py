@@ -56,7 +56,7 @@ def test_the_lines_of_every_recorded_job_add_up() -> None:
         (
             "deepseek-v3",
             1024,
-            {"tp": 2, "dcp": 2},
+            {"tp": 2, "dcp": 2, "block_size": 64},
             {
                 "formula": 1024 * 35_136,
                 "replication": 1024 * 35_136,

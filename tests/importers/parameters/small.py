@@ -19,6 +19,7 @@ BASE: Config = {
     "intermediate_size": 77,
     "max_position_embeddings": 128,
     "tie_word_embeddings": False,
+    "architectures": ["SmallForCausalLM"],
     "pad_token_id": 0,
     "transformers_version": "5.23.0",
 }
@@ -108,7 +109,9 @@ SMALL: dict[str, Config] = {
     "cohere2": config("cohere2", {"head_dim": 10}, SLIDING, without="tie_word_embeddings"),
     "exaone4": config("exaone4", WIDE, SLIDING),
     "stablelm": config("stablelm", {"use_qkv_bias": True, "qk_layernorm": False}),
-    "stablelm parallel": config("stablelm", {"use_parallel_residual": True, "qk_layernorm": True}),
+    "stablelm parallel": config(
+        "stablelm", {"use_parallel_residual": True, "qk_layernorm": True, "use_qkv_bias": False}
+    ),
     "seed_oss": config("seed_oss", WIDE, BIAS, {"attention_out_bias": False}),
     "seed_oss with biases": config("seed_oss", WIDE, BIAS, {"attention_out_bias": True, "mlp_bias": True}),
     "ernie4_5": config("ernie4_5", WIDE, {"use_bias": True}),

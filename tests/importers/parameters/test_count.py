@@ -13,6 +13,7 @@ from kvplan.specs.load import load
 
 GQA = {"kind": "gqa", "heads": 6, "groups": 2, "head_dim": 10}
 LLAMA: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"],
     "vocab_size": 211,
     "hidden_size": 60,
     "intermediate_size": 77,
@@ -82,7 +83,8 @@ def test_a_layer_that_reads_another_has_queries_and_an_output() -> None:
 def test_a_wrapped_llama_without_dimensions_is_llama_7b() -> None:
     """LLaVA 1.5: 32 layers of 4096, 11008 in the MLP, and 64 tokens more than Llama's 32000."""
     kind = _kind({"kind": "gqa", "heads": 32, "groups": 32, "head_dim": 128})
-    counted = count("llama", _fields({"vocab_size": 32064}), Shape(hidden=4096, layers=((kind,),) * 32))
+    shape, outer = Shape(hidden=4096, layers=((kind,),) * 32), _fields({"tie_word_embeddings": False})
+    counted = count("llama", _fields({"vocab_size": 32064}), shape, outer)
     assert counted is not None
     assert counted.total == 2 * 32064 * 4096 + 32 * (4 * 4096**2 + 3 * 4096 * 11008 + 2 * 4096) + 4096
 
@@ -99,12 +101,14 @@ def test_the_list_of_layer_types_goes_before_other_fields() -> None:
     assert _count("deepseek", LLAMA | moe).experts == 5 * 3 * 60 * 13
 
 
+GONE = {"no_op": True}
+"""A part of a layer that a search took out."""
+
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "missing width": ("llama", {"intermediate_size": None}, "intermediate_size"),
     "missing vocabulary": ("llama", {"vocab_size": None}, "vocab_size"),
     "width as text": ("llama", {"intermediate_size": "77"}, "intermediate_size"),
     "bias as a number": ("llama", {"attention_bias": 1}, "attention_bias"),
-    "nothing tells whether it is tied": ("exaone", {"tie_word_embeddings": None}, "tie_word_embeddings"),
     "unknown type of MLP": ("deepseek", {"num_experts": 5, "mlp_layer_types": ["odd"]}, "mlp_layer_types"),
     "too short a list of MLPs": ("deepseek", {"num_experts": 5, "mlp_layer_types": []}, "mlp_layer_types"),
     "too short a list of experts": ("mimo_v2_flash", {"moe_layer_freq": []}, "moe_layer_freq"),
@@ -112,8 +116,41 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "an object that is none": ("dbrx", {"ffn_config": 5}, "ffn_config"),
     "an object that is missing": ("dbrx", {}, "ffn_config"),
     "a list of other things": ("nemotron-nas", {"block_configs": [5]}, "block_configs"),
+    "a block that does not say whether it is there": (
+        "nemotron-nas",
+        {"block_configs": [{"attention": {"replace_with_linear": False}, "ffn": {}}]},
+        r"block_configs\[0\]\.attention\.no_op",
+    ),
+    "a block without its width": (
+        "nemotron-nas",
+        {
+            "block_configs": [
+                {"attention": GONE, "ffn": {"no_op": False, "replace_with_linear": False, "ffn_mul": 1}}
+            ]
+        },
+        r"block_configs\[0\]\.ffn\.ffn_mult",
+    ),
     "too few blocks": ("nemotron-nas", {"block_configs": []}, "block_configs"),
     "too short a pattern": ("nemotron_h", {"hybrid_override_pattern": ""}, "hybrid_override_pattern"),
+    "experts per token without experts": ("minicpm", {"num_experts_per_tok": 2}, "num_experts: "),
+    "null experts": ("deepseek", {"num_experts": None, "first_k_dense_replace": 0}, "num_experts: "),
+    "null shared experts": (
+        "deepseek",
+        {"num_experts": 5, "moe_intermediate_size": 13, "n_shared_experts": None, "first_k_dense_replace": 0},
+        "n_shared_experts",
+    ),
+    "biases that StableLM's files state": ("stablelm", {"qk_layernorm": False}, "use_qkv_bias"),
+    "draft layers without the width of the experts' space": (
+        "nemotron_h",
+        {
+            "hybrid_override_pattern": "E",
+            "n_routed_experts": 5,
+            "moe_intermediate_size": 13,
+            "moe_shared_expert_intermediate_size": 17,
+            "num_nextn_predict_layers": 1,
+        },
+        "moe_latent_size",
+    ),
     "a factor that is no number": ("lfm2", {"block_ffn_dim_multiplier": "2"}, "block_ffn_dim_multiplier"),
     "a factor below zero": ("lfm2", {"block_ffn_dim_multiplier": -1.0}, "block_ffn_dim_multiplier"),
 }
@@ -136,3 +173,42 @@ def test_a_kind_that_the_family_lacks_is_refused() -> None:
 def test_a_spec_without_its_width_cannot_be_counted() -> None:
     with pytest.raises(SpecError, match="hidden"):
         Shape.of(load("llama-3.1-8b").model_copy(update={"hidden": None}))
+
+
+def test_experts_work_in_a_space_of_their_own_where_the_file_names_its_width() -> None:
+    """Two matrices for each expert and the shared one, a router with a bias, and two into that space."""
+    moe: dict[str, Any] = {
+        "hybrid_override_pattern": "E",
+        "n_routed_experts": 5,
+        "moe_intermediate_size": 13,
+        "moe_shared_expert_intermediate_size": 17,
+    }
+    ends_and_norms, router, shared = 2 * 211 * 60 + 2 * 60, 61 * 5, 2 * 60 * 17
+    wide = ends_and_norms + router + shared + 5 * 2 * 60 * 13
+    assert _count("nemotron_h", LLAMA | moe, {"kind": "none"}).total == wide
+    drafts = {"num_nextn_predict_layers": 1}
+    assert (
+        _count("nemotron_h", LLAMA | moe | drafts | {"moe_latent_size": None}, {"kind": "none"}).total == wide
+    )
+    narrow = ends_and_norms + router + shared + 5 * 2 * 7 * 13 + 2 * 60 * 7
+    assert _count("nemotron_h", LLAMA | moe | {"moe_latent_size": 7}, {"kind": "none"}).total == narrow
+
+
+GLA = {"kind": "gla", "heads": 4, "qk_head_dim": 5, "v_head_dim": 10, "gate_rank": 3, "state_dtype": "fp32"}
+
+
+@pytest.mark.parametrize("given", [{"num_kv_heads": 2}, {"use_output_gate": False}])
+def test_the_kv_heads_and_the_gate_of_gla_come_together(given: dict[str, Any]) -> None:
+    missing = ({"num_kv_heads", "use_output_gate"} - set(given)).pop()
+    with pytest.raises(ImportedError, match=missing):
+        _count("gla", LLAMA | given, GLA)
+
+
+def test_the_width_of_glas_mlp_follows_from_a_null_alone() -> None:
+    """4 x 60 x 2 / 3 = 160, up to the next multiple of 256."""
+    null = LLAMA | {"intermediate_size": None, "hidden_ratio": 4}
+    less = _count("gla", null, GLA).total - _count("gla", LLAMA | {"hidden_ratio": 4}, GLA).total
+    assert less == 3 * 60 * (256 - 77)
+    without = {name: value for name, value in null.items() if name != "intermediate_size"}
+    with pytest.raises(ImportedError, match="intermediate_size"):
+        _count("gla", without, GLA)

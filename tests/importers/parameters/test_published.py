@@ -27,7 +27,7 @@ class Published:
     total: int
 
 
-UNTIED = {"tie_word_embeddings": False}
+UNTIED = {"tie_word_embeddings": False, "architectures": ["PublishedForCausalLM"]}
 
 # A latent row of 512, a key of 64 with RoPE, 128 without; values of 128.
 _V3_ATTENTION = 7168 * 1536 + 1536 * 128 * 192 + 7168 * 576 + 512 * 128 * 256 + 128 * 128 * 7168 + 1536 + 512
@@ -266,7 +266,8 @@ PUBLISHED = (
             "ffn_hidden_size": 13696,
             "add_qkv_bias": True,
             "add_bias_linear": False,
-        },
+        }
+        | UNTIED,
         2 * 65024 * 4096
         + 28 * (4096 * (2 * 4096 + 2 * 256) + 4096 + 2 * 256 + 3 * 4096 * 13696 + 2 * 4096)
         + 4096,

@@ -1,0 +1,123 @@
+"""A model's caches in llama.cpp: which layers each has, on which device, whatever the context."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kvplan.engines.llamacpp.cells import CacheId, Slots
+from kvplan.engines.llamacpp.errors import RefusedError
+from kvplan.engines.llamacpp.options import LlamaOptions
+from kvplan.engines.llamacpp.tensors import Tensors, layer_tensors
+from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
+from kvplan.terms import Layer, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What *count* layers of one kind have in one cache on one device."""
+
+    rank: int
+    count: int
+    tensors: Tensors
+
+    @property
+    def cache(self) -> CacheId:
+        """The cache of which this is a part."""
+        return self.tensors.cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arranged:
+    """A model's caches over devices, which split mode `layer` makes pipeline ranks."""
+
+    parts: tuple[Part, ...]
+    layers: int
+    options: LlamaOptions
+
+    def slots(self, context: int, batch: int) -> Slots:
+        """Return *batch* slots of *context* tokens each, which n_ctx is made of."""
+        return Slots(context=context, batch=batch, options=self.options)
+
+    def on_rank(self, rank: int) -> tuple[Part, ...]:
+        """Return the parts of one device."""
+        return tuple(part for part in self.parts if part.rank == rank)
+
+    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+        """Return the bytes of all caches on one device, which are allocated at start."""
+        slots = self.slots(context, batch)
+        return sum(
+            part.count * part.tensors.cell_bytes * slots.streams(part.cache) * slots.cells(part.cache)
+            for part in self.on_rank(rank)
+        )
+
+
+def arrange(
+    stages: Sequence[Stage], options: LlamaOptions, *, rules: LlamaRules = NEWEST, windows: bool = True
+) -> Arranged:
+    """
+    Return the caches of a model, a stage for each device.
+
+    *windows* says whether sliding layers have a cache of their own. Raises RefusedError for layers
+    that llama.cpp has no memory for.
+    """
+    parts = [
+        Part(rank=rank, count=count, tensors=tensors)
+        for rank, stage in enumerate(stages)
+        for layer, count in stage.counts
+        for tensors in layer_tensors(layer, windows=windows)
+    ]
+    _require_known(stages, parts, rules)
+    if not options.flash_attn:
+        parts = _with_padded_values(parts)
+    return Arranged(parts=tuple(parts), layers=sum(len(stage.types) for stage in stages), options=options)
+
+
+def _require_known(stages: Sequence[Stage], parts: Sequence[Part], rules: LlamaRules) -> None:
+    roles = {term.role for part in parts for term in part.tensors.terms}
+    if roles & {"indexer", "entry"} and not rules.sparse:
+        raise RefusedError(f"how {rules.name} keeps sparse attention is not known: use {NEWEST.name}")
+    windows = sorted({part.cache.window for part in parts if part.cache.name == "swa"})
+    if len(windows) > 1:
+        raise RefusedError(f"llama.cpp has one window per model, not {' and '.join(map(str, windows))}")
+    kinds = [_memories(layer) for stage in stages for layer, _ in stage.counts]
+    if {"attention", "recurrent"} in kinds and any(kind != {"attention", "recurrent"} for kind in kinds):
+        raise RefusedError("llama.cpp has attention beside a state in every layer or in none")
+    # An attention-free model of states without convolutions has no architecture (src/models/).
+    if all(kind <= {"linear"} for kind in kinds) and {"linear"} in kinds:
+        raise RefusedError("llama.cpp has no architecture for linear attention alone: choose another engine")
+
+
+def _memories(layer: Layer) -> set[str]:
+    """Return which memories a layer has: of attention, of a recurrence, of linear attention alone."""
+    states = [term for term in layer if term.allocation == "recurrent"]
+    found = {"attention"} if len(states) < len(layer) else set()
+    if states:
+        found.add("recurrent" if any(term.role == "conv" for term in states) else "linear")
+    return found
+
+
+def _with_padded_values(parts: Sequence[Part]) -> list[Part]:
+    """Return V tensors as wide as the widest layer's: transposed, as llama-kv-cache.cpp has them."""
+    values = [_value_bytes(part) for part in parts]
+    for part, size in zip(parts, values, strict=True):
+        if size and part.tensors.terms[1].dtype.block > 1:
+            raise RefusedError(
+                f"llama.cpp keeps V in {part.tensors.terms[1].dtype.name} with flash attention only: "
+                "set flash_attn to on"
+            )
+    widest = max(values, default=0)
+    return [_padded(part, widest - size) if size else part for part, size in zip(parts, values, strict=True)]
+
+
+def _value_bytes(part: Part) -> int:
+    return part.tensors.second_bytes if part.cache.name in ("kv", "swa") else 0
+
+
+def _padded(part: Part, more: int) -> Part:
+    if not more:
+        return part
+    tensors = replace(
+        part.tensors,
+        second_bytes=part.tensors.second_bytes + more,
+        extra=(*part.tensors.extra, ("V padding", more)),
+    )
+    return replace(part, tensors=tensors)

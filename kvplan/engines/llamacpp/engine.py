@@ -1,0 +1,113 @@
+"""llama.cpp as the planner sees it: its caches, and no share of a card that it keeps to."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from kvplan.dtypes import Role
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.llamacpp.caches import Arranged, arrange
+from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
+from kvplan.engines.llamacpp.errors import RefusedError
+from kvplan.engines.llamacpp.options import LlamaOptions
+from kvplan.engines.llamacpp.traits import honours_windows, require_architecture
+from kvplan.engines.llamacpp.versions import LlamaRules, find_rules
+from kvplan.engines.llamacpp.waterfall import waterfall
+from kvplan.engines.overheads import compute_buffers
+from kvplan.engines.settings import Setting, read_settings
+from kvplan.errors import OptionsError, SplitError
+from kvplan.terms import Stage
+
+SETTINGS = (
+    Setting(name="kv_unified", kind="flag", help="all slots share one context"),
+    Setting(name="swa_full", kind="flag", help="windows keep the whole context"),
+    Setting(name="flash_attn", kind="flag", help="off pads V to the widest layer"),
+)
+"""Options of llama.cpp that other engines do not have, by its names in common/arg.cpp."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """A cache in llama.cpp's cells, all of them allocated at start."""
+
+    arranged: Arranged
+
+    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+        """Return the bytes of *batch* slots of *context* tokens on one device."""
+        return self.arranged.reserved_bytes(rank=rank, context=context, batch=batch)
+
+    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+        """Return why these are not the formula's bytes."""
+        return waterfall(self.arranged, rank=rank, context=context, batch=batch)
+
+    def most_bytes(self, rank: int) -> int | None:
+        """Return None: the slots are all that is asked for."""
+
+    def most_sequences(self, context: int) -> int | None:  # noqa: ARG002 - for any context
+        """Return LLAMA_MAX_SEQ, the slots that it has at most."""
+        return MAX_SEQUENCES
+
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
+        """Return None: llama.cpp prints the sizes of its buffers, not a capacity."""
+        return None
+
+
+def llamacpp(version: str | None) -> Engine:
+    """Return llama.cpp by the rules of a build, `b10107`, the newest known if none is named."""
+    rules = find_rules(version)
+    # llama.cpp allocates what it is asked for, or fails: it has no share of a card.
+    return Engine(
+        name=rules.name,
+        arrange=lambda stages, options: _arrange(stages, options, rules),
+        kv_dtype=kv_dtype_name,
+        share=Share(of="card", default=always("1")),
+        needs=compute_buffers,
+        settings=SETTINGS,
+    )
+
+
+def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:  # noqa: ARG001 - f16 for all
+    """
+    Return the cache format asked for; float16 for every model, bfloat16 ones too, if none is.
+
+    Raises RefusedError where one tensor, of latents or entries, is asked for in two types.
+    Source: llama_context_default_params and llama_init_from_model in llama-context.cpp.
+    """
+    if asked is None or asked == "auto":
+        return "fp16"
+    if "," in asked and roles & {"latent", "entry"}:
+        raise RefusedError(f"llama.cpp keeps K and V of this model in one type, not in {asked[:40]!r}")
+    return asked
+
+
+def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules) -> Cells:
+    given = read_settings("llamacpp", SETTINGS, options.settings)
+    _refuse_options(options)
+    require_architecture(options.model)
+    asked = LlamaOptions(
+        n_ubatch=LlamaOptions().n_ubatch
+        if options.max_num_batched_tokens is None
+        else options.max_num_batched_tokens,
+        kv_unified=given.flag("kv_unified") is True,
+        swa_full=given.flag("swa_full") is True,
+        flash_attn=given.flag("flash_attn") is not False,
+    )
+    windows = honours_windows(options.model)
+    return Cells(arranged=arrange(stages, asked, rules=rules, windows=windows))
+
+
+def _refuse_options(options: EngineOptions) -> None:
+    asked = {
+        "block size": options.block_size,
+        "prefix caching": options.prefix_caching,
+        "dcp": options.dcp if options.dcp != 1 else None,
+    }
+    if given := [name for name, value in asked.items() if value is not None]:
+        raise OptionsError(f"the engine llamacpp has no {given[0]}: choose another, as in --engine vllm")
+    if (options.max_num_seqs or 0) > MAX_SEQUENCES:
+        raise OptionsError(f"llama.cpp has at most {MAX_SEQUENCES} slots, not {options.max_num_seqs}")
+    if options.tp > 1:
+        raise SplitError(
+            f"tp={options.tp}: llama.cpp splits a model by layers, and how it splits rows or tensors of the "
+            f"cache is not known: use pp={options.tp}"
+        )

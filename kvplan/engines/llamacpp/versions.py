@@ -1,0 +1,60 @@
+"""
+The rules of each state of llama.cpp that was read, as values, by the build number that it prints.
+
+Read in ggml-org/llama.cpp 0c1e57098, which is b11312. The rules of contexts, slots and windows are those
+of b10107 too, whose files and 39 start-ups were compared in github.com/unslothai/unsloth/pull/7530.
+ik_llama.cpp, a fork, has no cache for windows: what it prints is llama.cpp's with swa_full.
+"""
+
+import re
+from dataclasses import dataclass
+
+from kvplan.errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlamaRules:
+    """
+    What one state of llama.cpp does, from its `build` on.
+
+    `sparse`: whether the caches of indexers and of DeepSeek-V4 are known (llama-kv-cache-dsa.cpp,
+    -msa.cpp and -dsv4.cpp).
+    """
+
+    build: int
+    sparse: bool
+
+    @property
+    def name(self) -> str:
+        """The engine as people write it: `llamacpp@b11312`."""
+        return f"llamacpp@b{self.build}"
+
+
+_B10107 = LlamaRules(build=10107, sparse=False)
+_B11312 = LlamaRules(build=11312, sparse=True)
+
+BUILDS = (_B10107, _B11312)
+"""The known rules, from the oldest to the newest."""
+
+NEWEST = BUILDS[-1]
+
+
+def find_rules(version: str | None = None) -> LlamaRules:
+    """
+    Return the rules of `b10107` or `10107`: those of the nearest older known build.
+
+    Without a version the newest. Raises UnknownNameError for what is no build, and for builds older
+    or newer than the known ones.
+    """
+    if version is None:
+        return NEWEST
+    match = re.fullmatch(r"b?(\d{1,6})", version.strip(), re.ASCII)
+    if match is None:
+        raise UnknownNameError(f"{version[:40]!r} is not a build of llama.cpp; write b{NEWEST.build}")
+    asked = int(match[1])
+    if not BUILDS[0].build <= asked <= NEWEST.build:
+        raise UnknownNameError(
+            f"llama.cpp b{asked} is not known: kvplan knows the rules of "
+            f"b{BUILDS[0].build} to b{NEWEST.build}"
+        )
+    return [rules for rules in BUILDS if rules.build <= asked][-1]

@@ -1,0 +1,135 @@
+"""What one token and one slot of recurrent states take on each pipeline rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from kvplan.engines.sglang.errors import RefusedError
+from kvplan.engines.sglang.lowering import Cell, Lowering
+from kvplan.engines.sglang.options import SglangOptions
+from kvplan.engines.sglang.traits import has_two_pools
+from kvplan.engines.sglang.versions import SglangRules
+from kvplan.terms import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """
+    The bytes of one token over the layers of a pipeline rank, and of one slot of its states.
+
+    `full_bytes` is for layers in the token pool, of it `empty_bytes` for layers that keep nothing and
+    get a buffer all the same; `window_bytes` is for layers in the pool of windows.
+    """
+
+    full_bytes: int
+    empty_bytes: int
+    window_bytes: int
+    slot_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """What all ranks keep; `window` is that of the pool of windows, None where there is none."""
+
+    ranks: tuple[Rank, ...]
+    window: int | None
+    sparse: bool
+
+    @property
+    def slot_bytes(self) -> int:
+        """
+        Bytes of one slot of states on the rank that has most of them; 0 without states.
+
+        Every rank is charged so much, so that all get the same number of slots (_handle_max_mamba_cache
+        in mem_cache/kv_cache_configurator.py).
+        """
+        return max(rank.slot_bytes for rank in self.ranks)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether any layer keeps a row per token."""
+        return any(rank.full_bytes or rank.window_bytes for rank in self.ranks)
+
+
+def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules) -> Cells:
+    """
+    Return what the stages keep; raise RefusedError for what SGLang cannot store or kvplan has not read.
+
+    A pool stores every layer alike, by the model's one shape, and the token pool of a model without
+    states has a buffer for each layer, even for one that keeps nothing: num_effective_layers in
+    model_executor/pool_configurator.py and model_runner_components/layer_setup.py.
+    """
+    lowering = Lowering(options=options, rules=rules)
+    kinds = dict.fromkeys(chain.from_iterable(stage.layers for stage in stages))
+    cells = {layer: lowering.cell(layer) for layer in kinds}
+    slots = {layer: lowering.slot_bytes(layer) for layer in kinds}
+    stored = [cell for cell in cells.values() if cell is not None]
+    window = _window(stored, options, rules)
+    shared = Shape(stored=tuple(stored), window=window, whole=bool(stored) and not any(slots.values()))
+    _require_alike(shared, has_empty=None in cells.values(), rules=rules)
+    ranks = tuple(
+        shared.rank([cells[layer] for layer in stage.layers], sum(slots[layer] for layer in stage.layers))
+        for stage in stages
+    )
+    if window is not None and not any(rank.full_bytes for rank in ranks):
+        raise RefusedError(f"how {rules.name} sizes a pool of windows alone is not known to kvplan")
+    if window is not None and not all(rank.window_bytes for rank in ranks):
+        raise RefusedError(
+            f"{rules.name} takes no pipeline stage without a windowed layer: use fewer stages, "
+            "or disable_hybrid_swa_memory=true"
+        )
+    return Cells(ranks=ranks, window=window, sparse=any(cell.indexer_bytes for cell in stored))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The model's layers as SGLang sees them: `whole` if a layer that keeps nothing has a buffer, too."""
+
+    stored: tuple[Cell, ...]
+    window: int | None
+    whole: bool
+
+    def rank(self, layers: Sequence[Cell | None], slot_bytes: int) -> Rank:
+        """Return what *layers* keep of a token on a rank with *slot_bytes* of states."""
+        cells = [cell for cell in layers if cell is not None]
+        apart = [cell for cell in cells if self.is_apart(cell)]
+        empty = (len(layers) - len(cells)) * self.stored[0].row_bytes if self.whole else 0
+        full = sum(cell.row_bytes + cell.indexer_bytes for cell in cells if not self.is_apart(cell))
+        return Rank(
+            full_bytes=full + empty,
+            empty_bytes=empty,
+            window_bytes=sum(cell.row_bytes + cell.indexer_bytes for cell in apart),
+            slot_bytes=slot_bytes,
+        )
+
+    def is_apart(self, cell: Cell) -> bool:
+        """Return whether a layer is in the pool of windows."""
+        return self.window is not None and cell.window is not None
+
+
+def _window(stored: Sequence[Cell], options: SglangOptions, rules: SglangRules) -> int | None:
+    """Return the window of the layers that have a pool of their own; None if there is no such pool."""
+    windows = sorted({cell.window for cell in stored if cell.window is not None})
+    disabled = options.disable_hybrid_swa_memory
+    if not windows or not has_two_pools(options.model, disabled=disabled, rules=rules):
+        return None
+    if len(windows) > 1:
+        raise RefusedError(
+            f"{rules.name} has one window in a model, and this one has {len(windows)}: {windows}"
+        )
+    return windows[0]
+
+
+def _require_alike(shape: Shape, *, has_empty: bool, rules: SglangRules) -> None:
+    """Raise RefusedError where the layers of one pool are not alike."""
+    for apart in (False, True):
+        rows = sorted({cell.row_bytes for cell in shape.stored if shape.is_apart(cell) is apart})
+        if len(rows) > 1:
+            raise RefusedError(
+                f"{rules.name} stores all layers of a pool alike; these take {', '.join(map(str, rows))} "
+                "bytes a token, and how it stores them is not known to kvplan"
+            )
+    if shape.whole and has_empty and shape.window is not None:
+        raise RefusedError(
+            f"how {rules.name} stores layers that reuse another's cache beside windows is not known to kvplan"
+        )

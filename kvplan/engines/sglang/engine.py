@@ -1,0 +1,96 @@
+"""SGLang as the planner sees it: its pools, its start-up figures and its share of the card."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
+from kvplan.engines.sglang.cells import lay_out
+from kvplan.engines.sglang.formats import kv_dtype_name
+from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
+from kvplan.engines.sglang.needs import before_weights
+from kvplan.engines.sglang.options import SETTINGS, read_options
+from kvplan.engines.sglang.pools import Pools, Sizing
+from kvplan.engines.sglang.sizing import choose_sizing
+from kvplan.engines.sglang.traits import traits_of
+from kvplan.engines.sglang.versions import SglangRules, find_rules
+from kvplan.engines.sglang.waterfall import waterfall
+from kvplan.terms import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPools:
+    """A cache in SGLang's pools."""
+
+    stages: tuple[Stage, ...]
+    sizing: Sizing
+
+    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:  # noqa: ARG002 - the same on all
+        """
+        Return the least memory with which every rank holds the requests at once, and more holds them, too.
+
+        SGLang gives every rank what the tightest has, and the tokens that the fullest can hold.
+        """
+        return self.sizing.least_bytes(self.sizing.demand(context, batch))
+
+    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+        """Return why these are not the formula's bytes."""
+        return waterfall(self.sizing, self.stages[rank], rank=rank, context=context, batch=batch)
+
+    def most_bytes(self, rank: int) -> int | None:  # noqa: ARG002 - the same on all
+        """Return the memory that max_total_tokens tokens take; None if they are not bounded alone."""
+        return self.sizing.most_bytes()
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return how many sequences of a context the options let run at all; None if memory alone does."""
+        return self.sizing.most_requests(context)
+
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
+        """Return what SGLang prints; None for a model that caches nothing."""
+        pools = self.pools(available_bytes, context)
+        if pools is None:
+            return None
+        return StartUp(
+            num_blocks=pools.tokens // self.sizing.page,
+            block_size=self.sizing.page,
+            kv_tokens=pools.tokens,
+            max_concurrency=None,
+        )
+
+    def pools(self, available_bytes: Sequence[int], context: int) -> Pools | None:
+        """Return all of SGLang's pools with the memory of each rank; None if the model caches nothing."""
+        cells = self.sizing.cells
+        if not cells.has_tokens and not cells.slot_bytes:
+            return None
+        return self.sizing.pools(min(available_bytes), context)
+
+
+def sglang(version: str | None) -> Engine:
+    """Return SGLang by the rules of a release, the newest known if none is named."""
+    rules = find_rules(version)
+    return Engine(
+        name=rules.engine_name,
+        arrange=lambda stages, options: arrange(stages, options, rules),
+        kv_dtype=kv_dtype_name,
+        share=Share(of="after start", default=_share),
+        needs=before_weights,
+        settings=SETTINGS,
+        extra="last",
+    )
+
+
+def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
+    """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
+    asked = read_options(options, rules)
+    return TokenPools(stages=tuple(stages), sizing=choose_sizing(lay_out(stages, asked, rules), asked, rules))
+
+
+def _share(gpu_bytes: int, options: EngineOptions) -> str:
+    kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
+    return mem_fraction_static(
+        gpu_bytes,
+        tp=options.tp,
+        pp=options.pp,
+        graphs=kind if traits_of(options.model).prefill_graphs else "none",
+        chunked_prefill_size=options.max_num_batched_tokens,
+        max_running_requests=options.max_num_seqs,
+    )

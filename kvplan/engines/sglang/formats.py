@@ -1,0 +1,48 @@
+"""Which storage SGLang takes for what `--kv-cache-dtype` asks, in kvplan's names."""
+
+from collections.abc import Set as AbstractSet
+
+from kvplan.dtypes import Role
+from kvplan.engines.sglang.errors import OptionsError
+
+_PLAIN = {
+    "fp8_e5m2": "fp8",
+    "fp8_e4m3": "fp8",
+    "mxfp8": "mxfp8",
+    "bf16": "bf16",
+    "bfloat16": "bf16",
+    "nvfp4": "nvfp4",
+}
+# Formats of kvplan that are no name of SGLang's but mean one thing only.
+_OURS = {"fp8": "fp8", "fp8_ds_mla": "fp8_ds_mla", "fp16": "fp16", "fp32": "fp32"}
+
+
+def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:
+    """
+    Return the cache format that *asked* stands for; *roles* are those of the model's terms.
+
+    Left open it is the model's dtype, but sparse MLA (DeepSeek-V3.2) then takes bf16 on Hopper and fp8 on
+    Blackwell, so that it must be given. There `fp8_e4m3` is the scaled row of 656 bytes, FlashMLA's,
+    which Hopper takes; the plain row of 576 that TensorRT-LLM's kernel takes on Blackwell is `fp8`.
+    Sources: SGLang 0.5.23, mem_cache/kv_cache_dtype.py; arg_groups/overrides.py
+    (_dsa_kv_cache_dtype_default, _dsa_split_backend_resolution); kv_cache_configurator.py
+    (calculate_mla_kv_cache_dim). Raises OptionsError for a dtype that SGLang does not take.
+    """
+    sparse = {"latent", "indexer"} <= roles
+    if asked is None or asked == "auto":
+        if sparse:
+            raise OptionsError(
+                "SGLang stores the cache of sparse MLA in bf16 on Hopper and in fp8 on Blackwell: "
+                "give the KV dtype: bf16, fp8_e4m3 (656 bytes a row) or fp8 (576, TensorRT-LLM's kernel)"
+            )
+        return model_dtype
+    key = asked.strip().lower()
+    if sparse and key == "fp8_e4m3":
+        return "fp8_ds_mla"
+    if key not in _PLAIN and key not in _OURS:
+        raise OptionsError(
+            f"SGLang has no KV dtype {asked[:40]!r}: use one of {', '.join(('auto', *_PLAIN))}"
+        )
+    if sparse and key not in ("bf16", "bfloat16", "fp8", "fp8_ds_mla"):
+        raise OptionsError(f"SGLang stores sparse MLA in bf16 or fp8_e4m3 only, not in {asked[:40]}")
+    return _PLAIN.get(key) or _OURS[key]

@@ -1,0 +1,103 @@
+"""The share of a card that SGLang takes for weights and caches unless it is told: mem_fraction_static."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from kvplan.units import GIB, MIB
+
+PrefillGraphs = Literal["attention", "latent", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What SGLang takes on a card below `below_bytes`: tokens of prefill, and requests in graphs by tp."""
+
+    below_bytes: int
+    chunked_prefill_size: int
+    few_ranks: int
+    many_ranks: int
+
+
+# handle_gpu_memory_settings in arg_groups/memory_hook.py of SGLang 0.5.23; many ranks are 4 and more.
+_SCALES = (
+    Scale(below_bytes=20 * GIB, chunked_prefill_size=2048, few_ranks=8, many_ranks=8),
+    Scale(below_bytes=35 * GIB, chunked_prefill_size=4096, few_ranks=48, many_ranks=160),
+    Scale(below_bytes=60 * GIB, chunked_prefill_size=4096, few_ranks=32, many_ranks=160),
+    Scale(below_bytes=160 * GIB, chunked_prefill_size=8192, few_ranks=256, many_ranks=512),
+)
+_LARGEST = Scale(below_bytes=0, chunked_prefill_size=16384, few_ranks=512, many_ranks=512)
+_MANY_RANKS = 4
+
+# generate_prefill_cuda_graph_batch_sizes in arg_groups/cuda_graph_hook.py: first, last and step, in tokens.
+_PREFILL_GRAPHS = ((4, 32, 4), (48, 256, 16), (288, 512, 32), (576, 1024, 64), (1280, 4096, 256))
+_LARGE_GRAPH_STEP = 512
+
+_LEAST_PREFILL = 2048
+_LATENT_PREFILL_MIB = 1536
+_FLOOR_FROM_BYTES = 60 * GIB
+_FLOOR_MIB = 10 * 1024
+
+
+def scale_of(gpu_bytes: int) -> Scale:
+    """Return what SGLang takes on a card of this size."""
+    return next((scale for scale in _SCALES if gpu_bytes < scale.below_bytes), _LARGEST)
+
+
+def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
+    gpu_bytes: int,
+    *,
+    tp: int,
+    pp: int = 1,
+    graphs: PrefillGraphs,
+    chunked_prefill_size: int | None = None,
+    max_running_requests: int | None = None,
+) -> str:
+    """
+    Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
+
+    It is that of a text model on CUDA with graphs, without speculation, DeepEP or attention data
+    parallelism. *graphs* says which graphs of prefill are captured: those of latent attention take more,
+    and Kimi Delta Attention and most multimodal models have none.
+    The card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says
+    that SGLang would not start. Source: handle_gpu_memory_settings and reserve_for_graph_mb in
+    arg_groups/memory_hook.py of SGLang 0.5.23.
+    """
+    gpu_mib = Fraction(gpu_bytes, MIB)
+    reserved = reserved_mib(
+        gpu_bytes,
+        tp=tp,
+        pp=pp,
+        graphs=graphs,
+        chunked_prefill_size=chunked_prefill_size,
+        max_running_requests=max_running_requests,
+    )
+    return f"{float(round((gpu_mib - reserved) / gpu_mib, 3)):.3f}"
+
+
+def reserved_mib(  # noqa: PLR0913 - what SGLang's rule depends on
+    gpu_bytes: int,
+    *,
+    tp: int,
+    pp: int,
+    graphs: PrefillGraphs,
+    chunked_prefill_size: int | None,
+    max_running_requests: int | None,
+) -> Fraction:
+    """Return the MiB that SGLang keeps back for activations and graphs."""
+    scale = scale_of(gpu_bytes)
+    chunk = chunked_prefill_size or scale.chunked_prefill_size
+    requests = scale.few_ranks if tp < _MANY_RANKS else scale.many_ranks
+    requests = min(requests, max_running_requests or requests)
+    activations = 512 + Fraction(3, 2) * max(chunk, _LEAST_PREFILL)
+    reserved = activations + Fraction(tp * pp * 1024, 8) + 2 * requests
+    if pp == 1:  # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
+        sizes = {"attention": 8 * _prefill_graphs(chunk), "latent": _LATENT_PREFILL_MIB, "none": 0}
+        reserved += sizes[graphs]
+    return max(reserved, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else reserved
+
+
+def _prefill_graphs(most_tokens: int) -> int:
+    """Return how many sizes of prefill are captured up to *most_tokens*."""
+    steps = (*_PREFILL_GRAPHS, (4608, most_tokens, _LARGE_GRAPH_STEP))
+    return sum(len(range(first, min(last, most_tokens) + 1, step)) for first, last, step in steps)

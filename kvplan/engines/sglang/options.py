@@ -1,0 +1,97 @@
+"""What a user chooses when SGLang starts, as far as it concerns the cache."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kvplan.dtypes import Dtype, dtype_by_name
+from kvplan.engines.base import EngineOptions
+from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.sglang.errors import OptionsError, RefusedError
+from kvplan.engines.sglang.versions import SglangRules
+
+SETTINGS = (
+    Setting(name="swa_full_tokens_ratio", kind="ratio", help="tokens of windowed layers per full one"),
+    Setting(name="disable_hybrid_swa_memory", kind="flag", help="one pool: windows drop nothing"),
+    Setting(name="mamba_full_memory_ratio", kind="ratio", help="memory of states per memory of tokens"),
+    Setting(name="max_mamba_cache_size", kind="count", help="slots for states in place of that ratio"),
+    Setting(
+        name="mamba_ssm_dtype",
+        kind="name",
+        help="of recurrent states",
+        choices=("float32", "bfloat16", "float16"),
+    ),
+    Setting(
+        name="mamba_radix_cache_strategy",
+        kind="name",
+        help="how the radix cache keeps states",
+        choices=("auto", "no_buffer", "extra_buffer", "extra_buffer_lazy"),
+    ),
+    Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
+)
+"""Options of SGLang that other engines do not have (arg_groups/fields/schedule.py, exec_.py)."""
+
+CHUNKED_PREFILL_SIZE = 8192
+"""SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py); it takes less on smaller ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SglangOptions:
+    """
+    SGLang's options by its own names, where it has one; what is None is its own choice.
+
+    `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
+    """
+
+    model: str
+    tp: int
+    page_size: int | None
+    chunked_prefill_size: int
+    max_running_requests: int | None
+    radix_cache: bool
+    states_fixed: bool
+    state_dtype: Dtype | None
+    strategy: str | None
+    disable_hybrid_swa_memory: bool | None
+    swa_full_tokens_ratio: Fraction
+    mamba_full_memory_ratio: Fraction
+    max_mamba_cache_size: int | None
+    max_total_tokens: int | None
+
+
+def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
+    """
+    Return SGLang's options of the shared ones and the settings; raise OptionsError for a bad one.
+
+    Raises RefusedError for decode context parallelism, of which kvplan has not read enough.
+    """
+    if options.dcp != 1:
+        raise RefusedError(f"kvplan does not know {rules.name}'s decode context parallelism: use dcp=1")
+    given = read_settings("sglang", SETTINGS, options.settings)
+    ratio = given.ratio("swa_full_tokens_ratio") or Fraction(rules.swa_full_tokens_ratio)
+    if ratio > 1:  # arg_groups/kv_cache_hook.py
+        raise OptionsError(f"swa_full_tokens_ratio={float(ratio):g} is above 1: SGLang takes 0 to 1")
+    dtype = given.name("mamba_ssm_dtype")
+    return SglangOptions(
+        model=options.model,
+        tp=options.tp,
+        page_size=_count("page_size", options.block_size),
+        chunked_prefill_size=_count("chunked_prefill_size", options.max_num_batched_tokens)
+        or CHUNKED_PREFILL_SIZE,
+        max_running_requests=_count("max_running_requests", options.max_num_seqs),
+        radix_cache=options.prefix_caching is not False,
+        states_fixed=options.states_fixed,
+        state_dtype=dtype_by_name(dtype) if dtype else None,
+        strategy=given.name("mamba_radix_cache_strategy"),
+        disable_hybrid_swa_memory=given.flag("disable_hybrid_swa_memory"),
+        swa_full_tokens_ratio=ratio,
+        mamba_full_memory_ratio=given.ratio("mamba_full_memory_ratio")
+        or Fraction(rules.mamba_full_memory_ratio),
+        max_mamba_cache_size=given.count("max_mamba_cache_size"),
+        max_total_tokens=given.count("max_total_tokens"),
+    )
+
+
+def _count(name: str, count: int | None) -> int | None:
+    if count is not None and count < 1:
+        raise OptionsError(f"{name}={count} is not at least 1")
+    return count

@@ -1,0 +1,265 @@
+"""How a memory becomes SGLang's pools of tokens, windows and states, and how much some requests need."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from kvplan.engines.sglang.cells import Cells, Rank
+from kvplan.engines.sglang.errors import NoRoomError
+from kvplan.engines.sglang.options import SglangOptions
+from kvplan.engines.sglang.versions import SglangRules
+from kvplan.units import MAX_BYTES, ceil_div, format_gib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """
+    What SGLang prints when it starts.
+
+    `tokens` is max_total_num_tokens and `requests` max_running_requests; `window_tokens` is the size of
+    the pool of windows and `slots` max_mamba_cache_size, None where there is no such pool.
+    """
+
+    tokens: int
+    window_tokens: int | None
+    slots: int | None
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """
+    What requests hold at once, in whole pages: tokens, tokens of windows, and slots of states.
+
+    `logical_tokens` are those of the requests, also where no layer keeps a row for them.
+    """
+
+    logical_tokens: int
+    tokens: int
+    window_tokens: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """
+    The rules by which pools are sized; file names are relative to SGLang's `srt`.
+
+    `slots_per_request` is what a running request holds of the pool of states, and `fixed_slots` the
+    size of that pool where no ratio decides it. `window_cap` is the size of the pool of windows where
+    max_running_requests decides it (SWARequestCapPoolConfigurator).
+    """
+
+    cells: Cells
+    options: SglangOptions
+    rules: SglangRules
+    page: int
+    slots_per_request: int
+    fixed_slots: int | None
+    window_cap: int | None
+
+    def demand(self, context: int, batch: int) -> Demand:
+        """Return what *batch* requests of *context* tokens hold at once, in the middle of a prefill too."""
+        logical = batch * self.paged(context)
+        tokens = logical if self.cells.has_tokens else 0
+        return Demand(
+            logical_tokens=logical,
+            tokens=tokens,
+            window_tokens=self._window_demand(tokens, batch),
+            slots=batch * self.slots_per_request,
+        )
+
+    def _window_demand(self, tokens: int, batch: int) -> int:
+        """
+        Return the tokens of the pool of windows that *batch* requests hold, each token at most once.
+
+        At worst a request keeps its window, the tokens that await eviction, and a page at either end,
+        and the chunks of prefill in flight come on top (compute_swa_request_cap). The pool must exceed
+        a window and a page (validate_swa_pool_size). Some classes count a window without the newest token
+        (get_attention_sliding_window_size); they hold one token less.
+        """
+        window = self.cells.window
+        if window is None or not batch:
+            return 0
+        held = min(tokens, self.most_window_tokens(window, batch))
+        return self.paged(max(held, window + self.page + 1))
+
+    def most_window_tokens(self, window: int, batch: int) -> int:
+        """Return the tokens of windows that *batch* requests hold at worst (compute_swa_request_cap)."""
+        held = batch * (window + self.rules.eviction_interval + 2 * self.page)
+        return held + self.rules.chunks_in_flight * self.options.chunked_prefill_size + self.page
+
+    def least_bytes(self, demand: Demand) -> int:
+        """
+        Return the memory from which on, whatever more there is, every rank can hold *demand*.
+
+        It is more than any memory if an option lets no memory hold it.
+        """
+        least = self.with_states(self.fullest_bytes(self.pool_tokens(demand)), demand.slots)
+        return max(least, MAX_BYTES + 1) if self.is_out_of_reach(demand) else least
+
+    def is_out_of_reach(self, demand: Demand) -> bool:
+        """
+        Return whether, beside states, an option lets no memory hold *demand*.
+
+        Without states `most_bytes` says as much.
+        """
+        if not self.cells.slot_bytes:
+            return False
+        if self.fixed_slots is not None and demand.slots > self.fixed_slots:
+            return True
+        most = self.options.max_total_tokens
+        return most is not None and max(demand.logical_tokens, self.pool_tokens(demand)) > self.floored(most)
+
+    def most_requests(self, context: int) -> int | None:
+        """Return how many requests the options let run beside states; None if they bound none."""
+        if not self.cells.slot_bytes:
+            return None
+        bounds = []
+        if self.fixed_slots is not None:
+            bounds.append(self.fixed_slots // self.slots_per_request)
+        if self.options.max_total_tokens is not None:
+            bounds.append(self.floored(self.options.max_total_tokens) // self.paged(context))
+        return min(bounds, default=None)
+
+    def most_bytes(self) -> int | None:
+        """Return the memory that max_total_tokens tokens take, if there are no states beside them."""
+        most = self.options.max_total_tokens
+        return None if most is None or self.cells.slot_bytes else self.fullest_bytes(self.floored(most))
+
+    def fullest_bytes(self, tokens: int) -> int:
+        """Return the least memory that becomes a pool of *tokens* tokens on every rank."""
+        return max(self.token_bytes(rank, tokens) for rank in self.cells.ranks)
+
+    def pool_tokens(self, demand: Demand) -> int:
+        """Return the smallest token pool with which the pool of windows is large enough, too."""
+        if self.cells.window is None or self.window_cap is not None:
+            return demand.tokens
+        for_window = self.paged(ceil(demand.window_tokens / self.options.swa_full_tokens_ratio))
+        if self._windows_beside(for_window) < demand.window_tokens:
+            for_window += self.page
+        return max(demand.tokens, for_window)
+
+    def _windows_beside(self, tokens: int) -> int:
+        """
+        Return the size of the pool of windows beside *tokens* tokens.
+
+        In floats, as SGLang reckons: 715 210 x 0.7 is a little less than 500 647 there.
+        """
+        return self.floored(int(tokens * float(self.options.swa_full_tokens_ratio)))
+
+    def token_bytes(self, rank: Rank, tokens: int) -> int:
+        """Return the least memory that becomes a pool of *tokens* tokens on a rank."""
+        return ceil(tokens * self._cell(rank)) + self._cap_bytes(rank)
+
+    def with_states(self, token_bytes: int, slots: int) -> int:
+        """
+        Return the memory from which on *slots* and *token_bytes* are there, beside the padding slot.
+
+        Under the ratio, memory is cut into states first; each further slot takes from the tokens what
+        the share of tokens has not grown by yet, so that a little more memory may hold a little less.
+        """
+        slot, ratio = self.cells.slot_bytes, self.options.mamba_full_memory_ratio
+        if self.fixed_slots is not None or not slot:
+            return token_bytes + self.charged_slots(slots) * slot
+        least = self._least_for_slots(self.charged_slots(slots))
+        if not token_bytes:
+            return least
+        # As many slots, padding included, as leave token_bytes at the memory where the last of them comes.
+        enough = int((token_bytes - 1) * ratio / slot) + 1
+        return max(least, min(self._least_for_slots(enough), token_bytes + (enough - 1) * slot))
+
+    def charged_slots(self, slots: int) -> int:
+        """Return the slots of the pool of states for *slots* in use, its padding slot included."""
+        if not self.cells.slot_bytes:
+            return 0
+        return (slots if self.fixed_slots is None else self.fixed_slots) + 1
+
+    def _least_for_slots(self, slots: int) -> int:
+        ratio = self.options.mamba_full_memory_ratio
+        return ceil(slots * self.cells.slot_bytes * (1 + ratio) / ratio)
+
+    def pools(self, available_bytes: int, context: int) -> Pools:
+        """
+        Return what SGLang makes of the memory that the tightest rank has for its cache.
+
+        Raises NoRoomError where SGLang would not start. *context* is context_len, the longest request.
+        """
+        slots, rest = self._state_pool(available_bytes)
+        tokens = min(self._tokens(rank, rest) for rank in self.cells.ranks) if self.cells.has_tokens else None
+        if tokens is None:
+            # Without tokens to store, the pool counts context_len of them (_zero_kv_max_tokens).
+            tokens = self.options.max_total_tokens or context
+        if self.options.max_total_tokens is not None:
+            tokens = min(tokens, self.options.max_total_tokens)
+        tokens = self.floored(tokens)
+        if tokens <= 0:
+            raise NoRoomError(
+                f"{format_gib(available_bytes)} hold no page of {self.page} tokens on a rank: "
+                "use more GPUs, a smaller KV dtype, or a larger mem_fraction_static"
+            )
+        window = self._window_pool(tokens)
+        return Pools(
+            tokens=tokens, window_tokens=window, slots=slots, requests=self._requests(tokens, slots, context)
+        )
+
+    def _state_pool(self, available_bytes: int) -> tuple[int | None, int]:
+        """Return the slots of states and the memory that they leave (_handle_max_mamba_cache)."""
+        slot = self.cells.slot_bytes
+        if not slot:
+            return None, available_bytes
+        ratio = self.options.mamba_full_memory_ratio
+        slots = self.fixed_slots
+        if slots is None:
+            slots = int(available_bytes * ratio / (1 + ratio) / slot) - 1
+        rest = available_bytes - (slots + 1) * slot
+        if slots < self.slots_per_request or rest < 0:
+            raise NoRoomError(
+                f"recurrent states have no room: a request needs {self.slots_per_request} slots of "
+                f"{format_gib(slot)} beside a padding slot, and of {format_gib(available_bytes)} the pool "
+                f"gets {max(0, slots)}: raise mamba_full_memory_ratio, or use more GPUs"
+            )
+        return slots, rest
+
+    def _tokens(self, rank: Rank, rest_bytes: int) -> int:
+        cell = self._cell(rank)
+        # A stage that keeps no tokens sets no limit (has_kv_on_another_pp_stage).
+        return max(0, int((rest_bytes - self._cap_bytes(rank)) / cell)) if cell else rest_bytes
+
+    def _window_pool(self, tokens: int) -> int | None:
+        window = self.cells.window
+        if window is None:
+            return None
+        if self.window_cap is not None:
+            return self.window_cap
+        size = self._windows_beside(tokens)
+        if window + self.page >= size:
+            raise NoRoomError(
+                f"the pool of windows gets {size} tokens beside {tokens} of full attention, and one request "
+                f"needs more than a window of {window} and a page of {self.page}: "
+                "raise swa_full_tokens_ratio, or use more GPUs"
+            )
+        return size
+
+    def _requests(self, tokens: int, slots: int | None, context: int) -> int:
+        """Return max_running_requests (resolve_max_num_reqs)."""
+        estimated = max(min(tokens * 512 // context, self.rules.most_requests), 2048)
+        requests = min(self.options.max_running_requests or estimated, tokens // 2)
+        return requests if slots is None else min(requests, slots // self.slots_per_request)
+
+    def _cell(self, rank: Rank) -> Fraction:
+        """Return the bytes by which the memory of a rank is divided into tokens."""
+        if not rank.full_bytes or self.window_cap is not None:
+            return Fraction(rank.full_bytes or rank.window_bytes)
+        return rank.full_bytes + self.options.swa_full_tokens_ratio * rank.window_bytes
+
+    def _cap_bytes(self, rank: Rank) -> int:
+        return (self.window_cap or 0) * rank.window_bytes if rank.full_bytes else 0
+
+    def paged(self, tokens: int) -> int:
+        """Return *tokens* rounded up to whole pages."""
+        return ceil_div(tokens, self.page) * self.page
+
+    def floored(self, tokens: int) -> int:
+        """Return *tokens* rounded down to whole pages."""
+        return tokens // self.page * self.page

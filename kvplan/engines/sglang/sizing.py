@@ -1,0 +1,83 @@
+"""Which rules of sizing a model and its options choose."""
+
+from dataclasses import replace
+
+from kvplan.engines.sglang.cells import Cells
+from kvplan.engines.sglang.errors import OptionsError
+from kvplan.engines.sglang.options import SglangOptions
+from kvplan.engines.sglang.pools import Sizing
+from kvplan.engines.sglang.traits import state_strategy
+from kvplan.engines.sglang.versions import SglangRules
+
+
+def choose_sizing(cells: Cells, options: SglangOptions, rules: SglangRules) -> Sizing:
+    """
+    Return the rules that *options* choose.
+
+    Raises OptionsError for a page that SGLang does not take, and RefusedError for states whose class
+    is not known.
+    """
+    page = _page(cells, options, rules)
+    sizing = Sizing(
+        cells=cells,
+        options=options,
+        rules=rules,
+        page=page,
+        slots_per_request=_slots_per_request(cells, options, rules, page),
+        fixed_slots=_fixed_slots(options),
+        window_cap=None,
+    )
+    return replace(sizing, window_cap=_window_cap(sizing))
+
+
+def _page(cells: Cells, options: SglangOptions, rules: SglangRules) -> int:
+    """
+    Return the tokens of a page: 1 unless asked, or what sparse MLA forces.
+
+    Sources: _page_size_default in arg_groups/overrides.py; arg_groups/model_overrides/deepseek_v2.py.
+    Attention backends that force a page (FlashMLA and TensorRT-LLM's MLA: 64) depend on the card; give
+    their page as the block size.
+    """
+    if not cells.sparse:
+        return options.page_size or 1
+    if options.page_size not in (None, rules.sparse_page):
+        raise OptionsError(
+            f"page_size={options.page_size}: {rules.name} takes pages of {rules.sparse_page} "
+            "tokens for sparse MLA"
+        )
+    return rules.sparse_page
+
+
+def _slots_per_request(cells: Cells, options: SglangOptions, rules: SglangRules, page: int) -> int:
+    """Return the slots of states that a running request holds (_calculate_mamba_ratio)."""
+    if not cells.slot_bytes:
+        return 0
+    strategy = state_strategy(options.model, asked=options.strategy, rules=rules)
+    if not options.radix_cache:
+        return 1
+    if strategy == "no_buffer" and page > 1:  # validate_mamba_no_buffer in arg_groups/mamba_hook.py
+        raise OptionsError(
+            f"page_size={page}: with no_buffer {rules.name} keeps states at pages of 1 token: "
+            "use 1, or turn prefix caching off"
+        )
+    return rules.state_slots + dict(rules.buffer_slots)[strategy]
+
+
+def _fixed_slots(options: SglangOptions) -> int | None:
+    """Return the slots of the pool of states where no ratio decides them (_handle_max_mamba_cache)."""
+    if options.max_mamba_cache_size is not None:
+        return options.max_mamba_cache_size
+    return None if options.radix_cache else options.max_running_requests
+
+
+def _window_cap(sizing: Sizing) -> int | None:
+    """
+    Return the size of the pool of windows where the number of requests decides it.
+
+    Source: SWARequestCapPoolConfigurator in model_executor/pool_configurator.py: without the radix
+    cache and with max_running_requests.
+    """
+    options, window = sizing.options, sizing.cells.window
+    if window is None or options.radix_cache or options.max_running_requests is None:
+        return None
+    return sizing.paged(sizing.most_window_tokens(window, options.max_running_requests))

@@ -1,0 +1,1 @@
+"""TensorRT-LLM: its pool of blocks in the PyTorch flow."""

@@ -1,0 +1,179 @@
+"""TensorRT-LLM as the planner sees it: its pools of blocks, and its share of what is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
+from kvplan.engines.trtllm.formats import kv_dtype_name
+from kvplan.engines.trtllm.pools import Pools, plan_pools
+from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
+from kvplan.engines.trtllm.waterfall import sequence_bytes, waterfall
+from kvplan.errors import OptionsError
+from kvplan.terms import Stage
+from kvplan.units import MAX_COUNT, format_gib
+
+SETTINGS = (
+    Setting(
+        name="max_attention_window",
+        kind="counts",
+        help="tokens that layers keep, a pattern that repeats: 1024,1024,131072",
+    ),
+    Setting(name="max_tokens", kind="count", help="the most tokens in the pool"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """A model that caches nothing."""
+
+    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:  # noqa: ARG002 - always 0
+        """Return 0."""
+        return 0
+
+    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:  # noqa: ARG002 - always 0
+        """Return the formula's 0 bytes as the only line."""
+        return (Line(name="formula", size_bytes=0, reason="no layer caches anything"),)
+
+    def most_bytes(self, rank: int) -> int | None:
+        """Return None: there is no pool."""
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return None: there is no pool."""
+
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002
+        """Return None: there is no pool."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """A cache in TensorRT-LLM's pools of blocks. Block reuse keeps old blocks there, and adds none."""
+
+    pools: Pools
+
+    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+        """Return the memory in which the pools of a rank hold *batch* sequences."""
+        return batch * sequence_bytes(self.pools, rank, context)
+
+    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+        """Return why these are not the formula's bytes."""
+        return waterfall(self.pools, rank=rank, context=context, batch=batch)
+
+    def most_bytes(self, rank: int) -> int | None:
+        """Return the bytes of `max_tokens` in whole blocks; None if it is not set."""
+        pools = self.pools
+        if pools.max_tokens is None:
+            return None
+        tokens = pools.max_tokens // pools.block_size * pools.block_size
+        return tokens * sum(pools.token_bytes(group) for group in pools.groups[rank])
+
+    def most_sequences(self, context: int) -> int | None:
+        """Return None: max_batch_size is an option of the plan."""
+
+    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
+        """
+        Return the blocks in so much memory: the fewest, and the least of all ranks and windows.
+
+        A context that is longer than the pool is no refusal: TensorRT-LLM lowers max_seq_len to what
+        fits, and starts. Raises NoRoomError if not one block fits, or windows would be shortened.
+        """
+        pools = self.pools
+        if len(available_bytes) != len(pools.groups):
+            raise RefusedError(
+                f"{len(available_bytes)} memories are not one for each of {len(pools.groups)} pipeline ranks"
+            )
+        ranks = range(len(pools.groups))
+        num_blocks = min(_blocks(pools, rank, available_bytes[rank], context) for rank in ranks)
+        if num_blocks < 1:
+            least = format_gib(min(available_bytes))
+            raise NoRoomError(f"{pools.rules.name} cannot fit any sequence in {least} of KV cache")
+        # Pools of two windows hold two numbers of tokens.
+        single = len(pools.at(0, context)) == 1
+        return StartUp(
+            num_blocks=num_blocks,
+            block_size=pools.block_size,
+            kv_tokens=num_blocks * pools.block_size if single else None,
+            max_concurrency=None,
+        )
+
+    def token_range(self, available_bytes: Sequence[int]) -> tuple[int, int]:
+        """
+        Return the fewest and the most tokens in so much memory, where all layers share one pool.
+
+        The most are those of the estimate, which takes fractions of a KV head. The manager then looks
+        at the free memory again and divides it by what it really stores: with no activations in it
+        that is more than *available_bytes*, how much more is not known.
+        """
+        pools = self.pools
+        fewest = most = MAX_COUNT if pools.max_tokens is None else pools.max_tokens
+        for rank, available in enumerate(available_bytes):
+            by_manager = available // sum(pools.token_bytes(group) for group in pools.groups[rank])
+            fewest = min(fewest, by_manager)
+            most = min(most, max(by_manager, available // pools.estimated_token_bytes(rank)))
+        return fewest, most
+
+
+def trtllm(version: str | None) -> Engine:
+    """Return TensorRT-LLM by the rules of a release, the only known ones if none is named."""
+    rules = find_rules(version)
+    return Engine(
+        name=f"trtllm@{rules.dotted}",
+        arrange=lambda stages, options: _arrange(stages, options, rules),
+        kv_dtype=kv_dtype_name,
+        share=Share(of="rest", default=always(rules.utilization)),
+        # It profiles a run of its own, of which no figures are known: vLLM's stand in.
+        needs=vllm_start_up,
+        settings=SETTINGS,
+        extra="first",
+    )
+
+
+def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
+    """Return the blocks of the smallest pool on one rank (calculate_max_num_blocks and ..._for_vswa)."""
+    groups = pools.at(rank, context)
+    sizes = [pools.token_bytes(group) for group in groups]
+    if len(groups) == 1:
+        tokens = available // sizes[0]
+        return (tokens if pools.max_tokens is None else min(tokens, pools.max_tokens)) // pools.block_size
+    needed = sum(group.tokens(context) * size for group, size in zip(groups, sizes, strict=True))
+    if needed >= available:
+        raise NoRoomError(
+            f"{pools.rules.name} would shorten the windows: one sequence of {context} tokens needs "
+            f"{format_gib(needed)}, and there is {format_gib(available)}"
+        )
+    return min(available // len(groups) // (size * pools.block_size) for size in sizes)
+
+
+def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> Blocks | Nothing:
+    given = read_settings(f"trtllm@{rules.dotted}", SETTINGS, options.settings)
+    windows, max_tokens = given.counts("max_attention_window"), given.count("max_tokens")
+    if options.dcp != 1:
+        raise OptionsError(f"{rules.name} estimates no KV cache with context parallelism: leave dcp at 1")
+    if max_tokens is not None and windows is not None and len(set(windows)) > 1:
+        raise OptionsError(f"{rules.name} ignores max_tokens beside windows of two lengths: leave one out")
+    pools = plan_pools(
+        stages,
+        rules=rules,
+        tp=options.tp,
+        block_size=_block_size(options, rules),
+        max_num_tokens=options.max_num_batched_tokens or rules.max_num_tokens,
+        max_tokens=max_tokens,
+        windows=windows,
+    )
+    return Nothing() if pools is None else Blocks(pools=pools)
+
+
+def _block_size(options: EngineOptions, rules: TrtllmRules) -> int:
+    """
+    Return tokens_per_block, a power of two above 1 (docs/source/features/kvcache.md).
+
+    FlashMLA, for DeepSeek on Hopper, takes 64 whatever is asked, and must be asked for here: the card
+    is not known (_torch/pyexecutor/py_executor_creator.py).
+    """
+    size = rules.block_size if options.block_size is None else options.block_size
+    if size < 2 or size & (size - 1):  # noqa: PLR2004 - the least power of two above 1
+        raise OptionsError(f"a block of {size} tokens is not a power of two above 1, as {rules.name} needs")
+    return size

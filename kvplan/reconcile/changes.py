@@ -1,0 +1,53 @@
+"""One change of a setup, in words and as the option that makes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from kvplan.planner.deployment import lowered
+from kvplan.reconcile.setup import Setup
+from kvplan.specs.model import LayerRun
+from kvplan.terms import Growing, Term
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """
+    A change of the plan, in words and as the option that makes it (empty if kvplan has none).
+
+    Of one `topic` only one assumption holds at a time. One that is `free` has a number of its own to
+    fit, and explains less than one that has not.
+    """
+
+    topic: str
+    text: str
+    option: str
+    apply: Callable[[Setup], Setup]
+    free: bool = False
+
+
+def choice(topic: str, text: str, option: str, **changes: object) -> Assumption:
+    """Return an assumption that changes the shared options."""
+    return Assumption(topic=topic, text=text, option=option, apply=lambda each: each.chosen(**changes))
+
+
+def setting(topic: str, text: str, name: str, value: str) -> Assumption:
+    """Return an assumption that changes a setting of the engine."""
+    return Assumption(
+        topic=topic,
+        text=text,
+        option=f"--set {name}={value}",
+        apply=lambda each: each.with_setting(name, value),
+    )
+
+
+def with_layers(setup: Setup, more: int) -> Setup:
+    """Return a setup whose model has *more* layers like its last one of attention over all tokens."""
+    layers, _ = lowered(setup.spec, replace(setup.choice, kv_dtype=None))
+    whole = [name for name in setup.spec.layer_types if any(map(_keeps_all, layers[name]))]
+    last = (whole or setup.spec.layer_types)[-1]
+    runs = (*setup.spec.layers, LayerRun(repeat=more, pattern=(last,)))
+    return replace(setup, spec=setup.spec.model_copy(update={"layers": runs}))
+
+
+def _keeps_all(term: Term) -> bool:
+    return isinstance(term.rows, Growing) and term.rows.window is None

@@ -1,0 +1,52 @@
+"""The figures that no plan knows exactly: the weights on a GPU, and the memory that is left for the cache."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from kvplan.planner.budget import Asked as Card
+from kvplan.planner.plan import make_plan
+from kvplan.planner.weights import rank_weights
+from kvplan.reconcile.log import StartUpLog
+from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row, row
+from kvplan.reconcile.setup import Asked, Setup
+
+
+def estimate_rows(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """
+    Return the rows of weights and KV memory, and notes on what cannot be compared.
+
+    They never make a log unexplained: a checkpoint's bytes are not those of an engine's tensors, and
+    what an engine needs beside weights and cache is an estimate with a range.
+    """
+    rows: list[Row] = []
+    notes: list[str] = []
+    quantized = log.options.quantization is not None and setup.spec.weight_dtype is None
+    if quantized and log.all("weights"):
+        notes.append(f"the log says quantization {log.options.quantization}: its weights are not compared")
+    else:
+        rows += _weights(log, setup)
+    return (*rows, *_kv_memory(log, setup, asked)), tuple(notes)
+
+
+def _weights(log: StartUpLog, setup: Setup) -> Iterator[Row]:
+    """Yield the weights of the fullest rank: of the model itself, where a smaller draft is loaded too."""
+    known = setup.spec.weights()
+    if known is None or log.engine not in ("vllm", "sglang") or not log.all("weights"):
+        return
+    stages = setup.deployed().stage_sizes
+    planned = max(rank_weights(setup.spec, known, tp=setup.choice.tp, stages=stages))
+    printed = max((each.printed for each in log.all("weights")), key=lambda each: each.value)
+    yield row("weights", setup.reading(printed), planned, percent=WEIGHTS_PERCENT)
+
+
+def _kv_memory(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
+    """Yield what the card would leave for the cache, over the range of the engine's other needs."""
+    printed, total = log.least("KV memory"), log.least("GPU memory")
+    gpu = asked.gpu or (None if total is None else int(total.value))
+    if printed is None or gpu is None or setup.spec.weights() is None:
+        return
+    card = Card(gpu=gpu, utilization=log.options.utilization)
+    plan = make_plan(setup.deployed(), card, context=setup.context, batch=1)
+    low, high = (Fraction(each) for each in plan.kv_range() or (min(plan.left()),) * 2)
+    nearest = min(max(printed.value, low), high)
+    yield Row(figure="KV memory", printed=printed, low=low, high=high, nearest=nearest, percent=0)

@@ -1,0 +1,172 @@
+"""A log against the plan: every figure, and the fewest assumptions that explain what differs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import inf
+
+from kvplan.errors import KvplanError
+from kvplan.reconcile.assumptions import assumptions
+from kvplan.reconcile.changes import Assumption
+from kvplan.reconcile.errors import LogError
+from kvplan.reconcile.estimates import estimate_rows
+from kvplan.reconcile.llamacpp_rows import llamacpp_rows
+from kvplan.reconcile.log import EngineName, StartUpLog
+from kvplan.reconcile.read import read_log
+from kvplan.reconcile.results import Explanation, Reconciliation
+from kvplan.reconcile.rows import Row
+from kvplan.reconcile.setup import Asked, Setup, make_setup
+from kvplan.reconcile.sglang_rows import sglang_rows
+from kvplan.reconcile.trtllm_rows import trtllm_rows
+from kvplan.reconcile.vllm_rows import least_memory, vllm_rows
+from kvplan.units import format_gib
+
+MAX_TRIALS = 400
+"""Plans that are tried for one log; each takes about a millisecond."""
+
+_PAIRED = 16
+_TOLD = 3
+
+
+Compare = Callable[[StartUpLog, Setup], tuple[Row, ...]]
+_COMPARE: dict[EngineName, Compare] = {
+    "vllm": vllm_rows,
+    "sglang": sglang_rows,
+    "llamacpp": llamacpp_rows,
+    "trtllm": trtllm_rows,
+}
+
+
+def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
+    """
+    Return what the start-up log in *text* has beside the plan; *asked* stands against the log.
+
+    Raises LogError for a text without a figure or a model, and a KvplanError for a plan that the
+    engine refuses.
+    """
+    asked = asked or Asked()
+    log = read_log(text, asked.engine)
+    setup, notes = make_setup(log, asked)
+    compare = _COMPARE[log.engine]
+    before, refusal = _plan(log, setup, compare)
+    estimates, more = estimate_rows(log, setup, asked) if refusal is None else ((), ())
+    if not before.rows and not estimates and refusal is None:
+        raise LogError(
+            "the log has figures, but none that can be planned: paste the lines on the KV cache too"
+        )
+    explanations, trials = _explain(log, before, compare)
+    if refusal is not None and not explanations:
+        raise refusal
+    return Reconciliation(
+        log=log,
+        setup=setup,
+        rows=before.rows,
+        refused=None if refusal is None else str(refusal),
+        estimates=estimates,
+        explanations=explanations,
+        notes=(*notes, *more),
+        trials=trials,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    assumed: tuple[Assumption, ...]
+    setup: Setup
+    rows: tuple[Row, ...]
+    refused: bool = False
+
+    @property
+    def off(self) -> tuple[float, float]:
+        """How many exact figures are outside their rounding, and by how much the worst."""
+        if self.refused:
+            return inf, inf
+        exact = [row for row in self.rows if row.exact]
+        outside = sum(not row.inside for row in exact)
+        return outside, max((abs(row.difference_percent) for row in exact), default=0.0)
+
+
+def _plan(log: StartUpLog, setup: Setup, compare: Compare) -> tuple[_Trial, KvplanError | None]:
+    """Return the plan as it stands, or why there is none."""
+    try:
+        return _Trial(assumed=(), setup=setup, rows=compare(log, setup)), None
+    except LogError:
+        raise
+    except KvplanError as error:
+        return _Trial(assumed=(), setup=setup, rows=(), refused=True), error
+
+
+def _explain(log: StartUpLog, before: _Trial, compare: Compare) -> tuple[tuple[Explanation, ...], int]:
+    """Return the explanations with the fewest assumptions, and how many plans were made."""
+    if before.off[0] == 0:
+        return (), 1
+    known = tuple(assumptions(log, before.setup))
+    singles = list(_trials(log, before.setup, [(each,) for each in known], compare))
+    made = 1 + len(known)
+    if complete := _complete(singles):
+        return _told(log, complete), made
+    sets = _pairs(singles)[: MAX_TRIALS - made]
+    pairs = list(_trials(log, before.setup, sets, compare))
+    made += len(sets)
+    if complete := _complete(pairs):
+        return _told(log, complete), made
+    best = before
+    for trials in (singles, pairs):
+        nearest = min(trials, key=lambda trial: trial.off, default=best)
+        best = nearest if _is_nearer(nearest, best) else best
+    return (() if best is before else _told(log, [best])), made
+
+
+def _trials(
+    log: StartUpLog, setup: Setup, sets: Sequence[tuple[Assumption, ...]], compare: Compare
+) -> Iterator[_Trial]:
+    """Yield the plan under each set of assumptions that the engine does not refuse."""
+    for assumed in sets:
+        changed = setup
+        for each in assumed:
+            changed = each.apply(changed)
+        try:
+            yield _Trial(assumed=assumed, setup=changed, rows=compare(log, changed))
+        except KvplanError:
+            continue
+
+
+def _complete(trials: Sequence[_Trial]) -> list[_Trial]:
+    """Return the trials in which every figure fits, those without a number to fit first."""
+    found = [trial for trial in trials if trial.off[0] == 0]
+    return sorted(found, key=lambda trial: any(each.free for each in trial.assumed))
+
+
+def _is_nearer(trial: _Trial, before: _Trial) -> bool:
+    """Return whether an incomplete trial is worth telling: it leaves less than half of the difference."""
+    return trial.off[0] <= before.off[0] and trial.off[1] < before.off[1] / 2
+
+
+def _pairs(singles: Sequence[_Trial]) -> list[tuple[Assumption, ...]]:
+    """Return pairs of different topics, those first that come nearest alone."""
+    nearest = [trial.assumed[0] for trial in sorted(singles, key=lambda trial: trial.off)]
+    first = nearest[:_PAIRED]
+    pairs = [*combinations(first, 2), *((one, other) for one in first for other in nearest[_PAIRED:])]
+    return [pair for pair in pairs if pair[0].topic != pair[1].topic]
+
+
+def _told(log: StartUpLog, trials: Sequence[_Trial]) -> tuple[Explanation, ...]:
+    """Return the first few trials as explanations; of those on one topic that plan the same the first."""
+    first: dict[object, _Trial] = {}
+    for trial in trials:
+        first.setdefault((trial.rows, *(each.topic for each in trial.assumed)), trial)
+    chosen = list(first.values())[:_TOLD]
+    return tuple(
+        Explanation(
+            assumptions=tuple(_said(log, trial, each) for each in trial.assumed),
+            options=tuple(each.option for each in trial.assumed if each.option),
+            rows=trial.rows,
+        )
+        for trial in chosen
+    )
+
+
+def _said(log: StartUpLog, trial: _Trial, assumption: Assumption) -> str:
+    if assumption.topic != "rank":
+        return assumption.text
+    return f"{assumption.text}: {format_gib(least_memory(log, trial.setup))} on the least"

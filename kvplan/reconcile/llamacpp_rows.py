@@ -1,0 +1,56 @@
+"""llama.cpp's figures: the cells, K and V of each of its caches."""
+
+from collections.abc import Iterator
+
+from kvplan.engines.llamacpp.buffers import Buffer, buffers
+from kvplan.engines.llamacpp.engine import Cells
+from kvplan.reconcile.errors import LogError
+from kvplan.reconcile.log import Figure, FigureName, StartUpLog
+from kvplan.reconcile.rows import Row, row
+from kvplan.reconcile.setup import Setup
+
+_WINDOWS = "swa"
+_STATES = "rs"
+_WHOLE: dict[FigureName, tuple[bool, bool]] = {
+    # Of a buffer's two tensors, those that a figure counts.
+    "KV size": (True, True),
+    "K size": (True, False),
+    "V size": (False, True),
+    "state memory": (True, True),
+    "conv size": (True, False),
+    "state size": (False, True),
+}
+
+
+def llamacpp_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
+    """Return the rows of every cache; raise a KvplanError if the setup cannot be planned."""
+    # `KV self size` sums all caches up, and is older than the cache that windows have of their own.
+    summed = [each for each in log.all("KV size") if "cells" not in each.given]
+    deployment = (setup.with_setting("swa_full", "on") if summed else setup).deployed()
+    if not isinstance(deployment.arrangement, Cells):
+        raise LogError(
+            f"the log is llama.cpp's: plan it with --engine llamacpp, not {deployment.engine.name}"
+        )
+    planned = buffers(deployment.arrangement.arranged, context=setup.context, batch=setup.batch)
+    return tuple(each for figure in log.figures for each in _rows(figure, planned))
+
+
+def _rows(figure: Figure, planned: tuple[Buffer, ...]) -> Iterator[Row]:
+    if figure.name not in _WHOLE:
+        return
+    caches = [each for each in planned if _is_of(figure, each)]
+    first, second = _WHOLE[figure.name]
+    size = sum(first * each.k_bytes + second * each.v_bytes for each in caches)
+    name = f"{figure.name}, windows" if figure.given.get("window") else figure.name
+    yield row(name, figure.printed, size)
+
+
+def _is_of(figure: Figure, buffer: Buffer) -> bool:
+    """Tell whether a printed line is about a cache; one without cells is about all but the states."""
+    if figure.name in ("state memory", "conv size", "state size"):
+        return buffer.name == _STATES
+    if "cells" not in figure.given:
+        return buffer.name != _STATES
+    if "window" in figure.given:
+        return (buffer.name == _WINDOWS) is bool(figure.given["window"])
+    return buffer.name != _STATES

@@ -1,0 +1,91 @@
+"""What a reconciliation answers: frozen results whose fields are the keys of `--json`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kvplan.reconcile.log import StartUpLog
+from kvplan.reconcile.rows import Row
+from kvplan.reconcile.setup import Setup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Assumptions under which the plan was made again, and what it then gives."""
+
+    assumptions: tuple[str, ...]
+    options: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every exact figure lies in its rounding."""
+        return all(row.inside for row in self.rows if row.exact)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints."""
+        return {
+            "assumptions": list(self.assumptions),
+            "options": list(self.options),
+            "complete": self.complete,
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Reconciliation:
+    """
+    What a log says, what the plan says, and what explains the difference.
+
+    `rows` are the exact figures; they are empty where the plan is `refused`, for the reason that
+    this gives. `estimates` are the weights and the KV memory, which no plan knows exactly.
+    `explanations` is empty where the plan agrees as it stands. They all bring every exact figure into
+    its rounding, or the only one is the nearest that was found.
+    """
+
+    log: StartUpLog
+    setup: Setup
+    rows: tuple[Row, ...]
+    refused: str | None
+    estimates: tuple[Row, ...]
+    explanations: tuple[Explanation, ...]
+    notes: tuple[str, ...]
+    trials: int
+
+    def __repr__(self) -> str:
+        return f"<Reconciliation of {self.setup.spec.name} on {self.setup.choice.engine}: {self.verdict}>"
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the plan gives every exact figure without another assumption."""
+        return self.refused is None and all(row.inside for row in self.rows if row.exact)
+
+    @property
+    def explained(self) -> bool:
+        """Whether every exact figure is explained, by the plan or by an assumption."""
+        return self.agrees or any(each.complete for each in self.explanations)
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in a word: `agrees`, `explained` or `unexplained`."""
+        return "agrees" if self.agrees else "explained" if self.explained else "unexplained"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints."""
+        choice = self.setup.choice
+        return {
+            "verdict": self.verdict,
+            "model": self.setup.spec.name,
+            "source": self.setup.spec.source,
+            "engine": choice.engine,
+            "tp": choice.tp,
+            "pp": choice.pp,
+            "context": self.setup.context,
+            "kv_dtype": self.setup.kv_name(),
+            "rows": [row.to_dict() for row in self.rows],
+            "refused": self.refused,
+            "estimates": [row.to_dict() for row in self.estimates],
+            "explanations": [each.to_dict() for each in self.explanations],
+            "notes": list(self.notes),
+            "trials": self.trials,
+            "log": self.log.to_dict(),
+        }

@@ -1,0 +1,110 @@
+"""SGLang's figures: the sizes of the pools that it printed, for the tokens and slots that it printed."""
+
+from collections.abc import Iterator
+
+from kvplan.dtypes import Role
+from kvplan.engines.sglang.engine import TokenPools
+from kvplan.engines.sglang.pools import Sizing
+from kvplan.planner.deployment import Deployment
+from kvplan.reconcile.errors import LogError
+from kvplan.reconcile.log import Figure, StartUpLog
+from kvplan.reconcile.rows import Row, row
+from kvplan.reconcile.setup import Setup
+from kvplan.terms import Growing, Stage
+
+_ROLES: dict[str, Role] = {"K size": "key", "V size": "value"}
+
+
+def sglang_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
+    """Return the rows of tokens and states; raise a KvplanError if the setup cannot be planned."""
+    deployment = setup.deployed()
+    if not isinstance(deployment.arrangement, TokenPools):
+        raise LogError(f"the log is SGLang's: plan it with --engine sglang, not {deployment.engine.name}")
+    sizing = deployment.arrangement.sizing
+    return (
+        *_heads(log, setup, deployment, sizing),
+        *_latents(log, setup, deployment, sizing),
+        *_windows(log, sizing),
+        *_states(log, setup, deployment, sizing),
+    )
+
+
+def _heads(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizing) -> Iterator[Row]:
+    """Yield the sizes of K and V; tensors have a page more than tokens (_create_buffers, memory_pool.py)."""
+    for figure in _once(log, "K size", "V size"):
+        windowed = _is_of_windows(log, figure, sizing)
+        role = _ROLES[figure.name]
+        token = max(
+            _token_bytes(stage, role, tp=deployment.tp, windowed=windowed) for stage in deployment.stages
+        )
+        yield row(figure.name, setup.reading(figure.printed), (figure.given["tokens"] + sizing.page) * token)
+
+
+def _token_bytes(stage: Stage, role: Role, *, tp: int, windowed: bool | None) -> int:
+    """Return the bytes of one token's keys or values over a stage; of all layers if *windowed* is None."""
+    return sum(
+        term.row_bytes * term.split.on_rank(tp)
+        for term in stage.terms()
+        if term.role == role
+        and isinstance(term.rows, Growing)
+        and (windowed is None or (term.rows.window is not None) is windowed)
+    )
+
+
+def _is_of_windows(log: StartUpLog, figure: Figure, sizing: Sizing) -> bool | None:
+    """Tell whether a pool is that of windows, which holds fewer tokens; None if there is one pool."""
+    if sizing.cells.window is None:
+        return None
+    pools = [each.given["tokens"] for each in log.all("K size")]
+    full = [int(each.printed.value) for each in log.all("full tokens")]
+    return figure.given["tokens"] < max([*pools, *full])
+
+
+def _latents(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizing) -> Iterator[Row]:
+    token = max(
+        rank.full_bytes - (_indexer_bytes(sizing, stage) if setup.bare_latents else 0)
+        for rank, stage in zip(sizing.cells.ranks, deployment.stages, strict=True)
+    )
+    for figure in _once(log, "KV size"):
+        size = (figure.given["tokens"] + sizing.page) * token
+        yield row("KV size", setup.reading(figure.printed), size)
+
+
+def _indexer_bytes(sizing: Sizing, stage: Stage) -> int:
+    """Return the bytes of one token's indexer keys over a stage: fp8 and a float32 scale per 128."""
+    keys = [term for term in stage.terms() if term.role == "indexer"]
+    return sum(term.width + term.width // 128 * 4 for term in keys) if sizing.cells.sparse else 0
+
+
+def _windows(log: StartUpLog, sizing: Sizing) -> Iterator[Row]:
+    """Yield the tokens of the windows' pool, which are a share of the full layers' tokens."""
+    full, windows = log.least("full tokens"), log.least("window tokens")
+    if full is not None and windows is not None and sizing.cells.window is not None:
+        share = sizing.options.swa_full_tokens_ratio
+        yield row("window tokens", windows, sizing.floored(int(full.value * share)))
+
+
+def _states(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizing) -> Iterator[Row]:
+    """Yield the sizes of convolutions and states; the pool has one slot more than it says, for padding."""
+    conv = max(
+        sum(
+            term.rows.at(0) * term.split.on_rank(deployment.tp) * term.width * 2  # bfloat16 in any model
+            for term in stage.terms()
+            if term.role == "conv"
+        )
+        for stage in deployment.stages
+    )
+    slot = {"conv size": conv, "state size": sizing.cells.slot_bytes - conv}
+    for figure in _once(log, "conv size", "state size"):
+        size = (figure.given["slots"] + 1) * slot[figure.name]
+        yield row(figure.name, setup.reading(figure.printed), size)
+
+
+def _once(log: StartUpLog, *names: str) -> Iterator[Figure]:
+    """Yield each different figure once: all ranks print the same pools."""
+    seen = set()
+    for figure in log.figures:
+        key = (figure.name, figure.printed, *figure.given.items())
+        if figure.name in names and key not in seen:
+            seen.add(key)
+            yield figure

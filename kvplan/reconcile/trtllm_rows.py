@@ -1,0 +1,37 @@
+"""TensorRT-LLM's figures: its pool's size for its tokens, and its tokens for its blocks."""
+
+from collections.abc import Iterator
+
+from kvplan.engines.trtllm.engine import Blocks
+from kvplan.engines.trtllm.pools import Pools
+from kvplan.reconcile.errors import LogError
+from kvplan.reconcile.log import StartUpLog
+from kvplan.reconcile.rows import Row, row
+from kvplan.reconcile.setup import Setup
+
+FREE_PERCENT = 2
+"""What is free changes between the line that prints it and the pool: published logs differ by up to 1 %."""
+
+
+def trtllm_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
+    """Return the rows of the pool; raise a KvplanError if the setup cannot be planned."""
+    deployment = setup.deployed()
+    if not isinstance(deployment.arrangement, Blocks):
+        raise LogError(
+            f"the log is TensorRT-LLM's: plan it with --engine trtllm, not {deployment.engine.name}"
+        )
+    return tuple(_rows(log, setup, deployment.arrangement.pools))
+
+
+def _rows(log: StartUpLog, setup: Setup, pools: Pools) -> Iterator[Row]:
+    token = max(sum(pools.token_bytes(group) for group in groups) for groups in pools.groups)
+    for figure in {each.given["tokens"]: each for each in log.all("KV size")}.values():
+        yield row("KV size", setup.reading(figure.printed), figure.given["tokens"] * token)
+    blocks, tokens = log.last("blocks"), log.last("KV tokens")
+    if blocks is not None and tokens is not None:
+        yield row("KV tokens", tokens, blocks.value * pools.block_size)
+    free = log.least("free memory")
+    if free is not None and tokens is not None:
+        share = log.options.utilization or pools.rules.utilization
+        planned = int(free.value * int(float(share) * 1000) / 1000) // token
+        yield row("KV tokens", tokens, planned, percent=FREE_PERCENT)

@@ -1,0 +1,89 @@
+"""The answer of `kvplan reconcile` as text: printed beside planned figures, and what explains them."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from kvplan.reconcile import Explanation, Reconciliation, Row
+from kvplan.report.console import counted, labelled, pinned, write
+
+_STYLES = {"agrees": "bold green", "explained": "bold yellow", "unexplained": "bold red"}
+
+
+def print_reconciliation(answer: Reconciliation) -> None:
+    """Print the verdict, the figures, the estimates, and the explanations with their own figures."""
+    parts: list[RenderableType] = [
+        Text(_headline(answer), _STYLES[answer.verdict]),
+        Text(_subtitle(answer), "dim"),
+        *pinned(answer.setup.spec.source),
+        "",
+    ]
+    if answer.refused is not None:
+        parts += [labelled("Refused", answer.refused.splitlines()[0], "yellow"), ""]
+    if rows := (*answer.rows, *answer.estimates):
+        parts += [_table(rows), ""]
+    for explanation in answer.explanations:
+        parts += [_explanation(explanation), ""]
+    parts += [labelled("Note", note, "dim") for note in answer.notes]
+    write(*(parts if answer.notes else parts[:-1]))
+
+
+def _headline(answer: Reconciliation) -> str:
+    outside = sum(not row.inside for row in answer.rows)
+    if answer.agrees:
+        return f"The log agrees with the plan: {counted(len(answer.rows), 'figure')} in the rounding."
+    if answer.explained:
+        return f"The log is explained: {' and '.join(answer.explanations[0].assumptions)}."
+    tried = f"none of {counted(answer.trials, 'plan')} explains it"
+    return f"The log differs from the plan in {counted(outside, 'figure')}, and {tried}."
+
+
+def _subtitle(answer: Reconciliation) -> str:
+    choice = answer.setup.choice
+    degrees = (("tp", choice.tp), ("pp", choice.pp), ("dcp", choice.dcp))
+    spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
+    context = f"{answer.setup.context:,} tokens of context" if answer.log.engine != "sglang" else ""
+    parts = [
+        answer.setup.spec.name,
+        spread,
+        f"KV cache in {answer.setup.kv_name()}",
+        context,
+        f"engine {choice.engine}",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _table(rows: Sequence[Row]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
+    for name in ("printed", "planned", "difference"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(_mark(row), _name(row), str(row.printed), row.planned, _difference(row))
+    return table
+
+
+def _mark(row: Row) -> Text:
+    if row.inside:
+        return Text("ok", "green")
+    return Text("NO", "bold red") if row.exact else Text("~", "yellow")
+
+
+def _name(row: Row) -> str:
+    return row.figure if row.exact else f"{row.figure} (estimate)"
+
+
+def _difference(row: Row) -> str:
+    return "" if not row.difference else f"{row.signed_difference}, {row.difference_percent:+.2f} %"
+
+
+def _explanation(explanation: Explanation) -> RenderableType:
+    how = "Explained" if explanation.complete else "Nearest"
+    title = Text.assemble((f"{how}: ", "bold"), " and ".join(explanation.assumptions))
+    options = [Text(" ".join(explanation.options), "cyan")] if explanation.options else []
+    lines: list[RenderableType] = [title, *(Padding(option, (0, 0, 0, 2)) for option in options)]
+    return Group(*lines, Padding(_table(explanation.rows), (0, 0, 0, 2)))

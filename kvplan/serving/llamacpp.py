@@ -1,0 +1,127 @@
+"""llama.cpp's options: common/arg.cpp of ggml-org/llama.cpp@0c1e57098."""
+
+from kvplan.errors import OptionsError
+from kvplan.serving.harmless import LLAMACPP_FLAGS, LLAMACPP_VALUES
+from kvplan.serving.rows import asks, harmless, left_out, model, refused, setting
+from kvplan.serving.slots import gather, spread
+from kvplan.serving.table import Dialect, Row
+from kvplan.serving.values import Value, auto, choice, counted, positive, shown, whole
+from kvplan.units import MAX_COUNT
+
+_ALL_LAYERS = 99
+"""`-ngl 99` is how people write all layers."""
+
+_TYPES = {name: name for name in ("q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1", "bf16")}
+_TYPE = choice({"f16": "fp16", "f32": "fp32", **_TYPES})
+_FLASH = choice(
+    dict.fromkeys(("on", "enabled", "true", "1"), "true")
+    | {"auto": None, "-1": None}
+    | dict.fromkeys(("off", "disabled", "false", "0"), "false")
+)
+
+
+def _devices(option: str, text: str) -> int:
+    """Return how many GPUs a list names."""
+    listed = [name.strip() for name in text.split(",")]
+    if listed[0] in ("", "-1", "none"):
+        raise OptionsError(f"{option} {shown(text)}: without a GPU there is no memory of one to plan")
+    return len(listed)
+
+
+def _gpu_layers(option: str, text: str) -> int | None:
+    """Return the layers on GPUs if they may be fewer than all."""
+    if text == "0":
+        raise OptionsError(f"{option} 0: without a layer on a GPU there is no memory of one to plan")
+    if text in ("auto", "all", "-1", "-2"):
+        return None
+    count = whole(option, text)
+    return count if count < _ALL_LAYERS else None
+
+
+def _micro_batch(option: str, text: str) -> int:
+    """Return n_ubatch; 0 is as many tokens as n_batch, which bounds it."""
+    return MAX_COUNT if text == "0" else whole(option, text)
+
+
+def _proportions(option: str, text: str) -> str:
+    """Return the shares of GPUs as written, without those that get none."""
+    parts = [part.strip() for part in text.replace("/", ",").split(",")]
+    kept = [positive(option, part) for part in parts if part.strip("0.") or not part]
+    if not kept:
+        raise OptionsError(f"{option} {shown(text)} gives no GPU anything")
+    return ",".join(kept)
+
+
+_DRAFT = "the weights and the cache of the draft are not counted"
+_CPU = "all weights are counted on the GPUs"
+_MEDIA = "the projector of images and audio is not counted so"
+_OTHER = "a model that is not served for text keeps another cache"
+_ASKED: tuple[Row, ...] = (
+    model("-m --model -hf -hfr --hf-repo -mu --model-url"),
+    asks("-c --ctx-size", "total", counted(auto(whole, "0"))),
+    asks("-np --parallel", "slots", counted(auto(whole, "-1"))),
+    setting("--kv-unified -kvu", "kv_unified", "--no-kv-unified -no-kvu"),
+    asks("--kv-unified-per-slot", "per_slot"),
+    asks("-b --batch-size", "batch_tokens"),
+    asks("-ub --ubatch-size", "micro_tokens", counted(_micro_batch)),
+    asks("-ctk --cache-type-k", "keys", _TYPE),
+    asks("-ctv --cache-type-v", "values", _TYPE),
+    asks("-fa --flash-attn", "settings.flash_attn", _FLASH),
+    setting("--swa-full", "swa_full"),
+    asks("-ts --tensor-split", "split", Value(read=_proportions)),
+    asks("-dev --device", "devices", Value(read=_devices)),
+    asks("-ngl --gpu-layers --n-gpu-layers", "gpu_layers", Value(read=_gpu_layers)),
+    asks("CUDA_VISIBLE_DEVICES", "visible", Value(read=_devices)),
+    asks(
+        "-sm --split-mode", "mode", choice({"layer": None, "none": "none", "row": "row", "tensor": "tensor"})
+    ),
+)
+_LEFT_OUT: tuple[Row, ...] = (
+    left_out("-cmoe --cpu-moe", _CPU, takes="nothing"),
+    left_out("-ncmoe --n-cpu-moe -ncffn --n-cpu-ffn", _CPU, "0"),
+    left_out("-ot --override-tensor", _CPU),
+    left_out("-hff --hf-file", "weights are counted as the model's spec has them"),
+    left_out("--rpc", "GPUs of other machines are not counted"),
+    left_out("-md --spec-draft-model --model-draft", _DRAFT),
+    left_out("-hfd -hfrd --spec-draft-hf --hf-repo-draft", _DRAFT),
+    left_out("--spec-type", _DRAFT, "none"),
+    left_out("--spec-default --fim-qwen-7b-spec --fim-qwen-14b-spec", _DRAFT, takes="nothing"),
+    left_out("-mm --mmproj -mmu --mmproj-url", _MEDIA),
+    left_out("--no-mmproj --no-mmproj-auto --no-mmproj-offload", _MEDIA, takes="nothing"),
+    left_out("--lora --lora-scaled --control-vector --control-vector-scaled", "adapters are not counted"),
+    left_out("--control-vector-layer-range", "adapters are not counted", takes="values"),
+    left_out("--embedding --embeddings --rerank --reranking", _OTHER, takes="nothing"),
+    left_out("--pooling", _OTHER, "none"),
+    left_out("--override-kv", "the model's header is taken as it is published"),
+    left_out("-mg --main-gpu", "what one GPU holds more than the others is not counted", "0"),
+)
+_REFUSED: tuple[Row, ...] = (
+    refused("--no-kv-offload -nkvo", "the cache is in the CPU's memory then, not on a GPU", takes="nothing"),
+    refused("-dr --docker-repo", "give the GGUF file with -m, or its repository with -hf"),
+    refused("--models-dir --models-preset", "one plan is for one model: give its command"),
+)
+_ROWS: tuple[Row, ...] = (
+    *_ASKED,
+    *_LEFT_OUT,
+    *_REFUSED,
+    harmless(LLAMACPP_FLAGS, "nothing"),
+    harmless(LLAMACPP_VALUES, "value"),
+)
+
+
+def _head(name: str) -> list[str]:
+    if "://" in name:
+        return ["llama-server", "-mu", name]
+    return ["llama-server", "-m" if name.endswith(".gguf") else "-hf", name]
+
+
+LLAMACPP = Dialect(
+    engine="llamacpp",
+    rows=_ROWS,
+    head=_head,
+    positional=False,
+    dashes=True,
+    environment_prefix="LLAMA_ARG_",
+    gather=gather,
+    spread=spread,
+)

@@ -1,0 +1,141 @@
+"""A serving command, read as the options of a plan."""
+
+from collections.abc import Mapping, Sequence
+
+from kvplan.errors import OptionsError
+from kvplan.serving.llamacpp import LLAMACPP
+from kvplan.serving.served import Answer, Found, Served, nested
+from kvplan.serving.sglang import SGLANG
+from kvplan.serving.table import Asks, Dialect, Harmless, Keys, LeftOut, ModelName, Refused, Switch
+from kvplan.serving.trtllm import TRTLLM
+from kvplan.serving.values import brief, json_object, shown
+from kvplan.serving.vllm import VLLM
+from kvplan.serving.words import Given, find_launch, find_options
+
+DIALECTS: Mapping[str, Dialect] = {dialect.engine: dialect for dialect in (VLLM, SGLANG, LLAMACPP, TRTLLM)}
+_OF_PROGRAM = {
+    "vllm": VLLM,
+    "sglang": SGLANG,
+    "llama-server": LLAMACPP,
+    "llama-cli": LLAMACPP,
+    "trtllm-serve": TRTLLM,
+}
+
+
+def read_command(words: Sequence[str]) -> Served:
+    """
+    Return what a serving command, as the shell splits it into *words*, means to a plan.
+
+    The model is the word outside options, or the value of the model's option. Raises OptionsError for
+    a command that kvplan does not read, a value that is none, options that contradict each other, and
+    options with which a plan would be plainly wrong.
+    """
+    launch = find_launch(words)
+    dialect = _OF_PROGRAM[launch.program]
+    reading = _Reading(dialect)
+    for name, text in launch.environment.items():
+        reading.take_variable(name, text)
+    for given in find_options(launch.rest, dialect):
+        reading.take(given)
+    return reading.served(launch.program)
+
+
+class _Reading:
+    """What has been read of one command so far."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.rows = dialect.by_name()
+        self.models: dict[str, None] = {}
+        self.said: dict[str, tuple[Answer | None, str]] = {}
+        self.unmodelled: list[str] = []
+        self.ignored: list[str] = []
+        self.unknown: list[str] = []
+
+    def take_variable(self, name: str, text: str) -> None:
+        """Take an environment variable: one that the engine reads, or one of no effect."""
+        written = f"{name}={text}"
+        prefix = self.dialect.environment_prefix
+        if prefix is not None and name.startswith(prefix):
+            raise OptionsError(f"{name} sets an option from the environment: write the option itself")
+        row = self.rows.get(name)
+        if row is None:
+            self.ignored.append(written)
+        else:
+            self.take(Given(row=row, name=name, spelt=name, text=text, written=written))
+
+    def take(self, given: Given) -> None:
+        """Take one option, or the model."""
+        match given.row:
+            case None if not given.name:
+                self._take_word(given.text)
+            case None:
+                self.unknown.append(given.written)
+            case Harmless():
+                self.ignored.append(given.written)
+            case ModelName():
+                self.models[given.text] = None
+            case Switch() as row:
+                self._say(row.keyword, row.on if given.name in row.names else row.off, given.written)
+            case LeftOut() | Refused() as row:
+                self._leave_out(row, given)
+            case Asks() as row:
+                self._take_answer(row, given)
+            case Keys() as row:
+                self._take_keys(row, given)
+
+    def _take_word(self, word: str) -> None:
+        if not self.dialect.positional:
+            raise OptionsError(f"{shown(word)} belongs to no option of {self.dialect.engine}'s command")
+        self.models[word] = None
+
+    def _take_answer(self, row: Asks, given: Given) -> None:
+        answer = row.value.read(given.spelt, given.text)
+        self._say(row.keyword, answer, given.written)
+        if answer is None:
+            where = self.unmodelled if row.unset else self.ignored
+            where.append(f"{brief(given.written)}: {row.unset}" if row.unset else given.written)
+
+    def _take_keys(self, row: Keys, given: Given) -> None:
+        _, dotted, key = given.name.partition(".")
+        found = {key: given.text} if dotted else json_object(given.spelt, given.text)
+        for name, answer in found.items():
+            if answer is None:
+                continue
+            self._say(f"{row.keyword}.{name}", str(answer), given.written)
+
+    def _leave_out(self, row: LeftOut | Refused, given: Given) -> None:
+        if row.takes == "json" and "." not in given.name:
+            json_object(given.spelt, given.text)
+        if row.takes != "nothing" and given.text in row.unless:
+            self.ignored.append(given.written)
+        elif isinstance(row, Refused):
+            raise OptionsError(f"{brief(given.written)}: {row.hint}")
+        else:
+            self.unmodelled.append(f"{brief(given.written)}: {row.what}")
+
+    def _say(self, keyword: str, answer: Answer | None, written: str) -> None:
+        """Record an answer; raise OptionsError if another option gave a different one."""
+        before, first = self.said.get(keyword, (answer, written))
+        if before != answer:
+            raise OptionsError(f"{brief(first)} and {brief(written)} contradict each other: keep one of them")
+        self.said[keyword] = (answer, first)
+
+    def served(self, program: str) -> Served:
+        """Return the command as a whole; raise OptionsError if it names no model, or two."""
+        models = [model for model in self.models if model]
+        if len(models) != 1:
+            named = " and ".join(shown(model) for model in models)
+            which = f"two models: {named}" if named else "no model"
+            raise OptionsError(f"the command names {which}")
+        answers = {name: answer for name, (answer, _) in self.said.items() if answer is not None}
+        found = self.dialect.gather(Found(answers=answers), program)
+        return Served(
+            engine=self.dialect.engine,
+            model=models[0],
+            asked=nested(found.answers),
+            unmodelled=(*self.unmodelled, *found.unmodelled),
+            ignored=tuple(self.ignored),
+            unknown=tuple(self.unknown),
+            notes=found.notes,
+        )

@@ -1,0 +1,40 @@
+"""Short ways to write the rows of a table: option names in one string, apart by spaces."""
+
+from kvplan.serving.table import Asks, Harmless, LeftOut, ModelName, Refused, Switch, Takes
+from kvplan.serving.values import COUNT, Value
+
+
+def model(names: str) -> ModelName:
+    """Return the options that name the model."""
+    return ModelName(names=tuple(names.split()))
+
+
+def asks(names: str, keyword: str, value: Value = COUNT, unset: str = "") -> Asks:
+    """Return an option whose value is a plan's *keyword*."""
+    return Asks(names=tuple(names.split()), keyword=keyword, value=value, unset=unset)
+
+
+def setting(names: str, name: str, against: str = "", *, on: str = "true") -> Switch:
+    """Return a flag that is an engine's setting: *on*, or its opposite for the names *against*."""
+    return Switch(
+        names=tuple(names.split()),
+        against=tuple(against.split()),
+        keyword=f"settings.{name}",
+        on=on,
+        off="false" if on == "true" else "true",
+    )
+
+
+def left_out(names: str, what: str, *unless: str, takes: Takes = "value") -> LeftOut:
+    """Return options of which no plan counts *what*, but for the values *unless*."""
+    return LeftOut(names=tuple(names.split()), what=what, unless=unless, takes=takes)
+
+
+def refused(names: str, hint: str, *unless: str, takes: Takes = "value") -> Refused:
+    """Return options with which a plan would be plainly wrong, but for the values *unless*."""
+    return Refused(names=tuple(names.split()), hint=hint, unless=unless, takes=takes)
+
+
+def harmless(names: str, takes: Takes) -> Harmless:
+    """Return options of no effect on memory."""
+    return Harmless(names=tuple(names.split()), takes=takes)

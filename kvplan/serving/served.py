@@ -1,0 +1,62 @@
+"""What a serving command says, in the words of a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Answer = int | str | bool | tuple[int, ...]
+"""The value of one option: a count, a ratio or a name as text, a flag, or the layers of each stage."""
+
+Asked = Mapping[str, Answer | Mapping[str, str]]
+"""Options by the names of `kvplan.fit`; `settings` holds an engine's own, as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """
+    A serving command, sorted by what it means to a plan.
+
+    `asked` are keyword arguments of `kvplan.fit`, and `dtype` if the command changes the model's.
+    `unmodelled` are options that change the memory in a way that no plan counts, each with what is
+    left out. `ignored` have no effect on memory; `unknown` are options that kvplan has never heard of:
+    both as they were written. `notes` say what the command leaves to the engine.
+    """
+
+    engine: str
+    model: str
+    asked: Asked
+    unmodelled: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The answers that options gave, flat (`settings.NAME`), with what is left out and noted on the way."""
+
+    answers: Mapping[str, Answer]
+    unmodelled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+SETTING = "settings."
+
+
+def nested(answers: Mapping[str, Answer]) -> Asked:
+    """Return flat answers with those of `settings.NAME` as one mapping."""
+    plain = {name: value for name, value in answers.items() if not name.startswith(SETTING)}
+    settings = {
+        name.removeprefix(SETTING): str(value) for name, value in answers.items() if name.startswith(SETTING)
+    }
+    return {**plain, "settings": settings} if settings else plain
+
+
+def flat(asked: Asked) -> dict[str, Answer]:
+    """Return *asked* with each setting as `settings.NAME`: the inverse of `nested`."""
+    answers: dict[str, Answer] = {}
+    for name, value in asked.items():
+        if isinstance(value, Mapping):
+            answers |= {f"{name}.{setting}": text for setting, text in value.items()}
+        else:
+            answers[name] = value
+    return answers

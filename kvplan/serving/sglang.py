@@ -1,0 +1,205 @@
+"""SGLang's options: srt/arg_groups/fields/*.py and srt/server_args.py of SGLang 0.5.23."""
+
+from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
+from kvplan.serving.rows import asks, harmless, left_out, model, refused, setting
+from kvplan.serving.table import Dialect, Row, Switch
+from kvplan.serving.values import (
+    COUNT_TEXT,
+    LAYERS,
+    MODEL_DTYPE,
+    POSITIVE,
+    RATIO,
+    Value,
+    auto,
+    cache_format,
+    counted,
+    name_of,
+    scaled,
+    whole,
+)
+
+# srt/utils/common.py, human_readable_int.
+_SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+_scaled = scaled(_SUFFIXES, fractions="kMGT", exact=True)
+# fields/model.py; fp4_mx_block16 has no layout in kvplan.
+_KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e4m3"}, {})
+
+
+_ASKED: tuple[Row, ...] = (
+    model("--model-path --model"),
+    asks("--tp-size --tensor-parallel-size --tp", "tp"),
+    asks("--pp-size --pipeline-parallel-size", "pp"),
+    asks("--dp-size --data-parallel-size --dp", "dp"),
+    asks("--dcp-size --decode-context-parallel-size", "dcp"),
+    asks("--context-length", "context", counted(_scaled)),
+    asks(
+        "--chunked-prefill-size",
+        "max_num_batched_tokens",
+        counted(auto(whole, "-1")),
+        "whole prompts are prefilled at once, and their activations are not counted",
+    ),
+    asks("--max-running-requests", "max_num_seqs"),
+    asks("--dtype", "dtype", MODEL_DTYPE),
+    asks("--page-size", "block_size"),
+    asks("--mem-fraction-static", "utilization", RATIO),
+    asks("--kv-cache-dtype", "kv_dtype", _KV),
+    asks(
+        "--max-total-tokens",
+        "settings.max_total_tokens",
+        Value(read=lambda option, text: str(_scaled(option, text)), write=COUNT_TEXT.write),
+    ),
+    asks("--swa-full-tokens-ratio", "settings.swa_full_tokens_ratio", POSITIVE),
+    asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
+    asks("--max-mamba-cache-size", "settings.max_mamba_cache_size", COUNT_TEXT),
+    asks(
+        "--mamba-ssm-dtype SGLANG_MAMBA_SSM_DTYPE",
+        "settings.mamba_ssm_dtype",
+        name_of("float32 bfloat16 float16"),
+    ),
+    asks(
+        "--mamba-radix-cache-strategy",
+        "settings.mamba_radix_cache_strategy",
+        name_of("auto no_buffer extra_buffer extra_buffer_lazy"),
+    ),
+    Switch(names=("--disable-radix-cache",), keyword="prefix_caching", on=False, off=True),
+    setting("--disable-hybrid-swa-memory", "disable_hybrid_swa_memory"),
+    # srt/distributed/utils.py, get_pp_indices.
+    asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
+)
+
+
+_GRAPHS = "the memory of CUDA graphs is estimated for SGLang's own choice of them"
+_DRAFT = "the weights and the cache layers of the draft are not counted"
+_LORA = "adapters and their buffers are not counted"
+_CPU = "all weights are counted on the GPU"
+_EXPERTS = "copies of experts are not counted"
+_WEIGHTS = "weights are counted as the checkpoint stores them, or as --weight-dtype says"
+_ROLE = "a server for one phase keeps other buffers"
+_MEDIA = "the encoder of images, audio and video is not counted so"
+_PAGES = "a backend may force another page size: see --page-size"
+_STATES = "states are counted at their usual size and number"
+_HOST = "buffers of a further cache tier on the GPU are not counted"
+
+_LOADERS = (
+    "auto",
+    "safetensors",
+    "pt",
+    "npcache",
+    "dummy",
+    "sharded_state",
+    "presharded",
+    "fastsafetensors",
+    "instanttensor",
+    "mistral",
+    "runai_streamer",
+)
+"""Formats that load weights as the checkpoint stores them."""
+
+_LEFT_OUT: tuple[Row, ...] = (
+    left_out(
+        "--disable-cuda-graph --disable-decode-cuda-graph --disable-prefill-cuda-graph",
+        _GRAPHS,
+        takes="nothing",
+    ),
+    left_out("--cuda-graph-max-bs --cuda-graph-max-bs-decode --cuda-graph-max-bs-prefill", _GRAPHS),
+    left_out("--cuda-graph-config --cuda-graph-backend-decode --cuda-graph-backend-prefill", _GRAPHS),
+    left_out("--cuda-graph-max-seq-len-prefill", _GRAPHS),
+    left_out("--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill", _GRAPHS, takes="values"),
+    left_out("--enable-piecewise-cuda-graph --enable-torch-compile", _GRAPHS, takes="nothing"),
+    left_out("--speculative-algorithm --speculative-draft-model-path --speculative-draft-model", _DRAFT),
+    left_out("--speculative-num-steps --speculative-num-draft-tokens", _DRAFT),
+    left_out("--speculative-eagle-topk --speculative-draft-kv-cache-dtype", _DRAFT),
+    left_out("--enable-lora", _LORA, takes="nothing"),
+    left_out("--lora-paths", _LORA, takes="values"),
+    left_out("--cpu-offload-gb", _CPU, "0"),
+    left_out("--offload-group-size", _CPU, "-1", "0"),
+    left_out("--ple-offload-embedding --enable-paged-experts", _CPU, takes="nothing"),
+    left_out("--kt-weight-path", _CPU),
+    left_out("--quantization", _WEIGHTS),
+    left_out("--modelopt-quant", _WEIGHTS),
+    left_out("--load-format", _WEIGHTS, *_LOADERS),
+    left_out("--quantize-and-serve", _WEIGHTS, takes="nothing"),
+    left_out("--json-model-override-args", "the model's config is taken as it is published", "{}"),
+    left_out("--ep-num-redundant-experts", _EXPERTS, "0"),
+    left_out("--enable-eplb", _EXPERTS, takes="nothing"),
+    left_out(
+        "--moe-dp-size --moe-data-parallel-size", "expert weights are counted once for each replica", "1"
+    ),
+    left_out("--moe-dense-tp-size", "weights are counted as divided over tp"),
+    left_out("--enable-dp-lm-head", "weights are counted as divided over tp", takes="nothing"),
+    left_out("--disaggregation-mode", _ROLE, "null"),
+    left_out("--dwdp-size", "weights in flight are not counted", "1"),
+    left_out("--encoder-only --language-only --language-model-only", _MEDIA, takes="nothing"),
+    left_out("--enable-multimodal --mm-enable-dp-encoder", _MEDIA, takes="nothing"),
+    left_out("--attention-backend --decode-attention-backend --prefill-attention-backend", _PAGES),
+    left_out("--dsa-prefill-backend --dsa-decode-backend --dsv4-attn-backend", _PAGES),
+    left_out(
+        "--enable-linear-replayssm --enable-linear-replayssm-spec --enable-int8-mamba-checkpoint",
+        _STATES,
+        takes="nothing",
+    ),
+    left_out("SGLANG_MAMBA_CONV_DTYPE", _STATES, "bfloat16"),
+    left_out("--qsa-indexer-dtype", "indexer keys are counted in the usual dtype", "auto"),
+    left_out(
+        "--enable-deepseek-v4-fp4-indexer", "indexer keys are counted in the usual dtype", takes="nothing"
+    ),
+    left_out(
+        "--enable-unified-memory --enable-page-major-kv-layout",
+        "pools are counted as split at start",
+        takes="nothing",
+    ),
+    left_out(
+        "--enable-hierarchical-cache --enable-hicache --enable-lmcache --enable-flexkv",
+        _HOST,
+        takes="nothing",
+    ),
+    left_out("--enable-hisparse --enable-unified-cache-external-linker", _HOST, takes="nothing"),
+    left_out("--swa-prefix-tails", "the pool of windowed layers is counted by its ratio"),
+    left_out("--is-embedding", "a model that is not served for text keeps another cache", takes="nothing"),
+    left_out("--dllm-algorithm", "a diffusion model's buffers are not counted"),
+    left_out(
+        "--enable-two-batch-overlap --enable-pdmux",
+        "a second batch's activations are not counted",
+        takes="nothing",
+    ),
+    left_out("--model-impl", "activations are estimated for SGLang's own model code", "auto", "sglang"),
+)
+_GROUPS = (
+    "attention on fewer ranks than the experts is not a plan that kvplan makes; "
+    "leave it out to plan replicas of tp GPUs each"
+)
+_REFUSED: tuple[Row, ...] = (
+    refused(
+        "--config",
+        "the file may hold options of memory, and kvplan does not read it: write them into the command",
+    ),
+    refused("--enable-dp-attention", _GROUPS, takes="nothing"),
+    refused("--attn-dp-size --attention-data-parallel-size", _GROUPS, "1"),
+    refused("--attn-cp-size --attention-context-parallel-size", _GROUPS, "1"),
+    refused(
+        "--enable-kv-cache-sharding --enable-dsa-cache-layer-split",
+        "kvplan does not know what of the cache each rank keeps then: leave it out",
+        takes="nothing",
+    ),
+    refused("--prefill-only-disable-kv-cache", "there is no cache to plan", takes="nothing"),
+)
+_HARMLESS: tuple[Row, ...] = (
+    harmless(SGLANG_FLAGS, "nothing"),
+    harmless(SGLANG_VALUES, "value"),
+    harmless(SGLANG_LISTS, "values"),
+    harmless("--model-checksum", "optional"),
+)
+
+SGLANG = Dialect(
+    engine="sglang",
+    rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
+    head=lambda model: ["python", "-m", "sglang.launch_server", "--model-path", model],
+    abbreviates=True,
+    # argparse.BooleanOptionalAction, which some of its flags are.
+    negate=lambda name: (f"--no-{name[2:]}",),
+)

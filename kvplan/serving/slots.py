@@ -1,0 +1,122 @@
+"""
+llama.cpp's slots: from what its options say together to the options of a plan, and back.
+
+Sources: tools/server/server.cpp, common/common.h and src/llama-context.cpp of
+ggml-org/llama.cpp@0c1e57098.
+"""
+
+from collections.abc import Mapping
+
+from kvplan.errors import OptionsError
+from kvplan.serving.served import SETTING, Answer, Found
+from kvplan.serving.values import kvplan_format
+from kvplan.units import parse_count
+
+_SERVER_SLOTS = 4
+_BATCH, _MICRO_BATCH = 2048, 512
+_UNIFIED = f"{SETTING}kv_unified"
+_LOWERED = "without -c, llama.cpp may lower the context to what fits"
+
+
+def gather(found: Found, program: str) -> Found:
+    """Turn slots, a context for all of them, and the types of K and V into the options of a plan."""
+    given = found.answers
+    settings = {name: answer for name, answer in given.items() if name.startswith(SETTING)}
+    slots = _count(given, "slots", 1)
+    notes: list[str] = []
+    if "slots" not in given and program == "llama-server":
+        slots = _SERVER_SLOTS
+        settings[_UNIFIED] = "true"
+        notes.append(f"without -np, llama-server takes {slots} slots and --kv-unified")
+    context = _context(given, slots)
+    if "total" not in given:
+        notes.append(_LOWERED)
+    elif slots > 1:
+        how = "share" if settings.get(_UNIFIED) == "true" else "have"
+        notes.append(f"-c {given['total']}: {slots} slots {how} it, {context['context']} tokens each")
+    gpus, unmodelled = _gpus(given)
+    # All slots' cache is allocated at start: they are the batch of the plan, and its bound.
+    answers = {"batch": slots, "max_num_seqs": slots, **context, **_tokens(given), **_types_of(given), **gpus}
+    if "gpu_layers" in given:
+        unmodelled += (f"-ngl {given['gpu_layers']}: all layers are counted on the GPUs",)
+    return Found(answers={**answers, **settings}, unmodelled=unmodelled, notes=tuple(notes))
+
+
+def _count(given: Mapping[str, Answer], name: str, default: int) -> int:
+    answer = given.get(name, default)
+    return answer if isinstance(answer, int) else default
+
+
+def _context(given: Mapping[str, Answer], slots: int) -> dict[str, Answer]:
+    """Share the context of all slots out to each of them; unsaid, --kv-unified-per-slot makes it up."""
+    if "total" not in given:
+        return {"context": given["per_slot"]} if "per_slot" in given else {}
+    total = _count(given, "total", 0)
+    if total < slots:
+        raise OptionsError(f"-c {total} is less than one token for each of {slots} slots")
+    return {"context": total // slots}
+
+
+def _tokens(given: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return the tokens computed at once, n_ubatch: never more than n_batch."""
+    batch = _count(given, "batch_tokens", _BATCH)
+    micro = min(batch, _count(given, "micro_tokens", _MICRO_BATCH))
+    said = "micro_tokens" in given or micro != _MICRO_BATCH
+    return {"max_num_batched_tokens": micro} if said else {}
+
+
+def _types_of(given: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return the cache format of the types of K and V, each f16 unless said."""
+    if "keys" not in given and "values" not in given:
+        return {}
+    keys, values = given.get("keys", "fp16"), given.get("values", "fp16")
+    return {"kv_dtype": str(keys) if keys == values else f"{keys},value={values}"}
+
+
+def _gpus(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
+    """Return the GPUs over which layers are split, a plan's pipeline stages, and what it leaves out."""
+    mode = given.get("mode")
+    if mode in ("row", "tensor"):
+        raise OptionsError(f"-sm {mode}: kvplan knows only how llama.cpp splits a model by layers")
+    parts = str(given["split"]).split(",") if "split" in given else []
+    gpus = _count(given, "devices", len(parts) or _count(given, "visible", 1))
+    if mode == "none" or gpus == 1:
+        return {}, ()
+    uneven = (f"-ts {given['split']}: layers are counted as split evenly",) if len(set(parts)) > 1 else ()
+    return {"pp": gpus}, uneven
+
+
+def spread(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """Undo `gather`; the slots are said in any case, as llama-server would choose them itself."""
+    slots = _number(answers, "max_num_seqs", _number(answers, "batch", 1))
+    given: dict[str, Answer] = {name: answer for name, answer in answers.items() if name not in _TURNED}
+    given["slots"] = slots
+    if "context" in answers:
+        given["total"] = slots * _number(answers, "context", 0)
+    if "max_num_batched_tokens" in answers:
+        micro = _number(answers, "max_num_batched_tokens", 0)
+        given |= {"micro_tokens": micro} | ({"batch_tokens": micro} if micro > _BATCH else {})
+    if "kv_dtype" in answers:
+        given["keys"], given["values"] = _types(str(answers["kv_dtype"]))
+    gpus = _number(answers, "pp", 1)
+    return {**given, "split": ",".join("1" * gpus)} if gpus > 1 else given
+
+
+def _number(answers: Mapping[str, Answer], name: str, default: int) -> int:
+    """Return a count of a plan, which may be text there: 32k."""
+    return parse_count(str(answers[name])) if name in answers else default
+
+
+_TURNED = ("batch", "max_num_seqs", "context", "max_num_batched_tokens", "kv_dtype", "pp")
+
+
+def _types(text: str) -> tuple[str, str]:
+    """Return the types of K and V that a cache format names."""
+    base, *overrides = kvplan_format(text).split(",")
+    types = {"key": base, "value": base}
+    for override in overrides:
+        role, _, name = override.partition("=")
+        if role not in types:
+            raise OptionsError(f"llama.cpp has no option for the dtype of {role} rows")
+        types[role] = kvplan_format(name)
+    return types["key"], types["value"]

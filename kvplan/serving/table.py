@@ -1,0 +1,141 @@
+"""The rows of an engine's table of options, and the dialect in which its command is written."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from kvplan.serving.served import Answer, Found
+from kvplan.serving.values import Value
+
+Takes = Literal["nothing", "value", "optional", "values", "json"]
+"""What follows: `values` are all words up to the next option, `json` an object, or one key of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """An option whose value is one of a plan, under *keyword*; the first name is the one written."""
+
+    names: tuple[str, ...]
+    keyword: str
+    value: Value
+    unset: str = ""
+    """What the plan leaves out if the engine chooses the value itself."""
+    takes: Takes = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """An option without a value: any of *names* is *on*, and any of *against* is *off*."""
+
+    names: tuple[str, ...]
+    keyword: str
+    on: Answer
+    off: Answer
+    against: tuple[str, ...] = ()
+    takes: Takes = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An option that changes the memory in a way no plan counts; the values *unless* change nothing."""
+
+    names: tuple[str, ...]
+    what: str
+    unless: tuple[str, ...] = ()
+    takes: Takes = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An option with which the plan would be plainly wrong; the values *unless* change nothing."""
+
+    names: tuple[str, ...]
+    hint: str
+    unless: tuple[str, ...] = ()
+    takes: Takes = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harmless:
+    """Options that have no effect on the memory of a GPU."""
+
+    names: tuple[str, ...]
+    takes: Takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelName:
+    """An option that names the model."""
+
+    names: tuple[str, ...]
+    takes: Takes = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """An option whose JSON object holds answers: each of its keys is one, under `keyword.KEY`."""
+
+    names: tuple[str, ...]
+    keyword: str
+    takes: Takes = "json"
+
+
+Row = Asks | Keys | Switch | LeftOut | Refused | Harmless | ModelName
+
+
+def keep(found: Found, _program: str) -> Found:
+    """Return what was found: the engine's options are those of a plan."""
+    return found
+
+
+def same(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """Return the answers of a plan: they are those of the engine's options."""
+    return answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """
+    How one engine writes its command.
+
+    `rows` are its options and the environment variables that it reads. `head` begins a written
+    command for a model. `positional`: a word outside options is the model. `abbreviates`: the
+    beginning of an option stands for it (argparse). `dashes`: a value may begin with `-`.
+    `negate` gives the names that turn a flag off. `gather` turns what options said into the options of
+    a plan, where they are not the same, and `spread` is its inverse.
+    """
+
+    engine: str
+    rows: tuple[Row, ...]
+    head: Callable[[str], list[str]]
+    positional: bool = True
+    abbreviates: bool = False
+    dashes: bool = False
+    underscores: bool = False
+    environment_prefix: str | None = None
+    negate: Callable[[str], tuple[str, ...]] = lambda _: ()
+    gather: Callable[[Found, str], Found] = keep
+    spread: Callable[[dict[str, Answer]], dict[str, Answer]] = same
+
+    def by_name(self) -> Mapping[str, Row]:
+        """Return each row under each of its names, and under the names that turn its flag off."""
+        found: dict[str, Row] = {}
+        for row in self.rows:
+            off = harmless_off(row) if row.takes == "nothing" else None
+            for name in row.names:
+                if off is not None:
+                    for negative in self.negate(name):
+                        found.setdefault(negative, off)
+            for name in (*row.names, *against(row)):
+                found[name] = row
+        return found
+
+
+def against(row: Row) -> tuple[str, ...]:
+    """Return the names that turn *row* off."""
+    return row.against if isinstance(row, Switch) else ()
+
+
+def harmless_off(row: Row) -> Row:
+    """Return what the negation of a flag is: a switch turned off, or nothing."""
+    return row if isinstance(row, Switch) else Harmless(names=row.names, takes="nothing")

@@ -1,0 +1,269 @@
+"""
+vLLM's options: engine/arg_utils.py, config/*.py and utils/argparse_utils.py of vLLM 0.33.0.
+
+Options that 0.11 to 0.30 had and 0.33 has not are read, too.
+"""
+
+from collections.abc import Mapping
+
+from kvplan.serving.harmless import VLLM_FLAGS, VLLM_LISTS, VLLM_OBJECTS, VLLM_VALUES
+from kvplan.serving.rows import asks, harmless, left_out, model, refused, setting
+from kvplan.serving.served import Answer, Found
+from kvplan.serving.table import Dialect, Keys, Row, Switch
+from kvplan.serving.values import (
+    COUNT_TEXT,
+    LAYERS,
+    MODEL_DTYPE,
+    NAME,
+    RATIO,
+    auto,
+    cache_format,
+    counted,
+    name_of,
+    scaled,
+    shown,
+    sized,
+    whole,
+)
+
+# utils/argparse_utils.py, human_readable_int.
+_SUFFIXES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    "K": 2**10,
+    "M": 2**20,
+    "G": 2**30,
+    "T": 2**40,
+}
+_scaled = scaled(_SUFFIXES, fractions="kmgt", exact=False)
+# config/cache.py, CacheDType; what is not here (turboquant, octave, ultraquant) has no layout in kvplan.
+_KV = cache_format(
+    "fp8 fp8_e4m3 fp8_e5m2 fp8_ds_mla nvfp4_ds_mla float16 bfloat16 "
+    "int4_per_token_head int8_per_token_head fp8_per_token_head nvfp4",
+    {"fp16": "float16", "bf16": "bfloat16"},
+    {"nvfp4_4over6": "nvfp4"},
+)
+_STATE = name_of("auto float32 float16 bfloat16")
+_SPECULATIVE = "speculative_config"
+_SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
+# config/speculative.py: these guess from the text, without a model.
+_WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
+_DRAFT = "the weights and the cache layers of the draft are not counted"
+
+
+_ASKED: tuple[Row, ...] = (
+    model("--model"),
+    asks("--tensor-parallel-size -tp", "tp"),
+    asks("--pipeline-parallel-size -pp", "pp"),
+    asks("--data-parallel-size -dp", "dp"),
+    asks("--decode-context-parallel-size -dcp", "dcp"),
+    asks(
+        "--max-model-len",
+        "context",
+        counted(auto(_scaled, "auto", "-1")),
+        "vLLM takes the longest context that fits, the plan the model's longest",
+    ),
+    asks("--max-num-batched-tokens", "max_num_batched_tokens", counted(_scaled)),
+    asks("--max-num-seqs", "max_num_seqs"),
+    asks("--dtype", "dtype", MODEL_DTYPE),
+    asks("--block-size", "block_size"),
+    asks("--gpu-memory-utilization --device-memory-utilization", "utilization", RATIO),
+    asks("--kv-cache-memory-bytes", "kv_memory", sized(_scaled)),
+    asks("--kv-cache-dtype", "kv_dtype", _KV),
+    asks("--num-gpu-blocks-override", "settings.num_gpu_blocks_override", COUNT_TEXT),
+    asks("--mamba-cache-dtype", "settings.mamba_cache_dtype", _STATE),
+    asks("--mamba-ssm-cache-dtype", "settings.mamba_ssm_cache_dtype", _STATE),
+    asks("--mamba-cache-mode", "settings.mamba_cache_mode", name_of("none align")),
+    asks(
+        "--speculative-config.num_speculative_tokens --spec-tokens --num-speculative-tokens",
+        _SPECULATIVE_TOKENS,
+        COUNT_TEXT,
+    ),
+    asks("--spec-method", f"{_SPECULATIVE}.method", NAME),
+    asks("--spec-model --speculative-model", f"{_SPECULATIVE}.model", NAME),
+    Keys(names=("--speculative-config", "-sc"), keyword=_SPECULATIVE),
+    Switch(
+        names=("--enable-prefix-caching",),
+        against=("--no-enable-prefix-caching", "--disable-prefix-caching"),
+        keyword="prefix_caching",
+        on=True,
+        off=False,
+    ),
+    setting(
+        "--disable-hybrid-kv-cache-manager",
+        "hybrid_manager",
+        "--no-disable-hybrid-kv-cache-manager --enable-hybrid-kv-cache-manager",
+        on="false",
+    ),
+    setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
+    # distributed/utils.py, get_pp_indices.
+    asks("VLLM_PP_LAYER_PARTITION", "pp_layers", LAYERS),
+)
+
+
+_GRAPHS = "the memory of CUDA graphs is estimated for vLLM's own choice of them"
+_LORA = "adapters and their buffers are not counted"
+_MEDIA = "the encoder of images, audio and video is not counted so"
+_STATES = "states are counted at their usual size and number"
+
+_LOADERS = (
+    "auto",
+    "pt",
+    "safetensors",
+    "instanttensor",
+    "npcache",
+    "dummy",
+    "tensorizer",
+    "runai_streamer",
+    "sharded_state",
+    "fastsafetensors",
+    "hf",
+    "mistral",
+    "runai_streamer_sharded",
+    "modelexpress",
+)
+"""Formats that load weights as the checkpoint stores them."""
+
+_LEFT_OUT: tuple[Row, ...] = (
+    left_out("--enforce-eager", "without CUDA graphs vLLM keeps less for itself", takes="nothing"),
+    left_out("--compilation-config -cc", _GRAPHS, takes="json"),
+    left_out("-O0 -O1 -O3", _GRAPHS, takes="nothing"),
+    left_out("--optimization-level -O", _GRAPHS, "2"),
+    left_out("--cudagraph-capture-sizes --cuda-graph-sizes", _GRAPHS, takes="values"),
+    left_out("--max-cudagraph-capture-size", _GRAPHS),
+    left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
+    left_out("--cpu-offload-gb", "all weights are counted on the GPU", "0"),
+    left_out("--offload-group-size", "all weights are counted on the GPU", "0"),
+    left_out(
+        "--quantization -q", "weights are counted as the checkpoint stores them, or as --weight-dtype says"
+    ),
+    left_out("--quantization-config", "weights are counted as the checkpoint stores them", takes="json"),
+    left_out("--load-format", "weights are counted as the checkpoint stores them", *_LOADERS),
+    left_out("--hf-overrides", "the model's config is taken as it is published", takes="json"),
+    left_out("--hf-config-path", "the model's config is taken as it is published"),
+    left_out("--rope-scaling", "the model's config is taken as it is published", takes="json"),
+    left_out("--enable-lora", _LORA, takes="nothing"),
+    left_out("--lora-modules", _LORA, takes="values"),
+    left_out(
+        "--enable-expert-parallel -ep",
+        "with dp above 1, experts are spread over all GPUs: weights are less",
+        takes="nothing",
+    ),
+    left_out("--enable-eplb", "copies of experts are not counted", takes="nothing"),
+    left_out("--eplb-config", "copies of experts are not counted", takes="json"),
+    left_out("--num-redundant-experts", "copies of experts are not counted", "0"),
+    left_out("--enable-elastic-ep", "expert weights are counted on a fixed number of GPUs", takes="nothing"),
+    left_out("--dcp-q-replicate", "copies of the query projections are not counted", takes="nothing"),
+    left_out("--performance-mode", "vLLM sets its tokens in flight and CUDA graphs by it", "balanced"),
+    left_out("--ubatch-size", "a second micro-batch's activations are not counted", "0", "1"),
+    left_out("--enable-return-routed-experts", "its buffers are not counted", takes="nothing"),
+    left_out(
+        "--no-swa-bounded-replay", "windows are counted as replayed within their bound", takes="nothing"
+    ),
+    left_out("--enable-dbo", "a second micro-batch's activations are not counted", takes="nothing"),
+    left_out("--prefill-context-parallel-size -pcp", "its further GPUs are not counted", "1"),
+    left_out(
+        "--kv-transfer-config",
+        "a connector's buffers are not counted, and it may turn off hybrid groups",
+        takes="json",
+    ),
+    left_out("--ec-transfer-config", "a connector's buffers are not counted", takes="json"),
+    left_out("--kv-offloading-size", "its connector's buffers on the GPU are not counted"),
+    left_out("--attention-backend", "a backend may force another block size: see --block-size"),
+    left_out(
+        "--attention-config -ac", "a backend may force another block size: see --block-size", takes="json"
+    ),
+    left_out("VLLM_ATTENTION_BACKEND", "a backend may force another block size: see --block-size"),
+    left_out("VLLM_KV_CACHE_LAYOUT", "blocks are laid out as vLLM chooses by itself"),
+    left_out("VLLM_USE_V2_MODEL_RUNNER", "tokens in flight are counted for vLLM's own choice of runner"),
+    left_out("--mamba-block-size", _STATES),
+    left_out("--use-replayssm", _STATES, takes="nothing"),
+    left_out("--enable-mamba-fine-grained-prefix-cache", _STATES, takes="nothing"),
+    left_out("--disable-sliding-window", "vLLM caps the context at the window", takes="nothing"),
+    left_out(
+        "--no-enable-chunked-prefill --disable-chunked-prefill",
+        "whole prompts are in flight at once: see --max-num-batched-tokens",
+        takes="nothing",
+    ),
+    left_out("--disable-chunked-mm-input", "vLLM may raise the tokens in flight", takes="nothing"),
+    left_out("--runner", "a model that is not served for text keeps another cache", "auto", "generate"),
+    left_out("--convert", "a model that is not served for text keeps another cache", "auto", "none"),
+    left_out("--task", "a model that is not served for text keeps another cache", "auto", "generate"),
+    left_out("--limit-mm-per-prompt", _MEDIA, takes="json"),
+    left_out("--language-model-only", _MEDIA, takes="nothing"),
+    left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
+    left_out("--skip-mm-profiling", _MEDIA, takes="nothing"),
+    left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
+    left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
+    left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),
+    left_out("--model-impl", "activations are estimated for vLLM's own model code", "auto", "vllm"),
+    left_out("--diffusion-config -dc", "a diffusion model's buffers are not counted", takes="json"),
+    left_out("--engram-config", "its tables are not counted", takes="json"),
+    left_out("--additional-config", "what a platform reads there is not known", takes="json"),
+)
+_REFUSED: tuple[Row, ...] = (
+    refused(
+        "--config",
+        "the file may hold options of memory, and kvplan does not read it: write them into the command",
+    ),
+    refused(
+        "--kv-cache-dtype-skip-layers",
+        "kvplan stores all layers in one format: leave this option or --kv-cache-dtype out",
+        takes="values",
+    ),
+)
+_HARMLESS: tuple[Row, ...] = (
+    harmless(VLLM_FLAGS, "nothing"),
+    harmless(VLLM_VALUES, "value"),
+    harmless(VLLM_LISTS, "values"),
+    harmless(VLLM_OBJECTS, "json"),
+    harmless("--hf-token", "optional"),
+)
+
+
+def _negate(name: str) -> tuple[str, ...]:
+    """Return what turns a flag off: utils/argparse_utils.py, EnableDisableAction."""
+    if not name.startswith("--"):
+        return ()
+    off = [f"--no-{name[2:]}"]
+    for prefix, inverse in (("--enable-", "--disable-"), ("--disable-", "--enable-")):
+        if name.startswith(prefix):
+            off.append(inverse + name.removeprefix(prefix))
+    return tuple(off)
+
+
+def _gather(found: Found, _program: str) -> Found:
+    """Turn a speculative config into its number of tokens, and drop what vLLM does not look at."""
+    answers = {name: text for name, text in found.answers.items() if not name.startswith(_SPECULATIVE)}
+    speculative = {name: str(text) for name, text in found.answers.items() if name not in answers}
+    tokens = speculative.get(_SPECULATIVE_TOKENS)
+    if tokens is not None:
+        answers["settings.num_speculative_tokens"] = str(whole("num_speculative_tokens", tokens))
+    drafts = () if not speculative else _drafts(speculative)
+    notes: tuple[str, ...] = ()
+    if "kv_memory" in answers and answers.pop("utilization", None) is not None:
+        # config/cache.py, kv_cache_memory_bytes.
+        notes = ("with --kv-cache-memory-bytes vLLM ignores --gpu-memory-utilization",)
+    return Found(answers=answers, unmodelled=drafts, notes=notes)
+
+
+def _drafts(speculative: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a plan leaves out of speculative decoding."""
+    by_model = speculative.get(f"{_SPECULATIVE}.model", "a draft model")
+    method = speculative.get(f"{_SPECULATIVE}.method", by_model)
+    return () if method in _WITHOUT_DRAFT else (f"speculative decoding ({shown(method)}): {_DRAFT}",)
+
+
+def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """Undo `_gather`."""
+    setting = "settings.num_speculative_tokens"
+    return {_SPECULATIVE_TOKENS if name == setting else name: answer for name, answer in answers.items()}
+
+
+VLLM = Dialect(
+    engine="vllm",
+    rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
+    head=lambda model: ["vllm", "serve", model],
+    abbreviates=True,
+    negate=_negate,
+    gather=_gather,
+    spread=_spread,
+)

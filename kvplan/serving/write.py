@@ -1,0 +1,70 @@
+"""The command that starts an engine with the options of a plan."""
+
+import shlex
+
+from kvplan.errors import OptionsError
+from kvplan.serving.read import DIALECTS
+from kvplan.serving.served import Answer, Asked, flat
+from kvplan.serving.table import Asks, Dialect, Switch
+
+_DEGREES = ("tp", "pp", "dp", "dcp")
+_FLAGS = {"true": "true", "on": "true", "1": "true", "false": "false", "off": "false", "0": "false"}
+NO_SERVER = ("exact", "transformers")
+
+
+def write_command(engine: str, model: str, asked: Asked) -> str | None:
+    """
+    Return the shell command of *engine* (a version after `@` is left off) for what a plan *asked*.
+
+    `read_command` reads the same out of it again, `batch` apart: it is a load, and no option but
+    llama.cpp's slots, where `max_num_seqs` does not say them. Give what differs from the engine's own
+    choice; all of it is written. None for engines without a server. Raises OptionsError for what the
+    engine has no option for.
+    """
+    name = engine.partition("@")[0]
+    if name in NO_SERVER:
+        return None
+    if name not in DIALECTS:
+        raise OptionsError(f"kvplan writes no command for {name}: it knows {', '.join(DIALECTS)}")
+    if not model or model.startswith("-"):
+        raise OptionsError(f"{model!r} is not the name of a model")
+    dialect = DIALECTS[name]
+    variables, options = _written(dialect, dialect.spread(flat(asked)))
+    words = [*dialect.head(model), *options]
+    return " ".join([*variables, *(shlex.quote(word) for word in words)])
+
+
+def _written(dialect: Dialect, answers: dict[str, Answer]) -> tuple[list[str], list[str]]:
+    """Return the environment variables and the words for *answers*, in the table's order."""
+    answers = {name: answer for name, answer in answers.items() if name != "batch"}
+    variables: list[str] = []
+    words: list[str] = []
+    for row in dialect.rows:
+        if not isinstance(row, (Asks, Switch)) or row.keyword not in answers:
+            continue
+        answer = answers.pop(row.keyword)
+        name = row.names[0]
+        if isinstance(row, Switch):
+            words += _flag(row, answer)
+        elif name.startswith("-"):
+            words += [_spelt(name, dialect), row.value.write(answer)]
+        else:
+            variables.append(f"{name}={shlex.quote(row.value.write(answer))}")
+    answers = {name: answer for name, answer in answers.items() if answer != 1 or name not in _DEGREES}
+    if answers:
+        raise OptionsError(f"{dialect.engine}'s command has no option for {', '.join(sorted(answers))}")
+    return variables, words
+
+
+def _spelt(name: str, dialect: Dialect) -> str:
+    return f"--{name[2:].replace('-', '_')}" if dialect.underscores else name
+
+
+def _flag(row: Switch, answer: Answer) -> list[str]:
+    """Return the name that turns *row* to *answer*; none for what the engine does and has no name for."""
+    meant = _FLAGS.get(answer.lower(), answer) if isinstance(answer, str) else answer
+    if meant == row.on:
+        return [row.names[0]]
+    if meant == row.off:
+        return list(row.against[:1])
+    raise OptionsError(f"{row.keyword}={answer} is neither true nor false")

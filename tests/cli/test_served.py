@@ -1,0 +1,87 @@
+"""`kvplan fit -- COMMAND`: a serving command is understood, completed and written."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.program import Cli
+
+ISSUE = (
+    "vllm serve meta-llama/Llama-3.1-70B-Instruct --tensor-parallel-size 4 --max-model-len 32768 "
+    "--kv-cache-dtype fp8"
+)
+
+
+def fitted(kvplan: Cli, command: str) -> dict[str, Any]:
+    done = kvplan(f"fit {command}")
+    assert done.err == "" or done.status == 1
+    answer: dict[str, Any] = json.loads(done.out)
+    return answer
+
+
+def test_a_command_means_the_options_that_it_names(kvplan: Cli) -> None:
+    """Llama 3.1 70B keeps 80 layers x 8 groups x 2 x 128 x 1 byte, a quarter on each of 4 GPUs."""
+    served = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE}")
+    options = "--engine vllm --tp 4 --context 32k --kv-dtype fp8"
+    asked = fitted(kvplan, f"llama-3.1-70b --gpu h100-80gb {options} --json")
+    assert served["bytes_per_token"] == 80 * 8 * 2 * 128 // 4
+    assert served.pop("ignored") == []
+    assert served.pop("command") == ISSUE
+    assert asked.pop("command").startswith("vllm serve meta-llama/Llama-3.1-70B ")
+    assert served == asked
+
+
+def test_the_command_of_a_plan_means_the_same_plan(kvplan: Cli) -> None:
+    first = fitted(kvplan, "gemma-3-27b --gpu h100-80gb --engine vllm -c 32k --utilization 0.95 --json")
+    second = fitted(kvplan, f"--gpu h100-80gb --json -- {first['command']}")
+    del second["ignored"]
+    assert second == first
+
+
+def test_an_older_engine_may_serve_it(kvplan: Cli) -> None:
+    answer = fitted(kvplan, f"--gpu h100-80gb --engine vllm@0.19 --json -- {ISSUE}")
+    assert answer["engine"] == "vllm@0.19"
+
+
+def test_what_no_plan_counts_is_a_warning_and_the_rest_is_listed(kvplan: Cli) -> None:
+    answer = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE} --enable-lora --port 8000")
+    assert any("left out of the plan: --enable-lora" in warning for warning in answer["warnings"])
+    assert [option.startswith("--port 8000") for option in answer["ignored"]] == [True]
+
+
+def test_the_report_shows_the_command_and_what_was_ignored(kvplan: Cli) -> None:
+    out = kvplan(f"fit --gpu h100-80gb -- {ISSUE} --port 8000").out
+    assert f"\nServe    {ISSUE}\n" in out
+    assert "\nIgnored  --port 8000" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "problem"),
+    [
+        ("--tp 8", ISSUE, "--tp says 8, and the command 4: keep one of them"),
+        ("--engine sglang", ISSUE, "--engine says sglang, and the command vllm: keep one of them"),
+        ("--kv-dtype bf16", ISSUE, "--kv-dtype says bf16, and the command fp8: keep one of them"),
+        ("", "vllm serve", "the command names no model"),
+        ("", "vllm serve a/b --max-model-len", "--max-model-len"),
+        ("", f"{ISSUE} --max-model-len 8192", "contradict each other"),
+        ("", "python train.py", "train.py"),
+    ],
+)
+def test_a_command_that_cannot_be_meant_is_refused(
+    kvplan: Cli, options: str, command: str, problem: str
+) -> None:
+    done = kvplan(f"fit --gpu h100-80gb {options} -- {command}")
+    assert done.status == 2
+    assert done.out == ""
+    assert problem in done.err
+    assert 1 <= len(done.err.splitlines()) <= 2
+
+
+def test_llama_server_shares_its_context_among_slots(kvplan: Cli) -> None:
+    """64k over 4 slots are 16384 tokens each, in q8_0: 34 bytes for 32 values of 65536 per token."""
+    command = "llama-server -hf meta-llama/Llama-3.1-8B-Instruct -c 65536 -np 4 -ctk q8_0 -ctv q8_0 -fa on"
+    answer = fitted(kvplan, f"--gpu rtx-4090-24gb --json -- {command}")
+    assert (answer["context"], answer["batch"], answer["kv_dtype"]) == (16_384, 4, "q8_0")
+    assert answer["total_bytes"] == 65_536 * 65_536 * 34 // 32
+    assert answer["command"] == command

@@ -1,0 +1,43 @@
+"""What a user may ask of SGLang's cache."""
+
+from typing import Any
+
+import pytest
+
+from kvplan.engines.sglang.options import SETTINGS
+from kvplan.errors import OptionsError
+from tests.engines.sglang.planning import pools_of
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"settings": {"swa_full_tokens_ratio": "1.5"}}, "swa_full_tokens_ratio=1.5 is above 1"),
+        ({"settings": {"mamba_ssm_dtype": "int8"}}, "is not one of float32, bfloat16, float16"),
+        ({"settings": {"kv_unified": "true"}}, "sglang has no setting 'kv_unified'"),
+        ({"block_size": 0}, "page_size=0 is not at least 1"),
+        ({"max_num_batched_tokens": 0}, "chunked_prefill_size=0 is not at least 1"),
+        ({"max_num_seqs": 0}, "max_running_requests=0 is not at least 1"),
+    ],
+)
+def test_what_is_refused(choice: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        pools_of("gpt-oss-20b", **choice)
+
+
+def test_the_ratio_of_states_may_exceed_1() -> None:
+    """States get 3 of 4 parts: 6 slots of 4 / 3."""
+    pools = pools_of("qwen3-next-80b-a3b", settings={"mamba_full_memory_ratio": "3"})
+    assert pools.reserved_bytes(rank=0, context=1, batch=1) == 8 * 77_266_944
+
+
+def test_the_settings_have_sglangs_names() -> None:
+    assert {setting.name for setting in SETTINGS} == {
+        "swa_full_tokens_ratio",
+        "disable_hybrid_swa_memory",
+        "mamba_full_memory_ratio",
+        "max_mamba_cache_size",
+        "mamba_ssm_dtype",
+        "mamba_radix_cache_strategy",
+        "max_total_tokens",
+    }

@@ -1,0 +1,129 @@
+"""What engines need beside weights and cache, against what was printed and by hand."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from kvplan.engines.base import Estimate, Workload
+from kvplan.engines.overheads import (
+    activation_peak,
+    at_once,
+    compute_buffers,
+    vllm_start_up,
+)
+from kvplan.engines.vllm.versions import find_rules
+from kvplan.units import GIB, MIB
+
+H100 = Workload(
+    gpu="h100-80gb",
+    gpu_bytes=79 * GIB,
+    hidden=4096,
+    vocab=128_256,
+    element_bytes=2,
+    rotations_bytes=0,
+    layers=32,
+    tp=1,
+    pp=1,
+    batched_tokens=None,
+    sequences=None,
+)
+
+PRINTED = [
+    # (hidden, vocabulary, bytes of the dtype, release) and what vLLM printed for its activation peak on H100:
+    # github.com/llm-d-incubation/llm-d-planner/pull/205 and github.com/llm-d/llm-d-benchmark/pull/732.
+    ("Llama-3.1-8B", 4096, 128_256, 2, "0.19", "1.89"),
+    ("Llama-3.1-8B in float32", 4096, 128_256, 4, "0.19", "2.21"),
+    ("Qwen2.5-7B", 3584, 152_064, 2, "0.19", "2.21"),
+    ("Qwen2.5-72B", 8192, 152_064, 2, "0.19", "2.29"),
+    ("Qwen3-14B", 5120, 151_936, 2, "0.15", "5.64"),
+    ("Qwen3-14B", 5120, 151_936, 2, "0.16", "5.64"),
+    ("Qwen3-14B", 5120, 151_936, 2, "0.17", "2.23"),
+    ("Qwen3-0.6B", 1024, 151_936, 2, "0.15", "5.56"),
+    ("gpt-oss-120b", 2880, 201_088, 2, "0.15", "7.38"),
+    ("phi-4", 5120, 100_352, 2, "0.19", "1.52"),
+    ("gemma-7b", 3072, 256_000, 2, "0.19", "3.63"),
+    ("gemma-2-27b", 4608, 256_000, 2, "0.19", "3.66"),
+]
+
+
+@pytest.mark.parametrize(("model", "hidden", "vocab", "element", "release", "printed"), PRINTED)
+def test_the_activation_peak_is_what_vllm_printed(  # noqa: PLR0913, PLR0917 - a line of its log
+    model: str, hidden: int, vocab: int, element: int, release: str, printed: str
+) -> None:
+    """Within 1 % for dense text models: experts and images take workspaces of their own."""
+    workload = replace(H100, hidden=hidden, element_bytes=element)
+    peak = activation_peak(workload, vocab=vocab, sampler=find_rules(release).sampler)
+    assert abs(peak / GIB / float(printed) - 1) < 0.01, model
+
+
+def test_the_peak_by_hand() -> None:
+    """
+    (12 + 2) x 1024 logits and 4 x 132 rows of 128256; 8192 + 2 x 1024 states of 4096 x 2; 32 MiB.
+
+    1906397184 + 83886080 + 33554432.
+    """
+    assert activation_peak(H100, vocab=128_256) == 2_023_837_696
+
+
+def test_a_stage_between_others_also_receives_and_sends() -> None:
+    """Two more times 8192 x 4096 x 2."""
+    staged = activation_peak(replace(H100, pp=2), vocab=128_256)
+    assert staged - activation_peak(H100, vocab=128_256) == 2 * 8192 * 4096 * 2
+
+
+@pytest.mark.parametrize(
+    ("gpu", "size", "expected"),
+    [
+        ("h100-80gb", 79 * GIB, (8192, 1024)),
+        ("a100-80gb", 79 * GIB, (2048, 256)),
+        ("l4-24gb", 22 * GIB, (2048, 256)),
+        ("h200-141gb", 139 * GIB, (8192, 1024)),
+    ],
+)
+def test_what_runs_at_once_is_vllms_default_for_the_card(
+    gpu: str, size: int, expected: tuple[int, int]
+) -> None:
+    assert at_once(replace(H100, gpu=gpu, gpu_bytes=size)) == expected
+    asked = replace(H100, gpu=gpu, gpu_bytes=size, batched_tokens=512, sequences=8)
+    assert at_once(asked) == (512, 8)
+
+
+def test_what_is_outside_torch_depends_on_the_spread() -> None:
+    """0.25, 2.07 and 0.07 GiB; graphs are 0.34 GiB and 0.018 for each of 32 layers."""
+    sizes = [
+        vllm_start_up(replace(H100, tp=tp, pp=pp), counts_graphs=False) for tp, pp in ((1, 1), (2, 1), (1, 2))
+    ]
+    assert [each.overhead_bytes for each in sizes] == [25 * GIB // 100, 207 * GIB // 100, 7 * GIB // 100]
+    graphs = vllm_start_up(H100).overhead_bytes - sizes[0].overhead_bytes
+    assert graphs == 34 * GIB // 100 + 32 * (18 * GIB // 1000)
+
+
+def test_an_unknown_vocabulary_widens_the_range() -> None:
+    known, unknown = vllm_start_up(H100), vllm_start_up(replace(H100, vocab=None, hidden=None))
+    assert unknown.low_bytes < known.low_bytes < known.high_bytes < unknown.high_bytes
+    assert "does not tell the vocabulary" in unknown.evidence
+    assert "does not tell" not in known.evidence
+
+
+@pytest.mark.parametrize("needs", [vllm_start_up, compute_buffers])
+@pytest.mark.parametrize("tp", [1, 8])
+def test_the_estimate_lies_in_its_range(needs: Callable[[Workload], Estimate], tp: int) -> None:
+    estimate = needs(replace(H100, tp=tp))
+    middle = estimate.activation_bytes + estimate.overhead_bytes
+    assert 0 <= estimate.low_bytes <= middle <= estimate.high_bytes
+
+
+def test_llamacpp_takes_what_its_breakdowns_print() -> None:
+    """548 MiB of compute buffer and 456 MiB unaccounted for: the second card of pull request 15860."""
+    estimate = compute_buffers(H100)
+    assert (estimate.activation_bytes, estimate.overhead_bytes) == (548 * MIB, 456 * MIB)
+
+
+def test_the_table_of_rotations_is_whole_on_every_rank() -> None:
+    """Llama 4 Scout: 10485760 tokens x 128 x 2 bytes are 2.5 GiB, on each of 4 GPUs."""
+    scout = replace(H100, tp=4, rotations_bytes=10_485_760 * 128 * 2)
+    more = (
+        vllm_start_up(scout).overhead_bytes - vllm_start_up(replace(scout, rotations_bytes=0)).overhead_bytes
+    )
+    assert more == 5 * GIB // 2

@@ -1,0 +1,26 @@
+"""Catalogue models as TensorRT-LLM arranges them."""
+
+from typing import Any
+
+from kvplan.engines.base import Arrangement, EngineOptions
+from kvplan.engines.trtllm.engine import Blocks, trtllm
+from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.size import as_spec
+
+
+def arranged(model: str, *, kv_dtype: str | None = None, pp: int = 1, **options: Any) -> Arrangement:
+    """Return the arrangement of a catalogue model; *options* are those of EngineOptions."""
+    stages = deploy(as_spec(model), Choice(kv_dtype=kv_dtype, pp=pp)).stages
+    return trtllm(None).arrange(stages, EngineOptions(**options))
+
+
+def blocks_of(model: str, **options: Any) -> Blocks:
+    """Return the arrangement of a model that caches something."""
+    arrangement = arranged(model, **options)
+    assert isinstance(arrangement, Blocks)
+    return arrangement
+
+
+def lines_of(blocks: Blocks, *, context: int, batch: int = 1) -> dict[str, int]:
+    """Return the lines of rank 0 by name."""
+    return {line.name: line.size_bytes for line in blocks.lines(rank=0, context=context, batch=batch)}

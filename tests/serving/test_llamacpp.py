@@ -1,0 +1,172 @@
+"""Each of llama.cpp's options of memory, by hand: common/arg.cpp and tools/server/server.cpp at 0c1e57098."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from kvplan.errors import OptionsError
+from kvplan.serving import Served, read_command, write_command
+from kvplan.serving.llamacpp import LLAMACPP
+from kvplan.serving.table import Asks, Refused, Switch
+
+SLOT = {"batch": 1, "max_num_seqs": 1}
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("-c 8192", {"context": 8192}),
+    ("--ctx-size 8192", {"context": 8192}),
+    ("-c 0", {}),
+    ("-np 1", {}),
+    ("--parallel 4", {"batch": 4, "max_num_seqs": 4}),
+    ("--kv-unified", {"settings": {"kv_unified": "true"}}),
+    ("-kvu", {"settings": {"kv_unified": "true"}}),
+    ("--no-kv-unified", {"settings": {"kv_unified": "false"}}),
+    ("-no-kvu", {"settings": {"kv_unified": "false"}}),
+    ("--kv-unified-per-slot 4096", {"context": 4096}),
+    ("-b 2048", {}),
+    ("-b 600", {}),
+    ("--batch-size 256", {"max_num_batched_tokens": 256}),
+    ("-ub 1024", {"max_num_batched_tokens": 1024}),
+    ("--ubatch-size 4096", {"max_num_batched_tokens": 2048}),
+    ("-ub 0", {"max_num_batched_tokens": 2048}),
+    ("-ctk q8_0", {"kv_dtype": "q8_0,value=fp16"}),
+    ("--cache-type-k f16", {"kv_dtype": "fp16"}),
+    ("-ctv q4_0", {"kv_dtype": "fp16,value=q4_0"}),
+    ("--cache-type-v bf16", {"kv_dtype": "fp16,value=bf16"}),
+    ("-fa off", {"settings": {"flash_attn": "false"}}),
+    ("--flash-attn on", {"settings": {"flash_attn": "true"}}),
+    ("--swa-full", {"settings": {"swa_full": "true"}}),
+    ("-ts 1,1", {"pp": 2}),
+    ("--tensor-split 3/3/3/0", {"pp": 3}),
+    ("-dev CUDA0,CUDA1", {"pp": 2}),
+    ("--device CUDA0", {}),
+    ("-ngl 99", {}),
+    ("--gpu-layers all", {}),
+    ("--n-gpu-layers auto", {}),
+    ("-sm layer", {}),
+    ("--split-mode none", {}),
+]
+REFUSED = (
+    "--no-kv-offload",
+    "-nkvo",
+    "-dr ai/smollm2",
+    "--docker-repo ai/smollm2",
+    "--models-dir models",
+    "--models-preset models.ini",
+)
+
+
+def read(options: str, program: str = "llama-cli") -> Served:
+    """Read *program* with a model and *options*."""
+    return read_command([*shlex.split(program), "-m", "m.gguf", *shlex.split(options)])
+
+
+@pytest.mark.parametrize(("options", "asked"), ASKED)
+def test_an_option_asks_for_one_thing(options: str, asked: dict[str, Any]) -> None:
+    served = read(options)
+    assert served.asked == {**SLOT, **asked}
+    assert (served.unmodelled, served.unknown) == ((), ())
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_an_option_that_would_make_the_plan_wrong_is_refused(options: str) -> None:
+    with pytest.raises(OptionsError, match=options.split(maxsplit=1)[0]):
+        read(options)
+
+
+def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
+    tested = {options.split()[0] for options in (*(options for options, _ in ASKED), *REFUSED)}
+    tabled = {
+        name
+        for row in LLAMACPP.rows
+        if isinstance(row, (Asks, Switch, Refused))
+        for name in (*row.names, *(row.against if isinstance(row, Switch) else ()))
+    }
+    assert tabled - tested == {"CUDA_VISIBLE_DEVICES"}
+
+
+def test_the_context_is_that_of_all_slots() -> None:
+    """32768 / 4 = 8192 tokens in each of 4 slots, unified or not."""
+    served = read("-c 32768 -np 4")
+    assert served.asked == {"batch": 4, "max_num_seqs": 4, "context": 8192}
+    assert served.notes == ("-c 32768: 4 slots have it, 8192 tokens each",)
+    unified = read("-c 32768 -np 4 -kvu")
+    assert unified.asked == {**served.asked, "settings": {"kv_unified": "true"}}
+    assert unified.notes == ("-c 32768: 4 slots share it, 8192 tokens each",)
+
+
+def test_llama_server_takes_four_slots_over_one_cache_by_itself() -> None:
+    served = read("-c 8192", "llama-server")
+    assert served.asked == {
+        "batch": 4,
+        "max_num_seqs": 4,
+        "context": 2048,
+        "settings": {"kv_unified": "true"},
+    }
+    assert read("-c 8192 -np -1", "llama-server").asked == served.asked
+
+
+def test_a_context_left_open_may_be_lowered() -> None:
+    assert read("").notes == ("without -c, llama.cpp may lower the context to what fits",)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("-ngl 35", "-ngl 35: all layers are counted on the GPUs"),
+        ("-ts 3,1", "-ts 3,1: layers are counted as split evenly"),
+        ("-ot exps=CPU", "-ot exps=CPU: all weights are counted on the GPUs"),
+        ("-cmoe", "-cmoe: all weights are counted on the GPUs"),
+        ("-md draft.gguf", "-md draft.gguf: the weights and the cache of the draft are not counted"),
+        ("--mmproj p.gguf", "--mmproj p.gguf: the projector of images and audio is not counted so"),
+        ("--control-vector-layer-range 4 8", "--control-vector-layer-range 4 8: adapters are not counted"),
+    ],
+)
+def test_what_no_plan_counts_is_said(options: str, text: str) -> None:
+    assert read(options).unmodelled == (text,)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["-sm row", "-sm tensor", "-ngl 0", "-dev none", "-c 3 -np 4", "-ts 0,0", "-ts a,b", "-ctk q8_1", "word"],
+)
+def test_what_makes_no_plan_is_refused(options: str) -> None:
+    with pytest.raises(OptionsError):
+        read(options)
+
+
+def test_visible_gpus_share_the_layers() -> None:
+    assert read("", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == {**SLOT, "pp": 2}
+    assert read("-sm none", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == SLOT
+    assert read("-dev CUDA0", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == SLOT
+
+
+def test_options_from_the_environment_are_refused() -> None:
+    with pytest.raises(OptionsError, match="LLAMA_ARG_CTX_SIZE sets an option from the environment"):
+        read("", "LLAMA_ARG_CTX_SIZE=8192 llama-server")
+
+
+def test_a_value_may_begin_with_a_dash() -> None:
+    served = read("-p '- list\n- more' --grammar -1")
+    assert served.ignored == ("-p - list\n- more", "--grammar -1")
+
+
+@pytest.mark.parametrize(
+    ("model", "option"),
+    [("m.gguf", "-m m.gguf"), ("org/m-GGUF:Q4_K_M", "-hf org/m-GGUF:Q4_K_M"), ("https://h/m.gguf", "-mu")],
+)
+def test_the_model_is_written_by_where_it_is(model: str, option: str) -> None:
+    line = write_command("llamacpp", model, {"max_num_seqs": 1})
+    assert line is not None
+    assert line.startswith(f"llama-server {option}")
+    assert read_command(shlex.split(line)).model == model
+
+
+def test_an_option_of_two_values_takes_no_option() -> None:
+    served = read("--control-vector-layer-range 4 8 -c 64")
+    assert served.asked == {**SLOT, "context": 64}
+
+
+def test_the_slots_of_a_batch_are_written() -> None:
+    assert write_command("llamacpp", "m.gguf", {"batch": 4, "context": 8192}) == (
+        "llama-server -m m.gguf -c 32768 -np 4"
+    )

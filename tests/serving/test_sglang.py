@@ -1,0 +1,126 @@
+"""Each of SGLang's options of memory, by hand: srt/arg_groups/fields/*.py of 0.5.23."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from kvplan.errors import OptionsError
+from kvplan.serving import Served, read_command
+from kvplan.serving.sglang import SGLANG
+from kvplan.serving.table import Asks, Refused, Switch
+
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("--tp-size 8", {"tp": 8}),
+    ("--tensor-parallel-size 8", {"tp": 8}),
+    ("--tp 8", {"tp": 8}),
+    ("--pp-size 2", {"pp": 2}),
+    ("--pipeline-parallel-size 2", {"pp": 2}),
+    ("--dp-size 2", {"dp": 2}),
+    ("--data-parallel-size 2", {"dp": 2}),
+    ("--dp 2", {"dp": 2}),
+    ("--dcp-size 2", {"dcp": 2}),
+    ("--decode-context-parallel-size 2", {"dcp": 2}),
+    ("--context-length 32768", {"context": 32768}),
+    ("--context-length 32k", {"context": 32_000}),
+    ("--context-length 32.3k", {"context": 32_300}),
+    ("--context-length 32Ki", {"context": 32_768}),
+    ("--context-length 1M", {"context": 1_000_000}),
+    ("--chunked-prefill-size 4096", {"max_num_batched_tokens": 4096}),
+    ("--max-running-requests 64", {"max_num_seqs": 64}),
+    ("--dtype float16", {"dtype": "fp16"}),
+    ("--page-size 64", {"block_size": 64}),
+    ("--mem-fraction-static 0.88", {"utilization": "0.88"}),
+    ("--mem-frac 0.95", {"utilization": "0.95"}),
+    ("--kv-cache-dtype fp8_e4m3", {"kv_dtype": "fp8_e4m3"}),
+    ("--kv-cache-dtype bfloat16", {"kv_dtype": "bfloat16"}),
+    ("--max-total-tokens 100k", {"settings": {"max_total_tokens": "100000"}}),
+    ("--swa-full-tokens-ratio 0.10", {"settings": {"swa_full_tokens_ratio": "0.1"}}),
+    ("--mamba-full-memory-ratio 1.5", {"settings": {"mamba_full_memory_ratio": "1.5"}}),
+    ("--max-mamba-cache-size 40", {"settings": {"max_mamba_cache_size": "40"}}),
+    ("--mamba-ssm-dtype bfloat16", {"settings": {"mamba_ssm_dtype": "bfloat16"}}),
+    ("--mamba-radix-cache-strategy no_buffer", {"settings": {"mamba_radix_cache_strategy": "no_buffer"}}),
+    ("--disable-radix-cache", {"prefix_caching": False}),
+    ("--disable-hybrid-swa-memory", {"settings": {"disable_hybrid_swa_memory": "true"}}),
+]
+VARIABLES: list[tuple[str, dict[str, Any]]] = [
+    ("SGLANG_PP_LAYER_PARTITION=10,22", {"pp_layers": (10, 22)}),
+    ("SGLANG_MAMBA_SSM_DTYPE=bfloat16", {"settings": {"mamba_ssm_dtype": "bfloat16"}}),
+]
+REFUSED = (
+    "--config serve.yaml",
+    "--enable-dp-attention",
+    "--attn-dp-size 2",
+    "--attention-data-parallel-size 2",
+    "--attn-cp-size 2",
+    "--attention-context-parallel-size 2",
+    "--enable-kv-cache-sharding",
+    "--enable-dsa-cache-layer-split",
+    "--prefill-only-disable-kv-cache",
+)
+
+
+def read(options: str) -> Served:
+    """Read `sglang serve m` with *options*."""
+    return read_command(["sglang", "serve", "m", *shlex.split(options)])
+
+
+@pytest.mark.parametrize(("options", "asked"), ASKED)
+def test_an_option_asks_for_one_thing(options: str, asked: dict[str, Any]) -> None:
+    served = read(options)
+    assert served.asked == asked
+    assert (served.unmodelled, served.ignored, served.unknown) == ((), (), ())
+
+
+@pytest.mark.parametrize(("variable", "asked"), VARIABLES)
+def test_a_variable_asks_for_one_thing(variable: str, asked: dict[str, Any]) -> None:
+    assert read_command([variable, "sglang", "serve", "m"]).asked == asked
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_an_option_that_would_make_the_plan_wrong_is_refused(options: str) -> None:
+    with pytest.raises(OptionsError, match=options.split(maxsplit=1)[0]):
+        read(options)
+
+
+def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
+    lines = (*(line for line, _ in ASKED), *REFUSED, *(line for line, _ in VARIABLES))
+    tested = {line.split()[0].partition("=")[0] for line in lines}
+    tabled = {name for row in SGLANG.rows if isinstance(row, (Asks, Switch, Refused)) for name in row.names}
+    assert tabled <= tested
+
+
+def test_one_attention_group_is_the_usual_case() -> None:
+    assert read("--attn-dp-size 1 --attn-cp-size 1").ignored == ("--attn-dp-size 1", "--attn-cp-size 1")
+
+
+def test_a_prefill_that_is_not_chunked_is_left_out() -> None:
+    served = read("--chunked-prefill-size -1")
+    assert served.asked == {}
+    assert served.unmodelled[0].startswith("--chunked-prefill-size -1: whole prompts")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--speculative-algorithm EAGLE3",
+        "--disable-cuda-graph",
+        "--enable-lora",
+        "--lora-paths a=b c=d",
+        "--quantization fp8",
+        "--cpu-offload-gb 4",
+        "--disaggregation-mode prefill",
+        "--attention-backend flashinfer",
+        "--enable-hierarchical-cache",
+        "--json-model-override-args '{\"a\": 1}'",
+    ],
+)
+def test_what_no_plan_counts_is_said(options: str) -> None:
+    served = read(options)
+    assert served.asked == {}
+    assert [text.startswith(f"{' '.join(shlex.split(options))}: ") for text in served.unmodelled] == [True]
+
+
+def test_a_format_that_kvplan_cannot_lay_out_is_refused() -> None:
+    with pytest.raises(OptionsError, match="'fp4_mx_block16': kvplan has no layout for it"):
+        read("--kv-cache-dtype fp4_mx_block16")

@@ -1,0 +1,176 @@
+"""Each of vLLM's options of memory, by hand: vllm/engine/arg_utils.py and config/cache.py of 0.33.0."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from kvplan.errors import OptionsError
+from kvplan.serving import Served, read_command
+from kvplan.serving.table import Asks, Keys, Refused, Switch
+from kvplan.serving.vllm import VLLM
+
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("--tensor-parallel-size 4", {"tp": 4}),
+    ("-tp 4", {"tp": 4}),
+    ("-tp=4", {"tp": 4}),
+    ("--pipeline-parallel-size 2", {"pp": 2}),
+    ("-pp 2", {"pp": 2}),
+    ("--data-parallel-size 8", {"dp": 8}),
+    ("-dp 8", {"dp": 8}),
+    ("--decode-context-parallel-size 2", {"dcp": 2}),
+    ("-dcp 2", {"dcp": 2}),
+    ("--max-model-len 32768", {"context": 32768}),
+    ("--max-model-len=32k", {"context": 32_000}),
+    ("--max_model_len 32K", {"context": 32_768}),
+    ("--max-model-len 25.6k", {"context": 25_600}),
+    ("--max-model-len 32.3k", {"context": 32_299}),
+    ("--max-model-len 1m", {"context": 1_000_000}),
+    ("--max-model-len 1M", {"context": 1_048_576}),
+    ("--max-num-batched-tokens 8k", {"max_num_batched_tokens": 8000}),
+    ("--max-num-seqs 256", {"max_num_seqs": 256}),
+    ("--dtype bfloat16", {"dtype": "bf16"}),
+    ("--dtype half", {"dtype": "fp16"}),
+    ("--dtype float", {"dtype": "fp32"}),
+    ("--block-size 32", {"block_size": 32}),
+    ("--gpu-memory-utilization .95", {"utilization": "0.95"}),
+    ("--gpu-memory-utilization 1.0", {"utilization": "1"}),
+    ("--device-memory-utilization 0.50", {"utilization": "0.5"}),
+    ("--kv-cache-memory-bytes 8G", {"kv_memory": 8 * 2**30}),
+    ("--kv-cache-memory-bytes 8589934592", {"kv_memory": 8_589_934_592}),
+    ("--kv-cache-dtype fp8_e5m2", {"kv_dtype": "fp8_e5m2"}),
+    ("--kv-cache-dtype nvfp4_4over6", {"kv_dtype": "nvfp4"}),
+    ("--kv-cache-dtype int8_per_token_head", {"kv_dtype": "int8_per_token_head"}),
+    ("--num-gpu-blocks-override 512", {"settings": {"num_gpu_blocks_override": "512"}}),
+    ("--mamba-cache-dtype float16", {"settings": {"mamba_cache_dtype": "float16"}}),
+    ("--mamba-ssm-cache-dtype float32", {"settings": {"mamba_ssm_cache_dtype": "float32"}}),
+    ("--mamba-cache-mode align", {"settings": {"mamba_cache_mode": "align"}}),
+    ("--speculative-config.num_speculative_tokens 3", {"settings": {"num_speculative_tokens": "3"}}),
+    ("--spec-tokens 3", {"settings": {"num_speculative_tokens": "3"}}),
+    ("--num-speculative-tokens 3", {"settings": {"num_speculative_tokens": "3"}}),
+    ("--spec-method ngram", {}),
+    ("--spec-model some/draft", {}),
+    ("--speculative-model some/draft", {}),
+    (
+        '--speculative-config \'{"method": "mtp", "num_speculative_tokens": 2}\'',
+        {"settings": {"num_speculative_tokens": "2"}},
+    ),
+    ('-sc \'{"num_speculative_tokens": 2, "model": null}\'', {"settings": {"num_speculative_tokens": "2"}}),
+    ("--enable-prefix-caching", {"prefix_caching": True}),
+    ("--no-enable-prefix-caching", {"prefix_caching": False}),
+    ("--disable-prefix-caching", {"prefix_caching": False}),
+    ("--disable-hybrid-kv-cache-manager", {"settings": {"hybrid_manager": "false"}}),
+    ("--no-disable-hybrid-kv-cache-manager", {"settings": {"hybrid_manager": "true"}}),
+    ("--enable-hybrid-kv-cache-manager", {"settings": {"hybrid_manager": "true"}}),
+    ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
+    ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
+]
+REFUSED = ("--config serve.yaml", "--kv-cache-dtype-skip-layers 0 1")
+
+
+def read(options: str) -> Served:
+    """Read `vllm serve m` with *options*."""
+    return read_command(["vllm", "serve", "m", *shlex.split(options)])
+
+
+@pytest.mark.parametrize(("options", "asked"), ASKED)
+def test_an_option_asks_for_one_thing(options: str, asked: dict[str, Any]) -> None:
+    served = read(options)
+    assert served.asked == asked
+    assert (served.model, served.ignored, served.unknown) == ("m", (), ())
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_an_option_that_would_make_the_plan_wrong_is_refused(options: str) -> None:
+    with pytest.raises(OptionsError, match=options.split(maxsplit=1)[0]):
+        read(options)
+
+
+def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
+    tested = {
+        shlex.split(options)[0].partition("=")[0].replace("max_model_len", "max-model-len")
+        for options in (*(options for options, _ in ASKED), *REFUSED)
+    }
+    tabled = {
+        name
+        for row in VLLM.rows
+        if isinstance(row, (Asks, Keys, Switch, Refused))
+        for name in (*row.names, *(row.against if isinstance(row, Switch) else ()))
+    }
+    assert tabled - tested == {"VLLM_PP_LAYER_PARTITION"}
+
+
+def test_layers_of_stages_come_from_the_environment() -> None:
+    served = read_command(shlex.split("VLLM_PP_LAYER_PARTITION=10,11,11 vllm serve m -pp 3"))
+    assert served.asked == {"pp": 3, "pp_layers": (10, 11, 11)}
+
+
+@pytest.mark.parametrize("text", ["auto", "-1", "AUTO"])
+def test_a_context_that_vllm_fits_by_itself_is_not_in_the_plan(text: str) -> None:
+    served = read(f"--max-model-len {text}")
+    assert served.asked == {}
+    assert served.unmodelled[0].startswith(f"--max-model-len {text}: vLLM takes the longest")
+
+
+@pytest.mark.parametrize("option", ["--kv-cache-dtype", "--dtype", "--mamba-cache-dtype"])
+def test_vllms_own_choice_is_no_choice(option: str) -> None:
+    served = read(f"{option} auto")
+    assert (served.asked, served.ignored) == ({}, (f"{option} auto",))
+
+
+def test_a_memory_for_the_cache_replaces_the_utilization() -> None:
+    served = read("--kv-cache-memory-bytes 1024 --gpu-memory-utilization 0.5")
+    assert served.asked == {"kv_memory": 1024}
+    assert served.notes == ("with --kv-cache-memory-bytes vLLM ignores --gpu-memory-utilization",)
+
+
+@pytest.mark.parametrize(
+    ("options", "drafts"),
+    [
+        ("--speculative-config.method ngram --speculative-config.num_speculative_tokens 4", []),
+        ("--spec-method mtp", ["'mtp'"]),
+        ("--spec-tokens 2", ["'a draft model'"]),
+        ("--spec-model some/draft", ["'some/draft'"]),
+    ],
+)
+def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list[str]) -> None:
+    expected = [f"speculative decoding ({draft}): " for draft in drafts]
+    found = [text.partition(" the weights")[0] + " " for text in read(options).unmodelled]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        ("--cpu-offload-gb 10", True),
+        ("--cpu-offload-gb 0", False),
+        ("--enable-lora", True),
+        ("--no-enable-lora", False),
+        ("--disable-lora", False),
+        ("--enforce-eager", True),
+        ("--no-enforce-eager", False),
+        ("--quantization fp8", True),
+        ("--load-format dummy", False),
+        ("--load-format bitsandbytes", True),
+        ("--prefill-context-parallel-size 2", True),
+        ('--kv-transfer-config \'{"kv_connector": "LMCacheConnectorV1"}\'', True),
+        ("--compilation-config.cudagraph_mode FULL", True),
+        ("-O3", True),
+        ("-O2", False),
+        ("--no-enable-chunked-prefill", True),
+        ("--enable-chunked-prefill", False),
+        ("--runner pooling", True),
+        ("--enable-expert-parallel", True),
+        ("-ep", True),
+        ("--hf-overrides '{}'", True),
+    ],
+)
+def test_what_no_plan_counts_is_said(options: str, left_out: bool) -> None:  # noqa: FBT001 - a table's column
+    served = read(options)
+    written = " ".join(shlex.split(options))
+    assert served.asked == {}
+    assert served.unknown == ()
+    if left_out:
+        assert [text.startswith(f"{written}: ") for text in served.unmodelled] == [True]
+    else:
+        assert (served.unmodelled, served.ignored) == ((), (written,))
