@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import typer
 
 from kvplan import __version__
-from kvplan.cli import importing, reconciling, served, validating
+from kvplan.cli import importing, reconciling, validating
 from kvplan.cli import options as o
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError, OptionsError, UnitError
@@ -123,20 +123,21 @@ def _fit(
         dcp=dcp,
         settings=o.as_settings(settings),
     )
-    command = served.read_served(model)
-    if command:
-        options = served.joined(options, command)
-    ask = partial(fit, command.model if command else model[0], **options)
-    answer = ask()
-    ignored = []
-    if command:
-        answer, ignored = served.with_warnings(answer, command), served.not_used(command)
+    if len(model) > 1:
+        from kvplan.cli import served
+
+        command = served.read_command(model)
+        ask = partial(fit, command.model, **served.joined(options, command))
+        answer, ignored = served.with_warnings(ask(), command), served.not_used(command)
+    else:
+        ask = partial(fit, model[0], **options)
+        answer, ignored = ask(), None
     if as_json:
-        _print_json(answer.to_dict() | ({"ignored": ignored} if command else {}))
+        _print_json(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
     else:
         from kvplan.report import print_fit
 
-        print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored)
+        print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored or ())
     if not answer.fits:
         raise KvplanError(_shortfall(answer))
 

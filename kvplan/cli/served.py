@@ -1,14 +1,14 @@
 """`kvplan fit -- vllm serve ...`: the options of a serving command beside those of kvplan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kvplan.errors import OptionsError
+from kvplan.planner.results import Fit
+from kvplan.serving import Served, read_command
 
-if TYPE_CHECKING:
-    from kvplan.planner.results import Fit
-    from kvplan.serving import Served
+__all__ = ["joined", "not_used", "read_command", "with_warnings"]
 
 DEFAULTS: Mapping[str, Any] = {
     "batch": 1,
@@ -21,16 +21,7 @@ DEFAULTS: Mapping[str, Any] = {
 """What an option of kvplan is when it is not given; the others are None."""
 
 
-def read_served(words: Sequence[str]) -> "Served | None":
-    """Return what a serving command says, None if *words* are the name of a model alone."""
-    if len(words) == 1:
-        return None
-    from kvplan.serving import read_command
-
-    return read_command(words)
-
-
-def joined(options: Mapping[str, Any], served: "Served") -> dict[str, Any]:
+def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """Return kvplan's *options* and those of a command as one; raise OptionsError where they differ."""
     said: dict[str, Any] = {**served.asked, "engine": served.engine}
     settings = said.pop("settings", {}) | options["settings"]
@@ -44,12 +35,12 @@ def joined(options: Mapping[str, Any], served: "Served") -> dict[str, Any]:
     return {**options, **said, "settings": settings}
 
 
-def with_warnings(answer: "Fit", served: "Served") -> "Fit":
+def with_warnings(answer: Fit, served: Served) -> Fit:
     """Return *answer* with a warning for each option that changes memory and that no plan counts."""
     left_out = tuple(f"left out of the plan: {text}" for text in served.unmodelled)
     return replace(answer, warnings=(*answer.warnings, *served.notes, *left_out))
 
 
-def not_used(served: "Served") -> list[str]:
+def not_used(served: Served) -> list[str]:
     """Return the options that the plan does not use, as they were written."""
     return [*served.ignored, *(f"{option} (not known)" for option in served.unknown)]

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from kvplan.dtypes import Role
-from kvplan.engines.settings import Setting
 from kvplan.terms import Stage
+
+if TYPE_CHECKING:
+    from kvplan.engines.settings import Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ class Engine:
     kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
     share: Share
     needs: Callable[[Workload], Estimate]
-    settings: tuple[Setting, ...] = ()
+    settings: "tuple[Setting, ...]" = ()
     extra: Literal["first", "before last", "last"] = "before last"
     even_weights: bool = False
 

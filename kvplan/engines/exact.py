@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
-from kvplan.engines.settings import read_settings
 from kvplan.errors import OptionsError, UnknownNameError
 from kvplan.terms import Stage
 
@@ -44,7 +43,10 @@ class Sum:
 
 def refuse_pool_options(engine: str, options: EngineOptions) -> None:
     """Raise OptionsError if an option is given that only an engine with a pool of its own has."""
-    read_settings(engine, (), options.settings)
+    if options.settings:
+        from kvplan.engines.settings import read_settings  # noqa: PLC0415 - a cold command has none
+
+        read_settings(engine, (), options.settings)
     asked = {
         "block size": options.block_size,
         "max_num_batched_tokens": options.max_num_batched_tokens,

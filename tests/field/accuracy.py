@@ -50,9 +50,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """How far all plans are off: the median and the largest error, and how many ranges hold."""
+    """
+    How far all plans are off: the median and the largest error, and how many ranges hold.
+
+    Many start-ups differ in nothing that matters to the memory: `different` counts those that do, and
+    the median is theirs.
+    """
 
     count: int
+    different: int
     median_error: float
     largest_error: float
     inside: int
@@ -72,13 +78,21 @@ def left_out() -> tuple[MemorySplit, ...]:
 def accuracy() -> Accuracy:
     """Return how accurate whole plans are."""
     plans = whole_plans()
-    errors = sorted(abs(each.error) for each in plans)
+    by_kind = {_kind(each): abs(each.error) for each in plans}
     return Accuracy(
         count=len(plans),
-        median_error=median(errors),
-        largest_error=errors[-1],
+        different=len(by_kind),
+        median_error=median(by_kind.values()),
+        largest_error=max(abs(each.error) for each in plans),
         inside=sum(each.inside for each in plans),
     )
+
+
+def _kind(plan: Planned) -> tuple[object, ...]:
+    """Return what of a start-up decides the memory for the cache."""
+    split = plan.split
+    spread = split.model, split.gpu, split.tp, split.pp
+    return (*spread, split.weight_dtype, split.quantization, split.asked_engine, split.utilization)
 
 
 def _is_whole(split: MemorySplit) -> bool:
