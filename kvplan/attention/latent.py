@@ -74,8 +74,11 @@ class Compressed(Kind):
     keeps the newest `window` entries uncompressed, one compressed entry per `ratio` tokens, the
     indexer's keys at the same rate where there is one, and, in `state_dtype`, the key and gate
     vectors of the newest `overlap` x `ratio` tokens that wait to be compressed (`overlap` vectors
-    of each per token; again for the indexer). Without `ratio` there is the window alone. Every
-    rank stores it whole. Source: inference/model.py of the DeepSeek-V4 release; vLLM 0.33.
+    of each per token; again for the indexer). At a `ratio` of 1 nothing waits. Indexer keys that
+    are projected from the entry (`keys_from_entry`) never wait either. Without `ratio` there is
+    the window alone: in DeepSeek-V4.1 also where a layer reads the compressed entries of one below
+    it, with which it must share a pipeline stage. Every rank stores it whole. Sources:
+    inference/model.py of the DeepSeek-V4 release; vLLM 0.33, models/deepseek_v4 and deepseek_v41.
     """
 
     kind: Literal["compressed"]
@@ -87,6 +90,7 @@ class Compressed(Kind):
     overlap: Count | None = None
     state_dtype: StateDtype | None = None
     indexer: Indexer | None = None
+    keys_from_entry: bool = False
     q_lora_rank: Count
     o_groups: Count
     o_lora_rank: Count
@@ -95,11 +99,16 @@ class Compressed(Kind):
 
     @model_validator(mode="after")
     def _compression_is_whole(self) -> "Compressed":
-        parts = {"overlap": self.overlap, "state_dtype": self.state_dtype, "indexer": self.indexer}
-        if self.ratio is None and (extra := [name for name, value in parts.items() if value]):
-            raise ValueError(f"{extra[0]} belongs to a layer that compresses: give its ratio")
-        if self.ratio is not None and not (self.overlap and self.state_dtype):
-            raise ValueError("a layer with a ratio needs overlap and state_dtype")
+        waiting = {"overlap": self.overlap, "state_dtype": self.state_dtype}
+        given = [name for name, value in {**waiting, "indexer": self.indexer}.items() if value]
+        if self.ratio is None and given:
+            raise ValueError(f"{given[0]} belongs to a layer that compresses: give its ratio")
+        if self.ratio == 1 and (extra := [name for name in waiting if name in given]):
+            raise ValueError(f"at a ratio of 1 no token waits to be compressed: leave out {extra[0]}")
+        if self.ratio is not None and self.ratio > 1 and not all(waiting.values()):
+            raise ValueError("a layer with a ratio above 1 needs overlap and state_dtype")
+        if self.keys_from_entry and self.indexer is None:
+            raise ValueError("keys_from_entry says whence the indexer's keys come: give its indexer")
         return self
 
     def lower(self, target: Target) -> Layer:
@@ -136,7 +145,7 @@ class Compressed(Kind):
         if self.overlap is None or self.state_dtype is None:
             return ()
         widths = [("compressor", self.head_dim)]
-        if self.indexer:
+        if self.indexer and not self.keys_from_entry:
             widths.append(("indexer compressor", self.indexer.head_dim))
         return tuple(
             Term(
@@ -157,13 +166,15 @@ class Compressed(Kind):
     def projections(self, hidden: int) -> int:
         queries = self.q_lora_rank * (hidden + self.heads * self.head_dim)
         output = self.o_lora_rank * (self.heads * self.head_dim + self.o_groups * hidden)
-        compressed = self.head_dim
+        pooled = self.head_dim
         indexer = 0
         if self.indexer:
-            compressed += self.indexer.head_dim
-            indexer = (
-                self.q_lora_rank * self.indexer.heads * self.indexer.head_dim + hidden * self.indexer.heads
-            )
-        # A compressor has a key and a gate matrix, for each of the blocks that overlap.
-        compressor = 2 * hidden * (self.overlap or 0) * compressed
-        return queries + hidden * self.head_dim + output + indexer + compressor
+            heads, width = self.indexer.heads, self.indexer.head_dim
+            indexer = self.q_lora_rank * heads * width + hidden * heads
+            if self.keys_from_entry:
+                indexer += self.head_dim * width
+            else:
+                pooled += width
+        # A pool of tokens has a key and a gate matrix, for each of the blocks that overlap.
+        matrices = 1 if self.ratio == 1 else 2 * (self.overlap or 0)
+        return queries + hidden * self.head_dim + output + indexer + matrices * hidden * pooled
