@@ -48,7 +48,10 @@ class DynamicCaches:
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> DynamicCaches:
     refuse_pool_options("transformers", options)
-    return DynamicCaches(stages=tuple(stages), tp=options.tp, traits=traits_of(options.model))
+    caches = DynamicCaches(stages=tuple(stages), tp=options.tp, traits=traits_of(options.model))
+    for rank in range(len(stages)):
+        caches.reserved_bytes(rank=rank, context=1, batch=1)  # what it refuses, it refuses for any length
+    return caches
 
 
 # The library takes all of a card; activations and CUDA graphs are not its own figure, so vLLM's stand in.

@@ -149,7 +149,7 @@ def _start_up(answer: Fit) -> list[RenderableType]:
 
 def _range(answer: Fit) -> list[RenderableType]:
     """Return how far the answer moves with the estimate of the overhead, if it moves at all."""
-    if answer.max_batch_range is None:
+    if answer.max_batch_range is None or not answer.max_batch_range[1]:
         return []
     (low, high), memory = answer.max_batch_range, answer.kv_range or (0, 0)
     batch = counted(low, "sequence") if low == high else f"{low:,} to {counted(high, 'sequence')}"

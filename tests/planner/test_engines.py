@@ -137,3 +137,16 @@ def test_transformers_keeps_the_states_of_xlstm_in_bf16() -> None:
     """32 blocks of 8 heads: a 256 x 512 matrix, 256 of normalizer and 1 of stabilizer, as run in 5.23."""
     answer = kvplan.size("xlstm-7b", context=8192, engine="transformers")
     assert answer.bytes_per_sequence == 32 * 8 * (256 * 512 + 256 + 1) * 2
+
+
+@pytest.mark.parametrize("engine", ["exact", "vllm", "sglang", "trtllm", "llamacpp", "transformers"])
+def test_every_engine_answers_in_full(engine: str) -> None:
+    """Hints and the fewest GPUs included; what an engine cannot do is left out of them."""
+    answer = kvplan.fit("qwen3-8b", gpu="h100-80gb", context=8192, batch=2, engine=engine)
+    assert answer.fits
+    assert answer.smallest_gpus is not None
+    assert [hint.change for hint in answer.hints if hint.change.startswith("--context")]
+    assert sum(line.size_bytes for line in answer.waterfall) == answer.memory.kv_used_bytes
+    assert answer.kv_range is not None
+    assert answer.kv_range[0] <= answer.memory.kv_bytes <= answer.kv_range[1]
+    assert (answer.command is None) == (engine in ("exact", "transformers"))

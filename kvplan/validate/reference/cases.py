@@ -21,7 +21,7 @@ from kvplan.attention.recurrent import (
 from kvplan.attention.ssm import RGLRU, Mamba, Mamba2, ShortConv
 from kvplan.attention.uncached import Cross, NoCache, Shared
 from kvplan.attention.windowed import Chunked, Sliding
-from kvplan.validate.reference.compressed import CompressedEntries
+from kvplan.validate.reference.compressed import CompressedEntries, SharedEntries
 from kvplan.validate.reference.core import Reference
 from kvplan.validate.reference.delta import Delta
 from kvplan.validate.reference.grouped import Encoded, Grouped, Sharing, Streaming, TokenWise
@@ -104,6 +104,10 @@ def _latent() -> list[Case]:
     overlapping = Compressed.model_validate(
         {**entries, "ratio": 4, "overlap": 2, "state_dtype": "fp32", "indexer": selector}
     )
+    projected = entries | {"indexer": selector, "keys_from_entry": True}
+    owner = Compressed.model_validate({**projected, "ratio": 2, "overlap": 1, "state_dtype": "fp32"})
+    reader = Compressed.model_validate({**entries, "heads": 3})
+    single = Compressed.model_validate({**projected, "ratio": 1})
     return [
         Case(name="mla", kinds=(mla,), build=lambda: Latent(mla)),
         Case(name="mla with an indexer", kinds=(sparse,), build=lambda: SparseLatent(sparse, selector)),
@@ -118,6 +122,18 @@ def _latent() -> list[Case]:
             name="compressed, 4 to 1, overlapping, indexed",
             kinds=(overlapping,),
             build=lambda: CompressedEntries(overlapping),
+            tokens=32,
+        ),
+        Case(
+            name="compressed, 2 to 1, indexed by its entries, shared",
+            kinds=(owner, reader),
+            build=lambda: SharedEntries(owner, reader),
+            tokens=32,
+        ),
+        Case(
+            name="compressed, 1 to 1, indexed by its entries",
+            kinds=(single,),
+            build=lambda: CompressedEntries(single),
             tokens=32,
         ),
     ]

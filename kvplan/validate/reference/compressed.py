@@ -71,31 +71,37 @@ class CompressedEntries(Reference):
     One layer of DeepSeek-V4: shared entries that are key and value, as its release computes them.
 
     An entry's last d_rope channels are rotated, so the output's are rotated back. Without `ratio`
-    the layer has the window alone; with an indexer it reads the best compressed entries only.
+    the layer has the window alone; with an indexer it reads the best compressed entries only. Its
+    keys are pooled like the entries, or projected from them before they are rotated (V4.1).
     """
 
-    axes: ClassVar = dict.fromkeys(("window entries", "window RoPE parts"), _ROWS)
     top: ClassVar = 3
 
-    def __init__(self, kind: Compressed) -> None:
+    def __init__(self, kind: Compressed, owner: str = "") -> None:
         weights = Weights(seed=kind.heads)
         self.queries = weights.matrix(HIDDEN, kind.heads, kind.head_dim)
         self.entries = weights.matrix(HIDDEN, kind.head_dim)
         self.plain = kind.head_dim - kind.d_rope
         self.window, self.ratio = kind.window, kind.ratio or 1
-        self.compressor = self.indexer = self.selector = None
-        if kind.ratio and kind.overlap:
-            sizes = {"ratio": kind.ratio, "overlap": kind.overlap}
+        self.names = f"{owner}window entries", f"{owner}window RoPE parts"
+        self.compressor = self.indexer = self.selector = self.to_keys = None
+        if kind.ratio:
+            # The softmax over the one token of a ratio of 1 is 1, as if there were no gate.
+            sizes = {"ratio": kind.ratio, "overlap": kind.overlap or 1}
             self.compressor = Compressor(weights, width=kind.head_dim, **sizes)
             if kind.indexer:
-                self.indexer = Compressor(weights, width=kind.indexer.head_dim, **sizes)
                 self.selector = Selector(weights, kind.indexer)
+                if kind.keys_from_entry:
+                    self.to_keys = weights.matrix(kind.head_dim, kind.indexer.head_dim)
+                else:
+                    self.indexer = Compressor(weights, width=kind.indexer.head_dim, **sizes)
 
     def layout(self) -> dict[str, tuple[str, ...]]:
-        names = [state for _, state in self.compressors()]
+        names = [*self.names]
+        names += [state for _, state in self.compressors()] if self.ratio > 1 else []
         names += ["compressed entries", "compressed RoPE parts"] if self.compressor else []
-        names += ["indexer keys"] if self.indexer else []
-        return {**self.axes, **dict.fromkeys(names, _ROWS)}
+        names += ["indexer keys"] if self.selector else []
+        return dict.fromkeys(names, _ROWS)
 
     def compressors(self) -> list[tuple[Compressor, str]]:
         """Return each compressor, and the name of the tensor in which its tokens wait."""
@@ -108,33 +114,39 @@ class CompressedEntries(Reference):
         return torch.cat([plain, rope(tail, positions)], dim=-1)
 
     def full(self, inputs: Tensor) -> Tensor:
+        return self.attend_all(inputs, *self.compressed(inputs))
+
+    def attend_all(self, inputs: Tensor, compressed: Tensor, readable: Tensor) -> Tensor:
+        """Return all outputs over the windows and the *compressed* entries that are *readable*."""
         positions = torch.arange(len(inputs))
         queries = self.rotate(torch.einsum("te,ehd->thd", inputs, self.queries), positions)
-        entries = self.rotate(inputs @ self.entries, positions)
-        visible = causal(len(inputs)) & (positions[None, :] > positions[:, None] - self.window)
-        if self.compressor:
-            compressed = self.compressor.entries(inputs)
-            places = torch.arange(len(compressed)) * self.ratio
-            entries = torch.cat([entries, self.rotate(compressed, places)])
-            visible = torch.cat([visible, self.readable(inputs, places)], dim=1)
+        entries = torch.cat([self.rotate(inputs @ self.entries, positions), compressed])
+        near = causal(len(inputs)) & (positions[None, :] > positions[:, None] - self.window)
+        visible = torch.cat([near, readable], dim=1)
         scores = torch.einsum("thd,sd->ths", queries, entries) / queries.shape[-1] ** 0.5
         weights = scores.masked_fill(~visible[:, None], float("-inf")).softmax(dim=-1)
         return self.rotate(weights @ entries, -positions).flatten(1)
 
-    def readable(self, inputs: Tensor, places: Tensor) -> Tensor:
-        """Return [query, entry]: blocks that are complete, and among the indexer's best if any."""
+    def compressed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the entries [blocks, head_dim], and which of them each token reads [query, entry]."""
+        if self.compressor is None:
+            return inputs.new_empty(0, self.entries.shape[1]), causal(len(inputs))[:, :0]
+        entries = self.compressor.entries(inputs)
+        places = torch.arange(len(entries)) * self.ratio
         complete = places[None, :] + self.ratio <= torch.arange(len(inputs))[:, None] + 1
-        if not (self.indexer and self.selector):
-            return complete
-        keys = rope(self.indexer.entries(inputs), places)
-        return best_visible(self.selector.all_scores(inputs, keys), complete, self.top)
+        if self.selector:
+            keys = self.indexer.entries(inputs) if self.indexer else entries @ self.to_keys
+            scores = self.selector.all_scores(inputs, rope(keys, places))
+            complete = best_visible(scores, complete, self.top)
+        return self.rotate(entries, places), complete
 
     def step(self, cache: Cache, token: Tensor, position: int) -> Tensor:
-        self.keep(cache, "window entries", "window RoPE parts", token @ self.entries, position)
-        entries = torch.cat([cache["window entries"], cache["window RoPE parts"]], dim=1)
-        if self.compressor:
-            self.compress(cache, token, position)
-            entries = torch.cat([entries, *self.best_entries(cache, token, position)])
+        return self.attend(cache, token, position, self.chosen(cache, token, position))
+
+    def attend(self, cache: Cache, token: Tensor, position: int, chosen: list[Tensor]) -> Tensor:
+        """Return one token's output over its window in the cache, and the *chosen* entries."""
+        self.keep(cache, *self.names, token @ self.entries, position)
+        entries = torch.cat([torch.cat([cache[name] for name in self.names], dim=1), *chosen])
         query = torch.einsum("e,ehd->hd", token, self.queries)
         query = self.rotate(query[None], torch.tensor([position]))[0]
         weights = (query @ entries.T / query.shape[-1] ** 0.5).softmax(dim=-1)
@@ -146,20 +158,9 @@ class CompressedEntries(Reference):
         append(cache, plain, rotated[: self.plain])
         append(cache, tail, rotated[self.plain :])
 
-    def compress(self, cache: Cache, token: Tensor, position: int) -> None:
-        """Add a token to the states, and where it ends a block, the block's entry and indexer key."""
-        for compressor, state in self.compressors():
-            append(cache, state, compressor.vectors(token, position))
-        if (position + 1) % self.ratio:
-            return
-        place = position + 1 - self.ratio
-        entry, *keys = (compressor.entry(cache[state]) for compressor, state in self.compressors())
-        self.keep(cache, "compressed entries", "compressed RoPE parts", entry, place)
-        for key in keys:
-            append(cache, "indexer keys", rope_at(key, place))
-
-    def best_entries(self, cache: Cache, token: Tensor, position: int) -> list[Tensor]:
-        """Return the compressed entries that a token reads: none, all, or the indexer's best."""
+    def chosen(self, cache: Cache, token: Tensor, position: int) -> list[Tensor]:
+        """Compress, and return the entries that a token reads: none, all, or the indexer's best."""
+        self.compress(cache, token, position)
         if "compressed entries" not in cache:
             return []
         entries = torch.cat([cache["compressed entries"], cache["compressed RoPE parts"]], dim=1)
@@ -167,9 +168,62 @@ class CompressedEntries(Reference):
             entries = entries[best(self.selector.scores(token, position, cache["indexer keys"]), self.top)]
         return [entries]
 
+    def compress(self, cache: Cache, token: Tensor, position: int) -> None:
+        """Add a token to the states, and where it ends a block, the block's entry and indexer key."""
+        newest = [
+            (compressor, self.waiting(cache, state, compressor.vectors(token, position)))
+            for compressor, state in self.compressors()
+        ]
+        if not newest or (position + 1) % self.ratio:
+            return
+        place = position + 1 - self.ratio
+        entry, *keys = (compressor.entry(vectors) for compressor, vectors in newest)
+        self.keep(cache, "compressed entries", "compressed RoPE parts", entry, place)
+        if self.to_keys is not None:
+            keys = [entry @ self.to_keys]
+        for key in keys:
+            append(cache, "indexer keys", rope_at(key, place))
+
+    def waiting(self, cache: Cache, state: str, vectors: Tensor) -> Tensor:
+        """Return the vectors that wait, the newest token's among them; alone they need no cache."""
+        if self.ratio == 1:
+            return vectors[None]
+        append(cache, state, vectors)
+        return cache[state]
+
     def forget(self, cache: Cache, position: int) -> None:
-        for name in self.axes:
+        for name in self.names:
             keep_newest(cache, name, self.window - 1)
-        if (position + 1) % self.ratio == 0:
+        if self.ratio > 1 and (position + 1) % self.ratio == 0:
             for compressor, state in self.compressors():
                 keep_newest(cache, state, (compressor.overlap - 1) * self.ratio)
+
+
+class SharedEntries(Reference):
+    """
+    A layer that compresses, and one above it that keeps a window and reads the same entries.
+
+    The reader takes the owner's choice too, as most layers of DeepSeek-V4.1 do. Source: vLLM 0.33,
+    models/deepseek_v41/attention.py.
+    """
+
+    def __init__(self, owner: Compressed, reader: Compressed) -> None:
+        self.owner, self.reader = CompressedEntries(owner), CompressedEntries(reader, "reader's ")
+        self.out = Weights().matrix(owner.heads * owner.head_dim, HIDDEN)
+
+    def layout(self) -> dict[str, tuple[str, ...]]:
+        return self.owner.layout() | self.reader.layout()
+
+    def full(self, inputs: Tensor) -> Tensor:
+        compressed = self.owner.compressed(inputs)
+        below = inputs + self.owner.attend_all(inputs, *compressed) @ self.out
+        return self.reader.attend_all(below, *compressed)
+
+    def step(self, cache: Cache, token: Tensor, position: int) -> Tensor:
+        chosen = self.owner.chosen(cache, token, position)
+        below = token + self.owner.attend(cache, token, position, chosen) @ self.out
+        return self.reader.attend(cache, below, position, chosen)
+
+    def forget(self, cache: Cache, position: int) -> None:
+        self.owner.forget(cache, position)
+        self.reader.forget(cache, position)
