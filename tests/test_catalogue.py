@@ -122,14 +122,6 @@ def test_sources_are_public() -> None:
         assert any(mark in spec.source for mark in ("http", "arXiv", "github.com", "transformers")), path.name
 
 
-WITHOUT_SPEC = {
-    # 36 of its layers read the compressed entries of layers 2, 8, 14 or 20, and those of the last are one
-    # a token, without a pool that waits: no kind has this yet (ROCm/ATOM, tests/models/deepseek_v41).
-    "deepseek-ai/DeepSeek-V4.1-Flash",
-}
-"""Models of which facts are known and that the catalogue leaves out, and why."""
-
-
 def facts() -> list[dict[str, Any]]:
     """The facts that others collected of models whose original file they did not find."""
     return yaml.safe_load(FACTS.read_text(encoding="utf-8"))["models"] if FACTS.is_file() else []
@@ -141,14 +133,12 @@ def catalogue_name(model: str) -> str:
 
 
 @pytest.mark.skipif(not FACTS.is_file(), reason="the collected facts lie beside some checkouts only")
-def test_every_model_of_which_facts_are_known_has_a_spec_or_a_reason() -> None:
+def test_every_model_of_which_facts_are_known_has_a_spec() -> None:
     known = read_index()
-    assert {each["model"] for each in facts() if catalogue_name(each["model"]) not in known} == WITHOUT_SPEC
+    assert [each["model"] for each in facts() if catalogue_name(each["model"]) not in known] == []
 
 
-@pytest.mark.parametrize(
-    "each", [each for each in facts() if each["model"] not in WITHOUT_SPEC], ids=lambda each: each["model"]
-)
+@pytest.mark.parametrize("each", facts(), ids=lambda each: each["model"])
 def test_a_spec_agrees_with_the_facts_that_others_collected(each: dict[str, Any]) -> None:
     spec = kvplan.load(catalogue_name(each["model"]))
     has = {"layers": spec.layer_count, "hidden": spec.hidden, "vocab": spec.vocab}

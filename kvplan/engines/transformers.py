@@ -241,9 +241,20 @@ def _copies(term: Term, layer: Layer, traits: Traits) -> int:
     that does not compress has the common sliding layer, which holds it as keys and again as values
     (models/deepseek_v4/modeling_deepseek_v4.py, DeepseekV4HCACache.update).
     """
+    _refuse_keys_from_entries(layer)
     if term.allocation == "window" and _ratio(layer) == 1:
         return 2
     return traits.kv_copies if term.role in ("key", "value") else 1
+
+
+def _refuse_keys_from_entries(layer: Layer) -> None:
+    """Raise UnknownNameError for DeepSeek-V4.1: the indexers of models/deepseek_v4 pool their own keys."""
+    names = {term.allocation for term in layer}
+    if {"compressed", "indexer"} <= names and "indexer compressor state" not in names:
+        raise UnknownNameError(
+            "transformers 5.23 has no class whose indexer keys come from compressed entries, as in "
+            "DeepSeek-V4.1: use --engine exact"
+        )
 
 
 def _dtype(term: Term, layer: Layer, traits: Traits) -> Dtype:

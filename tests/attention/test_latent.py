@@ -55,6 +55,17 @@ def v4(*, ratio: int | None = None, overlap: int | None = None, indexer: Indexer
     )
 
 
+def v41(**more: Any) -> Compressed:
+    """DeepSeek-V4.1-Flash: 64 heads, a query rank of 1280, 8 output groups of rank 1024; V4's entries."""
+    sizes = {"heads": 64, "head_dim": 512, "d_rope": 64, "window": 128}
+    ranks = {"q_lora_rank": 1280, "o_groups": 8, "o_lora_rank": 1024}
+    return Compressed.model_validate({"kind": "compressed", **sizes, **ranks, **more})
+
+
+BY_ENTRIES = {"indexer": Indexer(heads=32, head_dim=128), "keys_from_entry": True}
+PAIRS = v41(ratio=2, overlap=1, state_dtype="fp32", **BY_ENTRIES)
+TOKENS = v41(ratio=1, **BY_ENTRIES)
+READER = v41()
 SPARSE = v4(ratio=4, overlap=2, indexer=INDEXER)
 HEAVY = v4(ratio=128, overlap=1)
 WINDOW = v4()
@@ -176,6 +187,30 @@ def test_kivi_keeps_the_newest_latents_in_16_bits() -> None:
             + 2 * 7168 * 2 * 512
             + 1536 * 64 * 128 + 7168 * 64 + 2 * 7168 * 2 * 128,
         ),
+        # DeepSeek-V4.1-Flash, hidden 5120: an indexer whose wk reads the entry (vLLM 0.33,
+        # models/deepseek_v41/attention.py), and wgate at ratio 2 alone (compressor.py).
+        (
+            PAIRS,
+            5120,
+            5120 * 1280 + 1280 * 64 * 512 + 5120 * 512 + 64 * 512 * 1024 + 8 * 1024 * 5120
+            + 2 * 5120 * 512
+            + 1280 * 32 * 128 + 5120 * 32 + 512 * 128,
+        ),
+        (
+            TOKENS,
+            5120,
+            5120 * 1280 + 1280 * 64 * 512 + 5120 * 512 + 64 * 512 * 1024 + 8 * 1024 * 5120
+            + 5120 * 512
+            + 1280 * 32 * 128 + 5120 * 32 + 512 * 128,
+        ),
+        # Without indexer keys from entries, those of ratio 1 have a matrix of their own.
+        (
+            v41(ratio=1, indexer=Indexer(heads=32, head_dim=128)),
+            5120,
+            5120 * 1280 + 1280 * 64 * 512 + 5120 * 512 + 64 * 512 * 1024 + 8 * 1024 * 5120
+            + 5120 * (512 + 128)
+            + 1280 * 32 * 128 + 5120 * 32,
+        ),
     ],
 )  # fmt: skip
 def test_projections_are_the_elements_of_their_matrices(
@@ -209,6 +244,48 @@ def test_a_heavily_compressed_layer_of_deepseek_v4(tokens: int) -> None:
     """One entry per 128 tokens, no indexer; key and gate of 512 in float32 for up to 128 tokens."""
     window = 584 * min(tokens, 128)
     assert held(HEAVY.lower(FP8_DS), tokens) == window + 584 * (tokens // 128) + 4096 * min(tokens, 128)
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3, 127, 128, 129, 1000, 1001])
+def test_layers_of_deepseek_v41(tokens: int) -> None:
+    """
+    Entries of 512 and keys of 128 in bf16: per 2 tokens, per token, or a window of entries alone.
+
+    Waiting tokens of ratio 2 have [kv, score] rows of 2 x 512 float32, and none for the indexer
+    (vLLM 0.33, CompressorStateCache in models/deepseek_v41/compressor.py); of ratio 1 none waits.
+    """
+    window = 1024 * min(tokens, 128)
+    waiting = 4096 * min(tokens, 2)
+    assert held(READER.lower(BF16), tokens) == window
+    assert held(PAIRS.lower(BF16), tokens) == window + (1024 + 256) * (tokens // 2) + waiting
+    assert held(TOKENS.lower(BF16), tokens) == window + (1024 + 256) * tokens
+
+
+@pytest.mark.parametrize(("kv", "token_bytes"), [("bf16", 3200), ("nvfp4,indexer=mxfp4", 890)])
+def test_published_caches_of_deepseek_v41(kv: str, token_bytes: int) -> None:
+    """
+    3,200 B per token in bf16, 16 x 3,200 per page: ROCm/ATOM at 3094e70, V41PoolGeometry's test.
+
+    And 890, as the model card says: entries of 256 + 512 / 16 bytes, keys of 64 + 128 / 32.
+    """
+    target = Target(kv=kv_format(kv))
+    pairs, tokens = (
+        sum(term.growth_on_rank(2, 1) for term in each.lower(target)) for each in (PAIRS, TOKENS)
+    )
+    assert 3 * pairs + tokens == 2 * token_bytes
+
+
+@pytest.mark.parametrize("facts", [{"overlap": 1}, {"state_dtype": "fp32"}])
+def test_nothing_waits_at_a_ratio_of_1(facts: dict[str, Any]) -> None:
+    with pytest.raises(
+        ValidationError, match=f"no token waits to be compressed: leave out {next(iter(facts))}"
+    ):
+        v41(ratio=1, **facts)
+
+
+def test_keys_from_entries_are_those_of_an_indexer() -> None:
+    with pytest.raises(ValidationError, match="give its indexer"):
+        v41(ratio=1, keys_from_entry=True)
 
 
 @pytest.mark.parametrize("facts", [{"ratio": 4}, {"overlap": 2}, {"indexer": INDEXER}])

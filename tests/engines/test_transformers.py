@@ -117,6 +117,11 @@ def test_the_memory_of_deepseek_v4_is_not_guessed() -> None:
         allocated(stage("deepseek-v4-flash"), tokens=9002, batch=1, tp=1, moment="decode")
 
 
+def test_deepseek_v41_has_no_class() -> None:
+    with pytest.raises(UnknownNameError, match=r"5\.23 has no class .* DeepSeek-V4\.1: use --engine exact"):
+        kept(stage("deepseek-v4.1-flash"), tokens=9002, batch=1, tp=1)
+
+
 def test_tensor_parallelism_divides_kv_heads_and_replicates_none() -> None:
     llama = stage("llama-3.1-8b")
     assert kept(llama, tokens=1, batch=1, tp=8) == 131_072 // 8

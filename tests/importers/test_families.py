@@ -149,6 +149,43 @@ def test_mla_caches_its_latent_and_names_its_draft_layer() -> None:
     assert any("auto_map" in note for note in imported.notes)
 
 
+def test_deepseek_v41_compresses_in_its_sources_alone() -> None:
+    """4 of 40 layers: 3 x 640 / 2 + 640 elements of 2 bytes; all 38 with a ratio would be 37,120 B."""
+    imported = _import(configs.DEEPSEEK_V41)
+    shipped = load("deepseek-v4.1-flash")
+    assert imported.spec.attention == shipped.attention
+    assert imported.spec.layer_types == shipped.layer_types
+    assert kvplan.size(imported.spec, context="8k").bytes_per_token == 3200
+    assert "the lookup tables of Engram" in imported.not_counted
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("compress_ratios", [0] * 40, r"compress_ratios: lists 40 layers, but there are 40 and 3 draft"),
+        ("compress_ratios", [4] * 43, r"compress_ratios: the ratio 4 is unknown; expected 0, 1 or 2"),
+        ("kv_source_layer_ids", [8, 14, 20], r"makes the entries of ratio 2 that layer 2 reads"),
+        ("kv_source_layer_ids", [2, 8, 14], r"makes the entries of ratio 1 that layer 20 reads"),
+        ("kv_source_layer_ids", [2, 8, 14, 20, 40], r"expected each of them in index_source_layer_ids"),
+        ("index_source_layer_ids", [2, 8, 14], r"expected each of them in index_source_layer_ids"),
+        ("kv_source_layer_ids", None, r"kv_source_layer_ids: found null"),
+        ("index_head_dim", None, r"index_head_dim: found null"),
+    ],
+)
+def test_deepseek_v41_with_layers_that_find_no_entries(field: str, value: object, words: str) -> None:
+    text = {**configs.DEEPSEEK_V41["text_config"], field: value}
+    with pytest.raises(KvplanError, match=words):
+        _import(configs.DEEPSEEK_V41, text_config=text)
+
+
+def test_deepseek_v41_with_sources_that_do_not_compress() -> None:
+    for layer in (1, 41):
+        lists = {"kv_source_layer_ids": [layer, 2, 20], "index_source_layer_ids": [layer, 2, 20]}
+        text = {**configs.DEEPSEEK_V41["text_config"], **lists}
+        with pytest.raises(KvplanError, match=f"kv_source_layer_ids: layer {layer} has no ratio"):
+            _import(configs.DEEPSEEK_V41, text_config=text)
+
+
 def test_an_interval_of_full_layers() -> None:
     """12 of 48 layers have 2 heads of 256; all of them would cost four times as much."""
     imported = _import(configs.QWEN3_NEXT)

@@ -44,8 +44,8 @@ HELD = {
     # 6 entries, 32 / 4 compressed ones of 10 and indexer keys of 8, and of each compressor the two
     # overlapping key and gate vectors of 2 x 4 tokens.
     "compressed, 4 to 1, overlapping, indexed": 6 * 10 + 8 * (10 + 8) + 8 * 4 * (10 + 8),
-    # Two windows of 6 entries, 32 / 2 compressed ones and keys, and key and gate vectors of 2 tokens.
-    "compressed, 2 to 1, indexed by its entries, shared": 2 * 6 * 10 + 16 * (10 + 8) + 2 * 2 * 10,
+    # Two windows of 3 entries, 32 / 4 compressed ones and keys, and key and gate vectors of 4 tokens.
+    "compressed, 4 to 1, indexed by its entries, shared": 2 * 3 * 10 + 8 * (10 + 8) + 4 * 2 * 10,
     # 6 entries, and of every token a compressed one and an indexer key; nothing waits.
     "compressed, 1 to 1, indexed by its entries": 6 * 10 + 32 * (10 + 8),
     "linear": 3 * 6 * 5,

@@ -19,6 +19,7 @@ _WINDOWS_KEPT_WHOLE = (
 
 _NO_ARCHITECTURE = (
     "bart-",
+    "deepseek-v4.1-",
     "gla-",
     "hymba-",
     "linear-transformer-",

@@ -1,5 +1,6 @@
 """From the terms of a layer to the pages that vLLM keeps for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from kvplan.dtypes import BF16, FP8_SCALED_64, FP8_SCALED_128, Dtype
@@ -19,6 +20,8 @@ _PER_HEAD = ("int8_per_token_head", "fp8_per_token_head", "int4_per_token_head",
 # attention.py. A compressor's block size follows from its window, 2 x 4 or 1 x 128 tokens.
 _WINDOW_BLOCK = 64
 _COMPRESSOR_BLOCKS = {8: 4, 128: 8}
+# models/deepseek_v41 has 1 and 2, with other records, blocks and a ring for what waits.
+_RATIOS = (4, 128)
 _PACKED_ALIGNMENT = 576
 _PLAIN_ALIGNMENT = 512
 
@@ -48,6 +51,10 @@ class Lowering:
         store: a dtype, or a state that it has no function for.
         """
         return tuple(self._page(terms, layer) for terms in allocations(layer))
+
+    def pages(self, layers: Iterable[Layer]) -> list[PageSpec]:
+        """Return the pages that occur in *layers*, those of equal layers once."""
+        return [spec for layer in dict.fromkeys(layers) for spec in self.layer_specs(layer)]
 
     def _page(self, terms: Layer, layer: Layer) -> PageSpec:
         roles = {term.role for term in terms}
@@ -112,6 +119,8 @@ class Lowering:
         if rows.window is not None:
             block = self._compressor_block(rows.window) if terms[0].role == "state" else _WINDOW_BLOCK
             return replace(page, paging="sliding mla", block_size=block, window=rows.window)
+        if rows.stride not in _RATIOS:
+            raise self._unknown(f"compressed attention of ratio {rows.stride} (DeepSeek-V4.1)")
         if self.block_size % rows.stride:
             raise RefusedError(
                 f"a block of {self.block_size} tokens is no multiple of the {rows.stride} that share "

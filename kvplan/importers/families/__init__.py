@@ -117,6 +117,7 @@ MODEL_TYPES: dict[str, str] = {
     "glm_moe_dsa": "latent.glm_moe_dsa",
     "deepseek_v4": "latent.deepseek_v4",
     "deepseek_ref": "latent.deepseek_v4",
+    "deepseek_v41_text": "latent.deepseek_v41",
     "kimi_linear": "latent.kimi_linear",
     "minimax_m3": "sparse.minimax_m3",
     "minimax_m3_vl": "sparse.minimax_m3",
@@ -160,7 +161,7 @@ MODEL_TYPES: dict[str, str] = {
 }
 
 _WRAPPERS = """
-aya_vision deepseek_vl_v2 gemma3 gemma3n gemma4 glm4v glm4v_moe idefics3 internvl kimi_k25
+aya_vision deepseek_v41 deepseek_vl_v2 gemma3 gemma3n gemma4 glm4v glm4v_moe idefics3 internvl kimi_k25
 kimi_vl lfm2_vl llama4 llava llava_next llava_onevision minimax_m3_vl ministral3 mistral3 mllama
 multi_modality paligemma qwen2_5_vl qwen2_vl qwen3_5 qwen3_5_moe qwen3_vl qwen3_vl_moe smolvlm
 step3p7 vipllava

@@ -33,7 +33,10 @@ COUNTERS: dict[str, Counter] = {
 }
 """What counts the models of each model_type."""
 
-UNCOUNTED = {"yuan": "its file does not tell the size of the filters before its attention"}
+UNCOUNTED = {
+    "deepseek_v41_text": "of its lookup tables (Engram) and the rest no exact total is published",
+    "yuan": "its file does not tell the size of the filters before its attention",
+}
 """Families that kvplan reads but cannot count, and why."""
 
 __all__ = ["COUNTERS", "UNCOUNTED", "Parameters", "Shape", "count"]

@@ -105,8 +105,11 @@ def _latent() -> list[Case]:
         {**entries, "ratio": 4, "overlap": 2, "state_dtype": "fp32", "indexer": selector}
     )
     projected = entries | {"indexer": selector, "keys_from_entry": True}
-    owner = Compressed.model_validate({**projected, "ratio": 2, "overlap": 1, "state_dtype": "fp32"})
-    reader = Compressed.model_validate({**entries, "heads": 3})
+    # Windows no longer than a block: where all are full, as many tokens wait as ever do.
+    owner = Compressed.model_validate(
+        {**projected, "window": 3, "ratio": 4, "overlap": 1, "state_dtype": "fp32"}
+    )
+    reader = Compressed.model_validate({**entries, "window": 3, "heads": 3})
     single = Compressed.model_validate({**projected, "ratio": 1})
     return [
         Case(name="mla", kinds=(mla,), build=lambda: Latent(mla)),
@@ -125,7 +128,7 @@ def _latent() -> list[Case]:
             tokens=32,
         ),
         Case(
-            name="compressed, 2 to 1, indexed by its entries, shared",
+            name="compressed, 4 to 1, indexed by its entries, shared",
             kinds=(owner, reader),
             build=lambda: SharedEntries(owner, reader),
             tokens=32,

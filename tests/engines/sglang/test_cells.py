@@ -115,6 +115,7 @@ def test_every_stage_is_charged_the_states_of_the_fullest() -> None:
         ("jamba-v0.1", {}, "knows no class of SGLang .* that serves the recurrent states of jamba-v0.1"),
         ("recurrentgemma-2b", {}, "give disable_hybrid_swa_memory=true or =false"),
         ("deepseek-v4-flash", {}, "compressed attention is not known"),
+        ("deepseek-v4.1-flash", {}, "compressed attention is not known"),
         ("llama-3.2-11b-vision", {}, "cross-attention"),
         ("rwkv-7-world-0.1b", {}, "has no pool for token shifts"),
         ("minimax-m3", {}, "a selector's keys beside K and V"),

@@ -23,6 +23,7 @@ TWO = {"max_attention_window": "1024,131072"}
         ("hymba-1.5b", {}, "does not grow"),
         ("deepseek-v4-pro", {}, "where tokens share a row"),
         ("deepseek-v4-flash", {}, "window entry"),
+        ("deepseek-v4.1-flash", {}, "window entry"),
         ("minimax-m3", {}, "K and V and indexer keys"),
         ("mimo-v2-flash", {}, "not 192 and 128"),
         ("gemma-4-26b-a4b", {}, "one head size"),

@@ -131,6 +131,11 @@ def test_pages_of_deepseek_v4() -> None:
             "vLLM 0.33 cannot serve compressed attention without its hybrid manager",
         ),
         (
+            "deepseek-v4.1-flash",
+            {"kv_dtype": "fp8_ds_mla"},
+            "how vLLM 0.33 pages compressed attention of ratio 2 (DeepSeek-V4.1) is not known to kvplan",
+        ),
+        (
             "minimax-m3",
             {"version": "0.30"},
             "how vLLM 0.30 pages a selector's keys beside K and V is not known to kvplan",
