@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import kvplan
-from kvplan.attention import kind_class
 from kvplan.engines import Arrangement
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs import ModelSpec
-from kvplan.specs.model import LayerRun
 from tests.field.field_records import Record
 
 _STATED = ("tp", "pp", "dcp", "max_num_batched_tokens")
@@ -40,14 +38,5 @@ def arranged(record: Record) -> Arrangement:
 
 
 def _model(plan: Mapping[str, Any]) -> ModelSpec:
-    """Return the spec of a plan: a catalogue model, or its own; with the layers of a draft model."""
-    spec = ModelSpec.model_validate(plan["spec"]) if "spec" in plan else kvplan.load(plan["model"])
-    draft = plan.get("draft")
-    if draft is None:
-        return spec
-    name = draft.get("type", "draft")
-    run = LayerRun(repeat=draft["layers"], pattern=(name,))
-    kinds = dict(spec.attention)
-    if "attention" in draft:
-        kinds[name] = (kind_class(draft["attention"]["kind"]).model_validate(draft["attention"]),)
-    return spec.model_copy(update={"attention": kinds, "layers": (*spec.layers, run)})
+    """Return the spec of a plan: its own, or a catalogue model."""
+    return ModelSpec.model_validate(plan["spec"]) if "spec" in plan else kvplan.load(plan["model"])

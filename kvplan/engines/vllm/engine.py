@@ -1,20 +1,25 @@
 """vLLM as the planner sees it: its layout, its start-up figures and its share of the card."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
+from kvplan.engines.vllm.backends import BACKENDS, exports
+from kvplan.engines.vllm.drafts import Draft
+from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pool import plan_pool
+from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
-from kvplan.terms import Stage
+from kvplan.terms import Layer, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +63,54 @@ SETTINGS = (
     Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
     Setting(name="async_scheduling", kind="flag", help="off keeps fewer tokens in flight"),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
+    Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
+    Setting(
+        name="kv_cache_dtype_skip_layers",
+        kind="name",
+        help="layers in the model's dtype, by number, or sliding_window: 0,1,sliding_window",
+    ),
     Setting(name="num_speculative_tokens", kind="count", help="states are kept for each"),
+    Setting(
+        name="draft_layers",
+        kind="count",
+        help="attention layers of MTP, EAGLE or a draft model; like the model's own over all tokens",
+    ),
+    Setting(name="draft_kv_heads", kind="count", help="if a draft layer has others than the model's"),
+    Setting(name="draft_head_dim", kind="count", help="if a draft layer has another than the model's"),
+    Setting(name="draft_window", kind="count", help="if a draft layer's attention slides"),
     Setting(name="mamba_cache_mode", kind="name", help="how states are kept", choices=("none", "align")),
     Setting(name="mamba_cache_dtype", kind="name", help="of convolutions and states", choices=_STATE_DTYPES),
     Setting(name="mamba_ssm_cache_dtype", kind="name", help="of states", choices=_STATE_DTYPES),
+    Setting(
+        name="gdn_prefill_backend",
+        kind="name",
+        help="flashinfer is vLLM's own choice on Hopper, and with CUDA 13 on Blackwell",
+        choices=("triton", "flashinfer"),
+    ),
+    Setting(
+        name="kda_prefill_backend",
+        kind="name",
+        help="flashkda is vLLM's own choice on Hopper and Blackwell if the model bounds its gate",
+        choices=("triton", "flashkda", "flashinfer"),
+    ),
+    Setting(
+        name="prefill_context_parallel_size",
+        kind="count",
+        help="so many times the GPUs; only dcp shares tokens out over them",
+    ),
 )
-"""Options of vLLM that other engines do not have, by its names in config/cache.py and engine/arg_utils.py."""
+"""
+Options of vLLM that other engines do not have, by its names in config/*.py and engine/arg_utils.py.
+
+Those of a draft's layers are kvplan's: vLLM reads them from the draft's own config.
+"""
 
 
 def vllm(version: str | None) -> Engine:
     """Return vLLM by the rules of a release, the newest known if none is named."""
     rules = find_rules(version)
     return Engine(
-        name=f"vllm@{rules.version[0]}.{rules.version[1]}",
+        name=f"vllm@{rules.release}",
         arrange=lambda stages, options: _arrange(stages, options, rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always(rules.utilization)),
@@ -84,7 +124,8 @@ def vllm(version: str | None) -> Engine:
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
     given = read_settings("vllm", SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
-    return Blocks(layout=plan_layout(layers, tp=options.tp, rules=rules, options=_asked(options, given)))
+    asked = _with_exports(_asked(options, given), tuple(chain.from_iterable(layers)), given, rules)
+    return Blocks(layout=plan_layout(layers, tp=options.tp, rules=rules, options=asked))
 
 
 def _asked(options: EngineOptions, given: Settings) -> VllmOptions:
@@ -94,10 +135,13 @@ def _asked(options: EngineOptions, given: Settings) -> VllmOptions:
     kept = None if options.states_fixed else state
     defaults = VllmOptions()
     mode = given.name("mamba_cache_mode")
+    skipped = given.name("kv_cache_dtype_skip_layers")
     return VllmOptions(
         block_size=options.block_size,
+        attention_backend=given.name("attention_backend"),
         max_num_batched_tokens=options.max_num_batched_tokens or defaults.max_num_batched_tokens,
         dcp=options.dcp,
+        pcp=given.count("prefill_context_parallel_size") or 1,
         prefix_caching=options.prefix_caching,
         conv_dtype=conv,
         state_dtype=dtype_by_name(asked) if asked else kept,
@@ -105,8 +149,34 @@ def _asked(options: EngineOptions, given: Settings) -> VllmOptions:
         hybrid_manager=_flag(given, "hybrid_manager"),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,
         speculative_tokens=given.count("num_speculative_tokens") or 0,
+        draft=_draft(given),
+        skipped=None if skipped is None else read_skipped(skipped, dtype_by_name(options.dtype)),
         blocks=given.count("num_gpu_blocks_override"),
     )
+
+
+def _draft(given: Settings) -> Draft | None:
+    sizes = {
+        name: given.count(f"draft_{name}")
+        for name in ("kv_heads", "head_dim", "window")
+        if given.count(f"draft_{name}") is not None
+    }
+    layers = given.count("draft_layers")
+    if layers is None and sizes:
+        raise RefusedError(f"draft_{next(iter(sizes))} is given without draft_layers, their number")
+    return None if layers is None else Draft(layers=layers, **sizes)
+
+
+def _with_exports(
+    options: VllmOptions, layers: Sequence[Layer], given: Settings, rules: VllmRules
+) -> VllmOptions:
+    """Return the options with what the chosen prefill kernels add to states."""
+    found = exports(
+        layers, rules, gdn=given.name("gdn_prefill_backend"), kda=given.name("kda_prefill_backend")
+    )
+    if found is None:
+        return options
+    return replace(options, checkpoint_blocks=found.blocks, checkpoint_alignment=found.alignment)
 
 
 def _flag(given: Settings, name: str) -> bool:

@@ -18,11 +18,16 @@ from kvplan.units import ceil_div
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """One allocation of one layer, on the pipeline rank that runs the layer: its terms and its page."""
+    """
+    One allocation of one layer, on the pipeline rank that runs the layer: its terms and its page.
+
+    `draft` says that the layer is none of the model's, but drafts tokens for it.
+    """
 
     rank: int
     terms: Layer
     spec: PageSpec
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from kvplan.engines.vllm.alignment import align
+from kvplan.engines.vllm.alignment import align, align_skipped
+from kvplan.engines.vllm.backends import choose_blocks
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.grouping import Cache, Group, Groups, group, is_uniform, promoted
 from kvplan.engines.vllm.lowering import Lowering, allocations
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.packing import pack
-from kvplan.engines.vllm.parallel import require_dcp
+from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.terms import Layer
 
@@ -63,7 +64,8 @@ def plan_layout(
     SplitError where units do not spread over *tp*.
     """
     layers = tuple(chain.from_iterable(layers_by_rank))
-    require_dcp(layers, tp=tp, dcp=options.dcp, rules=rules)
+    require_cp(layers, tp=tp, dcp=options.dcp, pcp=options.pcp, rules=rules)
+    _require_known(rules, options)
     block_size, caches = _aligned_caches(layers_by_rank, tp, rules, options)
     found = _groups(caches, rules, options)
     pp = len(layers_by_rank)
@@ -80,67 +82,58 @@ def plan_layout(
     )
 
 
-def default_block_size(layers: Sequence[Layer], rules: VllmRules) -> int:
-    """
-    Return the block that vLLM's usual backends take: 16, and more where a kernel asks for it.
-
-    DeepSeek-V4 256, MiniMax-M3's selector 128, the indexer 64, a latent by the release's first backend
-    on Hopper, but FlashMLA's 64 where that does not take the dtype: vLLM 0.33, config/cache.py,
-    platforms/cuda.py and get_supported_kernel_block_sizes of v1/attention/backends.
-    """
-    roles = {term.role for layer in layers for term in layer}
-    if "entry" in roles:
-        return 256
-    if {"indexer", "key"} <= roles:
-        return 128
-    if "indexer" in roles:
-        return 64
-    latents = {term.dtype.name for layer in layers for term in layer if term.role == "latent"}
-    if not latents:
-        return 16
-    # supported_kv_cache_dtypes in v1/attention/backends/mla/flashattn_mla.py and flashmla.py.
-    return rules.mla_block if latents <= {"bf16", "fp16"} else 64
-
-
-def default_kernel_block(layers: Sequence[Layer], rules: VllmRules) -> int:
-    """Return the smallest block of those backends' kernels, of which the block is a multiple."""
-    block_size = default_block_size(layers, rules)
-    return 64 if block_size == 256 else block_size  # noqa: PLR2004 - DeepSeek-V4's, which has kernels of 64
-
-
 def _aligned_caches(
     layers_by_rank: Sequence[Sequence[Layer]], tp: int, rules: VllmRules, options: VllmOptions
 ) -> tuple[int, list[Cache]]:
-    """Return the block size of attention, raised where states need it, and the pages of that size."""
+    """Return the block size of attention, raised where layers need it, and the pages of that size."""
     layers = tuple(chain.from_iterable(layers_by_rank))
-    kernel_block = options.kernel_block or default_kernel_block(layers, rules)
-    asked = options.block_size or default_block_size(layers, rules)
+    usual = choose_blocks(layers, rules, options.attention_backend)
+    kernel_block = options.kernel_block or usual.kernel_block
+    asked = options.block_size or usual.block_size
     if asked % kernel_block:
         raise RefusedError(
             f"a block of {asked} tokens is no multiple of the attention kernel's {kernel_block}: "
             "choose another block size"
         )
-    caches = _caches(layers_by_rank, Lowering(tp=tp, rules=rules, options=options, block_size=asked))
-    pages = [cache.spec for cache in caches]
+    lowering = Lowering(tp=tp, rules=rules, options=options, block_size=asked)
+    pages = lowering.pages(layers)
     alignment = align(pages, block_size=asked, kernel_block=kernel_block, rules=rules, options=options)
-    if alignment.block_size != asked:
-        lowering = Lowering(tp=tp, rules=rules, options=options, block_size=alignment.block_size)
-        caches = _caches(layers_by_rank, lowering)
+    drafts = options.draft.lower(layers) if options.draft else ()
+    if options.skipped:
+        layers_by_rank = options.skipped.apply(layers_by_rank)
+        if rules.skipped_layers == "aligned":
+            plain = lowering.pages(options.skipped.everywhere(layers))
+            alignment = align_skipped(alignment, pages, plain, rules)
+    lowering = replace(lowering, block_size=alignment.block_size)
+    caches = _caches(layers_by_rank, drafts, lowering)
     return alignment.block_size, [replace(each, spec=alignment.padded(each.spec)) for each in caches]
 
 
-def _caches(layers_by_rank: Sequence[Sequence[Layer]], lowering: Lowering) -> list[Cache]:
-    """Return what each rank caches, in the order of its layers; equal layers are lowered once."""
+def _caches(
+    layers_by_rank: Sequence[Sequence[Layer]], drafts: Sequence[Layer], lowering: Lowering
+) -> list[Cache]:
+    """Return what each rank caches, in the order of its layers; drafts run on the last rank."""
     known = {
         layer: tuple(zip(allocations(layer), lowering.layer_specs(layer), strict=True))
-        for layer in dict.fromkeys(chain.from_iterable(layers_by_rank))
+        for layer in dict.fromkeys((*chain.from_iterable(layers_by_rank), *drafts))
     }
+    last = len(layers_by_rank) - 1
+    placed = [(rank, layer, False) for rank, layers in enumerate(layers_by_rank) for layer in layers]
     return [
-        Cache(rank=rank, terms=terms, spec=spec)
-        for rank, layers in enumerate(layers_by_rank)
-        for layer in layers
+        Cache(rank=rank, terms=terms, spec=spec, draft=draft)
+        for rank, layer, draft in (*placed, *((last, layer, True) for layer in drafts))
         for terms, spec in known[layer]
     ]
+
+
+def _require_known(rules: VllmRules, options: VllmOptions) -> None:
+    """Refuse what a release does not have, and what kvplan does not know of two options together."""
+    if options.skipped and rules.skipped_layers == "no":
+        raise RefusedError(f"{rules.name} has no kv_cache_dtype_skip_layers, which came with 0.19")
+    if options.draft and options.skipped:
+        raise RefusedError("kvplan does not know which draft layers kv_cache_dtype_skip_layers names")
+    if options.draft and options.dcp > 1:
+        raise RefusedError("kvplan does not know how draft layers are shared out over dcp: use dcp=1")
 
 
 def _groups(caches: Sequence[Cache], rules: VllmRules, options: VllmOptions) -> Groups:

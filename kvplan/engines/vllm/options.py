@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import Dtype
+from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.skipping import Skipped
 from kvplan.engines.vllm.versions import VllmRules
 
 StateMode = Literal["none", "align"]
@@ -18,16 +20,18 @@ class VllmOptions:
     What is None is vLLM's choice: `block_size` and `kernel_block` (the attention kernel's smallest)
     that of its usual backends, `prefix_caching` the release's default, `state_mode` what follows
     from it. `conv_dtype` and `state_dtype` are vLLM's mamba_cache_dtype and mamba_ssm_cache_dtype;
-    None keeps the spec's. A backend that exports states inside a prefill (FlashInfer's Gated
-    DeltaNet on Hopper and Blackwell: 64 tokens; FlashKDA: 16) sets `checkpoint_alignment`, and
-    `checkpoint_blocks` to 1. `speculative_tokens` are num_speculative_tokens: states are kept for each,
-    while a draft model's own layers are layers of the plan. `blocks` is num_gpu_blocks_override.
+    None keeps the spec's. A backend that exports states inside a prefill sets `checkpoint_blocks` to
+    1, and FlashInfer's Gated DeltaNet `checkpoint_alignment` to 64 tokens (backends.py).
+    `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
+    draft them are the `draft`. `blocks` is num_gpu_blocks_override.
     """
 
     block_size: int | None = None
     kernel_block: int | None = None
+    attention_backend: str | None = None
     max_num_batched_tokens: int = 8192
     dcp: int = 1
+    pcp: int = 1
     async_scheduling: bool = True
     v2_runner: bool = True
     hybrid_manager: bool = True
@@ -38,6 +42,8 @@ class VllmOptions:
     conv_dtype: Dtype | None = None
     state_dtype: Dtype | None = None
     speculative_tokens: int = 0
+    draft: Draft | None = None
+    skipped: Skipped | None = None
     blocks: int | None = None
 
     def __post_init__(self) -> None:
@@ -47,6 +53,7 @@ class VllmOptions:
             "kernel_block": self.kernel_block,
             "max_num_batched_tokens": self.max_num_batched_tokens,
             "dcp": self.dcp,
+            "prefill_context_parallel_size": self.pcp,
             "checkpoint_alignment": self.checkpoint_alignment,
             "num_gpu_blocks_override": self.blocks,
         }

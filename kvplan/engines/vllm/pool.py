@@ -105,6 +105,8 @@ def needed_bytes(layout: Layout, rank: int, context: int) -> int:
             for cache in group.caches
             if cache.rank == rank
         )
+    if layout.rules.check == "first group":
+        return layout.bytes_per_block[rank] * layout.charge.blocks(layout.groups[0].spec, context)
     return layout.bytes_per_block[rank] * layout.blocks_per_request(context)
 
 

@@ -1,9 +1,9 @@
 """
 The rules of each vLLM release that was read, as values.
 
-Every field was compared in the release's own wheel: 0.11.0, 0.12.0, 0.14.1, 0.17.1, 0.19.1, 0.20.2,
-0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0; of 0.18 only what its start-up printed. A release in
-between is planned with the nearest older one.
+Every field was compared in the release's own wheel: 0.11.0, 0.12.0, 0.14.1, 0.17.1, 0.18.0, 0.19.1,
+0.20.0, 0.20.1, 0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0; 0.20.2 and 0.21.0 have the rules of
+0.20.1. A release in between is planned with the nearest older one.
 """
 
 import re
@@ -17,7 +17,7 @@ from kvplan.errors import UnknownNameError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmRules:
     """
-    What one release of vLLM does where releases differ: `version` from its `patch` on.
+    What one release of vLLM does where releases differ: a `version`, or one `patch` of it and later.
 
     `utilization`: the default share of the card (config/cache.py). `in_flight`: whether a window's
     reserve counts one batch of tokens or all concurrent ones (v1/kv_cache_interface.py,
@@ -25,7 +25,8 @@ class VllmRules:
     (v1/core/kv_cache_utils.py). `unify`: what makes pages of unequal size equal: nothing, larger
     blocks where they divide, or padding too. `pads_states`: whether a state page is padded then.
     `promotes_beside_mla`: whether windows beside an MLA whose page does not divide become full
-    attention. `check`: whether the start-up check adds up layers or blocks of groups.
+    attention. `check`: whether the start-up check adds up layers, or blocks of the first group alone
+    as often as a group has layers, or blocks of all groups.
     `null_block_checked`: whether it sets the null block aside first. `size_line`: what "GPU KV
     cache size" means. `caching_by_default`: prefix caching of hybrid models without being asked
     (engine/arg_utils.py). `cached_state_mode`: how states are kept under prefix caching
@@ -41,18 +42,23 @@ class VllmRules:
     `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
     FlashAttention's MLA (update_block_size_for_backend in platforms/interface.py).
+    `flashinfer_mla_block`: that of FlashInfer's MLA, 64 while platforms/cuda.py set it, then the
+    kernel's smallest.
+    `skipped_layers`: whether kv_cache_dtype_skip_layers is there, and aligns blocks (attention.py and
+    _align_heterogeneous_kv_block_size in platforms/interface.py).
+    `pcp`: whether the memory of prefill context parallelism is known.
     `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
     """
 
     version: tuple[int, int]
-    patch: int = 0
+    patch: int | None = None
     utilization: str
     in_flight: Literal["one batch", "concurrent batches"]
     merge_below: tuple[int, int] | None
     unify: Literal["never", "divide", "pad"]
     pads_states: bool
     promotes_beside_mla: bool
-    check: Literal["layers", "groups"]
+    check: Literal["layers", "first group", "groups"]
     null_block_checked: bool
     size_line: Literal["blocks", "concurrency"]
     caching_by_default: bool
@@ -67,11 +73,19 @@ class VllmRules:
     counts_graphs: bool
     sparse_layouts: bool
     mla_block: int
+    flashinfer_mla_block: int
+    skipped_layers: Literal["no", "unaligned", "aligned"]
+    pcp: bool
 
     @property
     def name(self) -> str:
         """The release as people write it: `vLLM 0.33`."""
-        return f"vLLM {_dotted(self.version)}"
+        return f"vLLM {self.release}"
+
+    @property
+    def release(self) -> str:
+        """The version by which these rules are found: `0.33`, `0.20.1`."""
+        return _dotted(self.version if self.patch is None else (*self.version, self.patch))
 
 
 _0_11 = VllmRules(
@@ -97,6 +111,9 @@ _0_11 = VllmRules(
     counts_graphs=False,
     sparse_layouts=False,
     mla_block=64,
+    flashinfer_mla_block=64,
+    skipped_layers="no",
+    pcp=False,
 )
 _0_12 = replace(
     _0_11,
@@ -106,22 +123,34 @@ _0_12 = replace(
     cached_state_mode=None,
     sampler=SORTS,
 )
-_0_14 = replace(_0_12, version=(0, 14), check="groups")
+_0_14 = replace(_0_12, version=(0, 14), check="first group")
 _0_17 = replace(_0_14, version=(0, 17), speculative_states=True, sampler=SELECTS)
-_0_18 = replace(_0_17, version=(0, 18), outside=OUTSIDE)
-_0_19 = replace(_0_18, version=(0, 19), mla_block=16, merge_below=(3, 2))
-# A start-up of 0.20.1rc1 still prints the older line: github.com/noonghunna/club-3090/issues/46.
-_0_20 = replace(
+_0_18 = replace(
+    _0_17,
+    version=(0, 18),
+    outside=OUTSIDE,
+    mla_block=16,
+    flashinfer_mla_block=32,
+    merge_below=(3, 2),
+)
+_0_19 = replace(_0_18, version=(0, 19), check="groups", skipped_layers="unaligned")
+_0_20_0 = replace(
     _0_19,
     version=(0, 20),
-    patch=2,
+    patch=0,
     utilization="0.92",
-    size_line="concurrency",
     align_from_block=True,
     counts_graphs=True,
 )
-_0_24 = replace(_0_20, version=(0, 24), patch=0, unify="pad")
-_0_26 = replace(_0_24, version=(0, 26), in_flight="concurrent batches", pads_states=True)
+_0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
+_0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad")
+_0_26 = replace(
+    _0_24,
+    version=(0, 26),
+    in_flight="concurrent batches",
+    pads_states=True,
+    skipped_layers="aligned",
+)
 _0_28 = replace(
     _0_26,
     version=(0, 28),
@@ -132,9 +161,24 @@ _0_28 = replace(
 )
 _0_30 = replace(_0_28, version=(0, 30), null_block_checked=True)
 _0_32 = replace(_0_30, version=(0, 32), checkpoints=1)
-_0_33 = replace(_0_32, version=(0, 33), align_checkpoints=True, sparse_layouts=True)
+_0_33 = replace(_0_32, version=(0, 33), align_checkpoints=True, sparse_layouts=True, pcp=True)
 
-RELEASES = (_0_11, _0_12, _0_14, _0_17, _0_18, _0_19, _0_20, _0_24, _0_26, _0_28, _0_30, _0_32, _0_33)
+RELEASES = (
+    _0_11,
+    _0_12,
+    _0_14,
+    _0_17,
+    _0_18,
+    _0_19,
+    _0_20_0,
+    _0_20_1,
+    _0_24,
+    _0_26,
+    _0_28,
+    _0_30,
+    _0_32,
+    _0_33,
+)
 """The known rules, from the oldest to the newest."""
 
 NEWEST = RELEASES[-1]
@@ -144,12 +188,13 @@ def find_rules(version: str | None = None) -> VllmRules:
     """
     Return the rules of `0.19`, `0.19.1` or `v0.29.1rc1`: those of the nearest older known release.
 
-    Without a version the newest. Raises UnknownNameError for what is no version, and for releases
-    older or newer than the known ones.
+    Without a version the newest. A build before a patch (`0.20.1rc1.dev16`) has the rules of the patch
+    before it. Raises UnknownNameError for what is no version, and for releases older or newer than the
+    known ones.
     """
     if version is None:
         return NEWEST
-    match = re.match(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?![0-9])", version.strip())
+    match = re.match(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?![0-9])\.?(rc|dev)?", version.strip())
     if match is None:
         raise UnknownNameError(f"{version!r} is not a version of vLLM; write {_dotted(NEWEST.version)}")
     asked = int(match[1]), int(match[2])
@@ -160,8 +205,10 @@ def find_rules(version: str | None = None) -> VllmRules:
         )
     # Without a patch the last one of the release.
     patch = int(match[3]) if match[3] else 9999
-    return [rules for rules in RELEASES if (rules.version, rules.patch) <= (asked, patch)][-1]
+    if match[4] and patch:
+        patch -= 1
+    return [rules for rules in RELEASES if (rules.version, rules.patch or 0) <= (asked, patch)][-1]
 
 
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -11,6 +11,7 @@ from kvplan.units import ceil_div
 
 REASONS = {
     "formula": "the tokens' own bytes, each stored once over the TP ranks",
+    "draft layers": "speculative decoding keeps the tokens in layers of its own, too",
     "replication": "what TP cannot split is stored on several ranks",
     "row layout": "vLLM's rows and state dtypes in place of the spec's",
     "context parallelism": "tokens are shared out over the DCP ranks",
@@ -58,7 +59,7 @@ def _shares(cache: Cache, context: int, tp: int) -> Iterator[tuple[str, int]]:
     """Yield the formula's bytes, and what replication and vLLM's own rows make of them."""
     on_rank = sum(term.bytes_on_rank(context, tp) for term in cache.terms)
     share = ceil_div(sum(term.bytes_on_rank(context, 1) for term in cache.terms), tp)
-    yield "formula", share
+    yield "draft layers" if cache.draft else "formula", share
     yield "replication", on_rank - share
     yield "row layout", _held_rows(cache, context) * _row_bytes(cache) - on_rank
 

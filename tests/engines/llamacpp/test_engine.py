@@ -11,6 +11,7 @@ from kvplan.engines.llamacpp import LlamaOptions, RefusedError, arrange, buffers
 from kvplan.engines.llamacpp.traits import _NO_ARCHITECTURE, _WINDOWS_KEPT_WHOLE
 from kvplan.engines.llamacpp.versions import find_rules
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
+from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load
 from kvplan.terms import Stage, Target
@@ -49,6 +50,14 @@ def test_the_name_and_the_builds() -> None:
 def test_an_unknown_build(version: str, words: str) -> None:
     with pytest.raises(UnknownNameError, match=words):
         find_engine(f"llamacpp@{version}")
+
+
+def test_the_cache_is_f16_unless_asked() -> None:
+    """A bfloat16 model's too: llama_context_default_params in src/llama-context.cpp."""
+    kinds = [
+        deploy(load("llama-3.1-8b"), Choice(engine="llamacpp", kv_dtype=each)) for each in (None, "bf16")
+    ]
+    assert [each.kv.name for each in kinds] == ["fp16", "bf16"]
 
 
 def test_layers_are_split_over_devices() -> None:

@@ -3,6 +3,8 @@
 import pytest
 
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
+from kvplan.planner.deployment import Choice, deploy
+from kvplan.specs.load import load
 from kvplan.units import GIB
 from tests.engines.trtllm.making import arranged, blocks_of
 
@@ -39,6 +41,11 @@ def test_what_is_left_of_a_block_is_not_used() -> None:
         assert found is not None
         assert (found.num_blocks, found.block_size, found.kv_tokens) == (expected, 32, 32 * expected)
         assert found.max_concurrency is None
+
+
+def test_spare_layers_are_on_the_first_stages() -> None:
+    """32 layers over 3 stages: torch.tensor_split in Mapping.pp_layers (tensorrt_llm/mapping.py)."""
+    assert deploy(load("llama-3.1-8b"), Choice(engine="trtllm", pp=3)).stage_sizes == (11, 11, 10)
 
 
 def test_all_pipeline_ranks_have_the_fewest_tokens() -> None:

@@ -114,7 +114,8 @@ def kept_answer(answer: Fields) -> Fields:
     return kept
 
 
-def _write(path: str, value: object) -> None:
+def write_json(path: str, value: object) -> None:
+    """Write a value as JSON."""
     Path(path).write_text(json.dumps(value), encoding="utf-8")
 
 
@@ -139,13 +140,13 @@ def main(arguments: list[str]) -> None:
             _keep(target, files)
         case ["--boundaries", cases, answers, more_cases, more_jobs]:
             more = list(boundary_cases(_read(cases), _read(answers)))
-            _write(more_cases, more)
-            _write(more_jobs, [oracle_job(case) for case in more])
+            write_json(more_cases, more)
+            write_json(more_jobs, [oracle_job(case) for case in more])
         case [cases, jobs]:
             rng = random.Random(SEED)  # noqa: S311 - repeatable, not secret
             made = [*random_cases(rng), *catalogue_cases(rng)]
-            _write(cases, made)
-            _write(jobs, [oracle_job(case) for case in made])
+            write_json(cases, made)
+            write_json(jobs, [oracle_job(case) for case in made])
         case _:
             sys.exit(__doc__)
 

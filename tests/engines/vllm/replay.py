@@ -18,18 +18,19 @@ from kvplan.engines.vllm import (
     plan_layout,
     plan_pool,
 )
+from kvplan.engines.vllm.drafts import Draft
 from kvplan.planner.deployment import split_stages
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Target
 
-JOBS = Path(__file__).parent / "oracle_jobs.json.gz"
 _NO_ROOM = ("To serve at least one request", "No available memory", "Cannot auto-fit")
 
 
 @cache
-def recorded() -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the cases and what vLLM 0.33.0 answered."""
-    kept: list[tuple[dict[str, Any], dict[str, Any]]] = json.loads(gzip.decompress(JOBS.read_bytes()))
+def recorded(name: str = "oracle_jobs") -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the cases of a file and what vLLM 0.33.0 answered."""
+    file = Path(__file__).parent / f"{name}.json.gz"
+    kept: list[tuple[dict[str, Any], dict[str, Any]]] = json.loads(gzip.decompress(file.read_bytes()))
     return kept
 
 
@@ -66,6 +67,7 @@ def options(case: dict[str, Any]) -> VllmOptions:
         conv_dtype=dtype_by_name(case["conv_dtype"]) if "conv_dtype" in case else None,
         state_dtype=dtype_by_name(case["state_dtype"]) if "state_dtype" in case else None,
         speculative_tokens=case["speculative_tokens"],
+        draft=Draft(**case["draft"]) if "draft" in case else None,
         blocks=case["blocks"],
     )
 

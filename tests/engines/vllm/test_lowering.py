@@ -210,6 +210,7 @@ def test_models_that_cache_nothing_have_one_block_and_no_lines() -> None:
         # FlashMLA's own block up to 0.17.1; then FlashAttention's MLA comes first, which takes any 16 tokens
         # but no fp8: start-ups of vLLM 0.19.0 in github.com/llm-d-incubation/llm-d-planner/pull/205.
         ("0.17", "bf16", 64),
+        ("0.18", "bf16", 16),
         ("0.19", "bf16", 16),
         ("0.33", "bf16", 16),
         ("0.33", "fp8", 64),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kvplan.dtypes import BF16, FP32, kv_format
+from kvplan.engines.vllm import longest_context, plan_pool
 from kvplan.engines.vllm.grouping import Group
 from kvplan.specs.load import load
 from kvplan.terms import Target
@@ -142,6 +143,21 @@ def test_dcp_halves_the_blocks_of_a_request_and_not_the_block() -> None:
     assert one.bytes_per_block == two.bytes_per_block
     assert one.kv_tokens is not None
     assert two.kv_tokens == 2 * one.kv_tokens
+
+
+@pytest.mark.parametrize("memory", [3.855, 3.86, 3.8649])
+def test_the_longest_context_that_a_start_up_printed(memory: float) -> None:
+    """
+    Qwen3.8-27B on two RX 7900 XT with vLLM 0.23.1: github.com/vllm-project/vllm/issues/49064.
+
+    Of 161 blocks of 784 tokens three hold states, so 158 hold 123,872 tokens; the context of 122,633
+    with which it then started takes 157 of them, and prints 123,399 tokens.
+    """
+    layout = layout_of("qwen3.8-27b", tp=2, version="0.23.1")
+    available = int(memory * GIB)
+    assert longest_context(layout, available) == 158 * 784 == 123_872
+    pool = plan_pool(layout, available, 122_633)
+    assert (pool.num_blocks, pool.kv_tokens) == (161, 123_399)
 
 
 def test_four_compressed_layers_share_packed_blocks() -> None:

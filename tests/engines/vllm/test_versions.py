@@ -28,22 +28,27 @@ STATES_IN_BF16: dict[str, Any] = {"conv_dtype": BF16, "state_dtype": BF16}
 @pytest.mark.parametrize(
     ("asked", "release"),
     [
-        ("0.33", (0, 33)),
-        ("0.33.0", (0, 33)),
-        ("v0.19.1", (0, 19)),
-        ("0.18.2", (0, 18)),
-        ("0.20", (0, 20)),
-        ("0.20.2", (0, 20)),
-        ("0.20.1rc1.dev16", (0, 19)),
-        ("0.29.1rc1.dev17+gd2d649e67", (0, 28)),
-        ("0.11", (0, 11)),
-        (None, (0, 33)),
+        ("0.33", "0.33"),
+        ("0.33.0", "0.33"),
+        ("0.33.0rc1", "0.33"),
+        ("v0.19.1", "0.19"),
+        ("0.18.2", "0.18"),
+        ("0.20", "0.20.1"),
+        ("0.20.0", "0.20.0"),
+        ("0.20.2", "0.20.1"),
+        # A start-up of it prints the older line: github.com/noonghunna/club-3090/issues/46. One of
+        # 0.20.2rc1.dev129 prints the newer: issue 142.
+        ("0.20.1rc1.dev16+g7a1eb8ac2", "0.20.0"),
+        ("0.20.1.dev3", "0.20.0"),
+        ("0.20.2rc1.dev129+g1acd67a79", "0.20.1"),
+        ("0.21.0", "0.20.1"),
+        ("0.29.1rc1.dev17+gd2d649e67", "0.28"),
+        ("0.11", "0.11"),
+        (None, "0.33"),
     ],
 )
-def test_a_version_has_the_rules_of_the_nearest_older_one(
-    asked: str | None, release: tuple[int, int]
-) -> None:
-    assert find_rules(asked).version == release
+def test_a_version_has_the_rules_of_the_nearest_older_one(asked: str | None, release: str) -> None:
+    assert find_rules(asked).release == release
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,9 @@ def test_other_versions_are_refused(asked: str, words: str) -> None:
 
 
 def test_releases_are_in_order_and_the_utilization_rose_in_0_20() -> None:
-    assert [rules.version for rules in RELEASES] == sorted({rules.version for rules in RELEASES})
+    versions = [(*rules.version, rules.patch or 0) for rules in RELEASES]
+    assert versions == sorted(set(versions))
+    assert all(find_rules(rules.release) is rules for rules in RELEASES)
     assert RELEASES[-1] is NEWEST
     assert {rules.utilization for rules in RELEASES if rules.version < (0, 20)} == {"0.9"}
     assert {rules.utilization for rules in RELEASES if rules.version >= (0, 20)} == {"0.92"}
@@ -73,11 +80,12 @@ def test_releases_are_in_order_and_the_utilization_rose_in_0_20() -> None:
 @pytest.mark.parametrize(
     ("version", "per_request", "tokens", "printed"),
     [
-        # 65536 blocks in 7 groups; up to 0.19 the line says 65536 // 7 * 16. A window of 1024 is
+        # 65536 blocks in 7 groups; up to 0.20.0 the line says 65536 // 7 * 16. A window of 1024 is
         # charged ceil((1023 + 8192) / 16) + 1 = 577 blocks, full attention 8192 of them.
         ("0.11", 8192 + 6 * 577, 149_792, "5.62x"),
         ("0.19", 8192 + 6 * 577, 149_792, "5.62x"),
-        # Since 0.20 it says int(65536 / 11654 * 131072).
+        ("0.20.0", 8192 + 6 * 577, 149_792, "5.62x"),
+        # Since 0.20.1 it says int(65536 / 11654 * 131072).
         ("0.20", 8192 + 6 * 577, 737_080, "5.62x"),
         ("0.24", 8192 + 6 * 577, 737_080, "5.62x"),
         # Since 0.26 two batches are in flight: ceil((1023 + 16384) / 16) + 1 = 1089.
@@ -113,9 +121,10 @@ def test_dcp_doubles_the_token_line_of_every_release(version: str) -> None:
         # 12 windows and 13 full layers: gpt-oss-20b with a draft layer.
         ("0.11", [12, 13], 12),
         ("0.12", [12, 13], 13),
-        # 25 of 20 is 1.25 exactly, which is not below it; 0.19 merges below 1.5.
+        # 25 of 20 is 1.25 exactly, which is not below it; 0.18 merges below 1.5.
         ("0.17", [20, 24], 24),
         ("0.17", [20, 25], 20),
+        ("0.18", [20, 25], 25),
         ("0.19", [20, 25], 25),
         ("0.19", [20, 29], 29),
         ("0.19", [20, 30], 20),
@@ -181,9 +190,23 @@ def test_auto_fit_of_4096_blocks(version: str, fitted: int) -> None:
     assert longest_context(layout, 4096 * 2_097_152, limit=131_072) == fitted
 
 
-@pytest.mark.parametrize(("version", "pages"), [("0.12", 10 + 52 * 2), ("0.14", 10 * (1 + 6 * 2))])
-def test_the_start_up_check_adds_up_layers_until_0_12(version: str, pages: int) -> None:
-    """Gemma-3-27B at 16 tokens: full layers take 1 block, windows 2; since 0.14 in groups of 10 layers."""
+@pytest.mark.parametrize(
+    ("version", "pages"),
+    [
+        ("0.12", 10 + 52 * 2),
+        # The first group is one of windows, because the first layer slides.
+        ("0.14", 10 * 2),
+        ("0.18", 10 * 2),
+        ("0.19", 10 * (1 + 6 * 2)),
+    ],
+)
+def test_what_the_start_up_check_adds_up(version: str, pages: int) -> None:
+    """
+    Gemma-3-27B at 16 tokens: full layers take 1 block and windows 2, in groups of 10 layers.
+
+    Layers up to 0.12, from 0.14 on the blocks of the first group (v1/core/kv_cache_utils.py,
+    _max_memory_usage_bytes_from_groups), since 0.19 those of all groups.
+    """
     layout = layout_of("gemma-3-27b", version=version)
     assert plan_pool(layout, pages * 131_072, 16).blocks_per_request == 13
     with pytest.raises(NoRoomError):

@@ -1,0 +1,88 @@
+"""Attention layers that speculative decoding adds: multi-token prediction, EAGLE, DFlash, a draft model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kvplan.dtypes import Dtype, Role
+from kvplan.engines.vllm.errors import RefusedError
+from kvplan.terms import Growing, Layer, Split, Term
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """
+    `layers` further layers of attention on the last pipeline rank, in the model's KV dtype.
+
+    They are like the model's own attention over all tokens, but for what is given here: KV heads and
+    their size, or a window. Drafts are held beside the model's layers and planned with them: vLLM
+    0.33, v1/worker/gpu/attn_utils.py (get_kv_cache_spec) and model_executor/models/qwen3_5_mtp.py.
+    """
+
+    layers: int
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    window: int | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether nothing of the draft's heads is taken from the model."""
+        return self.kv_heads is not None and self.head_dim is not None
+
+    def lower(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return the draft's layers beside those of a model; raise RefusedError if they are not known."""
+        return (self._layer(tuple(dict.fromkeys(layers))),) * self.layers
+
+    def _layer(self, layers: Sequence[Layer]) -> Layer:
+        if any(term.role == "entry" for layer in layers for term in layer):
+            raise RefusedError("kvplan does not know the draft layers of compressed attention")
+        if self.sized:
+            return self._resized(_keys_and_values(layers))
+        whole = [layer for layer in layers if _keeps_all(layer)]
+        if len(whole) != 1:
+            found = "several sizes" if whole else "none"
+            raise RefusedError(
+                f"the model has {found} of attention over all tokens that a draft layer could be like: "
+                "give draft_kv_heads and draft_head_dim"
+            )
+        if self == Draft(layers=self.layers):
+            return whole[0]
+        if [term.role for term in whole[0]] != ["key", "value"]:
+            raise RefusedError(
+                "a draft beside this model has heads of its own: give draft_kv_heads and draft_head_dim"
+            )
+        return self._resized(whole[0])
+
+    def _resized(self, like: Layer) -> Layer:
+        return tuple(
+            replace(
+                term,
+                split=replace(term.split, count=self.kv_heads or term.split.count),
+                width=self.head_dim or term.width,
+                rows=Growing(window=self.window),
+            )
+            for term in like
+        )
+
+
+def _keeps_all(layer: Layer) -> bool:
+    """Return whether every term of a layer keeps a row for each token."""
+    return bool(layer) and all(term.rows == Growing() for term in layer)
+
+
+def _keys_and_values(layers: Sequence[Layer]) -> Layer:
+    """Return K and V in the model's KV dtype, whose sizes are yet to be given."""
+    cached = [term for layer in layers for term in layer if term.role in ("key", "value", "latent", "rope")]
+    dtypes = {term.role: {each.dtype for each in cached if each.role == term.role} for term in cached}
+    key = dtypes.get("key") or {dtype for each in dtypes.values() for dtype in each}
+    value = dtypes.get("value") or key
+    if len(key) != 1 or len(value) != 1:
+        raise RefusedError("kvplan does not know in which dtype a draft is cached beside this model")
+    (key_dtype,), (value_dtype,) = key, value
+    return _term("key", "K", key_dtype), _term("value", "V", value_dtype)
+
+
+def _term(role: Role, name: str, dtype: Dtype) -> Term:
+    split = Split(name="groups", count=1, replicable=True)
+    return Term(
+        role=role, name=name, allocation="attention", split=split, width=1, dtype=dtype, rows=Growing()
+    )

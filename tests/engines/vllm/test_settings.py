@@ -1,0 +1,247 @@
+"""vLLM's own options as settings, each against what vLLM 0.33's planner gave or a count by hand."""
+
+from collections.abc import Mapping
+
+import pytest
+
+import kvplan
+from kvplan.engines.vllm import RefusedError
+from kvplan.errors import OptionsError
+
+BF16_STATES = {"mamba_ssm_cache_dtype": "bfloat16"}
+
+
+def planned(  # noqa: PLR0913 - the options of kvplan.fit
+    model: str,
+    settings: Mapping[str, str],
+    *,
+    context: int = 163_840,
+    kv_dtype: str | None = None,
+    version: str = "0.33",
+    tp: int = 1,
+    dcp: int = 1,
+    prefix_caching: bool | None = None,
+) -> tuple[int | None, int | None, int | None]:
+    """Return the block size, blocks and tokens of a model in 80 GiB."""
+    answer = kvplan.fit(
+        model,
+        engine=f"vllm@{version}",
+        context=context,
+        kv_dtype=kv_dtype,
+        tp=tp,
+        dcp=dcp,
+        prefix_caching=prefix_caching,
+        kv_memory="80GiB",
+        settings=settings,
+    )
+    return answer.block_size, answer.num_blocks, answer.kv_tokens
+
+
+def refusal(model: str, settings: Mapping[str, str], **options: str | int) -> str:
+    with pytest.raises(RefusedError) as error:
+        planned(model, settings, **options)  # type: ignore[arg-type]
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("backend", "version", "expected"),
+    [
+        # A token of DeepSeek-V3 takes 61 x 1152 B: 80 GiB hold 76,398 blocks of 16.
+        (None, "0.33", (16, 76_398, 1_222_368)),
+        ("TRITON_MLA", "0.33", (16, 76_398, 1_222_368)),
+        # The numbers of vLLM 0.33's planner for blocks of 32.
+        ("FLASHINFER_MLA", "0.33", (32, 38_199, 1_222_368)),
+        ("FLASHINFER_MLA", "0.18", (32, 38_199, 1_222_368)),
+        # platforms/cuda.py of 0.17.1 sets 64 unless 32 is asked for.
+        ("FLASHINFER_MLA", "0.17", (64, 19_099, 1_222_336)),
+        ("FLASHMLA", "0.33", (64, 19_099, 1_222_336)),
+        ("CUTLASS_MLA", "0.33", (128, 9_549, 1_222_272)),
+        ("CUTLASS_MLA", "0.11", (128, 9_549, 1_222_272)),
+    ],
+)
+def test_the_block_of_an_attention_backend(
+    backend: str | None, version: str, expected: tuple[int, int, int]
+) -> None:
+    settings = {"attention_backend": backend} if backend else {}
+    assert planned("deepseek-v3", settings, version=version) == expected
+
+
+def test_flashinfers_mla_takes_blocks_of_32_that_flashmla_refuses() -> None:
+    options = {"engine": "vllm", "context": "4k", "kv_memory": "1GiB", "block_size": 32}
+    answer = kvplan.fit("deepseek-v3", settings={"attention_backend": "FLASHINFER_MLA"}, **options)  # type: ignore[arg-type]
+    assert answer.block_size == 32
+    with pytest.raises(
+        RefusedError, match="a block of 32 tokens is no multiple of the attention kernel's 64"
+    ):
+        kvplan.fit("deepseek-v3", settings={"attention_backend": "FLASHMLA"}, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "reads"),
+    [
+        ("deepseek-v3", "FLASHINFER", "keys and values"),
+        ("deepseek-v3", "FLASHMLA_SPARSE", "a latent and an indexer"),
+        ("deepseek-v3.2", "FLASHMLA", "a latent"),
+        ("llama-3.1-8b", "TRITON_MLA", "a latent"),
+        ("deepseek-v4-flash", "FLASHMLA_SPARSE", "a latent and an indexer"),
+        ("mamba-codestral-7b", "FLASH_ATTN", "keys and values"),
+    ],
+)
+def test_a_backend_that_does_not_read_the_model_is_refused(model: str, backend: str, reads: str) -> None:
+    assert refusal(model, {"attention_backend": backend}, context=4096) == (
+        f"the attention backend {backend} reads {reads}: choose another for this model, or none"
+    )
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(OptionsError, match="attention_backend='TRITON' is not one of FLASH_ATTN, "):
+        planned("llama-3.1-8b", {"attention_backend": "TRITON"})
+
+
+@pytest.mark.parametrize(
+    ("version", "backend", "expected"),
+    [
+        # From runs of vLLM 0.33's planner: blocks of whole 64 tokens, and three states for a request.
+        ("0.33", "flashinfer", (576, 6_068, 3_420_838)),
+        ("0.33", "triton", (544, 6_425, 3_451_383)),
+        ("0.33", None, (544, 6_425, 3_451_383)),
+        # Before 0.33 FlashInfer's kernel exported none.
+        ("0.32", "flashinfer", (544, 6_425, 3_451_383)),
+    ],
+)
+def test_flashinfers_gated_delta_net_exports_states(
+    version: str, backend: str | None, expected: tuple[int, int, int]
+) -> None:
+    settings = BF16_STATES | ({"gdn_prefill_backend": backend} if backend else {})
+    assert planned("qwen3-next-80b-a3b", settings, context=262_144, version=version) == expected
+
+
+def test_without_prefix_caching_no_state_is_exported() -> None:
+    settings = BF16_STATES | {"gdn_prefill_backend": "flashinfer"}
+    found = planned("qwen3-next-80b-a3b", settings, context=262_144, prefix_caching=False)
+    assert found == (544, 6_425, 3_472_732)
+
+
+@pytest.mark.parametrize("model", ["olmo-hybrid-7b", "jamba-v0.1", "kimi-k3", "llama-3.1-8b"])
+def test_only_qwens_gated_delta_net_has_flashinfers_kernel(model: str) -> None:
+    """OLMo always runs Triton's (olmo_gdn_linear_attn.py), and others do not read the option."""
+    settings = {"gdn_prefill_backend": "flashinfer"}
+    assert planned(model, settings, context=32_768) == planned(model, {}, context=32_768)
+
+
+def test_flashkda_exports_a_state_and_leaves_blocks_alone() -> None:
+    """Kimi K3's three groups of states are charged 3 pages and not 2: 18 and 21 blocks a request."""
+    plain = kvplan.size("kimi-k3", engine="vllm@0.33", context=65_536)
+    flash = kvplan.size(
+        "kimi-k3", engine="vllm@0.33", context=65_536, settings={"kda_prefill_backend": "flashkda"}
+    )
+    assert flash.bytes_per_sequence * 18 == plain.bytes_per_sequence * 21
+    words = "what FlashKDA exports in vLLM 0.32 is not known to kvplan: it knows 0.33"
+    assert refusal("kimi-k3", {"kda_prefill_backend": "flashkda"}, version="0.32", context=65_536) == words
+
+
+@pytest.mark.parametrize(
+    ("model", "kv_dtype", "dcp", "expected"),
+    [
+        # Alone it stores every token on each rank: as without it.
+        ("deepseek-v3", None, 1, (16, 76_398, 1_222_368)),
+        # From a run of vLLM 0.33's planner: dcp over its 8 ranks holds 8 times the tokens.
+        ("deepseek-v3.2", "fp8_ds_mla", 8, (64, 27_922, 14_296_064)),
+    ],
+)
+def test_prefill_context_parallelism(
+    model: str, kv_dtype: str | None, dcp: int, expected: tuple[int, int, int]
+) -> None:
+    settings = {"prefill_context_parallel_size": "8"}
+    assert planned(model, settings, kv_dtype=kv_dtype, dcp=dcp) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "words"),
+    [
+        ("llama-3.1-8b", {}, "vLLM 0.33 has prefill context parallelism for MLA only"),
+        (
+            "deepseek-v3",
+            {"dcp": 8},
+            "vLLM 0.33 has decode beside prefill context parallelism for sparse MLA only: use dcp=1",
+        ),
+        (
+            "deepseek-v3.2",
+            {"dcp": 4, "tp": 2},
+            "beside prefill_context_parallel_size=8 and tp=2, dcp is 1 or 8 or 16, not 4",
+        ),
+        (
+            "deepseek-v3",
+            {"version": "0.32"},
+            "prefill context parallelism of vLLM 0.32 is not known to kvplan",
+        ),
+    ],
+)
+def test_prefill_context_parallelism_that_vllm_refuses(
+    model: str, options: dict[str, str | int], words: str
+) -> None:
+    assert refusal(model, {"prefill_context_parallel_size": "8"}, **{"context": 8192} | options) == words
+
+
+def test_skipped_windows_keep_the_models_dtype() -> None:
+    """
+    Gemma-3-27B in fp8: 10 layers of full attention in pages of 32 tokens and 4096 B each.
+
+    A window of bf16 fits 16 tokens in that page: ceil((1023 + 16384) / 16) + 1 = 1089 blocks for each
+    of six groups, beside 131072 / 32 = 4096 for full attention, of 10 pages of 131,072 B.
+    """
+    settings = {"kv_cache_dtype_skip_layers": "sliding_window"}
+    block, blocks, tokens = planned("gemma-3-27b", settings, context=131_072, kv_dtype="fp8")
+    per_request = 4096 + 6 * 1089
+    assert (block, blocks, tokens) == (32, 65_536, int(65_536 / per_request * 131_072))
+
+
+def test_releases_before_0_26_skip_layers_without_a_larger_block() -> None:
+    """Llama-3.1-8B in fp8 with two layers in bf16: 30 x 2048 + 2 x 4096 B a token, in blocks of 16."""
+    settings = {"kv_cache_dtype_skip_layers": "0,31"}
+    per_token = 30 * 2048 + 2 * 4096
+    for version, block in (("0.19", 16), ("0.24", 16), ("0.26", 32), ("0.33", 32)):
+        found = planned("llama-3.1-8b", settings, context=8192, kv_dtype="fp8", version=version)
+        assert found[:2] == (block, 80 * 2**30 // (block * per_token)), version
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "words"),
+    [
+        (
+            {"kv_cache_dtype_skip_layers": "0"},
+            {"version": "0.17"},
+            "vLLM 0.17 has no kv_cache_dtype_skip_layers, which came with 0.19",
+        ),
+        (
+            {"kv_cache_dtype_skip_layers": "3,windows"},
+            {},
+            "kv_cache_dtype_skip_layers='windows' is neither the number of a layer nor sliding_window",
+        ),
+        (
+            {"kv_cache_dtype_skip_layers": "3,32"},
+            {},
+            "kv_cache_dtype_skip_layers names layer 32, but the last one is 31",
+        ),
+        (
+            {"kv_cache_dtype_skip_layers": "3"},
+            {"kv_dtype": "fp32"},
+            "vLLM 0.33 skips no layers of a cache that is wider than the model's dtype",
+        ),
+        (
+            {"kv_cache_dtype_skip_layers": "3", "draft_layers": "1"},
+            {},
+            "kvplan does not know which draft layers kv_cache_dtype_skip_layers names",
+        ),
+        ({"draft_window": "512"}, {}, "draft_window is given without draft_layers, their number"),
+    ],
+)
+def test_skipped_and_draft_layers_that_are_refused(
+    settings: dict[str, str], options: dict[str, str | int], words: str
+) -> None:
+    assert refusal("llama-3.1-8b", settings, **{"context": 8192} | options) == words
+
+
+def test_skipped_layers_of_latents_are_not_guessed() -> None:
+    words = "kv_cache_dtype_skip_layers is known to kvplan for keys and values only"
+    assert refusal("deepseek-v3", {"kv_cache_dtype_skip_layers": "0"}, kv_dtype="fp8") == words
