@@ -45,9 +45,9 @@ VLLM_VALUES = """
 --distributed-executor-backend --distributed-timeout-seconds --download-dir
 --dp-supervisor-probe-failure-threshold --dp-supervisor-probe-interval-s --dp-supervisor-probe-timeout-s
 --dp-sync-interval --elastic-ep-max-dp-size --eplb-step-interval --eplb-window-size
---expert-placement-strategy --fingerprint-mode --fingerprint-value --gdn-prefill-backend --generation-config
+--expert-placement-strategy --fingerprint-mode --fingerprint-value --generation-config
 --grpc-port --guided-decoding-backend --h11-max-header-count --h11-max-incomplete-event-size --host
---io-processor-plugin --jit-monitor-mode --kda-decode-backend --kda-prefill-backend
+--io-processor-plugin --jit-monitor-mode --kda-decode-backend
 --kv-cache-metrics-sample --kv-offloading-backend --linear-backend --log-config-file --log-level
 --logging-config --logits-processor-pattern --logprobs-mode --long-prefill-token-threshold --lora-dtype
 --lora-extra-vocab-size --mamba-backend --mamba-cache-philox-rounds --mamba-ssu-algorithm --master-addr

@@ -46,7 +46,7 @@ _SPECULATIVE = "speculative_config"
 _SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
 # config/speculative.py: these guess from the text, without a model.
 _WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
-_DRAFT = "the weights and the cache layers of the draft are not counted"
+_DRAFT = "its weights are not counted, and its cache layers only with --set draft_layers=N"
 
 
 _ASKED: tuple[Row, ...] = (
@@ -102,6 +102,7 @@ _ASKED: tuple[Row, ...] = (
 _GRAPHS = "the memory of CUDA graphs is estimated for vLLM's own choice of them"
 _LORA = "adapters and their buffers are not counted"
 _MEDIA = "the encoder of images, audio and video is not counted so"
+_EXPORTS = "a prefill that exports states keeps one more: give --set {}"
 _STATES = "states are counted at their usual size and number"
 
 _LOADERS = (
@@ -159,7 +160,11 @@ _LEFT_OUT: tuple[Row, ...] = (
         "--no-swa-bounded-replay", "windows are counted as replayed within their bound", takes="nothing"
     ),
     left_out("--enable-dbo", "a second micro-batch's activations are not counted", takes="nothing"),
-    left_out("--prefill-context-parallel-size -pcp", "its further GPUs are not counted", "1"),
+    left_out(
+        "--prefill-context-parallel-size -pcp",
+        "its further GPUs are not counted: give --set prefill_context_parallel_size=N",
+        "1",
+    ),
     left_out(
         "--kv-transfer-config",
         "a connector's buffers are not counted, and it may turn off hybrid groups",
@@ -167,7 +172,12 @@ _LEFT_OUT: tuple[Row, ...] = (
     ),
     left_out("--ec-transfer-config", "a connector's buffers are not counted", takes="json"),
     left_out("--kv-offloading-size", "its connector's buffers on the GPU are not counted"),
-    left_out("--attention-backend", "a backend may force another block size: see --block-size"),
+    left_out(
+        "--attention-backend",
+        "a backend may force another block: give --set attention_backend=NAME, or --block-size",
+    ),
+    left_out("--gdn-prefill-backend", _EXPORTS.format("gdn_prefill_backend=flashinfer"), "triton", "cutedsl"),
+    left_out("--kda-prefill-backend", _EXPORTS.format("kda_prefill_backend=flashkda"), "triton"),
     left_out(
         "--attention-config -ac", "a backend may force another block size: see --block-size", takes="json"
     ),
@@ -206,7 +216,7 @@ _REFUSED: tuple[Row, ...] = (
     ),
     refused(
         "--kv-cache-dtype-skip-layers",
-        "kvplan stores all layers in one format: leave this option or --kv-cache-dtype out",
+        "leave it out of the command, and give --set kv_cache_dtype_skip_layers=0,1,sliding_window",
         takes="values",
     ),
 )

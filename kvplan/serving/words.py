@@ -109,16 +109,20 @@ def find_options(words: Sequence[str], dialect: Dialect) -> Iterator[Given]:
     Yield the options in *words*, and each other word as an option without a name.
 
     A known option takes what its row says. One that is not known takes the next word, unless that
-    begins with `-` and is not a number: a guess, so such an option is never dropped silently.
+    begins with `-` and is not a number: a guess, so such an option is never dropped silently. Behind
+    `--` there are no options.
     """
     rows = dialect.by_name()
     at = 0
     while at < len(words):
         word = words[at]
-        if not word.startswith("-") or word == "-" or _NEGATIVE.fullmatch(word):
-            yield Given(row=None, name="", spelt="", text=word, written=word)
+        if _is_value(word):
+            yield _outside(word)
             at += 1
             continue
+        if word == "--":
+            yield from map(_outside, words[at + 1 :])
+            return
         spelt, equals, text = word.partition("=")
         name = _full_name(spelt, rows, dialect)
         row = _row(rows, name)
@@ -128,6 +132,10 @@ def find_options(words: Sequence[str], dialect: Dialect) -> Iterator[Given]:
         written = " ".join(words[at:end])
         yield Given(row=row, name=name, spelt=spelt, text=" ".join(taken), written=written)
         at = end
+
+
+def _outside(word: str) -> Given:
+    return Given(row=None, name="", spelt="", text=word, written=word)
 
 
 def _require_arity(spelt: str, row: Row | None, taken: Sequence[str]) -> None:
