@@ -123,7 +123,8 @@ def _fit(
         dcp=dcp,
         settings=o.as_settings(settings),
     )
-    if len(model) > 1:
+    # A command may be quoted as one word.
+    if len(model) > 1 or (" " in model[0].strip() and not Path(model[0]).exists()):
         from kvplan.cli import served
 
         command = served.read_command(model)

@@ -108,12 +108,18 @@ def _reconcile(
 
 def _left_over(answer: "Reconciliation") -> str:
     """Return the figure that is furthest from the plan, and what is left of it by the nearest assumption."""
-    worst = max(answer.rows, key=lambda row: abs(row.difference_percent))
-    text = (
-        f"{worst.figure}: printed {worst.printed}, planned {worst.planned}, {worst.difference_percent:+.2f} %"
-    )
+    text = _furthest(answer)
     if not answer.explanations:
         return f"{text}; no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))
     assumed = " and ".join(answer.explanations[0].assumptions)
     return f"{text}\nnearest: {assumed}, which leaves {nearest.difference_percent:+.2f} % of {nearest.figure}"
+
+
+def _furthest(answer: "Reconciliation") -> str:
+    """Return the figure that is furthest from the plan, or why there is no plan."""
+    if answer.refused is not None:
+        return answer.refused.splitlines()[0]
+    worst = max(answer.rows, key=lambda row: abs(row.difference_percent))
+    difference = f"{worst.difference_percent:+.2f} %"
+    return f"{worst.figure}: printed {worst.printed}, planned {worst.planned}, {difference}"

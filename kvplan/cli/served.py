@@ -1,14 +1,14 @@
 """`kvplan fit -- vllm serve ...`: the options of a serving command beside those of kvplan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from kvplan.errors import OptionsError
 from kvplan.planner.results import Fit
-from kvplan.serving import Served, read_command
-
-__all__ = ["joined", "not_used", "read_command", "with_warnings"]
+from kvplan.serving import Served
+from kvplan.serving import read_command as read_words
+from kvplan.specs.catalogue import read_index
 
 DEFAULTS: Mapping[str, Any] = {
     "batch": 1,
@@ -21,9 +21,25 @@ DEFAULTS: Mapping[str, Any] = {
 """What an option of kvplan is when it is not given; the others are None."""
 
 
+_MODEL_FILES = (".yaml", ".yml", ".json", ".gguf")
+
+
+def read_command(words: Sequence[str]) -> Served:
+    """Return what a serving command says; raise OptionsError if the name of a model stands before it."""
+    served, first = read_words(words), words[0].strip()
+    if first.lower() in read_index() or first.lower().endswith(_MODEL_FILES):
+        raise OptionsError(f"give the model {first[:60]} or the command that serves one, not both")
+    return served
+
+
 def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """Return kvplan's *options* and those of a command as one; raise OptionsError where they differ."""
     said: dict[str, Any] = {**served.asked, "engine": served.engine}
+    if options["gpu"] is not None and "kv_memory" in said:
+        raise OptionsError(
+            "the command says how much memory the KV cache takes, on any GPU: leave --gpu out, "
+            "or --kv-cache-memory-bytes"
+        )
     settings = said.pop("settings", {}) | options["settings"]
     if options["engine"].partition("@")[0] == served.engine:
         del said["engine"]

@@ -141,8 +141,10 @@ class Engine:
     the model's dtype. `needs` estimates what else must be on the card. `settings` are the options that
     it has beside those that engines share. `extra` says which pipeline stages get the layers that an
     even split leaves over: the first, the last, or those before the last, from the second-last
-    backwards, because the last also holds the output head.
+    backwards, because the last also holds the output head. `with head` splits the layers and the head
+    together, as one layer more.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
+    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
     """
 
     name: str
@@ -151,8 +153,9 @@ class Engine:
     share: Share
     needs: Callable[[Workload], Estimate]
     settings: "tuple[Setting, ...]" = ()
-    extra: Literal["first", "before last", "last"] = "before last"
+    extra: Literal["first", "before last", "last", "with head"] = "before last"
     even_weights: bool = False
+    embedding_on_gpu: bool = True
 
 
 def always(utilization: str) -> Callable[[int, EngineOptions], str]:

@@ -1,5 +1,6 @@
 """Options that one engine has and others have not: declared as values, given as text."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 Value: TypeAlias = "int | bool | str | Fraction | tuple[int, ...]"
 
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
-_LONGEST_RATIO = 40
+_RATIO = re.compile(r"\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +101,8 @@ def _ratio(name: str, text: str) -> "Fraction":
     """Return a number above 0, which may exceed 1: some ratios of pools do."""
     from fractions import Fraction  # noqa: PLC0415 - a cold command never needs it
 
-    try:
-        value = Fraction(text if len(text) < _LONGEST_RATIO and "/" not in text else "")
-    except ValueError:
-        value = Fraction(0)
-    if value <= 0:
+    # Fraction alone would take 1e999999999, and compute it for minutes.
+    value = Fraction(text) if _RATIO.fullmatch(text) else Fraction(0)
+    if not value:
         raise OptionsError(f"{name}={text[:40]!r} is not a number above 0")
     return value

@@ -90,8 +90,10 @@ def make_budget(deployment: Deployment, asked: Asked) -> Budget:
         return _known_kv_memory(asked)
     engine = deployment.engine
     card = find_card(f"{asked.gpu}B" if isinstance(asked.gpu, int) else asked.gpu)
-    default = engine.share.default(card.total_bytes, deployment.options)
-    ratio = parse_ratio(str(default if asked.utilization is None else asked.utilization))
+    share = asked.utilization
+    if share is None:
+        share = engine.share.default(card.total_bytes, deployment.options)
+    ratio = parse_ratio(str(share))
     weights_bytes, weights_source = _weights(deployment.spec, asked)
     needs = _needs(deployment, asked, card)
     return Budget(

@@ -202,23 +202,34 @@ def split_stages(
     layer_types: tuple[str, ...],
     pp: int,
     pp_layers: tuple[int, ...] | None = None,
-    extra: Literal["first", "before last", "last"] = "before last",
+    extra: Literal["first", "before last", "last", "with head"] = "before last",
 ) -> tuple[tuple[str, ...], ...]:
     """
     Return the layer types of each of *pp* stages: *pp_layers* of them, or an even split.
 
     *extra* says which stages get what an even split leaves over (Engine.extra): `before last` is the
-    rule of vLLM 0.33, `last` SGLang's (get_pp_indices), and `first` TensorRT-LLM's (mapping.py).
+    rule of vLLM 0.33, `last` SGLang's (get_pp_indices), `first` TensorRT-LLM's (mapping.py), and `with
+    head` llama.cpp's for cards with equal memory (get_layer_buft_list in src/llama-model.cpp).
     """
     count = len(layer_types)
     if pp_layers is None:
         if pp > count:
             raise SplitError(f"{count} layers do not fill pp={pp} stages; use at most --pp {count}")
-        base, rest = divmod(count, pp)
-        start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
-        pp_layers = tuple(base + (start <= stage < start + rest) for stage in range(pp))
+        pp_layers = _even(count, pp, extra)
     if len(pp_layers) != pp or sum(pp_layers) != count or min(pp_layers) < 1:
         sizes = ",".join(map(str, pp_layers))
         raise SplitError(f"the stage sizes {sizes} are not {pp} numbers above 0 that sum to {count} layers")
     starts = [sum(pp_layers[:stage]) for stage in range(pp)]
     return tuple(layer_types[start : start + size] for start, size in zip(starts, pp_layers, strict=True))
+
+
+def _even(
+    count: int, pp: int, extra: Literal["first", "before last", "last", "with head"]
+) -> tuple[int, ...]:
+    """Return how many of *count* layers each of *pp* stages gets; the head counts as one more, or not."""
+    if extra == "with head":
+        held = Counter(layer * pp // (count + 1) for layer in range(count))
+        return tuple(held[stage] for stage in range(pp))
+    base, rest = divmod(count, pp)
+    start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
+    return tuple(base + (start <= stage < start + rest) for stage in range(pp))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from kvplan.engines import EXACT
 from kvplan.errors import OptionsError
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
@@ -13,9 +14,6 @@ from kvplan.planner.size import Model, as_batch, as_spec, as_tokens, size_fields
 from kvplan.planner.ways_out import hints, smallest_spread, smallest_tp
 from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
-
-SERVERLESS = ("exact", "transformers")
-"""Engines that no command starts."""
 
 
 def fit(  # noqa: PLR0913 - the options of one command
@@ -128,8 +126,7 @@ def _served_as(model: Model, spec: ModelSpec) -> str:
 def _command(plan: Plan, served_as: str) -> str | None:
     """Return the shell command that serves this plan; None for engines without one, or an option for it."""
     choice, asked = plan.deployment.choice, plan.asked
-    name = choice.engine.partition("@")[0]
-    if name in SERVERLESS:
+    if plan.deployment.engine is EXACT:
         return None
     from kvplan.serving import write_command  # noqa: PLC0415 - the formula alone has no command
 
@@ -151,7 +148,7 @@ def _command(plan: Plan, served_as: str) -> str | None:
         "settings": dict(choice.settings),
     }
     try:
-        return write_command(name, served_as, {k: v for k, v in said.items() if v is not None})
+        return write_command(choice.engine, served_as, {k: v for k, v in said.items() if v is not None})
     except OptionsError:
         return None
 

@@ -33,7 +33,13 @@ class Plan:
         stages = deployment.stage_sizes
         if deployment.engine.even_weights:
             return even_weights(replica, tp=deployment.tp, stages=len(stages))
-        return rank_weights(deployment.spec, replica, tp=deployment.tp, stages=stages)
+        return rank_weights(
+            deployment.spec,
+            replica,
+            tp=deployment.tp,
+            stages=stages,
+            embedding=deployment.engine.embedding_on_gpu,
+        )
 
     def left(self, other_bytes: int | None = None) -> tuple[int, ...]:
         """
@@ -103,7 +109,9 @@ class Plan:
         needs = self.budget.needs
         if needs.low_bytes == needs.high_bytes:
             return None
-        return max(0, min(self.left(needs.high_bytes))), max(0, min(self.left(needs.low_bytes)))
+        share = ceil_div(self.batch, self.deployment.dp)
+        rank = self._tightest(self.deployment.by_stage(self.context, share))
+        return max(0, self.left(needs.high_bytes)[rank]), max(0, self.left(needs.low_bytes)[rank])
 
     def max_batch_range(self) -> tuple[int, int] | None:
         """Return the most sequences in the least and in the most memory; None as in `kv_range`."""
@@ -141,6 +149,7 @@ class Plan:
         choice = replace(
             self.deployment.choice,
             engine=exact.engine,
+            kv_dtype=self.deployment.kv.name,
             block_size=exact.block_size,
             max_num_batched_tokens=exact.max_num_batched_tokens,
             prefix_caching=exact.prefix_caching,

@@ -11,25 +11,27 @@ def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]
     return (ceil_div(replica_bytes, tp * stages),) * stages
 
 
-def rank_weights(spec: ModelSpec, replica_bytes: int, *, tp: int, stages: Sequence[int]) -> tuple[int, ...]:
+def rank_weights(
+    spec: ModelSpec, replica_bytes: int, *, tp: int, stages: Sequence[int], embedding: bool = True
+) -> tuple[int, ...]:
     """
     Return the bytes of the weights on a GPU of each pipeline stage, *stages* being layers per stage.
 
-    The embedding is on the first stage and the output head on the last, which also keeps a copy of
-    an embedding that serves as head; the other parameters are spread evenly over the layers. What
-    tensor parallelism leaves whole is on each of *tp* ranks. All parameters are taken to be stored
-    alike. A spec without these facts has its weights spread evenly over all ranks.
+    The *embedding* is on the first stage, if it is on a GPU at all, and the output head on the last,
+    which also keeps a copy of an embedding that serves as head; the other parameters are spread evenly
+    over the layers. What tensor parallelism leaves whole is on each of *tp* ranks. All parameters are
+    taken to be stored alike. A spec without these facts has its weights spread evenly over all ranks.
     """
     total, layers = spec.parameters, sum(stages)
     if total is None or spec.hidden is None or spec.vocab is None or spec.tied is None:
         return even_weights(replica_bytes, tp=tp, stages=len(stages))
-    embedding = spec.vocab * spec.hidden
-    body = total - embedding * (1 if spec.tied else 2)
+    rows = spec.vocab * spec.hidden
+    body = total - rows * (1 if spec.tied else 2)
     whole = spec.replicated or 0
     # Of each tp parameters on a stage, a rank holds 1, and of each replicated one all.
     held = total - whole + whole * tp
     counts = [count * body for count in stages]
-    counts[0] += layers * embedding
-    if len(stages) > 1 or not spec.tied:
-        counts[-1] += layers * embedding
+    counts[0] += layers * rows if embedding else 0
+    if len(stages) > 1 or not spec.tied or not embedding:
+        counts[-1] += layers * rows
     return tuple(ceil_div(replica_bytes * count * held, layers * total * total * tp) for count in counts)

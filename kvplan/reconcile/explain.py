@@ -28,6 +28,8 @@ _PAIRED = 16
 _TOLD = 3
 
 
+_RESTARTED = ("the engine started more than once: its last start is compared",)
+
 Compare = Callable[[StartUpLog, Setup], tuple[Row, ...]]
 _COMPARE: dict[EngineName, Compare] = {
     "vllm": vllm_rows,
@@ -64,7 +66,7 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
         refused=None if refusal is None else str(refusal),
         estimates=estimates,
         explanations=explanations,
-        notes=(*notes, *more),
+        notes=(*_RESTARTED[: log.restarted], *notes, *more),
         trials=trials,
     )
 

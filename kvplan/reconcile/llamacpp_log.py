@@ -42,6 +42,7 @@ _CONTEXT = re.compile(r"\bn_(ctx|seq_max|ubatch) += (\d{1,12})\b")
 _SWITCH = re.compile(r"\b(flash_attn|kv_unified|swa_full) += (\w+)")
 _NAME = re.compile(r"general\.name(?: +str)? += (.+)")
 _VERSION = re.compile(r"\bbuild(?:_info)?(?::| =) (b?\d{1,6})\b")
+STARTS = _VERSION
 _MARKS = (
     "llama_",
     "KV self size",

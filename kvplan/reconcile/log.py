@@ -84,12 +84,17 @@ class PrintedOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartUpLog:
-    """A start-up log as kvplan understood it; `version` is None where the log does not tell."""
+    """
+    A start-up log as kvplan understood it; `version` is None where the log does not tell.
+
+    `restarted` says that earlier starts are in the same log, of which nothing is here.
+    """
 
     engine: EngineName
     version: str | None
     options: PrintedOptions
     figures: tuple[Figure, ...]
+    restarted: bool = False
 
     def all(self, name: FigureName) -> tuple[Figure, ...]:
         """Return every figure of that name, in the order of the log."""

@@ -1,7 +1,10 @@
 """A text to the start-up log in it, whichever engine wrote it."""
 
+import codecs
+import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kvplan.errors import UnknownNameError
@@ -10,28 +13,56 @@ from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.lines import MAX_CHARACTERS, Line, plain_lines, too_long
 from kvplan.reconcile.log import EngineName, StartUpLog
 
-_READERS: dict[EngineName, tuple[Callable[[Sequence[Line]], StartUpLog], str]] = {
-    "vllm": (vllm_log.read_vllm, vllm_log.LOOKED_FOR),
-    "sglang": (sglang_log.read_sglang, sglang_log.LOOKED_FOR),
-    "llamacpp": (llamacpp_log.read_llamacpp, llamacpp_log.LOOKED_FOR),
-    "trtllm": (trtllm_log.read_trtllm, trtllm_log.LOOKED_FOR),
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What reads one engine's lines, which of them it wants in words, and which begin a start."""
+
+    read: Callable[[Sequence[Line]], StartUpLog]
+    looked_for: str
+    starts: re.Pattern[str]
+
+    def read_last(self, lines: Sequence[Line]) -> StartUpLog:
+        """
+        Return the log of the last start that has figures.
+
+        An engine that is started again writes to the same log, and may then run another model. Options
+        may stand before the line that begins a start: what follows the figures before it belongs to it.
+        """
+        whole = self.read(lines)
+        if not whole.figures:
+            return whole
+        end = whole.figures[-1].line
+        starts = (line.number for line in lines if line.number < end and self.starts.search(line.text))
+        last = max(starts, default=0)
+        before = max((each.line for each in whole.figures if each.line < last), default=0)
+        if not before:
+            return whole
+        return replace(self.read([line for line in lines if line.number > before]), restarted=True)
+
+
+_READERS: dict[EngineName, _Reader] = {
+    "vllm": _Reader(vllm_log.read_vllm, vllm_log.LOOKED_FOR, vllm_log.STARTS),
+    "sglang": _Reader(sglang_log.read_sglang, sglang_log.LOOKED_FOR, sglang_log.STARTS),
+    "llamacpp": _Reader(llamacpp_log.read_llamacpp, llamacpp_log.LOOKED_FOR, llamacpp_log.STARTS),
+    "trtllm": _Reader(trtllm_log.read_trtllm, trtllm_log.LOOKED_FOR, trtllm_log.STARTS),
 }
 
 
 def read_log(text: str, engine: str | None = None) -> StartUpLog:
     """
-    Return the start-up log in *text*: that of the engine with most figures in it, or of *engine*.
+    Return the last start-up in *text*: that of the engine with most figures in it, or of *engine*.
 
     Raises LogError if it has no figure of an engine, UnknownNameError for an engine whose logs
     kvplan does not read.
     """
     lines = plain_lines(text)
     readers = _READERS if engine is None else {_known(engine): _READERS[_known(engine)]}
-    logs = [read(lines) for read, _ in readers.values()]
+    logs = [reader.read_last(lines) for reader in readers.values()]
     found = max(logs, key=lambda log: len(log.figures))
     if not found.figures:
-        looked_for = "\n".join(f"  {name}: {lines_of}" for name, (_, lines_of) in readers.items())
-        raise LogError(f"no figure of an engine's start-up is in the log; kvplan looks for\n{looked_for}")
+        looked_for = "; ".join(f"{name}: {reader.looked_for}" for name, reader in readers.items())
+        raise LogError(f"no figure of an engine's start-up is in the log\nkvplan looks for {looked_for}")
     return found
 
 
@@ -45,8 +76,9 @@ def read_source(source: str) -> str:
         raise LogError(f"{source[:80]!r} is no path of a file") from None
     if len(data) > MAX_CHARACTERS:
         raise too_long()
-    # Another encoding harms no line that is looked for.
-    return data.decode("utf-8", errors="replace")
+    # PowerShell's > writes UTF-16; any other encoding harms no line that is looked for.
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8", errors="replace")
 
 
 def _bytes(source: str) -> bytes:

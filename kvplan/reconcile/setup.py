@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from kvplan.engines import find_engine
 from kvplan.engines.llamacpp.versions import BUILDS
+from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.versions import RELEASES
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.importers import load
@@ -99,12 +100,14 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
     """
     Return what *log* and *asked* describe together, and notes on what neither says.
 
-    What a user asked for stands against the log. Raises LogError if no model is named.
+    What a user asked for stands against the log. Raises LogError if no model is named, and OptionsError
+    for a setting that the engine has not.
     """
     printed = log.options
     spec, notes = _model(log, asked)
     engine, note = _engine(log, asked)
     notes += [note] if note else []
+    read_settings(engine, find_engine(engine).settings, asked.settings)
     context = asked.context or printed.context
     if context is None:
         context = spec.max_context

@@ -15,6 +15,7 @@ from kvplan.reconcile.lines import Line
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, merged
 from kvplan.reconcile.printed import Printed
 
+STARTS = re.compile(r"\bServerArgs\(")
 LOOKED_FOR = "`KV Cache is allocated. ... #tokens: ...` or `max_total_num_tokens=...`"
 
 _GB = r"(-?\d{1,15}(?:\.\d{1,6})?) ?(GB|GiB)"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kvplan.dtypes import Role
 from kvplan.engines.sglang.engine import TokenPools
+from kvplan.engines.sglang.lowering import indexer_row
 from kvplan.engines.sglang.pools import Sizing
 from kvplan.planner.deployment import Deployment
 from kvplan.reconcile.errors import LogError
@@ -71,9 +72,9 @@ def _latents(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizi
 
 
 def _indexer_bytes(sizing: Sizing, stage: Stage) -> int:
-    """Return the bytes of one token's indexer keys over a stage: fp8 and a float32 scale per 128."""
+    """Return the bytes of one token's indexer keys over a stage."""
     keys = [term for term in stage.terms() if term.role == "indexer"]
-    return sum(term.width + term.width // 128 * 4 for term in keys) if sizing.cells.sparse else 0
+    return sum(indexer_row(term.width) for term in keys) if sizing.cells.sparse else 0
 
 
 def _windows(log: StartUpLog, sizing: Sizing) -> Iterator[Row]:

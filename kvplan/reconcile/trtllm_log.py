@@ -24,6 +24,7 @@ _TOKENS_PER_BLOCK = re.compile(r"Number of tokens per block: (\d{1,9})")
 _VERSION = re.compile(
     r"TensorRT[-_ ]?LLM(?:\]? ?TensorRT-LLM)? version:? ?v?(\d+\.\d+\S{0,20})", re.IGNORECASE
 )
+STARTS = _VERSION
 _LIMITS = {
     "max_seq_len": ("context", count),
     "max_num_requests": ("max_num_seqs", count),

@@ -15,6 +15,7 @@ from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, merged
 from kvplan.reconcile.printed import Printed
 
+STARTS = re.compile(r"vLLM API server version|LLM engine \(v")
 LOOKED_FOR = "`GPU KV cache size: ... tokens`, `Available KV cache memory: ...` or `# GPU blocks: ...`"
 
 _SIZE = r"(-?\d{1,15}(?:\.\d{1,6})?) ?(GiB|GB|MiB|MB)"

@@ -10,6 +10,7 @@ from functools import cache
 from kvplan.engines import StartUp
 from kvplan.engines.vllm import Layout, longest_context, needed_bytes
 from kvplan.engines.vllm.engine import Blocks
+from kvplan.engines.vllm.pool import LONGEST
 from kvplan.errors import NoRoomError
 from kvplan.planner.deployment import Deployment
 from kvplan.reconcile.errors import LogError
@@ -170,8 +171,11 @@ def _refusal(log: StartUpLog, setup: Setup, deployment: Deployment, memory: Memo
     if longest is None or not memory.known:
         return
 
+    # A figure beyond the context is from an earlier start, which was refused a longer one.
+    limit = setup.context if longest.value < setup.context else LONGEST
+
     def planned(more: int) -> Fraction:
-        return Fraction(longest_context(layout, memory.at(more), setup.context))
+        return Fraction(longest_context(layout, memory.at(more), limit))
 
     nearest = planned(_nearest(memory, [("longest context", longest, planned)]))
     yield Row(

@@ -38,6 +38,8 @@ def _headline(answer: Reconciliation) -> str:
     if answer.explained:
         return f"The log is explained: {' and '.join(answer.explanations[0].assumptions)}."
     tried = f"none of {counted(answer.trials, 'plan')} explains it"
+    if answer.refused is not None:
+        return f"The plan is refused, and {tried.removesuffix('it')}the log."
     return f"The log differs from the plan in {counted(outside, 'figure')}, and {tried}."
 
 

@@ -66,6 +66,10 @@ def test_the_report_shows_the_command_and_what_was_ignored(kvplan: Cli) -> None:
         ("", "vllm serve a/b --max-model-len", "--max-model-len"),
         ("", f"{ISSUE} --max-model-len 8192", "contradict each other"),
         ("", "python train.py", "train.py"),
+        ("llama-3.1-8b", ISSUE, "the model llama-3.1-8b or the command that serves one, not both"),
+        ("my.yaml", ISSUE, "the model my.yaml or the command that serves one, not both"),
+        ("", f"{ISSUE} --kv-cache-memory-bytes 9g", "on any GPU: leave --gpu out"),
+        ("", f"{ISSUE} -- --enable-lora", "the command names two models"),
     ],
 )
 def test_a_command_that_cannot_be_meant_is_refused(

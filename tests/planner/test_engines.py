@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import kvplan
+from kvplan.planner.deployment import Choice, deploy
 from kvplan.units import GIB
 
 
@@ -150,3 +151,26 @@ def test_every_engine_answers_in_full(engine: str) -> None:
     assert answer.kv_range is not None
     assert answer.kv_range[0] <= answer.memory.kv_bytes <= answer.kv_range[1]
     assert (answer.command is None) == (engine in ("exact", "transformers"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "sizes"),
+    [
+        # vLLM: the stages before the last, backwards; SGLang: the last; TensorRT-LLM: the first.
+        ("vllm", (10, 11, 11, 10)),
+        ("sglang", (10, 10, 11, 11)),
+        ("trtllm", (11, 11, 10, 10)),
+        # llama.cpp splits 42 layers and the head: floor(layer x 4 / 43).
+        ("llamacpp", (11, 11, 11, 9)),
+    ],
+)
+def test_each_engine_splits_layers_by_its_own_rule(engine: str, sizes: tuple[int, ...]) -> None:
+    """42 layers of Gemma 2 9B over 4 stages."""
+    spec = kvplan.load("gemma-2-9b")
+    assert deploy(spec, Choice(engine=engine, pp=4)).stage_sizes == sizes
+
+
+def test_llamacpp_splits_the_head_with_the_layers() -> None:
+    """80 layers on 2 GPUs are 41 and 39."""
+    spec = kvplan.load("llama-3.1-70b")
+    assert deploy(spec, Choice(engine="llamacpp", pp=2)).stage_sizes == (41, 39)

@@ -37,6 +37,14 @@ def test_a_tied_embedding_is_on_both_ends() -> None:
     assert rank_weights(tied, 2000, tp=1, stages=(4,)) == (2000,)
 
 
+def test_an_embedding_in_the_hosts_memory_is_on_no_stage() -> None:
+    """llama.cpp keeps the input embedding there: get_layer_buft_list in src/llama-model.cpp."""
+    untied = spec(parameters=1000, vocab=10, tied=False, replicated=0)
+    assert rank_weights(untied, 2000, tp=1, stages=(2, 2), embedding=False) == (840, 1000)
+    tied = spec(parameters=1000, vocab=10, tied=True, replicated=0)
+    assert rank_weights(tied, 2000, tp=1, stages=(4,), embedding=False) == (2000,)
+
+
 def test_what_is_replicated_is_whole_on_every_rank() -> None:
     """900 of 1000 parameters are divided by 4, 100 are not: 325 on each rank."""
     model = spec(parameters=1000, vocab=10, tied=True, replicated=100)

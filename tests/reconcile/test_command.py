@@ -53,6 +53,30 @@ def test_options_stand_against_the_log(kvplan: Cli) -> None:
     assert run.out.startswith("The log agrees with the plan: 6 figures in the rounding.\n")
 
 
+def test_a_plan_that_is_refused_and_not_explained_is_said_so(kvplan: Cli) -> None:
+    """32 heads do not spread over 5 ranks, and 3 stages, taken back alone, do not explain the rest."""
+    run = kvplan(f"reconcile {FOLDER / 'vllm-0.19-llama-3.1-8b.txt'} --tp 5 --pp 3")
+    assert run.status == 1
+    assert run.out.startswith("The plan is refused, and none of ")
+    first, second = run.err.splitlines()
+    assert first == "kvplan: llama-3.1-8b: 32 heads do not spread over tp=5: 32 % 5 is 2, not 0"
+    assert second.startswith("nearest: the log says --tp 1, which leaves -")
+
+
+def test_a_setting_that_the_engine_has_not_is_misuse(kvplan: Cli) -> None:
+    run = kvplan(f"reconcile {FOLDER / 'vllm-0.19-llama-3.1-8b.txt'} --set page_size=1")
+    assert (run.status, run.out) == (2, "")
+    assert "has no setting 'page_size'" in run.err
+
+
+def test_a_second_start_is_noted(kvplan: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "start.log"
+    path.write_text(log_text("vllm-0.19-gemma-3-27b") + log_text("vllm-0.19-llama-3.1-8b"), encoding="utf-8")
+    run = kvplan(f"reconcile {path}")
+    assert run.out.startswith("The log agrees with the plan: 2 figures in the rounding.\nllama-3.1-8b,")
+    assert "Note     the engine started more than once: its last start is compared" in run.out
+
+
 def test_what_is_no_log_is_an_error_and_no_traceback(kvplan: Cli, tmp_path: Path) -> None:
     empty, binary = tmp_path / "empty", tmp_path / "binary"
     empty.write_bytes(b"")

@@ -8,6 +8,7 @@ import pytest
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.reconcile import LogError, read_log, read_source
 from kvplan.reconcile.lines import MAX_CHARACTERS, plain_lines
+from tests.reconcile.logs_at_hand import log_text
 
 SIZE = "GPU KV cache size: 476,016 tokens"
 
@@ -84,6 +85,30 @@ def test_a_text_without_figures_is_told_what_is_looked_for() -> None:
         assert line in str(caught.value)
 
 
+def test_an_error_is_of_two_lines_at_most() -> None:
+    with pytest.raises(LogError) as caught:
+        read_log("INFO nothing of use")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("earlier", ["vllm-0.19-gemma-3-27b", "vllm-0.19-llama-3.1-8b-fp8"])
+def test_of_several_starts_in_one_log_the_last_is_read(earlier: str) -> None:
+    text = log_text("vllm-0.19-llama-3.1-8b")
+    alone, both = read_log(text), read_log(log_text(earlier) + text)
+    assert (alone.restarted, both.restarted) == (False, True)
+    assert (both.options, both.version) == (alone.options, alone.version)
+    assert [each.printed for each in both.figures] == [each.printed for each in alone.figures]
+
+
+def test_lines_that_begin_a_start_belong_together_until_a_figure_follows() -> None:
+    start = "vLLM API server version 0.19.0\nnon-default args: {{'model': '{0}'}}\nV1 LLM engine (v0.19.0)\n"
+    log = read_log(f"{start.format('a/b')}{SIZE}\n{start.format('c/d')}{SIZE}\n")
+    assert (log.options.model, len(log.figures)) == ("c/d", 1)
+    # A start that was cut off before its figures says nothing against the one before.
+    log = read_log(f"{start.format('a/b')}{SIZE}\nvLLM API server version 0.20.0\n")
+    assert (log.options.model, len(log.figures), log.restarted) == ("a/b", 1, False)
+
+
 def test_an_asked_engine_is_the_only_one_that_is_looked_for() -> None:
     with pytest.raises(LogError, match="no figure"):
         read_log(SIZE, "sglang")
@@ -98,6 +123,8 @@ def test_a_file_or_stdin_is_read_and_what_cannot_be_read_is_named(
     path = tmp_path / "start.log"
     path.write_bytes(f"caf\xe9 {SIZE}".encode("latin-1"))
     assert SIZE in read_source(str(path))
+    path.write_bytes(SIZE.encode("utf-16"))
+    assert read_source(str(path)) == SIZE
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SIZE.encode())))
     assert read_source("-") == SIZE
     for wrong in (str(tmp_path / "absent.log"), str(tmp_path), "a\0b"):

@@ -63,6 +63,8 @@ def llamacpp(version: str | None) -> Engine:
         share=Share(of="card", default=always("1")),
         needs=compute_buffers,
         settings=SETTINGS,
+        extra="with head",
+        embedding_on_gpu=False,
     )
 
 

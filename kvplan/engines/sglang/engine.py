@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
 from kvplan.engines.sglang.cells import lay_out
+from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import kv_dtype_name
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
 from kvplan.engines.sglang.needs import before_weights
@@ -15,6 +16,7 @@ from kvplan.engines.sglang.traits import traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.terms import Stage
+from kvplan.units import format_gib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
     kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
-    return mem_fraction_static(
+    share = mem_fraction_static(
         gpu_bytes,
         tp=options.tp,
         pp=options.pp,
@@ -94,3 +96,9 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
     )
+    if float(share) <= 0:
+        raise RefusedError(
+            f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
+            "graphs: give its mem_fraction_static, as in --utilization 0.8"
+        )
+    return share

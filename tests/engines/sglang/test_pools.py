@@ -7,6 +7,8 @@ import pytest
 from kvplan.engines.base import StartUp
 from kvplan.engines.sglang.pools import Demand, Pools
 from kvplan.errors import NoRoomError
+from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.size import as_spec
 from kvplan.units import GIB
 from tests.engines.sglang.planning import pools_of
 
@@ -252,3 +254,8 @@ def test_a_model_of_states_alone_counts_the_context_as_tokens() -> None:
 def test_where_sglang_would_not_start(model: str, memory: int, message: str) -> None:
     with pytest.raises(NoRoomError, match=message):
         started(model, memory)
+
+
+def test_spare_layers_are_on_the_last_stages() -> None:
+    """32 layers over 3 stages: get_pp_indices in distributed/utils.py."""
+    assert deploy(as_spec("llama-3.1-8b"), Choice(engine="sglang", pp=3)).stage_sizes == (10, 11, 11)
