@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import cog
 
-from kvplan.engines.transformers import traits_of
+from kvplan.engines.transformers.caches import traits_of
 from kvplan.validate.results import Level, Measurement, Number, Run
 from kvplan.validate.run import LEVELS
 from tests.mutations import MUTATIONS

@@ -43,7 +43,7 @@ _GROUPED, _WINDOWED = "attention/grouped.py", "attention/windowed.py"
 _UNCACHED, _LATENT = "attention/uncached.py", "attention/latent.py"
 _RECURRENT, _SSM = "attention/recurrent.py", "attention/ssm.py"
 _TERMS, _BASE, _DTYPES, _UNITS = "terms.py", "attention/base.py", "dtypes.py", "units.py"
-_HF, _HF_TESTS = "engines/transformers.py", "tests/engines/test_transformers.py"
+_HF, _HF_TESTS = "engines/transformers/caches.py", "tests/engines/test_transformers.py"
 _OVERHEADS = "engines/overheads.py"
 _SGLANG, _TRTLLM, _LLAMACPP = "engines/sglang", "engines/trtllm", "engines/llamacpp"
 

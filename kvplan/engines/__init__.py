@@ -26,7 +26,7 @@ _MAKERS = {
     "sglang": "kvplan.engines.sglang.engine:sglang",
     "trtllm": "kvplan.engines.trtllm.engine:trtllm",
     "llamacpp": "kvplan.engines.llamacpp.engine:llamacpp",
-    "transformers": "kvplan.engines.transformers_engine:transformers",
+    "transformers": "kvplan.engines.transformers.engine:transformers",
 }
 """Where the function is that returns an engine by the rules of a release, or of the newest known one."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kvplan.engines.transformers import Moment, allocated, kept
+from kvplan.engines.transformers.caches import Moment, allocated, kept
 from kvplan.errors import UnknownNameError
 from kvplan.specs.load import path_of
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk

@@ -11,7 +11,7 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
-from kvplan.engines.transformers import Moment, Traits, allocated, kept, traits_of
+from kvplan.engines.transformers.caches import Moment, Traits, allocated, kept, traits_of
 from kvplan.errors import UnknownNameError
 from kvplan.specs.load import load, path_of
 from kvplan.terms import Stage

@@ -13,7 +13,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-from kvplan.engines.transformers import COMMON, Traits, kept
+from kvplan.engines.transformers.caches import COMMON, Traits, kept
 from kvplan.errors import SplitError
 from kvplan.specs.model import ModelSpec
 from kvplan.validate.cachewalk import walk

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kvplan.engines.transformers import Traits
+from kvplan.engines.transformers.caches import Traits
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.strict_yaml import read_yaml
 

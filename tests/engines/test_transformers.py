@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.dtypes import BF16, FP32
-from kvplan.engines.transformers import COMMON, Traits, allocated, kept, reserve, traits_of
+from kvplan.engines.transformers.caches import COMMON, Traits, allocated, kept, reserve, traits_of
 from kvplan.errors import SplitError, UnknownNameError
 from kvplan.specs.load import load
 from kvplan.terms import Growing, Split, Stage, Term

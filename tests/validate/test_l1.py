@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from kvplan.engines.transformers import COMMON, Traits
+from kvplan.engines.transformers.caches import COMMON, Traits
 from kvplan.errors import SpecError
 from kvplan.validate.l1_toy import checks, instants, predictions, run_toy
 from kvplan.validate.results import SkippedError

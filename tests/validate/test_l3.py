@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from kvplan.engines.transformers import kept
+from kvplan.engines.transformers.caches import kept
 from kvplan.errors import SplitError
 from kvplan.validate.hf_models import stage_of
 from kvplan.validate.l3_parallel import CASES, TOLERANCE, Case, checks, run_cases

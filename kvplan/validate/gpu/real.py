@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from kvplan.engines.transformers import allocated
+from kvplan.engines.transformers.caches import allocated
 from kvplan.validate.gpu.meter import Meter, metered
 from kvplan.validate.hf_models import build, cache_of, quiet, stage_of
 from kvplan.validate.results import Measurement

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.exact import as_asked, refuse_pool_options, refuse_version
 from kvplan.engines.overheads import vllm_start_up
-from kvplan.engines.transformers import Traits, reserve, traits_of
+from kvplan.engines.transformers.caches import Traits, reserve, traits_of
 from kvplan.terms import Stage
 
 

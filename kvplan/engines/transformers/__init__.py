@@ -1,0 +1,1 @@
+"""What the caches of transformers keep, allocate and refuse."""
