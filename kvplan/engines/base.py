@@ -38,7 +38,8 @@ class EngineOptions:
 
     `model` is the spec's name, `dtype` the model's own, `roles` those of its rows, and `states_fixed`
     says that the release fixes the dtype of recurrent states, so that the engine does not choose it.
-    `settings` are options that only this engine has, by its own names, as text.
+    `settings` are options that only this engine has, by its own names, as text. `gpu` and `gpu_bytes`
+    are the card, where it is known: engines choose some defaults by it.
     """
 
     model: str = ""
@@ -53,6 +54,8 @@ class EngineOptions:
     prefix_caching: bool | None = None
     dcp: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    gpu: str | None = None
+    gpu_bytes: int | None = None
 
 
 class Arrangement(Protocol):

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from kvplan.engines.base import Estimate, Workload
 from kvplan.units import GIB, MIB
 
+_LARGEST_CARD_BYTES = 160 * GIB
+MOST_BATCHED_TOKENS = 16384
+"""What vLLM batches on cards of 160 GiB and more, since 0.28 (engine/arg_utils.py)."""
+
 LARGE_CARD_BYTES = 70 * GIB
 """From here up vLLM takes 8192 tokens and 1024 sequences at once, but on A100 (engine/arg_utils.py)."""
 
@@ -73,18 +77,21 @@ def vllm_start_up(
     sampler: Sampler = SELECTS,
     outside: OutsideTorch = OUTSIDE,
     counts_graphs: bool = True,
+    most_tokens: int = MOST_BATCHED_TOKENS,
 ) -> Estimate:
     """
     Return what vLLM keeps free for *workload*.
 
     *sampler* is what draws the tokens, *outside* what is not torch's, and *counts_graphs* whether CUDA
-    graphs are set aside, all by release. The table of rotations is a part of what vLLM prints as weights.
+    graphs are set aside, *most_tokens* what is batched on the largest cards, all by release. The table
+    of rotations is a part of what vLLM prints as weights.
     """
     overhead = _outside_torch(workload, outside) + workload.rotations_bytes
     if counts_graphs:
         overhead += _GRAPHS_BYTES + workload.layers * _GRAPHS_LAYER_BYTES
     low, middle, high = (
-        activation_peak(workload, vocab=vocab, sampler=sampler) for vocab in _vocabularies(workload)
+        activation_peak(workload, vocab=vocab, sampler=sampler, most_tokens=most_tokens)
+        for vocab in _vocabularies(workload)
     )
     unknown = "" if low == high else "; the spec does not tell the vocabulary"
     return Estimate(
@@ -109,7 +116,13 @@ def _outside_torch(workload: Workload, outside: OutsideTorch) -> int:
     return (outside.stages_alone if workload.pp > 1 else outside.alone) * GIB // 100
 
 
-def activation_peak(workload: Workload, *, vocab: int, sampler: Sampler = SELECTS) -> int:
+def activation_peak(
+    workload: Workload,
+    *,
+    vocab: int,
+    sampler: Sampler = SELECTS,
+    most_tokens: int = MOST_BATCHED_TOKENS,
+) -> int:
     """
     Return the peak of vLLM's profile run on a rank.
 
@@ -117,7 +130,9 @@ def activation_peak(workload: Workload, *, vocab: int, sampler: Sampler = SELECT
     them, and the hidden states. The workspaces of experts and images come on top and are in the range.
     Source: profile_run in v1/worker/gpu_model_runner.py.
     """
-    tokens, sequences = at_once(workload)
+    tokens, sequences = at_once(workload.gpu, workload.gpu_bytes, most_tokens=most_tokens)
+    tokens = workload.batched_tokens or tokens
+    sequences = min(workload.sequences or sequences, tokens)
     logits = (sampler.bytes_per_logit + workload.element_bytes) * sequences + 4 * sampler.rows
     # A stage between others also holds the hidden states that it receives and sends.
     copies = 3 if workload.pp > 1 else 1
@@ -125,11 +140,16 @@ def activation_peak(workload: Workload, *, vocab: int, sampler: Sampler = SELECT
     return logits * vocab + states + _CUBLAS_BYTES
 
 
-def at_once(workload: Workload) -> tuple[int, int]:
-    """Return the tokens and the sequences that vLLM runs at once: those asked for, or its defaults."""
-    large = workload.gpu_bytes >= LARGE_CARD_BYTES and not workload.gpu.startswith("a100")
-    tokens, sequences = (8192, 1024) if large else (2048, 256)
-    return workload.batched_tokens or tokens, workload.sequences or sequences
+def at_once(gpu: str, gpu_bytes: int, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tuple[int, int]:
+    """
+    Return the tokens and the sequences that vLLM runs at once on a card unless it is told.
+
+    On the largest cards it takes *most_tokens*, 16384 since 0.28. Source: get_batch_defaults in
+    engine/arg_utils.py, for its server.
+    """
+    if gpu_bytes < LARGE_CARD_BYTES or gpu.startswith("a100"):
+        return 2048, 256
+    return (most_tokens if gpu_bytes >= _LARGEST_CARD_BYTES else 8192), 1024
 
 
 def compute_buffers(workload: Workload) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs

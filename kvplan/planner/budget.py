@@ -77,6 +77,16 @@ class Asked:
     activation: Size | None = None
     overhead: Size | None = None
 
+    def card(self) -> Card | None:
+        """Return the card; None if a KV memory is given. Raises if neither is, or both."""
+        if (self.gpu is None) == (self.kv_memory is None):
+            raise OptionsError(
+                "give either a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache"
+            )
+        if self.gpu is None:
+            return None
+        return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
+
 
 def make_budget(deployment: Deployment, asked: Asked) -> Budget:
     """
@@ -84,12 +94,10 @@ def make_budget(deployment: Deployment, asked: Asked) -> Budget:
 
     A known KV memory is all there is: nothing is subtracted from it.
     """
-    if (asked.gpu is None) == (asked.kv_memory is None):
-        raise OptionsError("give either a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
-    if asked.gpu is None:
+    card = asked.card()
+    if card is None:
         return _known_kv_memory(asked)
     engine = deployment.engine
-    card = find_card(f"{asked.gpu}B" if isinstance(asked.gpu, int) else asked.gpu)
     share = asked.utilization
     if share is None:
         share = engine.share.default(card.total_bytes, deployment.options)

@@ -9,6 +9,7 @@ from typing import Literal
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
 from kvplan.errors import SplitError
+from kvplan.gpus import Card
 from kvplan.specs import ModelSpec
 from kvplan.terms import Growing, Layer, Split, Stage, Target, Term
 
@@ -26,6 +27,7 @@ class Choice:
 
     The cache is stored in the model's own dtype unless `kv_dtype` says otherwise; `pp_layers` are
     the layers of each stage where they are not split evenly; `encoder_tokens` replaces the spec's.
+    Engines choose some defaults by the `card`, where it is known.
     """
 
     engine: str = "exact"
@@ -41,6 +43,7 @@ class Choice:
     prefix_caching: bool | None = None
     dcp: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    card: Card | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,8 @@ def _arranged(
         prefix_caching=choice.prefix_caching,
         dcp=choice.dcp,
         settings=choice.settings,
+        gpu=choice.card.name if choice.card else None,
+        gpu_bytes=choice.card.total_bytes if choice.card else None,
     )
     return Deployment(
         spec=spec,

@@ -54,6 +54,15 @@ def fit(  # noqa: PLR0913 - the options of one command
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
     spec = as_spec(model, dtype)
+    asked = Asked(
+        gpu=gpu,
+        kv_memory=kv_memory,
+        utilization=utilization,
+        weights=weights,
+        weight_dtype=weight_dtype,
+        activation=activation,
+        overhead=overhead,
+    )
     choice = Choice(
         engine=engine,
         kv_dtype=kv_dtype,
@@ -68,15 +77,7 @@ def fit(  # noqa: PLR0913 - the options of one command
         prefix_caching=prefix_caching,
         dcp=dcp,
         settings=settings or {},
-    )
-    asked = Asked(
-        gpu=gpu,
-        kv_memory=kv_memory,
-        utilization=utilization,
-        weights=weights,
-        weight_dtype=weight_dtype,
-        activation=activation,
-        overhead=overhead,
+        card=asked.card(),
     )
     tokens, sequences = as_tokens(context, spec), as_batch(batch)
     plan = make_plan(deploy(spec, choice), asked, context=tokens, batch=sequences)

@@ -79,14 +79,23 @@ def test_a_stage_between_others_also_receives_and_sends() -> None:
         ("a100-80gb", 79 * GIB, (2048, 256)),
         ("l4-24gb", 22 * GIB, (2048, 256)),
         ("h200-141gb", 139 * GIB, (8192, 1024)),
+        ("b200-192gb", 178 * GIB, (16384, 1024)),
     ],
 )
 def test_what_runs_at_once_is_vllms_default_for_the_card(
     gpu: str, size: int, expected: tuple[int, int]
 ) -> None:
-    assert at_once(replace(H100, gpu=gpu, gpu_bytes=size)) == expected
-    asked = replace(H100, gpu=gpu, gpu_bytes=size, batched_tokens=512, sequences=8)
-    assert at_once(asked) == (512, 8)
+    assert at_once(gpu, size) == expected
+    # Up to 0.26 the largest cards batched no more than an H100.
+    assert at_once(gpu, size, most_tokens=8192) == (min(expected[0], 8192), expected[1])
+
+
+def test_what_is_asked_for_replaces_the_defaults() -> None:
+    """(12 + 2) x 8 logits and 132 rows of 128256; 512 + 16 states; never more sequences than tokens."""
+    asked = replace(H100, batched_tokens=512, sequences=8)
+    assert activation_peak(asked, vocab=128_256) == (14 * 8 + 528) * 128_256 + 528 * 8192 + 32 * MIB
+    few = replace(H100, batched_tokens=16)
+    assert activation_peak(few, vocab=128_256) == (14 * 16 + 528) * 128_256 + 48 * 8192 + 32 * MIB
 
 
 def test_what_is_outside_torch_depends_on_the_spread() -> None:

@@ -174,3 +174,33 @@ def test_llamacpp_splits_the_head_with_the_layers() -> None:
     """80 layers on 2 GPUs are 41 and 39."""
     spec = kvplan.load("llama-3.1-70b")
     assert deploy(spec, Choice(engine="llamacpp", pp=2)).stage_sizes == (41, 39)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "tokens"), [("h100-80gb", 8192), ("a100-80gb", 2048), ("b200-180gb", 16_384), (None, 8192)]
+)
+def test_vllm_batches_by_the_card(gpu: str | None, tokens: int) -> None:
+    """engine/arg_utils.py: 2048 tokens on A100 and cards below 70 GiB, 16384 from 160 GiB on since 0.28."""
+    memory: dict[str, Any] = {"gpu": gpu} if gpu else {"kv_memory": "60GiB"}
+    unasked, asked = (
+        kvplan.fit("gemma-3-27b", context=65_536, engine="vllm", max_num_batched_tokens=each, **memory)
+        for each in (None, tokens)
+    )
+    assert unasked.bytes_per_sequence == asked.bytes_per_sequence
+
+
+@pytest.mark.parametrize(
+    ("gpu", "release", "block_size"),
+    [("h100-80gb", "0.33", 576), ("h100-80gb", "0.32", 544), ("a100-80gb", "0.33", 544)],
+)
+def test_gated_delta_net_runs_on_flashinfer_on_hopper(gpu: str, release: str, block_size: int) -> None:
+    """Its prefill keeps states at multiples of 64 tokens, as vLLM 0.33's own planner says: 9 x 64."""
+    answer = kvplan.fit(
+        "qwen3-next-80b-a3b",
+        gpu=gpu,
+        context=8192,
+        engine=f"vllm@{release}",
+        weights="20GB",
+        prefix_caching=True,
+    )
+    assert answer.block_size == block_size

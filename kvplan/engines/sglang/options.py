@@ -7,6 +7,7 @@ from kvplan.dtypes import Dtype, dtype_by_name
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError, RefusedError
+from kvplan.engines.sglang.fraction import scale_of
 from kvplan.engines.sglang.versions import SglangRules
 
 SETTINGS = (
@@ -31,7 +32,7 @@ SETTINGS = (
 """Options of SGLang that other engines do not have (arg_groups/fields/schedule.py, exec_.py)."""
 
 CHUNKED_PREFILL_SIZE = 8192
-"""SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py); it takes less on smaller ones."""
+"""Where no card is known: SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         tp=options.tp,
         page_size=_count("page_size", options.block_size),
         chunked_prefill_size=_count("chunked_prefill_size", options.max_num_batched_tokens)
-        or CHUNKED_PREFILL_SIZE,
+        or _usual_chunk(options.gpu_bytes),
         max_running_requests=_count("max_running_requests", options.max_num_seqs),
         radix_cache=options.prefix_caching is not False,
         states_fixed=options.states_fixed,
@@ -89,6 +90,11 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         max_mamba_cache_size=given.count("max_mamba_cache_size"),
         max_total_tokens=given.count("max_total_tokens"),
     )
+
+
+def _usual_chunk(gpu_bytes: int | None) -> int:
+    """Return the prefill chunk that SGLang takes on a card."""
+    return CHUNKED_PREFILL_SIZE if gpu_bytes is None else scale_of(gpu_bytes).chunked_prefill_size
 
 
 def _count(name: str, count: int | None) -> int | None:

@@ -7,7 +7,7 @@ from itertools import chain
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, exports
 from kvplan.engines.vllm.drafts import Draft
@@ -57,6 +57,9 @@ class Blocks:
         )
 
 
+_HOPPER = ("h20-", "h100-", "h200-", "h800-", "gh200-")
+"""How the catalogue's names of Hopper cards begin."""
+
 _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 SETTINGS = (
@@ -84,7 +87,7 @@ SETTINGS = (
     Setting(
         name="gdn_prefill_backend",
         kind="name",
-        help="flashinfer is vLLM's own choice on Hopper, and with CUDA 13 on Blackwell",
+        help="flashinfer is the choice on Hopper, and vLLM's with CUDA 13 on Blackwell",
         choices=("triton", "flashinfer"),
     ),
     Setting(
@@ -115,7 +118,11 @@ def vllm(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always(rules.utilization)),
         needs=partial(
-            vllm_start_up, sampler=rules.sampler, outside=rules.outside, counts_graphs=rules.counts_graphs
+            vllm_start_up,
+            sampler=rules.sampler,
+            outside=rules.outside,
+            counts_graphs=rules.counts_graphs,
+            most_tokens=rules.most_batched_tokens,
         ),
         settings=SETTINGS,
     )
@@ -124,22 +131,44 @@ def vllm(version: str | None) -> Engine:
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
     given = read_settings("vllm", SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
-    asked = _with_exports(_asked(options, given), tuple(chain.from_iterable(layers)), given, rules)
+    asked = _asked(options, given, rules)
+    asked = _with_exports(
+        asked, tuple(chain.from_iterable(layers)), _gdn_backend(options, given), given, rules
+    )
     return Blocks(layout=plan_layout(layers, tp=options.tp, rules=rules, options=asked))
 
 
-def _asked(options: EngineOptions, given: Settings) -> VllmOptions:
+def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:
+    """Return the tokens that are batched: as asked, by the card's default, or that of an H100."""
+    if options.max_num_batched_tokens is not None:
+        return options.max_num_batched_tokens
+    if options.gpu is None or options.gpu_bytes is None:
+        return VllmOptions().max_num_batched_tokens
+    return at_once(options.gpu, options.gpu_bytes, most_tokens=rules.most_batched_tokens)[0]
+
+
+def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
+    """
+    Return the prefill kernel of Gated DeltaNet: as asked, or FlashInfer's on Hopper.
+
+    On Blackwell it depends on CUDA, too, and is left to who asks. Source: _resolve_gdn_prefill_backend
+    in model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py of vLLM 0.33.
+    """
+    hopper = (options.gpu or "").startswith(_HOPPER)
+    return given.name("gdn_prefill_backend") or ("flashinfer" if hopper else None)
+
+
+def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOptions:
     """Return vLLM's own options; a dtype that is asked for holds where the release fixes none."""
     conv, state = state_dtypes(dtype_by_name(_dtype(given, "mamba_cache_dtype") or options.dtype), None)
     asked = _dtype(given, "mamba_ssm_cache_dtype")
     kept = None if options.states_fixed else state
-    defaults = VllmOptions()
     mode = given.name("mamba_cache_mode")
     skipped = given.name("kv_cache_dtype_skip_layers")
     return VllmOptions(
         block_size=options.block_size,
         attention_backend=given.name("attention_backend"),
-        max_num_batched_tokens=options.max_num_batched_tokens or defaults.max_num_batched_tokens,
+        max_num_batched_tokens=_batched_tokens(options, rules),
         dcp=options.dcp,
         pcp=given.count("prefill_context_parallel_size") or 1,
         prefix_caching=options.prefix_caching,
@@ -168,12 +197,10 @@ def _draft(given: Settings) -> Draft | None:
 
 
 def _with_exports(
-    options: VllmOptions, layers: Sequence[Layer], given: Settings, rules: VllmRules
+    options: VllmOptions, layers: Sequence[Layer], gdn: str | None, given: Settings, rules: VllmRules
 ) -> VllmOptions:
     """Return the options with what the chosen prefill kernels add to states."""
-    found = exports(
-        layers, rules, gdn=given.name("gdn_prefill_backend"), kda=given.name("kda_prefill_backend")
-    )
+    found = exports(layers, rules, gdn=gdn, kda=given.name("kda_prefill_backend"))
     if found is None:
         return options
     return replace(options, checkpoint_blocks=found.blocks, checkpoint_alignment=found.alignment)

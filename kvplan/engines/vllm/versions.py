@@ -10,7 +10,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kvplan.engines.overheads import DRAWS, OLD_OUTSIDE, OUTSIDE, SELECTS, SORTS, OutsideTorch, Sampler
+from kvplan.engines.overheads import (
+    DRAWS,
+    MOST_BATCHED_TOKENS,
+    OLD_OUTSIDE,
+    OUTSIDE,
+    SELECTS,
+    SORTS,
+    OutsideTorch,
+    Sampler,
+)
 from kvplan.errors import UnknownNameError
 
 
@@ -47,6 +56,7 @@ class VllmRules:
     `skipped_layers`: whether kv_cache_dtype_skip_layers is there, and aligns blocks (attention.py and
     _align_heterogeneous_kv_block_size in platforms/interface.py).
     `pcp`: whether the memory of prefill context parallelism is known.
+    `most_batched_tokens`: what is batched by default on cards from 160 GiB on (engine/arg_utils.py).
     `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
     """
 
@@ -71,6 +81,7 @@ class VllmRules:
     sampler: Sampler
     outside: OutsideTorch
     counts_graphs: bool
+    most_batched_tokens: int
     sparse_layouts: bool
     mla_block: int
     flashinfer_mla_block: int
@@ -109,6 +120,7 @@ _0_11 = VllmRules(
     sampler=DRAWS,
     outside=OLD_OUTSIDE,
     counts_graphs=False,
+    most_batched_tokens=8192,
     sparse_layouts=False,
     mla_block=64,
     flashinfer_mla_block=64,
@@ -158,6 +170,7 @@ _0_28 = replace(
     caching_by_default=True,
     cached_state_mode="align",
     align_mla=128,
+    most_batched_tokens=MOST_BATCHED_TOKENS,
 )
 _0_30 = replace(_0_28, version=(0, 30), null_block_checked=True)
 _0_32 = replace(_0_30, version=(0, 32), checkpoints=1)

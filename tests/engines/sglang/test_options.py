@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
-from kvplan.engines.sglang.options import SETTINGS
+from kvplan.engines.base import EngineOptions
+from kvplan.engines.sglang.options import SETTINGS, read_options
+from kvplan.engines.sglang.versions import find_rules
 from kvplan.errors import OptionsError
+from kvplan.units import GIB
 from tests.engines.sglang.planning import pools_of
 
 
@@ -41,3 +44,13 @@ def test_the_settings_have_sglangs_names() -> None:
         "mamba_radix_cache_strategy",
         "max_total_tokens",
     }
+
+
+@pytest.mark.parametrize(
+    ("gpu_bytes", "tokens"),
+    [(None, 8192), (16 * GIB, 2048), (24 * GIB, 4096), (80 * GIB, 8192), (180 * GIB, 16_384)],
+)
+def test_the_chunk_of_a_prefill_is_that_of_the_card(gpu_bytes: int | None, tokens: int) -> None:
+    """handle_gpu_memory_settings in arg_groups/memory_hook.py of SGLang 0.5.23."""
+    options = EngineOptions(gpu="some card", gpu_bytes=gpu_bytes)
+    assert read_options(options, find_rules(None)).chunked_prefill_size == tokens
