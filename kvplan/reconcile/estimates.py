@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from kvplan.planner.budget import Asked as Card
+from kvplan.planner import budget
 from kvplan.planner.plan import make_plan
 from kvplan.planner.weights import rank_weights
 from kvplan.reconcile.log import StartUpLog
@@ -45,8 +45,8 @@ def _kv_memory(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
     gpu = asked.gpu or (None if total is None else int(total.value))
     if printed is None or gpu is None or setup.spec.weights() is None:
         return
-    card = Card(gpu=gpu, utilization=log.options.utilization)
-    plan = make_plan(setup.deployed(), card, context=setup.context, batch=1)
+    memory = budget.Asked(gpu=gpu, utilization=log.options.utilization)
+    plan = make_plan(setup.deployed(), memory, context=setup.context, batch=1)
     low, high = (Fraction(each) for each in plan.kv_range() or (min(plan.left()),) * 2)
     nearest = min(max(printed.value, low), high)
     yield Row(figure="KV memory", printed=printed, low=low, high=high, nearest=nearest, percent=0)

@@ -11,6 +11,7 @@ from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.versions import RELEASES
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.importers import load
+from kvplan.planner import budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.size import MODEL_DTYPES, Model, as_spec
 from kvplan.reconcile.errors import LogError
@@ -125,6 +126,7 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
         max_num_seqs=printed.max_num_seqs,
         prefix_caching=printed.prefix_caching if asked.prefix_caching is None else asked.prefix_caching,
         settings={**printed.settings, **asked.settings},
+        card=None if asked.gpu is None else budget.Asked(gpu=asked.gpu).card(),
     )
     setup = Setup(spec=_in_dtype(spec, printed.dtype), choice=choice, context=context)
     return (_in_slots(setup, asked) if log.engine == "llamacpp" else setup), tuple(notes)
