@@ -143,18 +143,15 @@ def _fit(
         raise KvplanError(_shortfall(answer))
 
 
-def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | None) -> str | None:
-    """Return what vLLM would hold in the memory that the formula was given, or why it would not start."""
+def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | None) -> "Fit | str | None":
+    """Return vLLM's answer for the memory that the formula was given, or why it would not start."""
     if answer.engine != "exact":
         return None
     same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
     try:
-        other = ask(engine="vllm", **same)
+        return ask(engine="vllm", **same)
     except KvplanError as error:
-        return f"refuses: {str(error).splitlines()[0]}"
-    if other.max_batch is None:
-        return None
-    return f"{other.engine.removeprefix('vllm@')} would hold {other.max_batch:,} in the same memory"
+        return str(error).splitlines()[0]
 
 
 def _shortfall(answer: "Fit") -> str:

@@ -13,11 +13,11 @@ from kvplan.report.console import bar_width, can_draw, counted, labelled, pinned
 from kvplan.units import GIB, ceil_div, format_bytes, format_gib
 
 
-def print_fit(answer: Fit, *, beside: str | None = None, ignored: Sequence[str] = ()) -> None:
+def print_fit(answer: Fit, *, beside: Fit | str | None = None, ignored: Sequence[str] = ()) -> None:
     """
     Print the answer for people.
 
-    *beside* is what vLLM holds beside the formula, if that is known; *ignored* are options of a serving
+    *beside* the formula stands vLLM's answer, or why it refuses; *ignored* are options of a serving
     command that the plan does not use.
     """
     parts: list[RenderableType] = [_headline(answer), Text(_subtitle(answer), "dim")]
@@ -25,11 +25,21 @@ def print_fit(answer: Fit, *, beside: str | None = None, ignored: Sequence[str] 
     parts += ["", _card(answer), "", *_findings(answer)]
     if ignored:
         parts.append(labelled("Ignored", " ".join(ignored), "dim"))
-    if beside:
-        parts.append(labelled("vLLM", beside))
+    parts += _beside(beside)
     if len(answer.waterfall) > 1:
         parts += ["", _waterfall(answer)]
     write(*parts, *(["", _ways_out(answer)] if answer.hints else []))
+
+
+def _beside(vllm: Fit | str | None) -> list[RenderableType]:
+    """Return what vLLM would hold in the same memory, and the command for it."""
+    if isinstance(vllm, str):
+        return [labelled("vLLM", f"refuses: {vllm}")]
+    if vllm is None or vllm.max_batch is None:
+        return []
+    release = vllm.engine.removeprefix("vllm@")
+    held = labelled("vLLM", f"{release} would hold {vllm.max_batch:,} in the same memory")
+    return [held, labelled("Serve", vllm.command)] if vllm.command else [held]
 
 
 def _headline(answer: Fit) -> Text:
