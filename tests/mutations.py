@@ -184,15 +184,15 @@ MUTATIONS = (
     Mutation(
         "the whole card",
         "planner/budget.py",
-        "card.total_bytes * numerator // denominator",
-        "card.total_bytes",
+        "ceil_div((self.gpu_bytes - outside) * numerator, denominator)",
+        "self.gpu_bytes - outside",
         "tests/planner",
     ),
     Mutation(
         "all weights on every rank",
-        "planner/plan.py",
-        "choice.tp * choice.pp)",
-        "choice.pp)",
+        "planner/weights.py",
+        "ceil_div(replica_bytes, tp * stages)",
+        "replica_bytes",
         "tests/planner",
     ),
     Mutation(
@@ -346,8 +346,8 @@ MUTATIONS = (
     Mutation(
         "one copy of a tied embedding",
         "planner/weights.py",
-        "if len(stages) > 1 or not spec.tied:",
-        "if not spec.tied:",
+        "if len(stages) > 1 or not spec.tied or not embedding:",
+        "if not spec.tied or not embedding:",
         "tests/planner/test_weights.py",
     ),
     Mutation(
