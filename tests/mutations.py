@@ -428,6 +428,13 @@ MUTATIONS = (
         "tests/reconcile/test_read.py",
     ),
     Mutation(
+        "a static window of w - 1",
+        "engines/transformers/static.py",
+        "traits.window_offset + 1)",
+        "traits.window_offset)",
+        "tests/engines/transformers",
+    ),
+    Mutation(
         "too much is inside",
         "reconcile/rows.py",
         "low - slack <= self.nearest <= high + slack",

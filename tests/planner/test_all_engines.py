@@ -18,7 +18,7 @@ from kvplan.units import GIB
 NAMES = sorted(path.stem for path in spec_files())
 SETTINGS: dict[str, tuple[dict[str, str], ...]] = {
     "exact": ({},),
-    "transformers": ({},),
+    "transformers": ({}, {"cache_implementation": "static"}),
     "vllm": ({}, {"hybrid_manager": "false"}, {"num_gpu_blocks_override": "5000"}),
     "sglang": (
         {},

@@ -3,9 +3,10 @@ What the cache of Hugging Face transformers holds: its classes' own tensors, rea
 
 Read and run in transformers 5.23.0; file names are relative to that package. 5.17.0, run too, agrees
 but for MLA with a sparse indexer (DeepSeek-V3.2, GLM-5: K and V of every head, not the latent) and
-MiMo-V2-Flash (one token less). The library reserves nothing ahead: its DynamicCache grows by
-concatenation, so the figures are what a rank holds once `tokens` tokens of each sequence have been fed
-to the model. A generation of N tokens from a prompt of S feeds S + N - 1: the last is not fed back.
+MiMo-V2-Flash (one token less). The DynamicCache reserves nothing ahead: it grows by concatenation, so
+the figures are what a rank holds once `tokens` tokens of each sequence have been fed to the model.
+A generation of N tokens from a prompt of S feeds S + N - 1: the last is not fed back. The StaticCache
+is in static.py.
 
 `kept` counts what the cache's tensors contain and `reserve` is its envelope; `allocated` counts the
 memory behind them, which is more while a tensor is a view of a longer one.
@@ -118,10 +119,10 @@ def reserve(stage: Stage, *, tokens: int, batch: int, tp: int, traits: Traits = 
     Return the most bytes that *batch* sequences of up to *tokens* tokens ever keep on a rank.
 
     Raises SplitError where transformers' tensor parallelism cannot shard the KV heads, and
-    UnknownNameError for a dtype in which its dynamic cache stores nothing.
+    UnknownNameError for a dtype in which its cache stores nothing.
     """
     return batch * sum(
-        count * _bytes(term, layer, _most_rows(term, layer, tokens, traits), tp, traits)
+        count * size_of_rows(term, layer, _most_rows(term, layer, tokens, traits), tp, traits)
         for layer, count in stage.counts
         for term in layer
     )
@@ -134,7 +135,7 @@ def kept(stage: Stage, *, tokens: int, batch: int, tp: int, traits: Traits = COM
     It differs from `reserve` for DeepSeek-V4 alone, whose buffers empty at each compression.
     """
     return batch * sum(
-        count * _bytes(term, layer, _kept_rows(term, layer, tokens, traits), tp, traits)
+        count * size_of_rows(term, layer, _kept_rows(term, layer, tokens, traits), tp, traits)
         for layer, count in stage.counts
         for term in layer
     )
@@ -151,7 +152,7 @@ def allocated(  # noqa: PLR0913 - the arguments of a Reserve, and the two that i
     too (cache_utils.py, DynamicSlidingWindowLayer.update). Raises UnknownNameError for DeepSeek-V4.
     """
     return batch * sum(
-        count * _bytes(term, layer, _live_rows(term, layer, tokens, moment, traits), tp, traits)
+        count * size_of_rows(term, layer, _live_rows(term, layer, tokens, moment, traits), tp, traits)
         for layer, count in stage.counts
         for term in layer
     )
@@ -169,17 +170,22 @@ def _most_rows(term: Term, layer: Layer, tokens: int, traits: Traits) -> int:
 def _kept_rows(term: Term, layer: Layer, tokens: int, traits: Traits) -> int:
     rows = term.rows
     if isinstance(rows, Fixed):
-        return rows.count + (traits.conv_columns if _is_conv(term) else 0)
+        return fixed_rows(rows, term, traits)
     if _is_compressor(term):
         return _waiting_rows(rows, _ratio(layer), tokens)
     return _newest(rows, tokens, traits) // rows.stride
+
+
+def fixed_rows(rows: Fixed, term: Term, traits: Traits) -> int:
+    """Return the *rows* of a state, of a convolution's columns, or of an encoder's tokens."""
+    return rows.count + (traits.conv_columns if is_conv(term) else 0)
 
 
 def _live_rows(term: Term, layer: Layer, tokens: int, moment: Moment, traits: Traits) -> int:
     rows = term.rows
     if isinstance(rows, Fixed):
         # RecurrentGemma decodes on kernel columns and keeps a slice of them.
-        decoding = moment == "decode" and _is_conv(term)
+        decoding = moment == "decode" and is_conv(term)
         return max(_kept_rows(term, layer, tokens, traits), rows.count + 1 if decoding else 0)
     if _ratio(layer) > 1:
         raise UnknownNameError(
@@ -202,7 +208,8 @@ def _newest(rows: Growing, tokens: int, traits: Traits) -> int:
     return min(tokens, held) if held else tokens
 
 
-def _is_conv(term: Term) -> bool:
+def is_conv(term: Term) -> bool:
+    """Whether these are the inputs that a convolution keeps."""
     return term.name.startswith(_CONV_HISTORY)
 
 
@@ -228,7 +235,8 @@ def _waiting_rows(rows: Growing, ratio: int, tokens: int) -> int:
     return tokens % ratio + closed
 
 
-def _bytes(term: Term, layer: Layer, rows: int, tp: int, traits: Traits) -> int:
+def size_of_rows(term: Term, layer: Layer, rows: int, tp: int, traits: Traits) -> int:
+    """Return the bytes of so many *rows* of a layer's *term* on a rank, all its units and copies."""
     row_bytes = _dtype(term, layer, traits).row_bytes(term.width)
     return row_bytes * rows * _copies(term, layer, traits) * _units(term, tp, traits)
 
@@ -263,7 +271,7 @@ def _dtype(term: Term, layer: Layer, traits: Traits) -> Dtype:
     dtype = (traits.state_dtype if term.role == "state" else None) or term.dtype
     if dtype not in _STORED:
         raise UnknownNameError(
-            f"transformers keeps its dynamic cache in the model's dtype, not in {dtype.name}: "
+            f"transformers keeps its cache in the model's dtype, not in {dtype.name}: "
             f"use --kv-dtype {', '.join(stored.name for stored in _STORED)}"
         )
     return dtype

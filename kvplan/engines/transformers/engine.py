@@ -1,26 +1,39 @@
-"""transformers as the planner sees it: caches that grow with each sequence, and no start-up."""
+"""transformers as the planner sees it: caches of each sequence's own, and no start-up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.exact import as_asked, refuse_pool_options, refuse_version
 from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.transformers.caches import Traits, reserve, traits_of
+from kvplan.engines.transformers.static import static_reserve
 from kvplan.terms import Stage
+
+SETTINGS = (
+    Setting(
+        name="cache_implementation",
+        kind="name",
+        choices=("dynamic", "static"),
+        help="as for generate(): static allocates the whole context at the first token",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DynamicCaches:
-    """The most bytes that sequences of up to a context ever keep in the library's dynamic cache."""
+class Caches:
+    """The most bytes that sequences of up to a context ever take in the library's caches."""
 
     stages: tuple[Stage, ...]
     tp: int
     traits: Traits
+    static: bool = False
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of *batch* sequences on one rank of a pipeline stage."""
-        return reserve(self.stages[rank], tokens=context, batch=batch, tp=self.tp, traits=self.traits)
+        rule = static_reserve if self.static else reserve
+        return rule(self.stages[rank], tokens=context, batch=batch, tp=self.tp, traits=self.traits)
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return the formula's bytes, and what the library's own rules add or save."""
@@ -28,11 +41,12 @@ class DynamicCaches:
         formula = batch * sum(
             count * term.bytes_on_rank(context, self.tp) for layer, count in counts for term in layer
         )
-        kept = self.reserved_bytes(rank=rank, context=context, batch=batch)
-        rules = "windows of w - 1 tokens, convolutions of k columns, what a class copies"
+        taken = self.reserved_bytes(rank=rank, context=context, batch=batch)
+        windows = "whole windows" if self.static else "windows of w - 1 tokens"
+        rules = f"{windows}, convolutions of k columns, what a class copies"
         return (
             Line(name="formula", size_bytes=formula, reason="the terms of every layer"),
-            Line(name="library", size_bytes=kept - formula, reason=rules),
+            Line(name="library", size_bytes=taken - formula, reason=rules),
         )
 
     def most_bytes(self, rank: int) -> int | None:
@@ -46,12 +60,22 @@ class DynamicCaches:
         return None
 
 
-def _arrange(stages: Sequence[Stage], options: EngineOptions) -> DynamicCaches:
-    refuse_pool_options("transformers", options)
-    caches = DynamicCaches(stages=tuple(stages), tp=options.tp, traits=traits_of(options.model))
-    for rank in range(len(stages)):
-        caches.reserved_bytes(rank=rank, context=1, batch=1)  # what it refuses, it refuses for any length
-    return caches
+def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
+    asked = read_settings("transformers", SETTINGS, options.settings)
+    refuse_pool_options("transformers", replace(options, settings={}))
+    dynamic = Caches(stages=tuple(stages), tp=options.tp, traits=traits_of(options.model))
+    _refuse_early(dynamic)
+    if asked.name("cache_implementation") != "static":
+        return dynamic
+    static = replace(dynamic, static=True)
+    _refuse_early(static)
+    return static
+
+
+def _refuse_early(caches: Caches) -> None:
+    """Raise what a cache refuses: it refuses it for any length."""
+    for rank in range(len(caches.stages)):
+        caches.reserved_bytes(rank=rank, context=1, batch=1)
 
 
 # The library takes all of a card; activations and CUDA graphs are not its own figure, so vLLM's stand in.
@@ -61,6 +85,7 @@ TRANSFORMERS = Engine(
     kv_dtype=as_asked,
     share=Share(of="card", default=always("1")),
     needs=vllm_start_up,
+    settings=SETTINGS,
 )
 
 
