@@ -27,7 +27,7 @@ def before_weights(workload: Workload) -> Estimate:
             overhead_bytes=_MIDDLE_BYTES,
             low_bytes=_LEAST_BYTES,
             high_bytes=_MOST_BYTES,
-            evidence="median of 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB",
+            evidence="from 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB",
         )
     return Estimate(
         activation_bytes=0,
