@@ -16,7 +16,7 @@ _LARGEST_CARD_BYTES = 160 * GIB
 MOST_BATCHED_TOKENS = 16384
 """What vLLM batches on cards of 160 GiB and more, since 0.28 (engine/arg_utils.py)."""
 
-LARGE_CARD_BYTES = 70 * GIB
+_LARGE_CARD_BYTES = 70 * GIB
 """From here up vLLM takes 8192 tokens and 1024 sequences at once, but on A100 (engine/arg_utils.py)."""
 
 
@@ -68,7 +68,7 @@ _VOCABS = (32_000, 262_208)
 
 _BELOW_BYTES = 30 * GIB // 100
 _ABOVE_BYTES = 120 * GIB // 100
-"""How far 57 start-ups lie from the estimate: most of what is above are workspaces of experts and images."""
+"""Nine of ten of 56 start-ups lie so near; most of what is above are workspaces of experts and images."""
 
 
 def vllm_start_up(
@@ -99,7 +99,7 @@ def vllm_start_up(
         overhead_bytes=overhead,
         low_bytes=max(0, low + overhead - _BELOW_BYTES),
         high_bytes=high + overhead + _ABOVE_BYTES,
-        evidence=f"from vLLM's profile run and 57 published start-ups{unknown}",
+        evidence=f"from vLLM's profile run and 56 published start-ups{unknown}",
     )
 
 
@@ -147,7 +147,7 @@ def at_once(gpu: str, gpu_bytes: int, *, most_tokens: int = MOST_BATCHED_TOKENS)
     On the largest cards it takes *most_tokens*, 16384 since 0.28. Source: get_batch_defaults in
     engine/arg_utils.py, for its server.
     """
-    if gpu_bytes < LARGE_CARD_BYTES or gpu.startswith("a100"):
+    if gpu_bytes < _LARGE_CARD_BYTES or gpu.startswith("a100"):
         return 2048, 256
     return (most_tokens if gpu_bytes >= _LARGEST_CARD_BYTES else 8192), 1024
 
@@ -156,8 +156,9 @@ def compute_buffers(workload: Workload) -> Estimate:  # noqa: ARG001 - the signa
     """
     Return what llama.cpp takes beside weights and caches: buffers for its graph, and the driver's share.
 
-    From the memory breakdowns in github.com/ggml-org/llama.cpp/pull/15860 (three cards), issues/27953
-    and issues/24175. Long contexts without flash attention, and experts in large batches, take more.
+    From memory breakdowns: github.com/ggml-org/llama.cpp/pull/15860 has 548 MiB of compute buffers and
+    456 unaccounted for; the least are 42 (issues/24175) and 451, the most 1164 and 749 (issues/27953).
+    Long contexts without flash attention, and experts in large batches, take more.
     """
     return Estimate(
         activation_bytes=548 * MIB,

@@ -9,7 +9,7 @@ from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.results import Memory
 from kvplan.planner.search import largest
-from kvplan.planner.weights import even_weights, rank_weights
+from kvplan.planner.weights import stage_weights
 from kvplan.units import ceil_div
 
 
@@ -18,28 +18,16 @@ class Plan:
     """
     A deployment, the cards it runs on, and the work asked of it: `batch` times `context`.
 
-    `asked` is what the user said of the memory, and `budget` what follows from it for this deployment.
+    `asked` is what the user said of the memory, and `budget` what follows from it for this deployment;
+    `weights` are the bytes on a GPU of each pipeline stage.
     """
 
     asked: Asked
     budget: Budget
+    weights: tuple[int, ...]
     deployment: Deployment
     context: int
     batch: int
-
-    def weights(self) -> tuple[int, ...]:
-        """Return the bytes of the weights on a GPU of each pipeline stage."""
-        deployment, replica = self.deployment, self.budget.replica_weights_bytes
-        stages = deployment.stage_sizes
-        if deployment.engine.even_weights:
-            return even_weights(replica, tp=deployment.tp, stages=len(stages))
-        return rank_weights(
-            deployment.spec,
-            replica,
-            tp=deployment.tp,
-            stages=stages,
-            embedding=deployment.engine.embedding_on_gpu,
-        )
 
     def left(self, other_bytes: int | None = None) -> tuple[int, ...]:
         """
@@ -48,19 +36,19 @@ class Plan:
         *other_bytes* replaces the estimate of what is neither weights nor cache.
         """
         other = self.budget.middle_bytes if other_bytes is None else other_bytes
-        return tuple(self.budget.left_bytes(weights, other) for weights in self.weights())
+        return tuple(self.budget.left_bytes(weights, other) for weights in self.weights)
 
     def memory(self, batch: int) -> Memory:
         """Return the lines of the tightest card with *batch* sequences on it; 0 leaves it empty."""
         share = ceil_div(batch, self.deployment.dp)
         used = self.deployment.by_stage(self.context, share)
         rank = self._tightest(used)
-        return self.budget.memory(weights_bytes=self.weights()[rank], kv_used_bytes=used[rank])
+        return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=used[rank])
 
     def empty(self) -> Memory:
         """Return the lines of the same card with the weights and no cache."""
         rank = self._tightest(self.deployment.by_stage(self.context, 1))
-        return self.budget.memory(weights_bytes=self.weights()[rank], kv_used_bytes=0)
+        return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=0)
 
     def _tightest(self, used: Sequence[int]) -> int:
         """Return the pipeline rank that has the least left when so much is *used* on each."""
@@ -116,9 +104,10 @@ class Plan:
     def max_batch_range(self) -> tuple[int, int] | None:
         """Return the most sequences in the least and in the most memory; None as in `kv_range`."""
         needs = self.budget.needs
+        if needs.low_bytes == needs.high_bytes:
+            return None
         low, high = (self._most(self.left(size)) for size in (needs.high_bytes, needs.low_bytes))
-        known = needs.low_bytes == needs.high_bytes
-        return None if known or low is None or high is None else (low, high)
+        return None if low is None or high is None else (low, high)
 
     def _most(self, left: Sequence[int]) -> int | None:
         dp = self.deployment.dp
@@ -144,11 +133,12 @@ class Plan:
         return self.deployment.arrangement.lines(rank=rank, context=self.context, batch=share)
 
     def analytic(self) -> "Plan":
-        """Return this plan by the formula alone, in the same memory."""
+        """Return this plan by the formula alone, in the memory that the engine leaves on each stage."""
         exact = Choice()
         choice = replace(
             self.deployment.choice,
             engine=exact.engine,
+            pp_layers=self.deployment.stage_sizes,
             kv_dtype=self.deployment.kv.name,
             block_size=exact.block_size,
             max_num_batched_tokens=exact.max_num_batched_tokens,
@@ -171,4 +161,11 @@ class Plan:
 def make_plan(deployment: Deployment, asked: Asked, *, context: int, batch: int) -> Plan:
     """Return the plan of *batch* sequences of *context* tokens; raise a KvplanError as make_budget does."""
     budget = make_budget(deployment, asked)
-    return Plan(asked=asked, budget=budget, deployment=deployment, context=context, batch=batch)
+    return Plan(
+        asked=asked,
+        budget=budget,
+        weights=stage_weights(deployment, budget.replica_weights_bytes),
+        deployment=deployment,
+        context=context,
+        batch=batch,
+    )

@@ -2,8 +2,18 @@
 
 from collections.abc import Sequence
 
+from kvplan.planner.deployment import Deployment
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div
+
+
+def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]:
+    """Return the bytes of the weights on a GPU of each pipeline stage, as the engine spreads them."""
+    engine, stages = deployment.engine, deployment.stage_sizes
+    if engine.even_weights:
+        return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
+    on_gpu = engine.embedding_on_gpu
+    return rank_weights(deployment.spec, replica_bytes, tp=deployment.tp, stages=stages, embedding=on_gpu)
 
 
 def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]:

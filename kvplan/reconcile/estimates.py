@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from kvplan.planner import budget
 from kvplan.planner.plan import make_plan
-from kvplan.planner.weights import rank_weights
+from kvplan.planner.weights import stage_weights
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row, row
 from kvplan.reconcile.setup import Asked, Setup
@@ -33,8 +33,7 @@ def _weights(log: StartUpLog, setup: Setup) -> Iterator[Row]:
     known = setup.spec.weights()
     if known is None or log.engine not in ("vllm", "sglang") or not log.all("weights"):
         return
-    stages = setup.deployed().stage_sizes
-    planned = max(rank_weights(setup.spec, known, tp=setup.choice.tp, stages=stages))
+    planned = max(stage_weights(setup.deployed(), known))
     printed = max((each.printed for each in log.all("weights")), key=lambda each: each.value)
     yield row("weights", setup.reading(printed), planned, percent=WEIGHTS_PERCENT)
 

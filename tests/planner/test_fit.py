@@ -119,7 +119,7 @@ def test_a_hint_that_gives_nothing_is_not_given() -> None:
 def test_the_overhead_is_an_estimate_with_its_evidence_and_its_range() -> None:
     """0.30 GiB below and 1.20 above: what published start-ups differ by."""
     answer = kvplan.fit(LLAMA, gpu="h100-80gb", context=8192)
-    assert answer.sources["overhead"] == "estimate from vLLM's profile run and 57 published start-ups"
+    assert answer.sources["overhead"] == "estimate from vLLM's profile run and 56 published start-ups"
     assert answer.kv_range == (
         answer.memory.kv_bytes - 120 * GIB // 100,
         answer.memory.kv_bytes + 30 * GIB // 100,
