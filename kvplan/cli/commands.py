@@ -1,24 +1,17 @@
 """The commands: each reads its options, calls the library once and prints the answer."""
 
-import json
 import os
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import typer
 
 from kvplan import __version__
-from kvplan.cli import importing, reconciling, validating
+from kvplan.cli import fitting, importing, reconciling, validating
 from kvplan.cli import options as o
-from kvplan.engines.exact import EXACT_UTILIZATION
+from kvplan.cli.printing import examples, print_json
 from kvplan.errors import KvplanError, OptionsError, UnitError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kvplan.planner.results import Fit
 
 app = typer.Typer(
     name="kvplan",
@@ -28,15 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
-def _examples(*lines: str) -> str:
-    """Return a help epilog whose lines stay as they are."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def _print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-    typer.echo(json.dumps(value, indent=2))
 
 
 def _print_version(value: bool) -> None:
@@ -57,116 +41,12 @@ def _kvplan(
         typer.echo(ctx.get_help())
 
 
-@app.command(
-    name="fit",
-    epilog=_examples(
-        "kvplan fit llama-3.1-8b --gpu h100-80gb --context 8k",
-        "kvplan fit llama-3.1-70b --gpu h100-80gb --tp 4 --batch 64 --context 32k",
-        "kvplan fit deepseek-v3 --gpu h200-141gb --tp 8 --kv-dtype fp8_ds_mla",
-        "kvplan fit gemma-3-27b --gpu h100-80gb --context 32k --engine vllm",
-        "kvplan fit my-model.yaml --kv-memory 57.30GiB --context 8k --json",
-        "kvplan fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B --max-num-seqs 64",
-    ),
-)
-def _fit(
-    model: o.ModelOrCommand,
-    gpu: o.Gpu = None,
-    kv_memory: o.KvMemory = None,
-    context: o.Context = None,
-    batch: o.Batch = 1,
-    tp: o.Tp = 1,
-    pp: o.Pp = 1,
-    dp: o.Dp = 1,
-    dtype: o.ModelDtype = None,
-    kv_dtype: o.KvDtype = None,
-    engine: o.Engine = "exact",
-    utilization: o.Utilization = None,
-    weights: o.Weights = None,
-    weight_dtype: o.WeightDtype = None,
-    activation: o.Activation = None,
-    overhead: o.Overhead = None,
-    pp_layers: o.PpLayers = None,
-    encoder_tokens: o.EncoderTokens = None,
-    block_size: o.BlockSize = None,
-    max_num_batched_tokens: o.MaxNumBatchedTokens = None,
-    max_num_seqs: o.MaxNumSeqs = None,
-    prefix_caching: o.PrefixCaching = None,
-    dcp: o.Dcp = 1,
-    settings: o.Settings = [],  # noqa: B006 - typer copies it
-    as_json: o.AsJson = False,
-) -> None:
-    """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
-    from kvplan.planner.fit import fit
-
-    options: dict[str, Any] = dict(  # noqa: C408 - the options of kvplan.fit, by name
-        gpu=gpu,
-        kv_memory=kv_memory,
-        context=context,
-        batch=batch,
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        engine=engine,
-        utilization=utilization,
-        weights=weights,
-        weight_dtype=weight_dtype,
-        activation=activation,
-        overhead=overhead,
-        pp_layers=pp_layers,
-        encoder_tokens=encoder_tokens,
-        block_size=block_size,
-        max_num_batched_tokens=max_num_batched_tokens,
-        max_num_seqs=max_num_seqs,
-        prefix_caching=prefix_caching,
-        dcp=dcp,
-        settings=o.as_settings(settings),
-    )
-    # A command may be quoted as one word.
-    if len(model) > 1 or (" " in model[0].strip() and not Path(model[0]).exists()):
-        from kvplan.cli import served
-
-        command = served.read_command(model)
-        ask = partial(fit, command.model, **served.joined(options, command))
-        answer, ignored = served.with_warnings(ask(), command), served.not_used(command)
-    else:
-        ask = partial(fit, model[0], **options)
-        answer, ignored = ask(), None
-    if as_json:
-        _print_json(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
-    else:
-        from kvplan.report import print_fit
-
-        print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored or ())
-    if not answer.fits:
-        raise KvplanError(_shortfall(answer))
-
-
-def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | None) -> "Fit | str | None":
-    """Return vLLM's answer for the memory that the formula was given, or why it would not start."""
-    if answer.engine != "exact":
-        return None
-    same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
-    try:
-        return ask(engine="vllm", **same)
-    except KvplanError as error:
-        return str(error).splitlines()[0]
-
-
-def _shortfall(answer: "Fit") -> str:
-    """Return what was asked and what there is, and on a second line what would fit."""
-    best = answer.smallest_gpus
-    fewest = f"{best.gpus} GPUs (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
-    return (
-        f"{answer.batch:,} x {answer.context:,} tokens do not fit: {answer.limit}\n"
-        f"longest context that fits: {answer.max_context or 0:,} tokens; all of it needs {fewest}"
-    )
+fitting.register(app)
 
 
 @app.command(
     name="size",
-    epilog=_examples(
+    epilog=examples(
         "kvplan size deepseek-v3 --context 128k",
         "kvplan size llama-3.1-70b --context 32k --batch 16 --tp 8 --kv-dtype fp8",
     ),
@@ -212,7 +92,7 @@ def _size(
         settings=o.as_settings(settings),
     )
     if as_json:
-        _print_json(answer.to_dict())
+        print_json(answer.to_dict())
     else:
         from kvplan.report import print_size
 
@@ -221,7 +101,7 @@ def _size(
 
 @app.command(
     name="check",
-    epilog=_examples("kvplan check llama-3.1-70b --tp 16", "kvplan check deepseek-v3 --tp 8 --pp 2 --json"),
+    epilog=examples("kvplan check llama-3.1-70b --tp 16", "kvplan check deepseek-v3 --tp 8 --pp 2 --json"),
 )
 def _check(
     model: o.Model,
@@ -236,7 +116,7 @@ def _check(
 
     answer = check(model, tp=tp, pp=pp, kv_dtype=kv_dtype, pp_layers=pp_layers)
     if as_json:
-        _print_json(answer.to_dict())
+        print_json(answer.to_dict())
     else:
         from kvplan.report import print_check
 
@@ -246,7 +126,7 @@ def _check(
 
 
 @app.command(
-    name="show", epilog=_examples("kvplan show gemma-3-27b", "kvplan show deepseek-v3 --context 128k --tp 8")
+    name="show", epilog=examples("kvplan show gemma-3-27b", "kvplan show deepseek-v3 --context 128k --tp 8")
 )
 def _show(
     model: o.Model,
@@ -261,7 +141,7 @@ def _show(
 
     answer = explain(model, context=context, tp=tp, kv_dtype=kv_dtype, encoder_tokens=encoder_tokens)
     if as_json:
-        _print_json(answer.to_dict())
+        print_json(answer.to_dict())
     else:
         from kvplan.report import print_explanation
 
@@ -269,7 +149,7 @@ def _show(
 
 
 @app.command(
-    name="models", epilog=_examples("kvplan models", "kvplan models qwen", "kvplan models --kind mla")
+    name="models", epilog=examples("kvplan models", "kvplan models qwen", "kvplan models --kind mla")
 )
 def _models(search: o.Search = "", kind: o.KindName = None, as_json: o.AsJson = False) -> None:
     """The catalogue of models."""
@@ -280,14 +160,14 @@ def _models(search: o.Search = "", kind: o.KindName = None, as_json: o.AsJson = 
         of_kind = f" with the kind {kind!r}" if kind else ""
         raise KvplanError(f"no model has {search!r} in its name{of_kind}; `kvplan models` lists all")
     if as_json:
-        _print_json([row.to_dict() for row in rows])
+        print_json([row.to_dict() for row in rows])
     else:
         from kvplan.report import print_models
 
         print_models(rows)
 
 
-@app.command(name="gpus", epilog=_examples("kvplan gpus", "kvplan gpus h100"))
+@app.command(name="gpus", epilog=examples("kvplan gpus", "kvplan gpus h100"))
 def _gpus(search: o.Search = "", as_json: o.AsJson = False) -> None:
     """The GPUs that kvplan knows, and the memory that their drivers report."""
     from kvplan.gpus import gpu_rows, search_gpus
@@ -296,19 +176,19 @@ def _gpus(search: o.Search = "", as_json: o.AsJson = False) -> None:
     if not found:
         raise KvplanError(f"no GPU has {search!r} in its name; `kvplan gpus` lists all")
     if as_json:
-        _print_json(gpu_rows(found))
+        print_json(gpu_rows(found))
     else:
         from kvplan.report import print_gpus
 
         print_gpus(found)
 
 
-@app.command(name="schema", epilog=_examples("kvplan schema > kvplan.schema.json"))
+@app.command(name="schema", epilog=examples("kvplan schema > kvplan.schema.json"))
 def _schema() -> None:
     """The JSON Schema of a model spec, for editors."""
     from kvplan.specs.schema import json_schema
 
-    _print_json(json_schema())
+    print_json(json_schema())
 
 
 importing.register(app)

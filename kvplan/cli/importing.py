@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvplan.cli.printing import examples
+
 if TYPE_CHECKING:
     from kvplan.importers.config import Imported
 
@@ -23,10 +25,10 @@ Revision = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file of --output if it exists.")]
 
-EPILOG = """\b
-Examples:
-  kvplan import ./my-model -o my-model.yaml
-  kvplan import config.json --check my-model.yaml"""
+EPILOG = examples(
+    "kvplan import ./my-model -o my-model.yaml",
+    "kvplan import config.json --check my-model.yaml",
+)
 
 
 def register(app: typer.Typer) -> None:

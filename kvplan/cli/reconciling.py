@@ -1,11 +1,11 @@
 """The command `reconcile`: an engine's start-up log against the plan."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kvplan.cli import options as o
+from kvplan.cli.printing import examples, print_json
 from kvplan.errors import KvplanError
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ DcpOption = Annotated[
     int | None, typer.Option(min=1, help="Decode context parallelism.  [default: the log's]")
 ]
 
-EPILOG = """\b
-Examples:
-  kvplan reconcile vllm.log
-  docker logs my-server 2>&1 | kvplan reconcile - --gpu h100-80gb
-  kvplan reconcile start.log --model gemma-3-27b --tp 2 --kv-dtype fp8 --json"""
+EPILOG = examples(
+    "kvplan reconcile vllm.log",
+    "docker logs my-server 2>&1 | kvplan reconcile - --gpu h100-80gb",
+    "kvplan reconcile start.log --model gemma-3-27b --tp 2 --kv-dtype fp8 --json",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -97,7 +97,7 @@ def _reconcile(
     )
     answer = reconcile(read_source(log), asked)
     if as_json:
-        typer.echo(json.dumps(answer.to_dict(), indent=2))
+        print_json(answer.to_dict())
     else:
         from kvplan.report.reconcile_text import print_reconciliation
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvplan.cli.printing import examples
 from kvplan.errors import KvplanError
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ JsonFile = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the run to a file, with all sizes."),
 ]
-_EPILOG = """\b
-Examples:
-  kvplan validate --level L0
-  kvplan validate deepseek-v3 gemma-3-27b --level L2
-  kvplan validate --device cuda --level L4 --json measured.json"""
+_EPILOG = examples(
+    "kvplan validate --level L0",
+    "kvplan validate deepseek-v3 gemma-3-27b --level L2",
+    "kvplan validate --device cuda --level L4 --json measured.json",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,9 +1,10 @@
 """What a start-up log says: the engine, its options and the figures that it printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kvplan.reconcile.lines import Line
 from kvplan.reconcile.printed import Printed
 
 EngineName = Literal["vllm", "sglang", "llamacpp", "trtllm"]
@@ -142,3 +143,22 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> PrintedOptions:
         options.update({name: value for name, value in part.items() if name != "settings"})
         settings.update(part.get("settings", {}))
     return PrintedOptions(**options, settings=settings)
+
+
+def gather(
+    engine: EngineName,
+    lines: Iterable[Line],
+    *,
+    version: Callable[[str], str | None],
+    options: Callable[[str], Iterable[dict[str, Any]]],
+    figures: Callable[[Line], Iterable[Figure]],
+) -> StartUpLog:
+    """Return what *lines* say when each is read on its own; the last version that is named counts."""
+    found: str | None = None
+    parts: list[dict[str, Any]] = []
+    printed: list[Figure] = []
+    for line in lines:
+        found = version(line.text) or found
+        parts += options(line.text)
+        printed += figures(line)
+    return StartUpLog(engine=engine, version=found, options=merged(parts), figures=tuple(printed))

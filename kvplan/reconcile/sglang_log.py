@@ -12,7 +12,7 @@ from typing import Any
 
 from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields, word
 from kvplan.reconcile.lines import Line
-from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, merged
+from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
 
 STARTS = re.compile(r"\bServerArgs\(")
@@ -74,15 +74,12 @@ _TOTALS = {
 
 def read_sglang(lines: Sequence[Line]) -> StartUpLog:
     """Return what SGLang's lines say; a log of another engine has no figures."""
-    options: list[dict[str, Any]] = []
-    figures: list[Figure] = []
-    version = None
-    for line in lines:
-        if match := _VERSION.search(line.text):
-            version = match[1].rstrip(",.;)")
-        options += _options(line.text)
-        figures += _figures(line)
-    return StartUpLog(engine="sglang", version=version, options=merged(options), figures=tuple(figures))
+    return gather("sglang", lines, version=_version, options=_options, figures=_figures)
+
+
+def _version(text: str) -> str | None:
+    match = _VERSION.search(text)
+    return match[1].rstrip(",.;)") if match else None
 
 
 def _options(text: str) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kvplan.reconcile.fields import count, field_text, ratio, read_fields
 from kvplan.reconcile.lines import Line
-from kvplan.reconcile.log import Figure, FigureName, StartUpLog, merged
+from kvplan.reconcile.log import Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
 
 LOOKED_FOR = "`Allocated ... for max tokens in paged KV cache (...)`"
@@ -38,15 +38,12 @@ _LIMITS = {
 
 def read_trtllm(lines: Sequence[Line]) -> StartUpLog:
     """Return what TensorRT-LLM's lines say; a log of another engine has no figures."""
-    options: list[dict[str, Any]] = []
-    figures: list[Figure] = []
-    version = None
-    for line in lines:
-        if match := _VERSION.search(line.text):
-            version = match[1].rstrip(",.;)")
-        options += _options(line.text)
-        figures += _figures(line)
-    return StartUpLog(engine="trtllm", version=version, options=merged(options), figures=tuple(figures))
+    return gather("trtllm", lines, version=_version, options=_options, figures=_figures)
+
+
+def _version(text: str) -> str | None:
+    match = _VERSION.search(text)
+    return match[1].rstrip(",.;)") if match else None
 
 
 def _options(text: str) -> Iterator[dict[str, Any]]:

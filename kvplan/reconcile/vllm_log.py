@@ -12,7 +12,7 @@ from typing import Any
 
 from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields, word
 from kvplan.reconcile.lines import Line, marked
-from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, merged
+from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
 
 STARTS = re.compile(r"vLLM API server version|LLM engine \(v")
@@ -113,14 +113,8 @@ _MARKS = (
 
 def read_vllm(lines: Sequence[Line]) -> StartUpLog:
     """Return what vLLM's lines say; a log of another engine has no figures."""
-    options: list[dict[str, Any]] = []
-    figures: list[Figure] = []
-    version = None
-    for line in marked(lines, _MARKS):
-        version = _version(line.text) or version
-        options += _options(line.text)
-        figures += _figures(line)
-    return StartUpLog(engine="vllm", version=version, options=merged(options), figures=tuple(figures))
+    chosen = marked(lines, _MARKS)
+    return gather("vllm", chosen, version=_version, options=_options, figures=_figures)
 
 
 def _version(text: str) -> str | None:

@@ -1,0 +1,132 @@
+"""The command `fit`: a plan from options, or from the command that serves a model."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from kvplan.cli import options as o
+from kvplan.cli.printing import examples, print_json
+from kvplan.engines.exact import EXACT_UTILIZATION
+from kvplan.errors import KvplanError
+
+if TYPE_CHECKING:
+    from kvplan.planner.results import Fit
+
+EPILOG = examples(
+    "kvplan fit llama-3.1-8b --gpu h100-80gb --context 8k",
+    "kvplan fit llama-3.1-70b --gpu h100-80gb --tp 4 --batch 64 --context 32k",
+    "kvplan fit deepseek-v3 --gpu h200-141gb --tp 8 --kv-dtype fp8_ds_mla",
+    "kvplan fit gemma-3-27b --gpu h100-80gb --context 32k --engine vllm",
+    "kvplan fit my-model.yaml --kv-memory 57.30GiB --context 8k --json",
+    "kvplan fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B --max-num-seqs 64",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `fit` to the commands."""
+    app.command(name="fit", epilog=EPILOG)(_fit)
+
+
+def _fit(
+    model: o.ModelOrCommand,
+    gpu: o.Gpu = None,
+    kv_memory: o.KvMemory = None,
+    context: o.Context = None,
+    batch: o.Batch = 1,
+    tp: o.Tp = 1,
+    pp: o.Pp = 1,
+    dp: o.Dp = 1,
+    dtype: o.ModelDtype = None,
+    kv_dtype: o.KvDtype = None,
+    engine: o.Engine = "exact",
+    utilization: o.Utilization = None,
+    weights: o.Weights = None,
+    weight_dtype: o.WeightDtype = None,
+    activation: o.Activation = None,
+    overhead: o.Overhead = None,
+    pp_layers: o.PpLayers = None,
+    encoder_tokens: o.EncoderTokens = None,
+    block_size: o.BlockSize = None,
+    max_num_batched_tokens: o.MaxNumBatchedTokens = None,
+    max_num_seqs: o.MaxNumSeqs = None,
+    prefix_caching: o.PrefixCaching = None,
+    dcp: o.Dcp = 1,
+    settings: o.Settings = [],  # noqa: B006 - typer copies it
+    as_json: o.AsJson = False,
+) -> None:
+    """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
+    options: dict[str, Any] = dict(  # noqa: C408 - the options of kvplan.fit, by name
+        gpu=gpu,
+        kv_memory=kv_memory,
+        context=context,
+        batch=batch,
+        tp=tp,
+        pp=pp,
+        dp=dp,
+        dtype=dtype,
+        kv_dtype=kv_dtype,
+        engine=engine,
+        utilization=utilization,
+        weights=weights,
+        weight_dtype=weight_dtype,
+        activation=activation,
+        overhead=overhead,
+        pp_layers=pp_layers,
+        encoder_tokens=encoder_tokens,
+        block_size=block_size,
+        max_num_batched_tokens=max_num_batched_tokens,
+        max_num_seqs=max_num_seqs,
+        prefix_caching=prefix_caching,
+        dcp=dcp,
+        settings=o.as_settings(settings),
+    )
+    ask, answer, ignored = _answered(model, options)
+    if as_json:
+        print_json(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
+    else:
+        from kvplan.report import print_fit
+
+        print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored or ())
+    if not answer.fits:
+        raise KvplanError(_shortfall(answer))
+
+
+def _answered(
+    model: Sequence[str], options: dict[str, Any]
+) -> "tuple[Callable[..., Fit], Fit, list[str] | None]":
+    """Return how to ask again, the answer, and of a serving command the options that no plan uses."""
+    from kvplan.planner.fit import fit
+
+    # A command may be quoted as one word.
+    if len(model) == 1 and (" " not in model[0].strip() or Path(model[0]).exists()):
+        ask = partial(fit, model[0], **options)
+        return ask, ask(), None
+    from kvplan.cli import served
+
+    command = served.read_command(model)
+    ask = partial(fit, command.model, **served.joined(options, command))
+    return ask, served.with_warnings(ask(), command), served.not_used(command)
+
+
+def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | None) -> "Fit | str | None":
+    """Return vLLM's answer for the memory that the formula was given, or why it would not start."""
+    if answer.engine != "exact":
+        return None
+    same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
+    try:
+        return ask(engine="vllm", **same)
+    except KvplanError as error:
+        return str(error).splitlines()[0]
+
+
+def _shortfall(answer: "Fit") -> str:
+    """Return what was asked and what there is, and on a second line what would fit."""
+    best = answer.smallest_gpus
+    fewest = f"{best.gpus} GPUs (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
+    return (
+        f"{answer.batch:,} x {answer.context:,} tokens do not fit: {answer.limit}\n"
+        f"longest context that fits: {answer.max_context or 0:,} tokens; all of it needs {fewest}"
+    )
