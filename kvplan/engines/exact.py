@@ -41,15 +41,15 @@ class Sum:
         return None
 
 
-def refuse_pool_options(engine: str, options: EngineOptions) -> None:
-    """Raise OptionsError if an option is given that only an engine with a pool of its own has."""
-    if options.settings:
-        from kvplan.engines.settings import read_settings  # noqa: PLC0415 - a cold command has none
+def refuse_pool_options(engine: str, options: EngineOptions, *, batches: bool = False) -> None:
+    """
+    Raise OptionsError if an option is given that only an engine with a pool of blocks has.
 
-        read_settings(engine, (), options.settings)
+    An engine that *batches* tokens without such a pool takes max_num_batched_tokens.
+    """
     asked = {
         "block size": options.block_size,
-        "max_num_batched_tokens": options.max_num_batched_tokens,
+        "max_num_batched_tokens": None if batches else options.max_num_batched_tokens,
         "prefix caching": options.prefix_caching,
         "dcp": options.dcp if options.dcp != 1 else None,
     }
@@ -70,6 +70,10 @@ def as_asked(asked: str | None, roles: AbstractSet[Role], dtype: str) -> str:  #
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:
     refuse_pool_options("exact", options)
+    if options.settings:
+        from kvplan.engines.settings import read_settings  # noqa: PLC0415 - a cold command has none
+
+        read_settings("exact", (), options.settings)
     return Sum(stages=tuple(stages), tp=options.tp)
 
 

@@ -1,9 +1,9 @@
 """TensorRT-LLM's figures: its pool's size for its tokens, and its tokens for its blocks."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from kvplan.engines.trtllm.engine import Blocks
-from kvplan.engines.trtllm.pools import Pools
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.rows import Row, row
@@ -20,10 +20,11 @@ def trtllm_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
         raise LogError(
             f"the log is TensorRT-LLM's: plan it with --engine trtllm, not {deployment.engine.name}"
         )
-    return tuple(_rows(log, setup, deployment.arrangement.pools))
+    return tuple(_rows(log, setup, deployment.arrangement))
 
 
-def _rows(log: StartUpLog, setup: Setup, pools: Pools) -> Iterator[Row]:
+def _rows(log: StartUpLog, setup: Setup, arrangement: Blocks) -> Iterator[Row]:
+    pools = arrangement.pools
     token = max(sum(pools.token_bytes(group) for group in groups) for groups in pools.groups)
     for figure in {each.given["tokens"]: each for each in log.all("KV size")}.values():
         yield row("KV size", setup.reading(figure.printed), figure.given["tokens"] * token)
@@ -32,6 +33,14 @@ def _rows(log: StartUpLog, setup: Setup, pools: Pools) -> Iterator[Row]:
         yield row("KV tokens", tokens, blocks.value * pools.block_size)
     free = log.least("free memory")
     if free is not None and tokens is not None:
-        share = log.options.utilization or pools.rules.utilization
-        planned = int(free.value * int(float(share) * 1000) / 1000) // token
-        yield row("KV tokens", tokens, planned, percent=FREE_PERCENT)
+        share = Fraction(log.options.utilization or pools.rules.utilization)
+        low, high = arrangement.token_range([int(free.value * share)] * len(pools.groups))
+        nearest = min(max(tokens.value, Fraction(low)), Fraction(high))
+        yield Row(
+            figure="KV tokens",
+            printed=tokens,
+            low=Fraction(low),
+            high=Fraction(high),
+            nearest=nearest,
+            percent=FREE_PERCENT,
+        )

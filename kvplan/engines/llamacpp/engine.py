@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.exact import refuse_pool_options
 from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
@@ -99,13 +100,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
 
 
 def _refuse_options(options: EngineOptions) -> None:
-    asked = {
-        "block size": options.block_size,
-        "prefix caching": options.prefix_caching,
-        "dcp": options.dcp if options.dcp != 1 else None,
-    }
-    if given := [name for name, value in asked.items() if value is not None]:
-        raise OptionsError(f"the engine llamacpp has no {given[0]}: choose another, as in --engine vllm")
+    refuse_pool_options("llamacpp", options, batches=True)
     if (options.max_num_seqs or 0) > MAX_SEQUENCES:
         raise OptionsError(f"llama.cpp has at most {MAX_SEQUENCES} slots, not {options.max_num_seqs}")
     if options.tp > 1:

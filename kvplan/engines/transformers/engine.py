@@ -62,7 +62,7 @@ class Caches:
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
     asked = read_settings("transformers", SETTINGS, options.settings)
-    refuse_pool_options("transformers", replace(options, settings={}))
+    refuse_pool_options("transformers", options)
     dynamic = Caches(stages=tuple(stages), tp=options.tp, traits=traits_of(options.model))
     _refuse_early(dynamic)
     if asked.name("cache_implementation") != "static":
