@@ -40,7 +40,12 @@ def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
             "the command says how much memory the KV cache takes, on any GPU: leave --gpu out, "
             "or --kv-cache-memory-bytes"
         )
-    settings = said.pop("settings", {}) | options["settings"]
+    settings = dict(said.pop("settings", {}))
+    for name, value in options["settings"].items():
+        if settings.setdefault(name, value) != value:
+            raise OptionsError(
+                f"--set {name}={value}, and the command says {settings[name]}: keep one of them"
+            )
     if options["engine"].partition("@")[0] == served.engine:
         del said["engine"]
     for name, value in said.items():

@@ -61,6 +61,11 @@ def test_the_report_shows_the_command_and_what_was_ignored(kvplan: Cli) -> None:
     [
         ("--tp 8", ISSUE, "--tp says 8, and the command 4: keep one of them"),
         ("--engine sglang", ISSUE, "--engine says sglang, and the command vllm: keep one of them"),
+        (
+            "--set num_gpu_blocks_override=7",
+            f"{ISSUE} --num-gpu-blocks-override 8",
+            "--set num_gpu_blocks_override=7, and the command says 8: keep one of them",
+        ),
         ("--kv-dtype bf16", ISSUE, "--kv-dtype says bf16, and the command fp8: keep one of them"),
         ("", "vllm serve", "the command names no model"),
         ("", "vllm serve a/b --max-model-len", "--max-model-len"),
