@@ -2,7 +2,6 @@
 
 import os
 import struct
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from kvplan.importers.gguf_specs import import_gguf
 from kvplan.specs.model import ModelSpec
 from kvplan.terms import Target
 from tests.importers.model_files import gguf, gguf_text
+from tests.steps import at_most
 
 Values = Mapping[str, tuple[str, object]]
 
@@ -68,11 +68,9 @@ def kinds_of(spec: ModelSpec) -> list[dict[str, Any]]:
 
 
 def refusal(path: Path) -> str:
-    """Return the one or two lines of the error, which must come within a second."""
-    start = time.perf_counter()
-    with pytest.raises(ImportedError) as error:
+    """Return the one or two lines of the error, which must come early."""
+    with pytest.raises(ImportedError) as error, at_most(calls=2000):
         import_gguf(path)
-    assert time.perf_counter() - start < 1
     text = str(error.value)
     assert len(text.splitlines()) <= 2
     assert len(text) < 400 + 2 * len(str(path))
@@ -579,13 +577,13 @@ def test_the_tensors_contradict_changed_metadata(
     assert f"blk.1.{tensor}.weight has" in refused(tmp_path, gguf(values, tensors))
 
 
-def test_a_long_vocabulary_is_stepped_over_in_a_second(tmp_path: Path) -> None:
+def test_a_long_vocabulary_is_stepped_over(tmp_path: Path) -> None:
     values = {**LLAMA, "tokenizer.ggml.tokens": ("[str]", ["token"] * 300_000)}
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf(values, TENSORS))
-    start = time.perf_counter()
-    assert read_gguf(path).lengths == {"tokenizer.ggml.tokens": 300_000}
-    assert time.perf_counter() - start < 1
+    with at_most(calls=2 * 300_000 + 2000):  # the length of each text, and a step over it
+        lengths = read_gguf(path).lengths
+    assert lengths == {"tokenizer.ggml.tokens": 300_000}
 
 
 def test_texts_without_end_stop_at_the_limit(tmp_path: Path) -> None:

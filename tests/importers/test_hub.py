@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -230,9 +229,9 @@ def test_unknown_models_revisions_and_files(client: Client) -> None:
 @needs_hub
 def test_a_server_that_never_answers(client: Client) -> None:
     client.hub.slow = frozenset({"org/one"})
-    start = time.perf_counter()
+    """It is asked once: the client's own retries would take minutes."""
     assert "cannot be reached (ReadTimeout" in client.refusal("org/one")
-    assert time.perf_counter() - start < 15
+    assert len(client.hub.asked) == 1
 
 
 @needs_hub

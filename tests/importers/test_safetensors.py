@@ -3,7 +3,6 @@
 import json
 import os
 import struct
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from kvplan.errors import ImportedError
 from kvplan.importers.safetensors import parse_header, read_file, read_folder, read_index
 from tests.importers.model_files import safetensors, safetensors_header
+from tests.steps import at_most
 
 TWO = {"a": ("BF16", [4, 8], 64), "b": ("F32", [3], 12)}
 
@@ -37,11 +37,9 @@ def sharded(folder: Path, *, total: object = 76, files: Mapping[str, str] | None
 
 
 def refusal(folder: Path) -> str:
-    """Return the one or two lines of the error, which must come within a second."""
-    start = time.perf_counter()
-    with pytest.raises(ImportedError) as error:
+    """Return the one or two lines of the error, which must come early."""
+    with pytest.raises(ImportedError) as error, at_most(calls=2000):
         read_folder(folder)
-    assert time.perf_counter() - start < 1
     text = str(error.value)
     assert len(text.splitlines()) <= 2
     assert len(text) < 400 + 2 * len(str(folder))
