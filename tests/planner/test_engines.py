@@ -241,3 +241,15 @@ def test_the_command_says_fewer_sequences_where_vllm_refuses_its_default() -> No
 def test_a_model_without_states_has_as_many_sequences_as_asked() -> None:
     answer = kvplan.fit("llama-3.1-8b", engine="vllm", kv_memory="2GiB", context=8192, max_num_seqs=100_000)
     assert answer.num_blocks == 1024
+
+
+def test_the_scaled_rows_of_sparse_mla_are_refused_without_an_indexer() -> None:
+    asked: dict[str, Any] = {
+        "engine": "vllm",
+        "kv_memory": "40GiB",
+        "context": 8192,
+        "kv_dtype": "fp8_ds_mla",
+    }
+    assert kvplan.fit("deepseek-v3.2", **asked).kv_dtype == "fp8_ds_mla"
+    with pytest.raises(kvplan.KvplanError, match=r"vLLM 0\.33 reads fp8_ds_mla in sparse MLA only"):
+        kvplan.fit("deepseek-v3", **asked)

@@ -9,7 +9,7 @@ from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
-from kvplan.engines.vllm.backends import BACKENDS, exports
+from kvplan.engines.vllm.backends import BACKENDS, exports, require_backend
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, state_dtypes
@@ -148,10 +148,9 @@ def vllm(version: str | None) -> Engine:
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
     given = read_settings("vllm", SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
-    asked = _asked(options, given, rules)
-    asked = _with_exports(
-        asked, tuple(chain.from_iterable(layers)), _gdn_backend(options, given), given, rules
-    )
+    every = tuple(chain.from_iterable(layers))
+    require_backend(every, rules)
+    asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
     layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
     return Blocks(layout=layout, usual_sequences=_usual(options, rules)[1])
 
