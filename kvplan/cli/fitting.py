@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPILOG = examples(
     "kvplan fit llama-3.1-8b --gpu h100-80gb --context 8k",
     "kvplan fit llama-3.1-70b --gpu h100-80gb --tp 4 --batch 64 --context 32k",
-    "kvplan fit deepseek-v3 --gpu h200-141gb --tp 8 --kv-dtype fp8_ds_mla",
+    "kvplan fit deepseek-v3.2 --gpu h200-141gb --tp 8 --kv-dtype fp8_ds_mla",
     "kvplan fit gemma-3-27b --gpu h100-80gb --context 32k --engine vllm",
     "kvplan fit my-model.yaml --kv-memory 57.30GiB --context 8k --json",
     "kvplan fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B --max-num-seqs 64",

@@ -23,12 +23,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartUp:
-    """The figures that an engine prints when it starts; None where it has none."""
+    """
+    The figures that an engine prints when it starts; None where it has none.
+
+    `max_num_seqs` is what it must be told, because it refuses to start with its own default, and
+    `refusal` says in words why it refuses to start as it was asked.
+    """
 
     num_blocks: int
     block_size: int
     kv_tokens: int | None
     max_concurrency: float | None
+    max_num_seqs: int | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,9 @@ class Budget:
         outside = {"card": 0, "after start": other_bytes, "rest": weights_bytes + other_bytes}[self.share_of]
         numerator, denominator = self.utilization
         # vLLM rounds up: request_memory in v1/worker/utils.py.
-        return outside + max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
+        shared = max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
+        # No engine takes more than the card; what then is missing is the weights' or the others'.
+        return min(outside, self.gpu_bytes) + shared
 
     def left_bytes(self, weights_bytes: int, other_bytes: int) -> int:
         """Return what is left for the cache on a card; below 0 if not even the rest fits."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from kvplan.engines import EXACT
+from kvplan.engines import EXACT, StartUp
 from kvplan.errors import OptionsError
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
@@ -88,6 +88,8 @@ def _answer(plan: Plan, served_as: str) -> Fit:
     deployment = plan.deployment
     shared = size_fields(deployment, plan.context, plan.batch)
     max_batch, start_up = plan.max_batch(), plan.start_up()
+    if start_up and start_up.refusal:
+        raise OptionsError(start_up.refusal)
     if plan.budget.estimated:
         shared["warnings"] += (
             f"the driver's figure for {plan.budget.gpu} is not known: its label is read as decimal bytes",
@@ -114,7 +116,7 @@ def _answer(plan: Plan, served_as: str) -> Fit:
         limit=_limit(plan, max_batch),
         hints=hints(plan),
         sources=plan.budget.sources,
-        command=_command(plan, served_as),
+        command=_command(plan, served_as, start_up),
     )
 
 
@@ -124,13 +126,14 @@ def _served_as(model: Model, spec: ModelSpec) -> str:
     return asked if asked and not Path(asked).exists() else spec.hf_id or spec.name
 
 
-def _command(plan: Plan, served_as: str) -> str | None:
+def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None:
     """Return the shell command that serves this plan; None for engines without one, or an option for it."""
     choice, asked = plan.deployment.choice, plan.asked
     if plan.deployment.engine is EXACT:
         return None
     from kvplan.serving import write_command  # noqa: PLC0415 - the formula alone has no command
 
+    needed = start_up.max_num_seqs if start_up else None
     said = {
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
@@ -143,7 +146,7 @@ def _command(plan: Plan, served_as: str) -> str | None:
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
         "block_size": choice.block_size,
         "max_num_batched_tokens": choice.max_num_batched_tokens,
-        "max_num_seqs": choice.max_num_seqs,
+        "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
         "prefix_caching": choice.prefix_caching,
         "dcp": choice.dcp if choice.dcp > 1 else None,
         "settings": dict(choice.settings),

@@ -46,7 +46,10 @@ _SPECULATIVE = "speculative_config"
 _SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
 # config/speculative.py: these guess from the text, without a model.
 _WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
-_DRAFT = "its weights are not counted, and its cache layers only with --set draft_layers=N"
+_DRAFT = (
+    "what drafts has weights of its own, which are not counted, and layers with a cache of its own, which "
+    "are counted only with --set draft_layers=N"
+)
 
 
 _ASKED: tuple[Row, ...] = (

@@ -1,9 +1,10 @@
 """What a card has for the cache, by hand."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+import kvplan
 from kvplan.planner.budget import Budget, given
 
 OF = Literal["card", "after start", "rest"]
@@ -42,7 +43,30 @@ def test_a_utilization_is_a_share_of_the_card_or_of_a_part_of_it(share_of: OF, t
 
 
 def test_a_card_that_does_not_hold_the_rest_leaves_less_than_nothing() -> None:
-    """90 bytes of 100 are not the 300 that must be there; nothing is left to share out of the others."""
+    """90 bytes of 100 are not the 300 that must be there; the others have no more than the card."""
     assert budget("card", 100).left_bytes(200, 100) == 90 - 300
     assert budget("after start", 100).left_bytes(200, 100) == -200
-    assert budget("rest", 250).left_bytes(200, 100) == 0
+    assert budget("after start", 80).left_bytes(200, 100) == 80 - 300
+    assert budget("rest", 250).left_bytes(200, 100) == 250 - 300
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "limit"),
+    [
+        ("deepseek-v3", {"engine": "trtllm"}, "the weights need 624.94 GiB per GPU, and the budget has"),
+        (
+            "llama-3.1-8b",
+            {"engine": "trtllm", "overhead": "100GiB"},
+            "activation and overhead need 100.00 GiB per GPU, and the budget is 79.18 GiB",
+        ),
+        (
+            "llama-3.1-8b",
+            {"engine": "sglang", "overhead": "100GiB"},
+            "activation and overhead need 100.00 GiB per GPU, and the budget is 79.18 GiB",
+        ),
+    ],
+)
+def test_no_more_than_the_card_is_taken(model: str, options: dict[str, Any], limit: str) -> None:
+    answer = kvplan.fit(model, gpu="h100-80gb", context=8192, **options)
+    assert answer.memory.budget_bytes == answer.memory.gpu_bytes
+    assert answer.limit.startswith(limit)

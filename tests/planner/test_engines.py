@@ -204,3 +204,52 @@ def test_gated_delta_net_runs_on_flashinfer_on_hopper(gpu: str, release: str, bl
         prefix_caching=True,
     )
     assert answer.block_size == block_size
+
+
+def _with_states(release: str, **options: Any) -> kvplan.Fit:
+    """976 blocks, each with the states of 48 layers in groups of 16."""
+    return kvplan.fit(
+        "qwen3.6-27b",
+        engine=f"vllm@{release}",
+        kv_memory="46.71GiB",
+        context=262_144,
+        kv_dtype="fp8",
+        **options,
+    )
+
+
+def test_vllm_refuses_more_sequences_than_it_has_blocks_for_their_states() -> None:
+    """Issue 49064 of vLLM has one: max_num_seqs (1024) exceeds available Mamba cache blocks (969)."""
+    assert _with_states("0.24", max_num_seqs=976).num_blocks == 976
+    with pytest.raises(kvplan.KvplanError) as error:
+        _with_states("0.24", max_num_seqs=977)
+    assert str(error.value) == (
+        "max_num_seqs=977 is more than the 976 blocks, and vLLM 0.24 starts only with a block for the states "
+        "of each sequence: lower --max-num-seqs to 976 or less"
+    )
+
+
+def test_the_command_says_fewer_sequences_where_vllm_refuses_its_default() -> None:
+    commands = {
+        (release, sequences): _with_states(release, max_num_seqs=sequences).command
+        for release, sequences in (("0.24", None), ("0.24", 8), ("0.19", None), ("0.19", 1024))
+    }
+    said = {asked: (command or "").partition("--max-num-seqs ")[2][:4] for asked, command in commands.items()}
+    assert said == {("0.24", None): "976 ", ("0.24", 8): "8 --", ("0.19", None): "", ("0.19", 1024): "1024"}
+
+
+def test_a_model_without_states_has_as_many_sequences_as_asked() -> None:
+    answer = kvplan.fit("llama-3.1-8b", engine="vllm", kv_memory="2GiB", context=8192, max_num_seqs=100_000)
+    assert answer.num_blocks == 1024
+
+
+def test_the_scaled_rows_of_sparse_mla_are_refused_without_an_indexer() -> None:
+    asked: dict[str, Any] = {
+        "engine": "vllm",
+        "kv_memory": "40GiB",
+        "context": 8192,
+        "kv_dtype": "fp8_ds_mla",
+    }
+    assert kvplan.fit("deepseek-v3.2", **asked).kv_dtype == "fp8_ds_mla"
+    with pytest.raises(kvplan.KvplanError, match=r"vLLM 0\.33 reads fp8_ds_mla in sparse MLA only"):
+        kvplan.fit("deepseek-v3", **asked)

@@ -135,7 +135,7 @@ def test_a_memory_for_the_cache_replaces_the_utilization() -> None:
 )
 def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list[str]) -> None:
     expected = [f"speculative decoding ({draft}): " for draft in drafts]
-    found = [text.partition(" its weights")[0] + " " for text in read(options).unmodelled]
+    found = [text.partition(" what drafts")[0] + " " for text in read(options).unmodelled]
     assert found == expected
 
 

@@ -51,7 +51,7 @@ class Lowering:
         if len({(term.role, term.split, term.width, term.rows) for term in rows}) != 2:  # noqa: PLR2004 - a pair
             raise self._unknown("unlike attentions in one layer")
         indexer = [term for term in terms if term.role == "indexer"]
-        self._require_dtypes(rows, sparse=bool(indexer))
+        self._require_dtypes(rows, beside_indexer=bool(indexer))
         return Cell(
             row_bytes=sum(term.row_bytes * term.split.on_rank(self.options.tp) for term in rows),
             indexer_bytes=sum(indexer_row(term.width) for term in indexer),
@@ -72,14 +72,16 @@ class Lowering:
         if term.rows.skip or term.name.startswith("newest "):
             raise RefusedError(f"{self.rules.name} keeps no newest tokens apart: choose another KV dtype")
 
-    def _require_dtypes(self, rows: list[Term], *, sparse: bool) -> None:
+    def _require_dtypes(self, rows: list[Term], *, beside_indexer: bool) -> None:
         roles = {term.role for term in rows}
         dtypes = [term.dtype for term in rows]
         if roles == {"key", "value"}:
-            if sparse:
+            if beside_indexer:
                 raise self._unknown("a selector's keys beside K and V")
             known = dtypes[0] == dtypes[1] and dtypes[0].name in _HEADS
         else:
+            # Layers that reuse another's choice of tokens have the rows of those with an indexer.
+            sparse = self.options.sparse
             alike = all(dtype == dtypes[0] for dtype in dtypes)
             known = (alike and (dtypes[0].name in _PLAIN or (dtypes[0] == NVFP4 and not sparse))) or (
                 sparse and dtypes == _SCALED_LATENT

@@ -41,10 +41,12 @@ class SglangOptions:
     SGLang's options by its own names, where it has one; what is None is its own choice.
 
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
+    `sparse` says that layers of the model, if not all, have an indexer beside their latent.
     """
 
     model: str
     tp: int
+    sparse: bool
     page_size: int | None
     chunked_prefill_size: int
     max_running_requests: int | None
@@ -75,6 +77,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
     return SglangOptions(
         model=options.model,
         tp=options.tp,
+        sparse=options.roles >= {"latent", "indexer"},
         page_size=_count("page_size", options.block_size),
         chunked_prefill_size=_count("chunked_prefill_size", options.max_num_batched_tokens)
         or _usual_chunk(options.gpu_bytes),

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from kvplan.dtypes import Role
+from kvplan.dtypes import FP8_SCALED_128, Role
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.terms import Layer, Term
@@ -61,6 +61,22 @@ def choose_blocks(layers: Sequence[Layer], rules: VllmRules, backend: str | None
         )
     forced = rules.flashinfer_mla_block if backend == "FLASHINFER_MLA" else chosen.kernel_block
     return Blocks(block_size=forced, kernel_block=chosen.kernel_block)
+
+
+def require_backend(layers: Sequence[Layer], rules: VllmRules) -> None:
+    """
+    Raise RefusedError for rows of fp8_ds_mla without an indexer: only backends of sparse MLA read them.
+
+    Source: supported_kv_cache_dtypes in v1/attention/backends/mla of vLLM: flashmla_sparse.py has it,
+    flashmla.py fp8 alone.
+    """
+    roles = {term.role for layer in layers for term in layer}
+    scaled = any(term.role == "latent" and term.dtype == FP8_SCALED_128 for layer in layers for term in layer)
+    if scaled and "indexer" not in roles:
+        raise RefusedError(
+            f"{rules.name} reads fp8_ds_mla in sparse MLA only, and this model has no indexer: "
+            "choose another KV dtype, as in fp8"
+        )
 
 
 def _family(roles: AbstractSet[Role]) -> Family | None:

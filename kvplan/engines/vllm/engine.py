@@ -9,13 +9,13 @@ from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
-from kvplan.engines.vllm.backends import BACKENDS, exports
+from kvplan.engines.vllm.backends import BACKENDS, exports, require_backend
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.options import VllmOptions
-from kvplan.engines.vllm.pool import plan_pool
+from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
@@ -24,9 +24,10 @@ from kvplan.terms import Layer, Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """A cache in vLLM's pool of blocks."""
+    """A cache in vLLM's pool of blocks; `usual_sequences` is max_num_seqs unless it is told."""
 
     layout: Layout
+    usual_sequences: int
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of the requests' blocks and of the null block."""
@@ -49,16 +50,32 @@ class Blocks:
         pool = plan_pool(self.layout, available_bytes, context)
         if pool.kv_tokens is None:
             return None
+        asked, most = self.layout.options.max_num_seqs, most_sequences(pool)
         return StartUp(
             num_blocks=pool.num_blocks,
             block_size=pool.block_size,
             kv_tokens=pool.kv_tokens,
             max_concurrency=pool.max_concurrency,
+            max_num_seqs=most if asked is None and most is not None and self.usual_sequences > most else None,
+            refusal=self._refusal(most),
+        )
+
+    def _refusal(self, most: int | None) -> str | None:
+        """Return what vLLM says of more sequences than *most*; None if so many were not asked for."""
+        asked = self.layout.options.max_num_seqs
+        if most is None or asked is None or asked <= most:
+            return None
+        return (
+            f"max_num_seqs={asked} is more than the {most} blocks, and {self.layout.rules.name} starts only "
+            f"with a block for the states of each sequence: lower --max-num-seqs to {most} or less"
         )
 
 
 _HOPPER = ("h20-", "h100-", "h200-", "h800-", "gh200-")
 """How the catalogue's names of Hopper cards begin."""
+
+_H100_SEQUENCES = 1024
+"""max_num_seqs of an H100 unless told: get_batch_defaults in engine/arg_utils.py."""
 
 _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -131,20 +148,25 @@ def vllm(version: str | None) -> Engine:
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
     given = read_settings("vllm", SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
-    asked = _asked(options, given, rules)
-    asked = _with_exports(
-        asked, tuple(chain.from_iterable(layers)), _gdn_backend(options, given), given, rules
-    )
-    return Blocks(layout=plan_layout(layers, tp=options.tp, rules=rules, options=asked))
+    every = tuple(chain.from_iterable(layers))
+    require_backend(every, rules)
+    asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
+    layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
+    return Blocks(layout=layout, usual_sequences=_usual(options, rules)[1])
 
 
 def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:
-    """Return the tokens that are batched: as asked, by the card's default, or that of an H100."""
+    """Return the tokens that are batched: as asked, or the default."""
     if options.max_num_batched_tokens is not None:
         return options.max_num_batched_tokens
+    return _usual(options, rules)[0]
+
+
+def _usual(options: EngineOptions, rules: VllmRules) -> tuple[int, int]:
+    """Return the tokens and the sequences that run at once unless told: by the card, or an H100's."""
     if options.gpu is None or options.gpu_bytes is None:
-        return VllmOptions().max_num_batched_tokens
-    return at_once(options.gpu, options.gpu_bytes, most_tokens=rules.most_batched_tokens)[0]
+        return VllmOptions().max_num_batched_tokens, _H100_SEQUENCES
+    return at_once(options.gpu, options.gpu_bytes, most_tokens=rules.most_batched_tokens)
 
 
 def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
@@ -181,6 +203,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         draft=_draft(given),
         skipped=None if skipped is None else read_skipped(skipped, dtype_by_name(options.dtype)),
         blocks=given.count("num_gpu_blocks_override"),
+        max_num_seqs=options.max_num_seqs,
     )
 
 

@@ -23,7 +23,8 @@ class VllmOptions:
     None keeps the spec's. A backend that exports states inside a prefill sets `checkpoint_blocks` to
     1, and FlashInfer's Gated DeltaNet `checkpoint_alignment` to 64 tokens (backends.py).
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
-    draft them are the `draft`. `blocks` is num_gpu_blocks_override.
+    draft them are the `draft`. `blocks` is num_gpu_blocks_override,
+    and `max_num_seqs` None where the card decides it.
     """
 
     block_size: int | None = None
@@ -45,6 +46,7 @@ class VllmOptions:
     draft: Draft | None = None
     skipped: Skipped | None = None
     blocks: int | None = None
+    max_num_seqs: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts below 1."""
@@ -56,6 +58,7 @@ class VllmOptions:
             "prefill_context_parallel_size": self.pcp,
             "checkpoint_alignment": self.checkpoint_alignment,
             "num_gpu_blocks_override": self.blocks,
+            "max_num_seqs": self.max_num_seqs,
         }
         for name, count in counts.items():
             if count is not None and count < 1:

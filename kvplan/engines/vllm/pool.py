@@ -96,6 +96,16 @@ def plan_pool(layout: Layout, available_bytes: int | Sequence[int], context: int
     )
 
 
+def most_sequences(pool: Pool) -> int | None:
+    """
+    Return the largest max_num_seqs with which vLLM starts; None if any will do.
+
+    In a model with states each sequence needs a block of its own, and the null block counts as one.
+    """
+    has_states = any(group.spec.paging == "state" for group in pool.layout.groups)
+    return pool.num_blocks if has_states and pool.layout.rules.state_per_sequence else None
+
+
 def needed_bytes(layout: Layout, rank: int, context: int) -> int:
     """Return what the start-up check asks for one request of *context* tokens on a pipeline rank."""
     if layout.rules.check == "layers":

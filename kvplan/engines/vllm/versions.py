@@ -37,8 +37,10 @@ class VllmRules:
     attention. `check`: whether the start-up check adds up layers, or blocks of the first group alone
     as often as a group has layers, or blocks of all groups.
     `null_block_checked`: whether it sets the null block aside first. `size_line`: what "GPU KV
-    cache size" means. `caching_by_default`: prefix caching of hybrid models without being asked
-    (engine/arg_utils.py). `cached_state_mode`: how states are kept under prefix caching
+    cache size" means. `state_per_sequence`: whether a model with states is refused where max_num_seqs
+    is more than the blocks, as decode graphs are captured with a state for each (vllm-project/vllm
+    pull request 38270, after 0.19.0). `caching_by_default`: prefix caching of hybrid models without being
+    asked (engine/arg_utils.py). `cached_state_mode`: how states are kept under prefix caching
     (model_executor/models/config.py); None where that depends on the model's class.
     `checkpoints`: state blocks beside the two of mode align, for Mamba-2 (mamba_mixer2.py).
     `speculative_states`: whether a state block per speculative token is known to be kept.
@@ -71,6 +73,7 @@ class VllmRules:
     check: Literal["layers", "first group", "groups"]
     null_block_checked: bool
     size_line: Literal["blocks", "concurrency"]
+    state_per_sequence: bool
     caching_by_default: bool
     cached_state_mode: Literal["none", "align"] | None
     checkpoints: int
@@ -110,6 +113,7 @@ _0_11 = VllmRules(
     check="layers",
     null_block_checked=False,
     size_line="blocks",
+    state_per_sequence=False,
     caching_by_default=False,
     cached_state_mode="none",
     checkpoints=0,
@@ -153,6 +157,7 @@ _0_20_0 = replace(
     utilization="0.92",
     align_from_block=True,
     counts_graphs=True,
+    state_per_sequence=True,
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
 _0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad")

@@ -37,6 +37,9 @@ def rank(model: str, **choice: object) -> Rank:
         ("deepseek-v3.2", 8, {"kv_dtype": "fp8_e4m3"}, 61 * (656 + 132)),
         ("deepseek-v3.2", 8, {"kv_dtype": "fp8"}, 61 * (576 + 132)),
         ("deepseek-v3.2", 8, {"kv_dtype": "bf16"}, 61 * (1152 + 132)),
+        # 57 of the 78 layers reuse another's indexer, and have the same rows.
+        ("glm-5.2", 1, {"kv_dtype": "fp8_e4m3"}, 78 * 656 + 21 * 132),
+        ("glm-5.2", 8, {"kv_dtype": "bf16"}, 78 * 1152 + 21 * 132),
         # Two attentions in each of 28 layers.
         ("longcat-flash", 1, {}, 56 * 1152),
         ("qwen3-next-80b-a3b", 1, {}, 12 * 2 * 512 * 2),
