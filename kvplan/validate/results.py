@@ -60,11 +60,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A check without a result, and the reason in words."""
+    """A check without a result, the reason in words, and where an unexpected error was raised."""
 
     level: Level
     name: str
     reason: str
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,14 @@ class Run:
 
     @property
     def on_cuda(self) -> bool:
-        """Whether a GPU's memory was measured: L0 is algebra, L1 to L3 count tensors on any device."""
-        return self.driver is not None and any(each.level == "L4" for each in self.measurements)
+        """
+        Whether a GPU's memory was measured: L0 is algebra, L1 to L3 count tensors on any device.
+
+        A driver or a device that calls itself fake is a stand-in for a GPU, and no evidence.
+        """
+        if self.driver is None or "fake" in f"{self.device} {self.driver}".lower():
+            return False
+        return any(each.level == "L4" for each in self.measurements)
 
     @property
     def passed(self) -> bool:

@@ -1,6 +1,8 @@
 """L4: its CPU path runs whole here, and notices what it must; with a GPU, the level itself."""
 
 import re
+import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import torch
 
 from kvplan.attention import Kind, kind_class
 from kvplan.dtypes import kv_format
+from kvplan.errors import KvplanError
 from kvplan.terms import Target
-from kvplan.validate.gpu import checks, edge, pool
+from kvplan.validate.gpu import allocator, checks, edge, pool
+from kvplan.validate.gpu.allocator import block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
-from kvplan.validate.gpu.findings import AWAITED, run_call, run_overhead, run_rounding
+from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
 from kvplan.validate.gpu.layout import Shape, shapes
-from kvplan.validate.gpu.meter import CpuMeter, metered
+from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
 from kvplan.validate.gpu.real import chosen, run_real
 from kvplan.validate.results import Measurement, SkippedError
@@ -155,7 +159,7 @@ def test_on_a_cpu_every_cuda_call_is_listed_with_the_check_that_awaits_it() -> N
         with pytest.raises(SkippedError, match="needs a GPU; awaited by") as skipped:
             run_call(call, "cpu")
         assert awaiting in str(skipped.value)
-    for run in (run_overhead, run_rounding):
+    for run in (partial(run_context, "at the start"), run_workspace, run_rounding):
         with pytest.raises(SkippedError, match="there is no GPU"):
             run("cpu")
 
@@ -169,6 +173,67 @@ def test_no_cuda_call_of_this_level_is_missing_from_the_list() -> None:
 def test_models_select_their_own_edges_and_classes() -> None:
     names = [check.name for check in checks(("llama-3.1-8b",))]
     assert names == ["(a) llama", "(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
+
+
+MIB = 2**20
+ROUNDED = [
+    # A tensor's bytes, the block that it is charged, the segment that it lies in.
+    (1, 512, 2 * MIB),
+    (513, 1024, 2 * MIB),
+    (MIB, MIB, 2 * MIB),
+    (MIB + 1, MIB + 512, 20 * MIB),
+    (10 * MIB - 512, 10 * MIB - 512, 20 * MIB),
+    (10 * MIB, 10 * MIB, 10 * MIB),
+    # The rest of less than a MiB is not split off.
+    (21 * MIB + 3, 22 * MIB, 22 * MIB),
+]
+
+
+@pytest.mark.parametrize(("size", "block", "segment"), ROUNDED)
+def test_the_allocators_rounding_is_that_of_its_source(size: int, block: int, segment: int) -> None:
+    assert (block_bytes(size), segment_bytes(size)) == (block, segment)
+
+
+@pytest.mark.parametrize("name", allocator.SETTINGS)
+def test_an_allocator_with_settings_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "expandable_segments:True")
+    with pytest.raises(KvplanError, match=f"unset {name}$"):
+        require_plain()
+
+
+def test_another_allocator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: "cudaMallocAsync")
+    with pytest.raises(KvplanError, match="not 'cudaMallocAsync'"):
+        require_plain()
+
+
+def test_a_card_with_too_little_free_memory_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (9, 80))
+    with pytest.raises(SkippedError, match="the budget takes 10 bytes, and the card has 9 free"):
+        CudaMeter().require_free(10, "the budget")
+    with pytest.raises(SkippedError, match="too little memory: out of it"), metered("cuda"):
+        raise torch.OutOfMemoryError("out of it\nand how")
+
+
+def test_the_weights_at_an_edge_are_let_go_when_a_check_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[Any] = []
+
+    def breaks(*_: object) -> bool:
+        raise RuntimeError("broken")
+
+    real = edge._weights
+
+    def noted(*asked: Any) -> Any:
+        made = real(*asked)
+        held.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(edge, "_weights", noted)
+    monkeypatch.setattr(edge, "_allocates", breaks)
+    with pytest.raises(RuntimeError, match="broken"):
+        run_edge(EDGES[0], "cpu")
+    assert [each() for each in held] == [None]
 
 
 @pytest.mark.gpu

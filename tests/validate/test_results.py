@@ -71,6 +71,8 @@ def test_only_a_gpu_that_was_measured_counts_as_cuda() -> None:
     assert a_run(measurement(1, 1, level="L4"), **on_gpu).on_cuda
     assert not a_run(measurement(1, 1, level="L4")).on_cuda
     assert not a_run(measurement(1, 1, level="L0"), **on_gpu).on_cuda
+    assert not a_run(measurement(1, 1, level="L4"), device="no GPU (fakecuda)", driver="580.95").on_cuda
+    assert not a_run(measurement(1, 1, level="L4"), device="NVIDIA H100", driver="none (FakeCUDA)").on_cuda
 
 
 def test_a_run_survives_json() -> None:

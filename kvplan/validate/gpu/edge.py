@@ -11,14 +11,13 @@ from kvplan.planner.results import Fit
 from kvplan.planner.search import largest
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
+from kvplan.validate.gpu.allocator import WHOLE_SEGMENT
 from kvplan.validate.gpu.layout import Shape, shapes
-from kvplan.validate.gpu.meter import MIB, Meter, metered
+from kvplan.validate.gpu.meter import Meter, metered
 from kvplan.validate.results import Measurement, SkippedError
 from kvplan.validate.toys import toys
 
 CARD = "h100-80gb"
-WHOLE_SEGMENT = 10 * MIB
-"""Tensors from this size on have segments of their own in torch's allocator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +68,13 @@ def run_edge(edge: Edge, device: str) -> list[Measurement]:
     with metered(device) as meter:
         card = _roomy(edge, meter)
         memory = card.answer.memory
-        meter.clear()
-        before = meter.reserved()
-        with meter.limited(before + memory.budget_bytes):
+        meter.require_free(memory.budget_bytes, f"the budget of {card.answer.gpu}")
+        with meter.limited(meter.reserved() + memory.budget_bytes):
             weights = _weights(memory.weights_bytes, device)
-            held = largest(lambda sequences: _allocates(meter, card.layout(sequences)))
-            del weights
+            try:
+                held = largest(lambda sequences: _allocates(meter, card.layout(sequences)))
+            finally:
+                del weights
         # Without the limit, so that tensors larger than planned are measured too.
         requested = _requested(meter, card.layout(card.answer.max_batch or 0))
     return _claims(edge, card, held, requested)

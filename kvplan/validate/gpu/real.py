@@ -12,8 +12,6 @@ from kvplan.validate.toys import Toy, toys
 
 NAMES = ("llama", "falcon-7b", "mistral", "gemma3", "gpt-oss", "deepseek-v3", "bamba", "qwen3-next")
 BATCH = 2
-CUDA_LENGTHS = (1024, 3072)
-"""Long enough for each tensor of the cache to be a block of its own; the toys' longest is 4096."""
 
 
 def chosen() -> list[Toy]:
@@ -24,7 +22,7 @@ def chosen() -> list[Toy]:
 
 def run_real(toy: Toy, device: str) -> list[Measurement]:
     """Return the bytes that a prefill leaves on the device, beside the `transformers` engine's."""
-    lengths = CUDA_LENGTHS if device == "cuda" else toy.lengths
+    lengths = toy.device_lengths if device == "cuda" else toy.lengths
     with metered(device) as meter, quiet():
         model = build(toy.config_class, toy.model_class, toy.config, device)
         # The first forward pass loads kernels and keeps workspaces, which are no part of a cache.
@@ -42,25 +40,25 @@ def _grown(meter: Meter, model: Any, length: int) -> int:  # noqa: ANN401 - a to
     """
     Return by how much a prefill and its cache raise the requested bytes.
 
-    Tensors without dimensions are left out, as in L1: transformers keeps each sliding layer's window
-    as one, 8 bytes on the device.
+    Tensors without dimensions on the device are left out, as in L1: transformers keeps each sliding
+    layer's window as one, 8 bytes.
     """
     ids = torch.full((BATCH, length), 7, device=meter.device)
     meter.clear()
     before = meter.requested()
     cache = cache_of(model(input_ids=ids, use_cache=True))
     meter.clear()
-    grown = meter.requested() - before - _bookkeeping(cache)
+    grown = meter.requested() - before - _bookkeeping(cache, meter.device)
     del cache
     meter.clear()
     return grown
 
 
-def _bookkeeping(cache: Any) -> int:  # noqa: ANN401 - transformers' objects
-    """Return the bytes of the tensors without dimensions that a cache's layers hold."""
+def _bookkeeping(cache: Any, device: str) -> int:  # noqa: ANN401 - transformers' objects
+    """Return the bytes of the tensors without dimensions that a cache's layers hold on *device*."""
     held = [value for layer in cache.layers for value in vars(layer).values()]
     scalars = [value for value in held if isinstance(value, torch.Tensor) and not value.dim()]
-    return sum(scalar.element_size() for scalar in scalars if scalar.device.type != "meta")
+    return sum(scalar.element_size() for scalar in scalars if scalar.device.type == device)
 
 
 def _sizes(toy: Toy, lengths: tuple[int, int], predicted: list[int], grown: list[int]) -> list[Measurement]:
