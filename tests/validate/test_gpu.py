@@ -2,6 +2,7 @@
 
 import re
 import weakref
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
 
 import torch
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from kvplan.attention import Kind, kind_class
 from kvplan.dtypes import kv_format
 from kvplan.errors import KvplanError
+from kvplan.planner.results import Fit
 from kvplan.terms import Target
 from kvplan.validate.gpu import allocator, checks, edge, pool
 from kvplan.validate.gpu.allocator import block_bytes, require_plain, segment_bytes
@@ -133,7 +136,24 @@ def test_no_two_sequences_share_a_block_and_a_ring_reuses_its_own() -> None:
 def test_at_the_edge_the_planned_sequences_fit_and_one_more_does_not(each: edge.Edge) -> None:
     found = run_edge(each, "cpu")
     assert failed(found) == []
-    assert found[0].measured > 0
+    assert [each.measured for each in found[:2]] == [1, 0]
+    assert found[2].measured > 0
+
+
+@pytest.mark.parametrize(("promised", "wrong"), [(1, 0), (-1, 1)])
+def test_a_plan_of_one_sequence_too_many_or_too_few_fails(
+    monkeypatch: pytest.MonkeyPatch, promised: int, wrong: int
+) -> None:
+    real = edge._plan
+
+    def off(*asked: Any) -> Fit:
+        answer = real(*asked)
+        return replace(answer, max_batch=(answer.max_batch or 0) + promised)
+
+    monkeypatch.setattr(edge, "_plan", off)
+    found = run_edge(EDGES[0], "cpu")
+    assert not found[wrong].passed
+    assert found[1 - wrong].passed
 
 
 def test_a_layout_that_is_a_little_larger_than_planned_is_noticed_at_the_edge(
@@ -150,6 +170,15 @@ def test_a_layout_that_is_a_little_larger_than_planned_is_noticed_at_the_edge(
 def test_a_real_model_class_takes_the_bytes_of_the_plan() -> None:
     [toy] = [each for each in chosen() if each.name == "llama"]
     assert failed(run_real(toy, "cpu")) == []
+
+
+def test_a_window_that_a_decode_step_keeps_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    [toy] = [each for each in chosen() if each.name == "mistral"]
+    assert failed(run_real(toy, "cpu")) == []
+    monkeypatch.setattr(
+        DynamicSlidingWindowLayer, "update", lambda self, *args, **_: DynamicLayer.update(self, *args)
+    )
+    assert any("decode step" in each for each in failed(run_real(toy, "cpu")))
 
 
 def test_on_a_cpu_every_cuda_call_is_listed_with_the_check_that_awaits_it() -> None:
