@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 from kvplan.dtypes import kv_format
@@ -88,6 +89,12 @@ def cache_of(output: Any) -> Any:  # noqa: ANN401 - transformers' objects
     names = ("past_key_values", "cache_params", "state")
     found = (getattr(output, name, None) for name in names)
     return next((cache for cache in found if cache is not None), None)
+
+
+def cache_key(model: Any) -> str:  # noqa: ANN401 - a torch module
+    """Return the name under which a model takes the cache of the tokens before."""
+    # Mamba's own name for it.
+    return "cache_params" if "cache_params" in signature(model.forward).parameters else "past_key_values"
 
 
 def new_cache(model: Any) -> Any:  # noqa: ANN401 - transformers' objects

@@ -8,7 +8,6 @@ This proves sizes, and neither numbers nor that a kernel exists.
 
 from collections.abc import Sequence
 from functools import partial
-from inspect import signature
 from typing import Any
 
 from kvplan.engines.transformers.caches import Moment, Traits, allocated, kept, traits_of
@@ -17,7 +16,7 @@ from kvplan.specs.load import load, path_of
 from kvplan.terms import Stage
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk
 from kvplan.validate.full_models import FullModel, full_models
-from kvplan.validate.hf_models import build, cache_of, new_cache, quiet, require_version, stage_of
+from kvplan.validate.hf_models import build, cache_key, cache_of, new_cache, quiet, require_version, stage_of
 from kvplan.validate.results import Check, Measurement
 
 BATCH = 4
@@ -116,9 +115,7 @@ def _feed(model: Any, tokens: int, cache: Any) -> Any:  # noqa: ANN401 - transfo
     import torch  # noqa: PLC0415 - only the checks need it
 
     ids = torch.zeros((BATCH, tokens), dtype=torch.long, device="meta")
-    # Mamba's own name for it.
-    key = "cache_params" if "cache_params" in signature(model.forward).parameters else "past_key_values"
-    given = {} if cache is None else {key: cache}
+    given = {} if cache is None else {cache_key(model): cache}
     with torch.device("meta"):
         output = model(input_ids=ids, **given, use_cache=True)
     return cache_of(output) or cache

@@ -1,13 +1,18 @@
 """Collect the checks of the asked levels, run them one by one, and keep what they measured."""
 
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
+from threading import current_thread, main_thread
+from traceback import format_exception
 from typing import get_args
 
 from kvplan.errors import KvplanError, UnknownNameError
-from kvplan.validate.results import Check, Level, Measurement, Missing, Run, SkippedError
+from kvplan.validate.results import Check, Level, Missing, Run, SkippedError
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
@@ -23,6 +28,9 @@ _EXTRA = "pip install '.[validate]' in kvplan's checkout adds them"
 Announce = Callable[[int, int, Check], None]
 """Told before each check: its number from 1, how many there are, and the check."""
 
+Keep = Callable[[Run], None]
+"""Given what is measured so far, as a run that is not complete, after each check but the last."""
+
 
 def validate(
     models: tuple[str, ...] = (),
@@ -30,20 +38,24 @@ def validate(
     levels: Iterable[str] = (),
     device: str | None = None,
     announce: Announce | None = None,
+    keep: Keep | None = None,
 ) -> Run:
     """
     Return what the checks of *levels* (all of them if none is named) measured on *device*.
 
     Only the checks that speak of *models* are run, all if none is named. An interruption returns
-    what is done so far. Raises KvplanError for what it does not know, and without torch.
+    what is done so far, and *keep* is given that after every check. Raises KvplanError for what it
+    does not know, without torch, and where an allocator's settings would change what L4 measures.
     """
     asked = tuple(dict.fromkeys(map(level_by_name, levels))) or LEVELS
     require_torch()
     where = choose_device(device)
+    if where == "cuda" and "L4" in asked:
+        _require_plain_allocator()
     found = [check for level in asked for check in level_checks(level, models)]
     if not found:
         raise KvplanError(f"no check of {', '.join(asked)} speaks of {', '.join(models)}")
-    return run_checks(found, device=where, machine=describe_machine(where), announce=announce)
+    return run_checks(found, device=where, machine=describe_machine(where), announce=announce, keep=keep)
 
 
 def level_by_name(name: str) -> Level:
@@ -81,6 +93,12 @@ def choose_device(device: str | None) -> str:
     return device
 
 
+def _require_plain_allocator() -> None:
+    from kvplan.validate.gpu.allocator import require_plain  # noqa: PLC0415 - imports torch
+
+    require_plain()
+
+
 def describe_machine(device: str) -> dict[str, str | None]:
     """Return the fields of a Run that say where it was taken."""
     import torch  # noqa: PLC0415 - only the checks need it
@@ -112,36 +130,57 @@ def run_checks(
     device: str,
     machine: dict[str, str | None],
     announce: Announce | None = None,
+    keep: Keep | None = None,
 ) -> Run:
     """
-    Run the checks one after another on *device*; an interruption (Ctrl-C) ends early, and keeps all.
+    Run the checks one after another on *device*; an interruption ends early, and keeps all.
 
-    A check that cannot run, or that breaks, is listed with its reason and stops no other.
+    Ctrl-C and SIGTERM interrupt. A check that cannot run, or that breaks, is listed with its reason
+    and stops no other.
     """
-    measured: list[Measurement] = []
-    skipped: list[Missing] = []
-    failed: list[Missing] = []
-    complete = True
-    try:
-        for number, check in enumerate(checks, start=1):
-            if announce:
-                announce(number, len(checks), check)
-            try:
-                measured += check.run(device)
-            except SkippedError as reason:
-                skipped.append(Missing(level=check.level, name=check.name, reason=str(reason)))
-            except Exception as error:  # noqa: BLE001 - other people's code may raise anything
-                failed.append(Missing(level=check.level, name=check.name, reason=_in_a_line(error)))
-    except KeyboardInterrupt:
-        complete = False
-    return Run(
+    run = Run(
         **machine,  # type: ignore[arg-type]
         date=datetime.now(UTC).date().isoformat(),
-        measurements=tuple(measured),
-        skipped=tuple(skipped),
-        failed=tuple(failed),
-        complete=complete,
+        measurements=(),
+        complete=False,
     )
+    try:
+        with _terminable():
+            for number, check in enumerate(checks, start=1):
+                if announce:
+                    announce(number, len(checks), check)
+                run = _with(run, check, device)
+                if keep and number < len(checks):
+                    keep(run)
+    except KeyboardInterrupt:
+        return run
+    return replace(run, complete=True)
+
+
+def _with(run: Run, check: Check, device: str) -> Run:
+    """Return *run* with what one more check measured, or why it measured nothing."""
+    missing = Missing(level=check.level, name=check.name, reason="")
+    try:
+        return replace(run, measurements=(*run.measurements, *check.run(device)))
+    except SkippedError as reason:
+        return replace(run, skipped=(*run.skipped, replace(missing, reason=str(reason))))
+    except Exception as error:  # noqa: BLE001 - other people's code may raise anything
+        # A KvplanError says all in its line; of other errors the place is wanted too.
+        trace = "" if isinstance(error, KvplanError) else "".join(format_exception(error))
+        return replace(run, failed=(*run.failed, replace(missing, reason=_in_a_line(error), trace=trace)))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does; only the main thread can be told of signals."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _in_a_line(error: Exception) -> str:

@@ -24,7 +24,9 @@ class Toy:
     `config_class`, `model_class` and `config` are transformers' own words; `spec` and `traits` are
     kvplan's. `give_cache` says that the caller must pass the cache that the model fills. `fitted` says
     what of the expectation was made after a measurement, and is empty where nothing was. `since` is the
-    first version of transformers known to do so, where an older one was seen to differ.
+    first version of transformers known to do so, where an older one was seen to differ. `lengths` are
+    the two prompts of L1, `device_lengths` those of L4 on a GPU: by default long enough for each tensor
+    of the cache to be a block of its own.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Toy:
     encoder: Encoder | None
     give_cache: bool
     lengths: tuple[int, int]
+    device_lengths: tuple[int, int]
     fitted: str
     since: str
 
@@ -71,6 +74,7 @@ def _toy(facts: dict[str, Any], common: Mapping[str, Any]) -> Toy:
         encoder=facts.get("encoder"),
         give_cache=facts.get("give_cache", False),
         lengths=facts.get("lengths", (40, 72)),
+        device_lengths=facts.get("device_lengths", (1024, 3072)),
         fitted=facts.get("fitted", ""),
         since=facts.get("since", ""),
     )

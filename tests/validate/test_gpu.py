@@ -1,6 +1,9 @@
 """L4: its CPU path runs whole here, and notices what it must; with a GPU, the level itself."""
 
 import re
+import weakref
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +13,19 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
 
 import torch
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from kvplan.attention import Kind, kind_class
 from kvplan.dtypes import kv_format
+from kvplan.errors import KvplanError
+from kvplan.planner.results import Fit
 from kvplan.terms import Target
-from kvplan.validate.gpu import checks, edge, pool
+from kvplan.validate.gpu import allocator, checks, edge, pool
+from kvplan.validate.gpu.allocator import block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
-from kvplan.validate.gpu.findings import AWAITED, run_call, run_overhead, run_rounding
+from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
 from kvplan.validate.gpu.layout import Shape, shapes
-from kvplan.validate.gpu.meter import CpuMeter, metered
+from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
 from kvplan.validate.gpu.real import chosen, run_real
 from kvplan.validate.results import Measurement, SkippedError
@@ -129,7 +136,24 @@ def test_no_two_sequences_share_a_block_and_a_ring_reuses_its_own() -> None:
 def test_at_the_edge_the_planned_sequences_fit_and_one_more_does_not(each: edge.Edge) -> None:
     found = run_edge(each, "cpu")
     assert failed(found) == []
-    assert found[0].measured > 0
+    assert [each.measured for each in found[:2]] == [1, 0]
+    assert found[2].measured > 0
+
+
+@pytest.mark.parametrize(("promised", "wrong"), [(1, 0), (-1, 1)])
+def test_a_plan_of_one_sequence_too_many_or_too_few_fails(
+    monkeypatch: pytest.MonkeyPatch, promised: int, wrong: int
+) -> None:
+    real = edge._plan
+
+    def off(*asked: Any) -> Fit:
+        answer = real(*asked)
+        return replace(answer, max_batch=(answer.max_batch or 0) + promised)
+
+    monkeypatch.setattr(edge, "_plan", off)
+    found = run_edge(EDGES[0], "cpu")
+    assert not found[wrong].passed
+    assert found[1 - wrong].passed
 
 
 def test_a_layout_that_is_a_little_larger_than_planned_is_noticed_at_the_edge(
@@ -148,6 +172,15 @@ def test_a_real_model_class_takes_the_bytes_of_the_plan() -> None:
     assert failed(run_real(toy, "cpu")) == []
 
 
+def test_a_window_that_a_decode_step_keeps_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    [toy] = [each for each in chosen() if each.name == "mistral"]
+    assert failed(run_real(toy, "cpu")) == []
+    monkeypatch.setattr(
+        DynamicSlidingWindowLayer, "update", lambda self, *args, **_: DynamicLayer.update(self, *args)
+    )
+    assert any("decode step" in each for each in failed(run_real(toy, "cpu")))
+
+
 def test_on_a_cpu_every_cuda_call_is_listed_with_the_check_that_awaits_it() -> None:
     listed = {check.name for check in checks(())}
     assert set(AWAITED) <= listed
@@ -155,7 +188,7 @@ def test_on_a_cpu_every_cuda_call_is_listed_with_the_check_that_awaits_it() -> N
         with pytest.raises(SkippedError, match="needs a GPU; awaited by") as skipped:
             run_call(call, "cpu")
         assert awaiting in str(skipped.value)
-    for run in (run_overhead, run_rounding):
+    for run in (partial(run_context, "at the start"), run_workspace, run_rounding):
         with pytest.raises(SkippedError, match="there is no GPU"):
             run("cpu")
 
@@ -169,6 +202,67 @@ def test_no_cuda_call_of_this_level_is_missing_from_the_list() -> None:
 def test_models_select_their_own_edges_and_classes() -> None:
     names = [check.name for check in checks(("llama-3.1-8b",))]
     assert names == ["(a) llama", "(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
+
+
+MIB = 2**20
+ROUNDED = [
+    # A tensor's bytes, the block that it is charged, the segment that it lies in.
+    (1, 512, 2 * MIB),
+    (513, 1024, 2 * MIB),
+    (MIB, MIB, 2 * MIB),
+    (MIB + 1, MIB + 512, 20 * MIB),
+    (10 * MIB - 512, 10 * MIB - 512, 20 * MIB),
+    (10 * MIB, 10 * MIB, 10 * MIB),
+    # The rest of less than a MiB is not split off.
+    (21 * MIB + 3, 22 * MIB, 22 * MIB),
+]
+
+
+@pytest.mark.parametrize(("size", "block", "segment"), ROUNDED)
+def test_the_allocators_rounding_is_that_of_its_source(size: int, block: int, segment: int) -> None:
+    assert (block_bytes(size), segment_bytes(size)) == (block, segment)
+
+
+@pytest.mark.parametrize("name", allocator.SETTINGS)
+def test_an_allocator_with_settings_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "expandable_segments:True")
+    with pytest.raises(KvplanError, match=f"unset {name}$"):
+        require_plain()
+
+
+def test_another_allocator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: "cudaMallocAsync")
+    with pytest.raises(KvplanError, match="not 'cudaMallocAsync'"):
+        require_plain()
+
+
+def test_a_card_with_too_little_free_memory_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (9, 80))
+    with pytest.raises(SkippedError, match="the budget takes 10 bytes, and the card has 9 free"):
+        CudaMeter().require_free(10, "the budget")
+    with pytest.raises(SkippedError, match="too little memory: out of it"), metered("cuda"):
+        raise torch.OutOfMemoryError("out of it\nand how")
+
+
+def test_the_weights_at_an_edge_are_let_go_when_a_check_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[Any] = []
+
+    def breaks(*_: object) -> bool:
+        raise RuntimeError("broken")
+
+    real = edge._weights
+
+    def noted(*asked: Any) -> Any:
+        made = real(*asked)
+        held.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(edge, "_weights", noted)
+    monkeypatch.setattr(edge, "_allocates", breaks)
+    with pytest.raises(RuntimeError, match="broken"):
+        run_edge(EDGES[0], "cpu")
+    assert [each() for each in held] == [None]
 
 
 @pytest.mark.gpu

@@ -66,11 +66,20 @@ def test_a_run_passes_when_every_measurement_does_and_no_check_broke() -> None:
     assert not a_run(good, failed=(broken,)).passed
 
 
+def test_a_skipped_check_of_a_gpu_is_no_pass() -> None:
+    skipped = Missing(level="L4", name="(c) GQA", reason="the card has too little free memory")
+    assert a_run(measurement(1, 1), skipped=(skipped,)).passed
+    assert not a_run(measurement(1, 1), skipped=(skipped,), driver="580.95").passed
+    assert a_run(measurement(1, 1), skipped=(replace(skipped, level="L2"),), driver="580.95").passed
+
+
 def test_only_a_gpu_that_was_measured_counts_as_cuda() -> None:
     on_gpu = {"device": "NVIDIA H100 80GB HBM3", "driver": "580.95"}
     assert a_run(measurement(1, 1, level="L4"), **on_gpu).on_cuda
     assert not a_run(measurement(1, 1, level="L4")).on_cuda
     assert not a_run(measurement(1, 1, level="L0"), **on_gpu).on_cuda
+    assert not a_run(measurement(1, 1, level="L4"), device="no GPU (fakecuda)", driver="580.95").on_cuda
+    assert not a_run(measurement(1, 1, level="L4"), device="NVIDIA H100", driver="none (FakeCUDA)").on_cuda
 
 
 def test_a_run_survives_json() -> None:

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import typer
 
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.validate import run as runner
-from kvplan.validate.results import Check, Measurement, Run, SkippedError
+from kvplan.validate.record import save
+from kvplan.validate.results import Check, Measurement, Run, SkippedError, run_from_dict
 from kvplan.validate.run import level_by_name, run_checks, validate
 from kvplan.validate.table import summary
 
@@ -48,6 +51,11 @@ def interrupted(_: str) -> list[Measurement]:
     raise KeyboardInterrupt
 
 
+def terminated(_: str) -> list[Measurement]:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return []
+
+
 def execute(*runs: object) -> Run:
     checks = [Check(level="L1", name=run.__name__, run=run) for run in runs]  # type: ignore[attr-defined, arg-type]
     return run_checks(checks, device="cpu", machine=MACHINE)
@@ -63,6 +71,7 @@ def test_a_check_that_breaks_or_cannot_run_stops_no_other() -> None:
     ]
     assert run.complete
     assert not run.passed
+    assert "in breaks\n" in run.failed[0].trace
 
 
 def test_an_interruption_keeps_what_is_done() -> None:
@@ -70,6 +79,34 @@ def test_an_interruption_keeps_what_is_done() -> None:
     assert len(run.measurements) == 1
     assert not run.complete
     assert "interrupted" in "\n".join(summary(run))
+
+
+def test_a_termination_is_an_interruption() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    run = execute(good, terminated, differs)
+    assert len(run.measurements) == 1
+    assert not run.complete
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_is_done_is_kept_after_each_check(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    kept = []
+
+    def keep(run: Run) -> None:
+        save(run, file)
+        kept.append(run_from_dict(json.loads(file.read_text())))
+
+    checks = [Check(level="L1", name=name, run=good) for name in ("first", "second", "third")]
+    last = run_checks(checks, device="cpu", machine=MACHINE, keep=keep)
+    assert [(len(run.measurements), run.complete) for run in kept] == [(1, False), (2, False)]
+    assert (len(last.measurements), last.complete) == (3, True)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_run_that_cannot_be_written_leaves_the_file_before_it(tmp_path: Path) -> None:
+    with pytest.raises(KvplanError, match="cannot write"):
+        save(execute(good), tmp_path / "none" / "run.json")
 
 
 def test_each_check_is_announced_before_it_runs() -> None:

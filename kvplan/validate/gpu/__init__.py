@@ -29,7 +29,7 @@ def checks(models: tuple[str, ...]) -> list[Check]:
         for edge in EDGES
         if not models or edge.model in names
     ]
-    return real + edges if models else [*_findings(), *real, *_pools(), *edges]
+    return real + edges if models else [*_first(), *real, *_pools(), *edges, *_last()]
 
 
 def _pools() -> list[Check]:
@@ -38,12 +38,20 @@ def _pools() -> list[Check]:
     return [Check(level="L4", name=f"(b) {pool.family} pool", run=partial(run_pool, pool)) for pool in POOLS]
 
 
-def _findings() -> list[Check]:
-    from kvplan.validate.gpu.findings import AWAITED, run_call, run_overhead, run_rounding  # noqa: PLC0415
+def _first() -> list[Check]:
+    """Return what has to be measured before anything else: an empty pool, and the context alone."""
+    from kvplan.validate.gpu.findings import run_context, run_rounding, run_workspace  # noqa: PLC0415
 
-    calls = [Check(level="L4", name=call, run=partial(run_call, call)) for call in AWAITED]
     return [
-        Check(level="L4", name="(d) context and workspace", run=run_overhead),
+        Check(level="L4", name="(d) context at the start", run=partial(run_context, "at the start")),
         Check(level="L4", name="(d) rounding", run=run_rounding),
-        *calls,
+        Check(level="L4", name="(d) workspace", run=run_workspace),
     ]
+
+
+def _last() -> list[Check]:
+    """Return the context with the kernels of all other checks loaded, and the calls that await a GPU."""
+    from kvplan.validate.gpu.findings import AWAITED, run_call, run_context  # noqa: PLC0415
+
+    context = Check(level="L4", name="(d) context at the end", run=partial(run_context, "at the end"))
+    return [context, *(Check(level="L4", name=call, run=partial(run_call, call)) for call in AWAITED)]

@@ -5,20 +5,17 @@ from typing import Any
 
 import torch
 
-from kvplan.errors import KvplanError
 from kvplan.planner.fit import fit
 from kvplan.planner.results import Fit
-from kvplan.planner.search import largest
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
+from kvplan.validate.gpu.allocator import WHOLE_SEGMENT
 from kvplan.validate.gpu.layout import Shape, shapes
-from kvplan.validate.gpu.meter import MIB, Meter, metered
+from kvplan.validate.gpu.meter import Meter, metered
 from kvplan.validate.results import Measurement, SkippedError
 from kvplan.validate.toys import toys
 
 CARD = "h100-80gb"
-WHOLE_SEGMENT = 10 * MIB
-"""Tensors from this size on have segments of their own in torch's allocator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +51,18 @@ class _Card:
     kv: str
     answer: Fit
 
+    @property
+    def sequences(self) -> int:
+        """The sequences that the plan promises."""
+        return self.answer.max_batch or 0
+
+    @property
+    def room_bytes(self) -> int:
+        """What the tensors of the plan leave of the budget; negative where it promises too much."""
+        memory = self.answer.memory
+        held = sum(shape.data_bytes for shape in self.layout(self.sequences))
+        return memory.budget_bytes - memory.weights_bytes - held
+
     def layout(self, sequences: int) -> list[Shape]:
         """Return the tensors of *sequences* sequences over all layers."""
         return [
@@ -65,32 +74,38 @@ class _Card:
 
 
 def run_edge(edge: Edge, device: str) -> list[Measurement]:
-    """Return the most sequences that allocate beside the weights, and the bytes of the planned ones."""
+    """Return whether the planned sequences allocate beside the weights, one more too, and their bytes."""
     with metered(device) as meter:
         card = _roomy(edge, meter)
         memory = card.answer.memory
-        meter.clear()
-        before = meter.reserved()
-        with meter.limited(before + memory.budget_bytes):
+        meter.require_free(memory.budget_bytes, f"the budget of {card.answer.gpu}")
+        with meter.limited(meter.reserved() + memory.budget_bytes):
             weights = _weights(memory.weights_bytes, device)
-            held = largest(lambda sequences: _allocates(meter, card.layout(sequences)))
-            del weights
+            try:
+                fits = [_allocates(meter, card.layout(card.sequences + more)) for more in (0, 1)]
+            finally:
+                del weights
         # Without the limit, so that tensors larger than planned are measured too.
-        requested = _requested(meter, card.layout(card.answer.max_batch or 0))
-    return _claims(edge, card, held, requested)
+        requested = _requested(meter, card.layout(card.sequences))
+    return _claims(edge, card, fits, requested)
 
 
 def _roomy(edge: Edge, meter: Meter) -> _Card:
-    """Return the plan for the longest context whose free bytes cover the allocator's rounding."""
+    """
+    Return the plan for the longest context whose free bytes cover the allocator's rounding.
+
+    The free bytes are those of the tensors, not the plan's: one that promises too much is returned,
+    and fails.
+    """
     spec, card = _spec_and_card(edge, meter.device)
     context = edge.context if meter.device == "cuda" else 64
     for tokens in range(context, context // 2, -8):
         answer = _plan(spec, card, edge.kv, tokens)
         name = edge.model if meter.device == "cuda" else edge.toy
         planned = _Card(name=name, spec=spec, kv=edge.kv, answer=answer)
-        layout = planned.layout(answer.max_batch or 0)
+        layout = planned.layout(planned.sequences)
         slack = meter.rounding(len(layout) + 1)
-        if answer.max_batch and slack <= answer.filled.free_bytes:
+        if planned.sequences and (planned.room_bytes < 0 or slack <= planned.room_bytes):
             _require_whole_segments(layout, slack)
             return planned
     raise SkippedError(f"no context near {context} leaves room for the allocator's rounding")
@@ -142,25 +157,30 @@ def _requested(meter: Meter, layout: list[Shape]) -> int:
     return grown
 
 
-def _claims(edge: Edge, card: _Card, held: int | None, requested: int) -> list[Measurement]:
+def _claims(edge: Edge, card: _Card, fits: list[bool], requested: int) -> list[Measurement]:
     answer = card.answer
-    if held is None:
-        raise KvplanError(f"{card.name}: no number of sequences ran out of memory")
     detail = (
-        f"{answer.gpu}, {answer.context} tokens in {edge.kv}, weights {answer.memory.weights_bytes} bytes, "
+        f"{answer.gpu}, {card.sequences} sequences of {answer.context} tokens in {edge.kv}, "
+        f"weights {answer.memory.weights_bytes} bytes, "
         f"{answer.filled.free_bytes} bytes free when full"
     )
     common = Measurement(
         level="L4",
         subject=f"{edge.family}: {card.name}",
-        claim="sequences that allocate beside the weights; one more does not",
-        predicted=answer.max_batch,
-        measured=held,
-        unit="sequences",
+        claim="the planned sequences allocate beside the weights (1) or not (0)",
+        predicted=1,
+        measured=int(fits[0]),
+        unit="",
         detail=detail,
     )
     return [
         common,
+        replace(
+            common,
+            claim="one sequence more than planned allocates (1) or not (0)",
+            predicted=0,
+            measured=int(fits[1]),
+        ),
         replace(
             common,
             claim="requested bytes of the planned sequences",

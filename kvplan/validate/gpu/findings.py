@@ -1,8 +1,11 @@
 """(d) What a budget needs beside tensors: the allocator's rounding, the CUDA context, workspaces."""
 
+from dataclasses import replace
+
 import torch
 
-from kvplan.validate.gpu.meter import MIB, metered
+from kvplan.validate.gpu.allocator import MIB, block_bytes, segment_bytes
+from kvplan.validate.gpu.meter import metered
 from kvplan.validate.results import Measurement, SkippedError
 
 AWAITED = {
@@ -10,9 +13,10 @@ AWAITED = {
     "torch.cuda.memory_reserved": "(c) the edge, (d) rounding",
     "torch.cuda.memory_allocated": "(d) rounding",
     "torch.cuda.set_per_process_memory_fraction": "(c) the edge",
-    "torch.cuda.mem_get_info": "(c) the edge, (d) context and workspace",
+    "torch.cuda.mem_get_info": "(c) the edge, (d) context",
     "torch.cuda.empty_cache": "(a) to (d), between measurements",
     "torch.cuda.synchronize": "(a) to (d), before each reading",
+    "torch.cuda.get_allocator_backend": "all of L4, before anything is measured",
     "torch.nn.functional.scaled_dot_product_attention on CUDA tensors": "(b) pools",
 }
 """The calls that need a GPU, and the checks that wait for them."""
@@ -28,25 +32,32 @@ def run_call(call: str, device: str) -> list[Measurement]:
 
 
 def run_rounding(device: str) -> list[Measurement]:
-    """Return what the allocator charges and reserves for one tensor of each size in a fresh pool."""
+    """
+    Return what the allocator charges and reserves for one tensor of each size in an empty pool.
+
+    Raises SkippedError where segments are held already: a tensor may go into one of them.
+    """
     _require_cuda(device)
     found = []
-    with metered(device):
+    with metered(device) as meter:
+        if meter.reserved():
+            raise SkippedError(f"{meter.reserved()} bytes are reserved already: run L4 alone")
         for size in _SIZES:
             before = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
             tensor = torch.empty(size, dtype=torch.uint8, device=device)
             grown = torch.cuda.memory_allocated() - before[0], torch.cuda.memory_reserved() - before[1]
             del tensor
             torch.cuda.empty_cache()
+            ruled = block_bytes(size), segment_bytes(size)
             found += [
-                _finding(f"{what} for {size} bytes", bytes_)
-                for what, bytes_ in zip(("allocated", "reserved"), grown, strict=True)
+                replace(_finding(f"{what} for {size} bytes", bytes_), predicted=rule, rule="equal")
+                for what, bytes_, rule in zip(("allocated", "reserved"), grown, ruled, strict=True)
             ]
     return found
 
 
-def run_overhead(device: str) -> list[Measurement]:
-    """Return what lies outside the allocator's tensors: the context, and a matrix product's workspace."""
+def run_context(when: str, device: str) -> list[Measurement]:
+    """Return what the driver and all else take outside the allocator at a moment of the run."""
     _require_cuda(device)
     with metered(device) as meter:
         torch.empty(1, device=device)
@@ -54,17 +65,23 @@ def run_overhead(device: str) -> list[Measurement]:
         free, total = torch.cuda.mem_get_info()
         # Other processes on the same GPU are in this figure too.
         context = total - free - meter.reserved()
+    return [
+        _finding(f"memory that the driver reports for the card, {when}", total),
+        _finding(f"CUDA context and all else outside the allocator, {when}", context),
+    ]
+
+
+def run_workspace(device: str) -> list[Measurement]:
+    """Return what a first matrix product leaves in the allocator."""
+    _require_cuda(device)
+    with metered(device) as meter:
         before = meter.requested()
         ones = torch.ones(1024, 1024, dtype=torch.bfloat16, device=device)
         product = ones @ ones
         torch.cuda.synchronize()
         workspace = meter.requested() - before - 2 * ones.numel() * ones.element_size()
         del ones, product
-    return [
-        _finding("memory that the driver reports for the card", total),
-        _finding("CUDA context and all else outside the allocator", context),
-        _finding("workspace that a first matrix product keeps in the allocator", workspace),
-    ]
+    return [_finding("workspace that a first matrix product keeps in the allocator", workspace)]
 
 
 def _require_cuda(device: str) -> None:

@@ -16,7 +16,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-MIB = 1024**2
+from kvplan.validate.gpu.allocator import SEGMENT_STEP
+from kvplan.validate.results import SkippedError
 
 
 class Meter(Protocol):
@@ -32,6 +33,9 @@ class Meter(Protocol):
 
     def rounding(self, tensors: int) -> int:
         """Return the most that the allocator may add to this many tensors of 10 MiB and more."""
+
+    def require_free(self, size_bytes: int, what: str) -> None:
+        """Raise SkippedError where the device has less than *size_bytes* free for *what*."""
 
     def clear(self) -> None:
         """Free what nothing refers to, and hand unused memory back."""
@@ -54,8 +58,13 @@ class CudaMeter:
         return int(torch.cuda.memory_reserved())
 
     def rounding(self, tensors: int) -> int:
-        # Segments of 10 MiB and more are multiples of 2 MiB: c10/cuda/CUDACachingAllocator.cpp.
-        return tensors * 2 * MIB
+        return tensors * SEGMENT_STEP
+
+    def require_free(self, size_bytes: int, what: str) -> None:
+        self.clear()
+        free = torch.cuda.mem_get_info()[0]
+        if free < size_bytes:
+            raise SkippedError(f"{what} takes {size_bytes} bytes, and the card has {free} free")
 
     def clear(self) -> None:
         gc.collect()
@@ -113,6 +122,9 @@ class CpuMeter(TorchDispatchMode):  # type: ignore[misc]
     def rounding(self, tensors: int) -> int:  # noqa: ARG002 - nothing is rounded here
         return 0
 
+    def require_free(self, size_bytes: int, what: str) -> None:
+        """Do nothing: what is counted here lies in the machine's memory, and is small."""
+
     def clear(self) -> None:
         gc.collect()
 
@@ -128,12 +140,19 @@ class CpuMeter(TorchDispatchMode):  # type: ignore[misc]
 
 @contextmanager
 def metered(device: str) -> Iterator[Meter]:
-    """Give the meter of *device*, and leave nothing behind, whatever happens inside."""
+    """
+    Give the meter of *device*, and leave nothing behind, whatever happens inside.
+
+    Raises SkippedError where a GPU runs out of memory, which is no difference from a plan: those that
+    are about the edge catch it themselves.
+    """
     if device == "cuda":
         meter = CudaMeter()
         meter.clear()
         try:
             yield meter
+        except torch.OutOfMemoryError as error:
+            raise SkippedError(f"the card has too little memory: {str(error).splitlines()[0]}") from None
         finally:
             meter.clear()
         return

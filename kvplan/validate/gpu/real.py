@@ -1,19 +1,18 @@
 """(a) The cache of real model classes, by the allocator's own count at two lengths."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from kvplan.engines.transformers.caches import allocated
+from kvplan.engines.transformers.caches import Moment, allocated
 from kvplan.validate.gpu.meter import Meter, metered
-from kvplan.validate.hf_models import build, cache_of, quiet, stage_of
+from kvplan.validate.hf_models import build, cache_key, cache_of, quiet, stage_of
 from kvplan.validate.results import Measurement
 from kvplan.validate.toys import Toy, toys
 
 NAMES = ("llama", "falcon-7b", "mistral", "gemma3", "gpt-oss", "deepseek-v3", "bamba", "qwen3-next")
 BATCH = 2
-CUDA_LENGTHS = (1024, 3072)
-"""Long enough for each tensor of the cache to be a block of its own; the toys' longest is 4096."""
 
 
 def chosen() -> list[Toy]:
@@ -23,69 +22,73 @@ def chosen() -> list[Toy]:
 
 
 def run_real(toy: Toy, device: str) -> list[Measurement]:
-    """Return the bytes that a prefill leaves on the device, beside the `transformers` engine's."""
-    lengths = CUDA_LENGTHS if device == "cuda" else toy.lengths
+    """Return the bytes that prefills and a decode step leave on the device, beside the engine's."""
+    lengths = toy.device_lengths if device == "cuda" else toy.lengths
     with metered(device) as meter, quiet():
         model = build(toy.config_class, toy.model_class, toy.config, device)
         # The first forward pass loads kernels and keeps workspaces, which are no part of a cache.
-        _grown(meter, model, 8)
-        grown = [_grown(meter, model, length) for length in lengths]
+        grown_over(meter, model, BATCH, 8)
+        prefills, decodes = zip(*(grown_over(meter, model, BATCH, length) for length in lengths), strict=True)
         del model
-    predicted = [
-        allocated(stage_of(toy.spec), tokens=length, batch=BATCH, tp=1, moment="prefill", traits=toy.traits)
-        for length in lengths
+    sizes = [
+        *(_size(toy, tokens, "prefill", found) for tokens, found in zip(lengths, prefills, strict=True)),
+        *(_size(toy, tokens + 1, "decode", found) for tokens, found in zip(lengths, decodes, strict=True)),
     ]
-    return [*_sizes(toy, lengths, predicted, grown), _slope(toy, lengths, predicted, grown)]
+    return [*sizes, _slope(lengths, sizes[:2])]
 
 
-def _grown(meter: Meter, model: Any, length: int) -> int:  # noqa: ANN401 - a torch module
+def grown_over(meter: Meter, model: Any, batch: int, length: int) -> tuple[int, int]:  # noqa: ANN401
     """
-    Return by how much a prefill and its cache raise the requested bytes.
+    Return by how much a prefill raises the requested bytes, and by how much a token later.
 
-    Tensors without dimensions are left out, as in L1: transformers keeps each sliding layer's window
-    as one, 8 bytes on the device.
+    A prefill may leave a view of more than the cache holds; a decode step that keeps a window whole
+    shows in the second. Tensors without dimensions on the device are left out, as in L1: transformers
+    keeps each sliding layer's window as one, 8 bytes.
     """
-    ids = torch.full((BATCH, length), 7, device=meter.device)
     meter.clear()
     before = meter.requested()
-    cache = cache_of(model(input_ids=ids, use_cache=True))
-    meter.clear()
-    grown = meter.requested() - before - _bookkeeping(cache)
+    cache, sizes = None, []
+    for tokens in (length, 1):
+        ids = torch.full((batch, tokens), 7, device=meter.device)
+        given: dict[str, Any] = {} if cache is None else {cache_key(model): cache}
+        cache = cache_of(model(input_ids=ids, use_cache=True, **given)) or cache
+        del ids, given
+        meter.clear()
+        sizes.append(meter.requested() - before - _bookkeeping(cache, meter.device))
     del cache
     meter.clear()
-    return grown
+    return sizes[0], sizes[1]
 
 
-def _bookkeeping(cache: Any) -> int:  # noqa: ANN401 - transformers' objects
-    """Return the bytes of the tensors without dimensions that a cache's layers hold."""
+def _bookkeeping(cache: Any, device: str) -> int:  # noqa: ANN401 - transformers' objects
+    """Return the bytes of the tensors without dimensions that a cache's layers hold on *device*."""
     held = [value for layer in cache.layers for value in vars(layer).values()]
     scalars = [value for value in held if isinstance(value, torch.Tensor) and not value.dim()]
-    return sum(scalar.element_size() for scalar in scalars if scalar.device.type != "meta")
+    return sum(scalar.element_size() for scalar in scalars if scalar.device.type == device)
 
 
-def _sizes(toy: Toy, lengths: tuple[int, int], predicted: list[int], grown: list[int]) -> list[Measurement]:
-    return [
-        Measurement(
-            level="L4",
-            subject=toy.name,
-            claim=f"requested bytes that a prefill of {length} tokens leaves",
-            predicted=expected,
-            measured=found,
-            unit="bytes",
-            detail=f"{toy.config_class}, {BATCH} sequences",
-        )
-        for length, expected, found in zip(lengths, predicted, grown, strict=True)
-    ]
-
-
-def _slope(toy: Toy, lengths: tuple[int, int], predicted: list[int], grown: list[int]) -> Measurement:
-    step = BATCH * (lengths[1] - lengths[0])
+def _size(toy: Toy, tokens: int, moment: Moment, found: int) -> Measurement:
+    what = "a prefill of {} tokens leaves" if moment == "prefill" else "a decode step to {} tokens leaves"
     return Measurement(
         level="L4",
         subject=toy.name,
-        claim=f"requested bytes per token, {lengths[0]} to {lengths[1]} tokens",
-        predicted=(predicted[1] - predicted[0]) / step,
-        measured=(grown[1] - grown[0]) / step,
-        unit="bytes/token",
+        claim=f"requested bytes that {what.format(tokens)}",
+        predicted=allocated(
+            stage_of(toy.spec), tokens=tokens, batch=BATCH, tp=1, moment=moment, traits=toy.traits
+        ),
+        measured=found,
+        unit="bytes",
         detail=f"{toy.config_class}, {BATCH} sequences",
+    )
+
+
+def _slope(lengths: tuple[int, int], prefills: list[Measurement]) -> Measurement:
+    step = BATCH * (lengths[1] - lengths[0])
+    low, high = prefills
+    return replace(
+        high,
+        claim=f"requested bytes per token, {lengths[0]} to {lengths[1]} tokens",
+        predicted=((high.predicted or 0) - (low.predicted or 0)) / step,
+        measured=(high.measured - low.measured) / step,
+        unit="bytes/token",
     )
