@@ -153,3 +153,9 @@ def test_the_parts_of_a_spec_are_within_its_parameters() -> None:
         if spec.parameters is not None:
             ends = (spec.vocab or 0) * (spec.hidden or 0) * (2 if spec.tied is False else 1)
             assert ends + (spec.replicated or 0) < spec.parameters, spec.name
+
+
+def test_every_spec_names_its_architecture() -> None:
+    assert [
+        path.name for path in spec_files(catalogue_folder()) if load_file(path).architecture is None
+    ] == []

@@ -8,6 +8,7 @@ from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec
 
 _FACTS = (
+    "architecture",
     "dtype",
     "max_context",
     "hidden",

@@ -85,7 +85,8 @@ def import_values(values: Mapping[str, Json], *, file: str, name: str) -> Import
         top.skip_repeated(text)
     _refuse_unknown(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
-    spec = _spec(reading, name=name, dtype=dtype, source=f"{Path(file).name} ({model_type})", file=file)
+    text.state("architecture", "model_type")
+    spec = _spec(reading, name=name, dtype=dtype, architecture=model_type, file=file)
     said = [*reading.notes, *(f"Not counted: {part}." for part in not_counted)]
     return Imported(
         spec=spec.model_copy(update={"notes": " ".join(said)}) if said else spec,
@@ -184,14 +185,15 @@ def _code_note(top: Fields) -> tuple[str, ...]:
     return ("The repository brings code of its own (auto_map), which was not read.",)
 
 
-def _spec(reading: Reading, *, name: str, dtype: str, source: str, file: str) -> ModelSpec:
+def _spec(reading: Reading, *, name: str, dtype: str, architecture: str, file: str) -> ModelSpec:
     """Return the spec, in the form in which a file would have it."""
     kinds = set(reading.layers)
     plain = {layer: _tuples(kind) for layer, kind in reading.attention.items()}
     single = len(kinds) == 1 and isinstance(next(iter(plain.values())), dict)
     values: dict[str, Any] = {
         "name": name,
-        "source": source,
+        "source": f"{Path(file).name} ({architecture})",
+        "architecture": architecture,
         "dtype": dtype,
         "max_context": reading.max_context,
         "hidden": reading.hidden,

@@ -15,7 +15,8 @@ from kvplan.specs.model import ModelSpec
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_NUMBERS = (
+_FACTS = (
+    "architecture",
     "dtype",
     "max_context",
     "parameters",
@@ -39,7 +40,7 @@ def spec_yaml(imported: Imported) -> str:
             "notes: >-",
             *(f"  {line}" for line in wrap(spec.notes, _WIDTH - 2, break_long_words=False)),
         ]
-    for key in _NUMBERS:
+    for key in _FACTS:
         value = getattr(spec, key)
         if value is not None:
             lines += _commented(f"{key}: {_fact(value)}", imported.origins.get(key, ""))
@@ -81,7 +82,7 @@ def _umask() -> int:
 
 def _layers_and_attention(imported: Imported) -> list[str]:
     spec, origins = imported.spec, imported.origins
-    shown = {*_NUMBERS}
+    shown = {*_FACTS}
     single = len(spec.attention) == 1 and "" in spec.attention
     lines = _commented(f"layers: {spec.layer_count}", origins.get("layers", "")) if single else []
     if single:

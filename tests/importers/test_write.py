@@ -16,6 +16,7 @@ from tests.importers.originals import FOLDER, REFUSED, index
 LLAMA_YAML = """\
 name: llama-3.1-8b
 source: config.json (llama)
+architecture: llama  # model_type
 dtype: bfloat16  # torch_dtype
 max_context: 131072  # max_position_embeddings
 hidden: 4096  # hidden_size
