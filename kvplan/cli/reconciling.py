@@ -77,7 +77,8 @@ def _reconcile(
 ) -> None:
     """What an engine printed when it started, against the plan, and which assumption explains a difference.
 
-    Exit status 1 if a difference is left unexplained. Options replace what the log says.
+    Exit status 1 if a difference is left unexplained, or if the memory for the cache is outside the plan's
+    range. Options replace what the log says.
     """
     from kvplan.reconcile import Asked, read_source, reconcile
 
@@ -102,13 +103,15 @@ def _reconcile(
         from kvplan.report.reconcile_text import print_reconciliation
 
         print_reconciliation(answer)
-    if not answer.explained:
+    if answer.verdict not in ("agrees", "explained"):
         raise KvplanError(_left_over(answer))
 
 
 def _left_over(answer: "Reconciliation") -> str:
     """Return the figure that is furthest from the plan, and what is left of it by the nearest assumption."""
     text = _furthest(answer)
+    if answer.explained and answer.memory_outside:
+        return f"{text}\nsay what the server was started with: --gpu, and what else is on the card"
     if not answer.explanations:
         return f"{text}; no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))
@@ -120,6 +123,7 @@ def _furthest(answer: "Reconciliation") -> str:
     """Return the figure that is furthest from the plan, or why there is no plan."""
     if answer.refused is not None:
         return answer.refused.splitlines()[0]
-    worst = max(answer.rows, key=lambda row: abs(row.difference_percent))
+    differing = [answer.memory_outside] if answer.memory_outside else answer.rows
+    worst = max(differing, key=lambda row: abs(row.difference_percent))
     difference = f"{worst.difference_percent:+.2f} %"
     return f"{worst.figure}: printed {worst.printed}, planned {worst.planned}, {difference}"

@@ -54,7 +54,8 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     estimates, more = estimate_rows(log, setup, asked) if refusal is None else ((), ())
     if not before.rows and not estimates and refusal is None:
         raise LogError(
-            "the log has figures, but none that can be planned: paste the lines on the KV cache too"
+            "nothing in this log can be checked: what it prints follows from each other, whatever the model\n"
+            "paste the lines on the memory for the KV cache and on the weights, too"
         )
     explanations, trials = _explain(log, before, compare)
     if refusal is not None and not explanations:

@@ -66,8 +66,21 @@ class Reconciliation:
 
     @property
     def verdict(self) -> str:
-        """The outcome in a word: `agrees`, `explained` or `unexplained`."""
-        return "agrees" if self.agrees else "explained" if self.explained else "unexplained"
+        """
+        The outcome in a word: `agrees`, `explained`, `unexplained`, or `differs in memory`.
+
+        The last is that of a pool whose figures are right in a memory that the plan does not leave.
+        """
+        if not self.explained:
+            return "unexplained"
+        if self.memory_outside is not None:
+            return "differs in memory"
+        return "agrees" if self.agrees else "explained"
+
+    @property
+    def memory_outside(self) -> Row | None:
+        """The memory for the cache, where what is printed lies outside the planned range."""
+        return next((row for row in self.estimates if row.figure == "KV memory" and not row.inside), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""

@@ -30,6 +30,13 @@ _STATES: tuple[tuple[FigureName, re.Pattern[str]], ...] = (
     ("conv size", re.compile(rf"conv_state size: {_GB}")),
     ("state size", re.compile(rf"ssm_state size: {_GB}")),
 )
+# torch's names of what --kv-cache-dtype calls otherwise (mem_cache/kv_cache_dtype.py); each is a byte.
+_TORCH_FP8 = {
+    "float8_e4m3fn": "fp8_e4m3",
+    "float8_e4m3fnuz": "fp8_e4m3",
+    "float8_e5m2": "fp8_e5m2",
+    "float8_e5m2fnuz": "fp8_e5m2",
+}
 _POOL_DTYPE = re.compile(r"(?:KV Cache is allocated\. dtype|Using KV cache dtype): torch\.(\w+)")
 _TOTAL = re.compile(r"max_total_num_tokens=(\d{1,15})")
 _SIZES: tuple[tuple[FigureName, re.Pattern[str]], ...] = (
@@ -99,7 +106,7 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
     if _TOTAL.search(text):
         yield dict(read_fields(text, _TOTALS))
     if match := _POOL_DTYPE.search(text):
-        yield {"kv_dtype": match[1]}
+        yield {"kv_dtype": _TORCH_FP8.get(match[1], match[1])}
 
 
 def _figures(line: Line) -> Iterator[Figure]:

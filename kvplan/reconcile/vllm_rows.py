@@ -95,9 +95,30 @@ def _pool(log: StartUpLog, setup: Setup, deployment: Deployment, memory: Memory)
         yield row("block size", size, _layout(deployment).block_size)
     if layers := log.last("padding layers"):
         yield row("padding layers", layers, _layout(deployment).padding_layers)
+    rows = tuple(_pool_rows(log, setup, deployment, memory))
+    if memory.known or not (_follow(log, setup) and all(each.inside for each in rows)):
+        yield from rows
+
+
+def _follow(log: StartUpLog, setup: Setup) -> bool:
+    """
+    Return whether the pool's figures say nothing of the model where no memory is printed.
+
+    Some memory gives any single figure, and tokens that are concurrency times context are so for every
+    model.
+    """
+    if log.last("blocks"):
+        return False
+    tokens, concurrency = log.last("KV tokens"), log.last("concurrency")
+    if tokens is None or concurrency is None:
+        return True
+    low, high = concurrency.interval()
+    return low * setup.context <= tokens.value + 1 and tokens.value <= high * setup.context
+
+
+def _pool_rows(log: StartUpLog, setup: Setup, deployment: Deployment, memory: Memory) -> Iterator[Row]:
     figures = _printed_pool(log, setup, deployment, memory)
     if not memory.known and len(figures) == 1:
-        # Some memory gives any number of tokens.
         return
     more = _nearest(memory, figures)
     for name, printed, planned in figures:

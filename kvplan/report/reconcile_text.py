@@ -10,7 +10,12 @@ from rich.text import Text
 from kvplan.reconcile import Explanation, Reconciliation, Row
 from kvplan.report.console import counted, labelled, pinned, write
 
-_STYLES = {"agrees": "bold green", "explained": "bold yellow", "unexplained": "bold red"}
+_STYLES = {
+    "agrees": "bold green",
+    "explained": "bold yellow",
+    "unexplained": "bold red",
+    "differs in memory": "bold red",
+}
 
 
 def print_reconciliation(answer: Reconciliation) -> None:
@@ -33,6 +38,13 @@ def print_reconciliation(answer: Reconciliation) -> None:
 
 def _headline(answer: Reconciliation) -> str:
     outside = sum(not row.inside for row in answer.rows)
+    if answer.explained and (memory := answer.memory_outside):
+        return (
+            f"The memory for the cache is not the planned one: {memory.printed} printed, "
+            f"{memory.planned} planned. {_pool_alone(answer)}"
+        )
+    if answer.agrees and not answer.rows:
+        return "Only estimates can be compared: nothing exact in this log can be checked."
     if answer.agrees:
         return f"The log agrees with the plan: {counted(len(answer.rows), 'figure')} in the rounding."
     if answer.explained:
@@ -41,6 +53,13 @@ def _headline(answer: Reconciliation) -> str:
     if answer.refused is not None:
         return f"The plan is refused, and {tried.removesuffix('it')}the log."
     return f"The log differs from the plan in {counted(outside, 'figure')}, and {tried}."
+
+
+def _pool_alone(answer: Reconciliation) -> str:
+    """Return what is said of the pool's own figures, where the memory that they start from differs."""
+    if answer.agrees:
+        return f"In the printed memory {counted(len(answer.rows), 'figure')} of the pool are as planned."
+    return f"The pool is explained: {' and '.join(answer.explanations[0].assumptions)}."
 
 
 def _subtitle(answer: Reconciliation) -> str:

@@ -47,7 +47,7 @@ def test_broken_lines_are_reconciled_or_refused(text: str) -> None:
     with suppress(KvplanError):
         found = reconcile(text, Asked(model="llama-3.1-8b", context=8192))
         assert found.trials <= 401
-        assert found.to_dict()["verdict"] in ("agrees", "explained", "unexplained")
+        assert found.to_dict()["verdict"] in ("agrees", "explained", "unexplained", "differs in memory")
 
 
 @given(st.integers(2 * GIB, 140 * GIB), st.sampled_from([1, 2, 4, 8]))
