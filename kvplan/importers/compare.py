@@ -18,6 +18,7 @@ _FACTS = (
     "replicated",
     "weight_dtype",
     "weight_bytes",
+    "states_fixed",
 )
 
 

@@ -37,7 +37,7 @@ class Imported:
     `origins` maps a fact (`groups`, `local.window`) to `field = value` or to the source of a fact
     that the file does not hold. `not_counted` are parts of the model that the spec leaves out.
     `model_type`, `fields` (the text model's) and `outer` (those around it, if any) let weights be
-    counted from the same file. `estimates` names the facts of the spec that are upper bounds.
+    counted from the same file. `estimates` names the facts of the spec that the file bounds or leaves open.
     """
 
     spec: ModelSpec
@@ -197,6 +197,7 @@ def _spec(reading: Reading, *, name: str, dtype: str, architecture: str, file: s
         "dtype": dtype,
         "max_context": reading.max_context,
         "hidden": reading.hidden,
+        "states_fixed": reading.states_fixed,
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": next(iter(plain.values())) if single else plain,
     }

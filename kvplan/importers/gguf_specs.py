@@ -71,6 +71,8 @@ def import_metadata(model: Gguf) -> Imported:
         not_counted=reading.not_counted,
         model_type=name,
         fields=fields,
+        # No key of a GGUF file tells in which dtype a release keeps its states.
+        estimates=("states_fixed",),
     )
 
 

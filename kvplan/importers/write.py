@@ -26,6 +26,7 @@ _FACTS = (
     "vocab",
     "tied",
     "replicated",
+    "states_fixed",
 )
 
 
@@ -42,7 +43,7 @@ def spec_yaml(imported: Imported) -> str:
         ]
     for key in _FACTS:
         value = getattr(spec, key)
-        if value is not None:
+        if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", imported.origins.get(key, ""))
     return "\n".join([*lines, *_layers_and_attention(imported)]) + "\n"
 

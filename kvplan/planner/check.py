@@ -12,6 +12,8 @@ from kvplan.planner.deployment import (
     legal_tps,
     lowered,
     refusal,
+    shared,
+    sharing_refusal,
     split_stages,
     splits,
 )
@@ -97,14 +99,10 @@ def check(
 
 def _sharing(spec: ModelSpec) -> Iterator[Rule]:
     """Heads must be a multiple of the groups that they share, within one GPU already."""
-    for many, few in dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing()):
-        rest = many.count % few.count
-        outcome = f"{many.count // few.count} per group" if rest == 0 else f"{rest} are left over"
-        yield Rule(
-            rule=f"{many.name} % {few.name}",
-            ok=rest == 0,
-            detail=f"{many.count} {many.name} over {few.count} {few.name}: {outcome}",
-        )
+    for many, few in shared(spec):
+        reason = sharing_refusal(many, few)
+        even = f"{many.count} {many.name} over {few.count} {few.name}: {many.count // few.count} per group"
+        yield Rule(rule=f"{many.name} % {few.name}", ok=reason is None, detail=reason or even)
 
 
 def _spreading(spec: ModelSpec, layers: dict[str, Layer], parts: list[Split], tp: int) -> Iterator[Rule]:
@@ -154,8 +152,7 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
 
     Ainslie et al., arXiv 2305.13245, section 3.3, chose 8 of 64 heads; h/8 to h/4 is usual since.
     """
-    pairs = dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing())
-    for heads, groups in pairs:
+    for heads, groups in shared(spec):
         if (heads.name, groups.name) != ("heads", "groups") or heads.count == groups.count:
             continue
         low, high = heads.count / 8, heads.count / 4

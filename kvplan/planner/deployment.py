@@ -121,6 +121,7 @@ def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
+    require_sharing(spec)
     engine = find_engine(choice.engine)
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
@@ -187,6 +188,25 @@ def refusal(parts: list[Split], tp: int) -> str | None:
         except SplitError as error:
             return str(error)
     return None
+
+
+def shared(spec: ModelSpec) -> list[tuple[Split, Split]]:
+    """Return the heads of this model and the groups that share them out, each pair once."""
+    return list(dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing()))
+
+
+def sharing_refusal(many: Split, few: Split) -> str | None:
+    """Return why *few* groups do not share *many* heads out evenly, or None if they do."""
+    rest = many.count % few.count
+    return f"{many.count} {many.name} over {few.count} {few.name}: {rest} are left over" if rest else None
+
+
+def require_sharing(spec: ModelSpec) -> None:
+    """Raise SplitError if heads of the model are not a multiple of the groups that they share."""
+    for many, few in shared(spec):
+        reason = sharing_refusal(many, few)
+        if reason is not None:
+            raise SplitError(f"{spec.name}: {reason}; correct {many.name} or {few.name}")
 
 
 def legal_tps(parts: list[Split]) -> list[int]:

@@ -359,3 +359,11 @@ def test_a_cached_model_is_named_after_itself_and_not_after_its_commit(tmp_path:
 def test_a_billion_layers_are_refused_before_they_are_listed(config: Config) -> None:
     with pytest.raises(KvplanError, match="num_hidden_layers: found 1000000000; expected at most 10000"):
         _import(config, num_hidden_layers=10**9)
+
+
+def test_engines_keep_states_as_nemotron_h_and_qwen3_5_say() -> None:
+    # vLLM's models/config.py: Nemotron-H always fixes the state, Qwen3.5 where its field is given.
+    qwen3_5 = {**configs.QWEN3_NEXT, "model_type": "qwen3_5_text"}
+    given = (configs.NEMOTRON_H, {**qwen3_5, "mamba_ssm_dtype": "float32"}, qwen3_5, configs.QWEN3_NEXT)
+    found = [_import(config).spec.states_fixed for config in given]
+    assert found == [True, True, False, False]

@@ -21,6 +21,8 @@ class Reading:
     What a reader found: the type of each layer in order, and the kind or kinds of each type.
 
     `notes` are facts that a person should know; `not_counted` names parts left out of the spec.
+    `states_fixed` says that the file or the family's code fixes the dtype of recurrent states, so
+    that an engine does not choose its own.
     """
 
     hidden: int
@@ -29,6 +31,7 @@ class Reading:
     attention: Mapping[str, Facts | tuple[Facts, ...]]
     notes: tuple[str, ...] = ()
     not_counted: tuple[str, ...] = ()
+    states_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Latent attention: DeepSeek's and its descendants, with sparse indexers and compression."""
 
+from dataclasses import replace
+
 from kvplan.importers.families.common import (
     Facts,
     Frame,
@@ -262,7 +264,8 @@ def kimi_linear(fields: Fields, dtype: str) -> Reading:
         "conv_dtype": dtype,
         "state_dtype": "fp32",
     }
-    return base.mixed(layers, {"kda": kda, "mla": take_mla(fields)})
+    fields.state("states_fixed", "float32: flash-linear-attention, layers/kda.py")
+    return replace(base.mixed(layers, {"kda": kda, "mla": take_mla(fields)}), states_fixed=True)
 
 
 def _numbered(linear: Fields, count: int) -> list[str]:

@@ -1,5 +1,7 @@
 """Hybrids of full attention and linear attention: MiniMax-01 and M1, Qwen3-Next and Qwen3.5."""
 
+from dataclasses import replace
+
 from kvplan.importers.families.common import (
     Facts,
     Frame,
@@ -44,14 +46,27 @@ def minimax_m1(fields: Fields, dtype: str) -> Reading:
 
 def qwen3_next(fields: Fields, dtype: str) -> Reading:
     """Read Qwen3NextConfig, whose files give the period of the full layers and list no types."""
-    return qwen3_5(fields, dtype)
+    return _gated_delta_hybrid(fields, dtype)
 
 
 def qwen3_5(fields: Fields, dtype: str) -> Reading:
     """
-    Read Qwen3.5's text config: gated DeltaNet layers, and full attention with an output gate.
+    Read Qwen3.5's text config, whose `mamba_ssm_dtype`, where it is given, engines keep states in.
 
-    The gate is in the code of the class, whether or not the file says it.
+    Source: Qwen3_5ForConditionalGenerationConfig in vLLM 0.33, models/config.py.
+    """
+    reading = _gated_delta_hybrid(fields, dtype)
+    if not fields.has("mamba_ssm_dtype"):
+        return reading
+    fields.state("states_fixed", f"{fields.path}mamba_ssm_dtype")
+    return replace(reading, states_fixed=True)
+
+
+def _gated_delta_hybrid(fields: Fields, dtype: str) -> Reading:
+    """
+    Read gated DeltaNet layers, and full attention with an output gate.
+
+    The gate is in the code of the classes, whether or not the file says it.
     """
     base = frame(fields)
     heads = take_heads(fields)

@@ -1,5 +1,7 @@
 """Nemotron-H: a letter or a word for each layer, of which many keep nothing."""
 
+from dataclasses import replace
+
 from kvplan.importers.families.common import (
     Frame,
     Reading,
@@ -15,6 +17,8 @@ from kvplan.importers.fields import Fields
 
 _NEW_WORDS = {"full_attention": "attention", "linear_attention": "mamba"}
 """What transformers 5.23 calls the layers of every hybrid."""
+
+_FIXED = "mamba_ssm_cache_dtype, else float32: NemotronHForCausalLMConfig in vLLM 0.33, models/config.py"
 
 _NEMOTRON_LETTERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 
@@ -48,7 +52,9 @@ def nemotron_h(fields: Fields, dtype: str) -> Reading:
     fields.skip("expand")
     attention = softmax(heads, groups, take_head_dim(fields, "head_dim", "attention_head_dim"))
     nothing = {"kind": "none"}
-    return base.mixed(layers, {"mamba": mamba, "attention": attention, "moe": nothing, "mlp": nothing})
+    fields.state("states_fixed", _FIXED)
+    kinds = {"mamba": mamba, "attention": attention, "moe": nothing, "mlp": nothing}
+    return replace(base.mixed(layers, kinds), states_fixed=True)
 
 
 def _nemotron_layers(fields: Fields) -> list[str]:
