@@ -111,7 +111,9 @@ def _left_over(answer: "Reconciliation") -> str:
     """Return the figure that is furthest from the plan, and what is left of it by the nearest assumption."""
     text = _furthest(answer)
     if answer.explained and answer.memory_outside:
-        return f"{text}\nsay what the server was started with: --gpu, and what else is on the card"
+        return (
+            f"{text}\nits card, the utilization, the weights' format or what else ran there is not the plan's"
+        )
     if not answer.explanations:
         return f"{text}; no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))

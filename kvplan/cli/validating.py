@@ -1,16 +1,12 @@
 """The command `validate`: run real tensors and real model code against the predictions."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kvplan.cli.printing import examples
 from kvplan.errors import KvplanError
-
-if TYPE_CHECKING:
-    from kvplan.validate.results import Run
 
 INTERRUPTED = 130
 
@@ -47,9 +43,11 @@ def _validate(
     Exit status 1 on any difference. Needs torch and transformers.
     """
     import gc
+    from functools import partial
 
     from kvplan.report.console import write
     from kvplan.validate.progress import progress
+    from kvplan.validate.record import save
     from kvplan.validate.run import validate
     from kvplan.validate.table import summary, table
 
@@ -57,20 +55,20 @@ def _validate(
         raise KvplanError(f"cannot write {json_file}: {json_file.absolute().parent} is not a folder")
     # The program starts without garbage collection; models are full of reference cycles.
     gc.enable()
+    # An end without warning leaves what was measured so far.
+    keep = partial(save, path=json_file) if json_file else None
     with progress() as announce:
-        run = validate(tuple(models or ()), levels=tuple(level or ()), device=device, announce=announce)
-    if json_file:
-        _save(run, json_file)
+        run = validate(
+            tuple(models or ()), levels=tuple(level or ()), device=device, announce=announce, keep=keep
+        )
+    if keep:
+        keep(run)
     write(table(run), "", *summary(run))
     if not run.complete:
         raise typer.Exit(INTERRUPTED)
     if not run.passed:
         wrong = sum(not each.passed for each in run.measurements)
-        raise KvplanError(f"{wrong} claims do not hold, and {len(run.failed)} checks failed to run")
-
-
-def _save(run: "Run", path: Path) -> None:
-    try:
-        path.write_text(json.dumps(run.to_dict(), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise KvplanError(f"cannot write {path}: {error.strerror}") from None
+        raise KvplanError(
+            f"{wrong} claims do not hold, {len(run.failed)} checks failed to run, and {len(run.skipped)} "
+            "were skipped"
+        )

@@ -102,37 +102,3 @@ ARCHITECTURES: Mapping[str, Reader] = {
     "minimax-m3": minimax_m3,
 }
 """The reader of each `general.architecture`."""
-
-_SAME = """
-    bloom dbrx falcon gemma gemma2 gpt2 jamba lfm2 mamba2 mpt nemotron_h olmoe phi3 phimoe qwen2 qwen3
-    seed_oss smollm3 stablelm starcoder2
-"""
-
-MODEL_TYPES: Mapping[str, str] = {
-    **{name: name for name in _SAME.split()},
-    "cohere2": "cohere2",
-    "exaone4": "exaone4",
-    "falcon-h1": "falcon_h1",
-    "gemma3": "gemma3_text",
-    "gemma3n": "gemma3n_text",
-    "gemma4": "gemma4_text",
-    "glm4moe": "glm4_moe",
-    "gpt-oss": "gpt_oss",
-    "gptj": "gptj",
-    "gptneox": "gpt_neox",
-    "kimi-linear": "kimi_linear",
-    "lfm2moe": "lfm2_moe",
-    "llama4": "llama4_text",
-    "minimax-m2": "minimax_m2",
-    "nemotron_h_moe": "nemotron_h",
-    "qwen2moe": "qwen2_moe",
-    "qwen35": "qwen3_5_text",
-    "qwen35moe": "qwen3_5_moe_text",
-    "qwen3moe": "qwen3_moe",
-    "qwen3next": "qwen3_next",
-    "starcoder": "gpt_bigcode",
-}
-"""
-The model type of config.json for the architectures into which one type alone is converted
-(llama.cpp 0c1e57098, conversion/). `llama` is left out: Mistral, Mixtral and others become it.
-"""

@@ -11,7 +11,7 @@ from kvplan.importers.config import Imported, runs
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf, find_gguf, read_gguf
-from kvplan.importers.gguf_architectures import ARCHITECTURES, MODEL_TYPES
+from kvplan.importers.gguf_architectures import ARCHITECTURES
 from kvplan.importers.gguf_tensors import ends, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
@@ -124,7 +124,6 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
     values: dict[str, Any] = {
         "name": _slug(model.path.stem),
         "source": f"{model.path.name} (GGUF, {architecture})",
-        "architecture": MODEL_TYPES.get(architecture),
         "dtype": "float16",
         "max_context": reading.max_context,
         "parameters": _parameters(model, len(reading.layers)),

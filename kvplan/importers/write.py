@@ -1,7 +1,6 @@
 """An imported spec as a person would have written it, with the field that each fact came from."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -9,6 +8,7 @@ from typing import Any
 
 from kvplan.attention import Kind
 from kvplan.errors import ImportedError
+from kvplan.files import write_whole
 from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec
@@ -52,33 +52,13 @@ def save(text: str, path: Path, *, force: bool = False) -> None:
     """
     Write a spec to a file that must not exist yet, or whatever it is with *force*.
 
-    The text is written to a file beside it and renamed, so that an error leaves what was there.
-    Raises ImportedError if that cannot be done.
+    Raises ImportedError for a name that is taken, and KvplanError as `write_whole` does.
     """
     if os.path.lexists(path) and not force:
         raise ImportedError(f"{path} exists; give another name, or --force to replace it")
     if path.is_dir():
         raise ImportedError(f"{path} is a folder; expected the name of a spec file, such as model.yaml")
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".kvplan-", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except (OSError, ValueError) as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ImportedError(f"cannot write {path}: {reason}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_whole(text, path)
 
 
 def _layers_and_attention(imported: Imported) -> list[str]:

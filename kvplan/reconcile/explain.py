@@ -54,7 +54,7 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     estimates, more = estimate_rows(log, setup, asked) if refusal is None else ((), ())
     if not before.rows and not estimates and refusal is None:
         raise LogError(
-            "nothing in this log can be checked: what it prints follows from each other, whatever the model\n"
+            "nothing in this log can be checked: its figures would be the same for every model\n"
             "paste the lines on the memory for the KV cache and on the weights, too"
         )
     explanations, trials = _explain(log, before, compare)

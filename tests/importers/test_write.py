@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kvplan.errors import ImportedError
+from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.config import import_config, import_values, runs
 from kvplan.importers.write import save, spec_yaml
 from kvplan.specs.load import load_file
@@ -128,7 +128,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(ImportedError, match=r"cannot write .*: No space left on device"):
+    with pytest.raises(KvplanError, match=r"cannot write .*: No space left on device"):
         save("new", path, force=True)
     assert path.read_text(encoding="utf-8") == "mine"
     assert [each.name for each in tmp_path.iterdir()] == ["model.yaml"]
@@ -137,7 +137,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 def test_a_folder_is_no_output(tmp_path: Path) -> None:
     with pytest.raises(ImportedError, match="is a folder"):
         save("new", tmp_path, force=True)
-    with pytest.raises(ImportedError, match="cannot write"):
+    with pytest.raises(KvplanError, match="cannot write"):
         save("new", tmp_path / "none" / "model.yaml")
 
 
