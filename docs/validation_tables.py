@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import cog
 
-from kvplan.engines.transformers.caches import traits_of
+from kvplan.planner.deployment import sharing
+from kvplan.specs.load import load
 from kvplan.validate.results import Level, Measurement, Number, Run
 from kvplan.validate.run import LEVELS
 from tests.mutations import MUTATIONS
@@ -145,7 +146,7 @@ def shapes(level: Level, name: str) -> None:
 def copies(*names: str) -> None:
     """Write how often the class of a model caches K and V of each KV head."""
     for name in names:
-        cog.outl(f"- `{name}`: {traits_of(name).kv_copies} copies of K and V of each KV head.")
+        cog.outl(f"- `{name}`: {sharing(load(name))} copies of K and V of each KV head.")
 
 
 def view_rows() -> None:

@@ -210,8 +210,8 @@ MUTATIONS = (
     Mutation(
         "Falcon without its broadcast",
         _HF,
-        "_FALCON_40B = Traits(kv_copies=16",
-        "_FALCON_40B = Traits(kv_copies=1",
+        "replace(traits, kv_copies=sharing)",
+        "replace(traits, kv_copies=1)",
         _HF_TESTS,
     ),
     Mutation(

@@ -43,13 +43,16 @@ class EngineOptions:
     """
     How an engine is asked to run: what is None is the engine's own choice.
 
-    `model` is the spec's name, `dtype` the model's own, `roles` those of its rows, and `states_fixed`
-    says that the release fixes the dtype of recurrent states, so that the engine does not choose it.
+    `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
+    most query heads that share a KV head. `dtype` is the model's own, `roles` those of its rows.
+    `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
+    not choose it.
     `settings` are options that only this engine has, by its own names, as text. `gpu` and `gpu_bytes`
     are the card, where it is known: engines choose some defaults by it.
     """
 
-    model: str = ""
+    architecture: str | None = None
+    sharing: int = 1
     tp: int = 1
     pp: int = 1
     dtype: str = "bfloat16"

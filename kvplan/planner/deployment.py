@@ -136,7 +136,8 @@ def _arranged(
         for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers, engine.extra)
     )
     options = EngineOptions(
-        model=spec.name,
+        architecture=spec.architecture,
+        sharing=sharing(spec),
         tp=choice.tp,
         pp=len(stages),
         dtype=spec.dtype,
@@ -193,6 +194,11 @@ def refusal(parts: list[Split], tp: int) -> str | None:
 def shared(spec: ModelSpec) -> list[tuple[Split, Split]]:
     """Return the heads of this model and the groups that share them out, each pair once."""
     return list(dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing()))
+
+
+def sharing(spec: ModelSpec) -> int:
+    """Return the most heads of this model that share one group; 1 where none do."""
+    return max((many.count // few.count for many, few in shared(spec)), default=1)
 
 
 def sharing_refusal(many: Split, few: Split) -> str | None:

@@ -84,7 +84,7 @@ class ModelSpec(Facts):
     What kvplan knows of a model; `kvplan schema` prints the form of its file.
 
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
-    `gemma3_text`), or a word of its own where there is none.
+    `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where
     a source gives their exact size. `quantized` lists hub ids with the same cache and other weights,

@@ -12,6 +12,7 @@ from typing import Any
 
 from kvplan.engines.transformers.caches import Moment, Traits, allocated, kept, traits_of
 from kvplan.errors import UnknownNameError
+from kvplan.planner.deployment import sharing
 from kvplan.specs.load import load, path_of
 from kvplan.terms import Stage
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk
@@ -42,7 +43,7 @@ def instants(full: FullModel) -> list[tuple[int, Moment]]:
 def predictions(full: FullModel) -> dict[str, int | None]:
     """Return what is claimed of a model, before anything runs; None where no formula says it."""
     spec = load(full.model)
-    stage, traits = stage_of(spec), traits_of(spec.name)
+    stage, traits = stage_of(spec), traits_of(spec.architecture, sharing(spec))
     values = _claims(
         full,
         [kept(stage, tokens=tokens, batch=BATCH, tp=1, traits=traits) for tokens, _ in instants(full)],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kvplan.dtypes import BF16, FP32
 from kvplan.engines.transformers.caches import COMMON, Traits, allocated, kept, reserve, traits_of
 from kvplan.errors import SplitError, UnknownNameError
+from kvplan.planner.deployment import sharing
 from kvplan.specs.load import load
 from kvplan.terms import Growing, Split, Stage, Term
 from kvplan.validate.hf_models import stage_of
@@ -18,6 +19,11 @@ GROUPS = Split(name="groups", count=4, replicable=True)
 
 def stage(model: str, kv_dtype: str = "bf16") -> Stage:
     return stage_of(load(model), kv_dtype=kv_dtype)
+
+
+def class_of(model: str) -> Traits:
+    spec = load(model)
+    return traits_of(spec.architecture, sharing(spec))
 
 
 def one_term(window: int | None) -> Stage:
@@ -58,8 +64,8 @@ GROWTH = [
 def test_bytes_of_a_long_sequence(model: str, per_token: int, fixed: int) -> None:
     for tokens in (20_000, 50_001):
         expected = per_token * tokens + fixed
-        assert kept(stage(model), tokens=tokens, batch=1, tp=1, traits=traits_of(model)) == expected
-        assert reserve(stage(model), tokens=tokens, batch=3, tp=1, traits=traits_of(model)) == 3 * expected
+        assert kept(stage(model), tokens=tokens, batch=1, tp=1, traits=class_of(model)) == expected
+        assert reserve(stage(model), tokens=tokens, batch=3, tp=1, traits=class_of(model)) == 3 * expected
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,7 @@ def test_what_a_plan_does_not_name_is_on_every_rank_whole() -> None:
     assert kept(stage("deepseek-v3"), tokens=1, batch=1, tp=8) == 70_272
     qwen = stage("qwen3-next-80b-a3b")
     assert kept(qwen, tokens=1, batch=1, tp=2) == 24_576 // 2 + 77_856_768
-    jamba = kept(stage("jamba-v0.1"), tokens=1, batch=1, tp=8, traits=traits_of("jamba-v0.1"))
+    jamba = kept(stage("jamba-v0.1"), tokens=1, batch=1, tp=8, traits=class_of("jamba-v0.1"))
     assert jamba == 16_384 + 16_515_072
 
 

@@ -86,7 +86,7 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules) -> Cells:
     given = read_settings("llamacpp", SETTINGS, options.settings)
     _refuse_options(options)
-    require_architecture(options.model)
+    require_architecture(options.architecture)
     asked = LlamaOptions(
         n_ubatch=LlamaOptions().n_ubatch
         if options.max_num_batched_tokens is None
@@ -95,7 +95,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
         swa_full=given.flag("swa_full") is True,
         flash_attn=given.flag("flash_attn") is not False,
     )
-    windows = honours_windows(options.model)
+    windows = honours_windows(options.architecture)
     return Cells(arranged=arrange(stages, asked, rules=rules, windows=windows))
 
 

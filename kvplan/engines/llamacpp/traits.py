@@ -1,52 +1,62 @@
 """
-What llama.cpp makes of a catalogue model beside its shape, by how the spec's name begins.
+What llama.cpp makes of a model beside its shape, by the architecture of its spec.
 
 Read in llama.cpp 0c1e57098: src/llama-model.cpp (create_memory), src/models/ and conversion/.
 """
 
 from kvplan.engines.llamacpp.errors import RefusedError
 
-_WINDOWS_KEPT_WHOLE = (
-    # src/models/llama.cpp reads no window.
-    "mistral-7b-v0.1",
-    "e5-mistral-7b",
-    # Nor do starcoder2.cpp, plamo2.cpp and phimoe.cpp; phi3.cpp reads one and turns it off.
-    "starcoder2-",
-    "plamo-2-",
-    "phi-mini-moe",
-    "phi-3",
+_WINDOWS_KEPT_WHOLE = frozenset(
+    {
+        # src/models/llama.cpp, which Mistral and Mixtral become, reads no window.
+        "mistral",
+        "mixtral",
+        # Nor do starcoder2.cpp, plamo2.cpp and phimoe.cpp; phi3.cpp reads one and turns it off.
+        "starcoder2",
+        "plamo2",
+        "phimoe",
+        "phi3",
+        "phi3_v",
+    }
 )
 
-_NO_ARCHITECTURE = (
-    "bart-",
-    "deepseek-v4.1-",
-    "gla-",
-    "hymba-",
-    "linear-transformer-",
-    "llama-3.2-11b-vision",
-    "longcat-",
-    "olmo-hybrid-",
-    "opt-",
-    "phi-3-small-",
-    "phi-4-mini-flash-",
-    "recurrentgemma-",
-    "retnet-",
-    "rwkv-4-",
-    "rwkv-5-",
-    "spikingbrain-",
-    "whisper-",
-    "xlstm-",
-    "yuan",
-    "zamba",
+_NO_ARCHITECTURE = frozenset(
+    {
+        "bart",
+        "deepseek_v41_text",
+        "gla",
+        "gla_swa",
+        "hymba",
+        "linear_transformer",
+        "longcat_flash",
+        "mllama_text_model",
+        "olmo_hybrid",
+        "opt",
+        "phi3small",
+        "phi4flash",
+        "recurrent_gemma",
+        "retnet",
+        "rwkv",
+        "rwkv5",
+        "whisper",
+        "xlstm",
+        "yuan",
+        "zamba",
+        "zamba2",
+    }
 )
 
 
-def honours_windows(model: str) -> bool:
-    """Return whether llama.cpp gives the sliding layers of *model* a cache of their own."""
-    return not model.startswith(_WINDOWS_KEPT_WHOLE)
+def honours_windows(architecture: str | None) -> bool:
+    """
+    Return whether llama.cpp gives the sliding layers of an architecture a cache of their own.
+
+    A spec without one says of its layers what llama.cpp does, as the metadata of a GGUF file.
+    """
+    return architecture not in _WINDOWS_KEPT_WHOLE
 
 
-def require_architecture(model: str) -> None:
-    """Raise RefusedError for a catalogue model that llama.cpp cannot load."""
-    if model.startswith(_NO_ARCHITECTURE):
-        raise RefusedError(f"llama.cpp has no architecture for {model}: choose another engine")
+def require_architecture(architecture: str | None) -> None:
+    """Raise RefusedError for an architecture that llama.cpp cannot load."""
+    if architecture in _NO_ARCHITECTURE:
+        raise RefusedError(f"llama.cpp has no architecture for {architecture}: choose another engine")

@@ -111,7 +111,7 @@ def _window(stored: Sequence[Cell], options: SglangOptions, rules: SglangRules) 
     """Return the window of the layers that have a pool of their own; None if there is no such pool."""
     windows = sorted({cell.window for cell in stored if cell.window is not None})
     disabled = options.disable_hybrid_swa_memory
-    if not windows or not has_two_pools(options.model, disabled=disabled, rules=rules):
+    if not windows or not has_two_pools(options.architecture, disabled=disabled, rules=rules):
         return None
     if len(windows) > 1:
         raise RefusedError(

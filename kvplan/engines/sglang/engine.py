@@ -92,7 +92,7 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
         gpu_bytes,
         tp=options.tp,
         pp=options.pp,
-        graphs=kind if traits_of(options.model).prefill_graphs else "none",
+        graphs=kind if traits_of(options.architecture).prefill_graphs else "none",
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
     )

@@ -44,7 +44,7 @@ class SglangOptions:
     `sparse` says that layers of the model, if not all, have an indexer beside their latent.
     """
 
-    model: str
+    architecture: str | None
     tp: int
     sparse: bool
     page_size: int | None
@@ -75,7 +75,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         raise OptionsError(f"swa_full_tokens_ratio={float(ratio):g} is above 1: SGLang takes 0 to 1")
     dtype = given.name("mamba_ssm_dtype")
     return SglangOptions(
-        model=options.model,
+        architecture=options.architecture,
         tp=options.tp,
         sparse=options.roles >= {"latent", "indexer"},
         page_size=_count("page_size", options.block_size),

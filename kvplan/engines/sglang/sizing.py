@@ -52,7 +52,7 @@ def _slots_per_request(cells: Cells, options: SglangOptions, rules: SglangRules,
     """Return the slots of states that a running request holds (_calculate_mamba_ratio)."""
     if not cells.slot_bytes:
         return 0
-    strategy = state_strategy(options.model, asked=options.strategy, rules=rules)
+    strategy = state_strategy(options.architecture, asked=options.strategy, rules=rules)
     if not options.radix_cache:
         return 1
     if strategy == "no_buffer" and page > 1:  # validate_mamba_no_buffer in arg_groups/mamba_hook.py

@@ -1,4 +1,4 @@
-"""What only a model's class in SGLang decides, by the name of its spec."""
+"""What only a model's class in SGLang decides, by the architecture of its spec."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -36,82 +36,84 @@ _UNBUFFERED = Traits(strategy="no_buffer")
 # Kimi Delta Attention has no graphs of prefill.
 _DELTA = Traits(strategy="extra_buffer", prefill_graphs=False)
 
-_TRAITS = (
+_TRAITS = {
     # Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3n...: arg_groups/model_overrides/gemma2_gemma3.py.
-    ("gemma-2-", _ONE_POOL),
-    ("gemma-3-", _ONE_POOL),
-    ("gemma-3n-", _ONE_POOL),
-    ("exaone-4.0-", _ONE_POOL),  # Exaone4ForCausalLM: arg_groups/model_overrides/exaone.py
+    "gemma2": _ONE_POOL,
+    "gemma3_text": _ONE_POOL,
+    "gemma3n_text": _ONE_POOL,
+    "exaone4": _ONE_POOL,  # Exaone4ForCausalLM: arg_groups/model_overrides/exaone.py
     # In none of the lists of is_hybrid_swa_model: Cohere2ForCausalLM, MistralForCausalLM,
     # MistralModel, Phi3ForCausalLM, Phi3VForCausalLM, PhiMoEForCausalLM, Starcoder2ForCausalLM.
-    ("command-a", _ONE_POOL),
-    ("command-r7b", _ONE_POOL),
-    ("mistral-7b-v0.1", _ONE_POOL),
-    ("e5-mistral-7b", _ONE_POOL),
-    ("phi-3", _ONE_POOL),
-    ("phi-4-mini-flash", UNKNOWN),  # Phi4FlashForCausalLM has no class in models/
-    ("phi-4-mini", _ONE_POOL),
-    ("phi-mini-moe", _ONE_POOL),
-    ("starcoder2-", _ONE_POOL),
-    ("gemma-4-", _TWO_POOLS),  # Gemma4ForConditionalGeneration
-    ("gpt-oss-", _TWO_POOLS),  # GptOssForCausalLM
-    ("llama-4-", _TWO_POOLS),  # Llama4ForConditionalGeneration: chunked layers are windowed ones
-    ("mimo-v2-", _TWO_POOLS),  # MiMoV2FlashForCausalLM
-    ("step-3.5-", _TWO_POOLS),  # Step3p5ForCausalLM
-    ("step-3.7-", _TWO_POOLS),  # Step3p7ForConditionalGeneration
-    ("falcon-h1-", _BUFFERED),  # FalconH1ForCausalLM
-    ("granite-4.0-h-", _BUFFERED),  # GraniteMoeHybridForCausalLM
-    ("kimi-k3", _DELTA),  # KimiK3ForConditionalGeneration
-    ("kimi-linear-", _DELTA),  # KimiLinearForCausalLM
-    ("nemotron-3", _BUFFERED),  # NemotronHForCausalLM, as the three that follow
-    ("nemotron-h-", _BUFFERED),
-    ("nemotron-nano-9b-v2", _BUFFERED),
-    ("nemotron-nano-12b-v2", _BUFFERED),
-    ("qwen3-next-", _BUFFERED),  # Qwen3NextForCausalLM
-    ("qwen3.5-", _BUFFERED),  # Qwen3_5ForConditionalGeneration, Qwen3_5MoeForConditionalGeneration
-    ("qwen3.6-", _BUFFERED),
-    ("lfm2", _UNBUFFERED),  # Lfm2ForCausalLM, Lfm2VlForConditionalGeneration
+    "cohere2": _ONE_POOL,
+    "mistral": _ONE_POOL,
+    "phi3": _ONE_POOL,
+    "phi3_v": _ONE_POOL,
+    "phi3small": _ONE_POOL,
+    "phimoe": _ONE_POOL,
+    "starcoder2": _ONE_POOL,
+    "gemma4_text": _TWO_POOLS,  # Gemma4ForConditionalGeneration
+    "gpt_oss": _TWO_POOLS,  # GptOssForCausalLM
+    "llama4_text": _TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
+    "mimo_v2_flash": _TWO_POOLS,  # MiMoV2FlashForCausalLM
+    "step3p5": _TWO_POOLS,  # Step3p5ForCausalLM
+    "step3p7": _TWO_POOLS,  # Step3p7ForConditionalGeneration
+    "falcon_h1": _BUFFERED,  # FalconH1ForCausalLM
+    "granitemoehybrid": _BUFFERED,  # GraniteMoeHybridForCausalLM
+    "kimi_k3": _DELTA,  # KimiK3ForConditionalGeneration
+    "kimi_linear": _DELTA,  # KimiLinearForCausalLM
+    "nemotron_h": _BUFFERED,  # NemotronHForCausalLM
+    "qwen3_next": _BUFFERED,  # Qwen3NextForCausalLM
+    # Qwen3_5ForConditionalGeneration, Qwen3_5MoeForConditionalGeneration
+    "qwen3_5": _BUFFERED,
+    "qwen3_5_text": _BUFFERED,
+    "qwen3_5_moe": _BUFFERED,
+    "qwen3_5_moe_text": _BUFFERED,
+    "lfm2": _UNBUFFERED,  # Lfm2ForCausalLM, Lfm2VlForConditionalGeneration
     # PURE_SSM_ARCHITECTURES of configs/model_config.py: Mamba2ForCausalLM, MambaForCausalLM,
     # FalconMambaForCausalLM.
-    ("mamba2-", _UNBUFFERED),
-    ("mamba-", _UNBUFFERED),
-    ("falcon-mamba-", _UNBUFFERED),
-)
-"""Models by how the spec's name begins; the first applies."""
+    "mamba2": _UNBUFFERED,
+    "mamba": _UNBUFFERED,
+    "falcon_mamba": _UNBUFFERED,
+}
+"""The classes by the model type of the text model."""
 
 
-def traits_of(model: str) -> Traits:
-    """Return what is known of the class that serves a model, by the spec's name."""
-    return next((traits for start, traits in _TRAITS if model.startswith(start)), UNKNOWN)
+def traits_of(architecture: str | None) -> Traits:
+    """Return what is known of the class that serves an architecture; UNKNOWN if nothing is."""
+    return UNKNOWN if architecture is None else _TRAITS.get(architecture, UNKNOWN)
 
 
-def has_two_pools(model: str, *, disabled: bool | None, rules: SglangRules) -> bool:
+def _model(architecture: str | None) -> str:
+    return f"the architecture {architecture}" if architecture else "a spec that names no `architecture`"
+
+
+def has_two_pools(architecture: str | None, *, disabled: bool | None, rules: SglangRules) -> bool:
     """
     Return whether windows get a pool of their own; *disabled* is disable_hybrid_swa_memory as given.
 
     Raises RefusedError for a class that kvplan does not know, if it is not given.
     """
-    known = traits_of(model).two_pools
+    known = traits_of(architecture).two_pools
     if disabled or known is False:
         return False
     if known is None and disabled is None:
         raise RefusedError(
             f"whether {rules.name} has a pool of its own for windows depends on the model's class, which "
-            f"kvplan does not know for {model or 'this model'}: give disable_hybrid_swa_memory=true or =false"
+            f"kvplan does not know for {_model(architecture)}: give disable_hybrid_swa_memory=true or =false"
         )
     return True
 
 
-def state_strategy(model: str, *, asked: str | None, rules: SglangRules) -> str:
+def state_strategy(architecture: str | None, *, asked: str | None, rules: SglangRules) -> str:
     """
     Return how states are kept in the radix cache; *asked* is mamba_radix_cache_strategy as given.
 
     Raises RefusedError for a class that kvplan does not know, if it is not given.
     """
-    strategy = traits_of(model).strategy if asked in (None, "auto") else asked
+    strategy = traits_of(architecture).strategy if asked in (None, "auto") else asked
     if strategy is None:
         raise RefusedError(
             f"kvplan knows no class of {rules.name} that serves the recurrent states of "
-            f"{model or 'this model'}: if there is one, give its mamba_radix_cache_strategy"
+            f"{_model(architecture)}: if there is one, give its mamba_radix_cache_strategy"
         )
     return strategy

@@ -12,7 +12,7 @@ is in static.py.
 memory behind them, which is more while a tensor is a view of a longer one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kvplan.dtypes import BF16, FP16, FP32, Dtype
@@ -32,7 +32,8 @@ class Traits:
     """
     Facts of a model's class that no config tells; the defaults are those of most classes.
 
-    `kv_copies`: how often K and V of each KV head are written into the cache.
+    `kv_copies`: how often K and V of each of several KV heads are written into the cache; Falcon does so
+    in its new_decoder_architecture alone, the one that has several.
     `window_offset`: tokens that a full window holds, beyond the spec's window. -1, as
     DynamicSlidingWindowLayer.update slices `-sliding_window + 1 :` (cache_utils.py).
     `conv_columns`: columns kept of a convolution's inputs, beyond the kernel - 1 that suffice. 1,
@@ -52,10 +53,6 @@ COMMON = Traits()
 
 # A class without attention in its base_model_tp_plan (configuration_*.py), or without a plan.
 _WHOLE = Traits(shards_heads=False)
-# `key = torch.broadcast_to(key, query.shape)` before the cache's update, new_decoder_architecture
-# alone (models/falcon/modeling_falcon.py): 128 heads over 8 groups, 232 heads over 8 groups.
-_FALCON_40B = Traits(kv_copies=16, shards_heads=False)
-_FALCON_180B = Traits(kv_copies=29, shards_heads=False)
 # `conv1d_state` has conv1d_width - 1 columns (models/recurrent_gemma/modeling_recurrent_gemma.py).
 _RECURRENT_GEMMA = Traits(conv_columns=0, shards_heads=False)
 # `sliding_window` is the published window plus the query (models/mimo_v2_flash/
@@ -64,54 +61,37 @@ _MIMO = Traits(window_offset=0)
 # xLSTMModel makes its xLSTMCache in the dtype of the embeddings (models/xlstm/modeling_xlstm.py).
 _XLSTM = Traits(state_dtype=BF16, shards_heads=False)
 
-_TRAITS = (
-    ("falcon-180b", _FALCON_180B),
-    ("falcon-40b", _FALCON_40B),
-    ("mimo-v2-flash", _MIMO),
-    ("recurrentgemma-", _RECURRENT_GEMMA),
-    ("xlstm-", _XLSTM),
-    ("starcoder2-", COMMON),
-    ("bamba-", _WHOLE),
-    ("bart-", _WHOLE),
-    ("bloom", _WHOLE),
-    ("dbrx", _WHOLE),
-    ("falcon-h1-", _WHOLE),
-    ("gpt-2", _WHOLE),
-    ("gpt-j-", _WHOLE),
-    ("gpt-oss-", _WHOLE),
-    ("granite-4-8b-dense-hybrid", _WHOLE),
-    ("granite-4.0-h-", _WHOLE),
-    ("hunyuan-", _WHOLE),
-    ("jamba-", _WHOLE),
-    ("lfm2", _WHOLE),
-    ("llama-3.2-11b-vision", _WHOLE),
-    ("mpt-", _WHOLE),
-    ("nemotron-3", _WHOLE),
-    ("nemotron-h-", _WHOLE),
-    ("nemotron-nano-", _WHOLE),
-    ("opt-", _WHOLE),
-    # Phi3Config gathers the joint projection of Q, K and V, so that every rank has all heads.
-    ("phi-3", _WHOLE),
-    ("phi-4", _WHOLE),
-    ("phi-mini-moe", _WHOLE),
-    ("santacoder", _WHOLE),
-    ("stablelm-", _WHOLE),
-    ("starcoder", _WHOLE),
-    ("step-", _WHOLE),
-    ("t5-", _WHOLE),
-    ("whisper-", _WHOLE),
-    ("zamba", _WHOLE),
-)
+# Phi3Config gathers the joint projection of Q, K and V, so that every rank has all heads.
+_WITHOUT_A_PLAN = """
+    bamba bart bitnet bloom dbrx falcon falcon_h1 gpt2 gpt_bigcode gpt_oss gptj granitemoe granitemoehybrid
+    granitemoeshared hunyuan hunyuan_v1_dense hunyuan_v1_moe jamba lfm2 lfm2_moe mllama_text_model mpt
+    nemotron_h opt phi3 phi3_v phi3small phi4flash phimoe stablelm step3p7 t5 whisper zamba zamba2
 """
-Catalogue models whose class departs from COMMON, by how the spec's name begins; the first applies.
+
+_TRAITS = {
+    **dict.fromkeys(_WITHOUT_A_PLAN.split(), _WHOLE),
+    "mimo_v2_flash": _MIMO,
+    "recurrent_gemma": _RECURRENT_GEMMA,
+    "xlstm": _XLSTM,
+}
+"""
+Architectures whose class departs from COMMON, by the model type of the text model.
 
 Level L2 of `kvplan validate` holds it against the plans of the classes that it builds.
 """
 
+# `key = torch.broadcast_to(key, query.shape)` before the cache's update (models/falcon/modeling_falcon.py).
+_BROADCASTS = frozenset({"falcon"})
 
-def traits_of(model: str) -> Traits:
-    """Return the traits of a catalogue model's class by the spec's name; COMMON unless it departs."""
-    return next((traits for start, traits in _TRAITS if model.startswith(start)), COMMON)
+
+def traits_of(architecture: str | None, sharing: int) -> Traits:
+    """
+    Return the traits of an architecture's class, COMMON unless it departs.
+
+    *sharing* are the query heads that share a KV head.
+    """
+    traits = COMMON if architecture is None else _TRAITS.get(architecture, COMMON)
+    return replace(traits, kv_copies=sharing) if architecture in _BROADCASTS else traits
 
 
 def reserve(stage: Stage, *, tokens: int, batch: int, tp: int, traits: Traits = COMMON) -> int:
@@ -252,7 +232,7 @@ def _copies(term: Term, layer: Layer, traits: Traits) -> int:
     _refuse_keys_from_entries(layer)
     if term.allocation == "window" and _ratio(layer) == 1:
         return 2
-    return traits.kv_copies if term.role in ("key", "value") else 1
+    return traits.kv_copies if term.role in ("key", "value") and term.split.count > 1 else 1
 
 
 def _refuse_keys_from_entries(layer: Layer) -> None:

@@ -63,7 +63,9 @@ class Caches:
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
     asked = read_settings("transformers", SETTINGS, options.settings)
     refuse_pool_options("transformers", options)
-    dynamic = Caches(stages=tuple(stages), tp=options.tp, traits=traits_of(options.model))
+    dynamic = Caches(
+        stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.sharing)
+    )
     _refuse_early(dynamic)
     if asked.name("cache_implementation") != "static":
         return dynamic

@@ -115,7 +115,11 @@ def test_every_stage_is_charged_the_states_of_the_fullest() -> None:
 @pytest.mark.parametrize(
     ("model", "choice", "message"),
     [
-        ("jamba-v0.1", {}, "knows no class of SGLang .* that serves the recurrent states of jamba-v0.1"),
+        (
+            "jamba-v0.1",
+            {},
+            "knows no class of SGLang .* that serves the recurrent states of the architecture jamba",
+        ),
         ("recurrentgemma-2b", {}, "give disable_hybrid_swa_memory=true or =false"),
         ("deepseek-v4-flash", {}, "compressed attention is not known"),
         ("deepseek-v4.1-flash", {}, "compressed attention is not known"),
@@ -198,8 +202,9 @@ LATENT = {"kind": "mla", "heads": 8, "d_c": 64, "d_rope": 64, "d_nope": 64, "v_h
 def test_layers_that_no_known_model_has(layer: list[dict[str, object]], message: str) -> None:
     spec = ModelSpec.model_validate(
         {
-            "name": "gpt-oss-odd",
+            "name": "odd",
             "source": "none",
+            "architecture": "gpt_oss",
             "dtype": "bfloat16",
             "max_context": 8192,
             "attention": {"odd": tuple(layer)},

@@ -66,6 +66,6 @@ def test_the_engine_asks_for_this_share_of_what_is_there_after_start() -> None:
     assert share.of == "after start"
     assert share.default(H100, EngineOptions()) == "0.830"
     # Kimi Delta Attention has no graphs of prefill.
-    assert share.default(H100, EngineOptions(model="kimi-linear-48b-a3b")) == "0.835"
+    assert share.default(H100, EngineOptions(architecture="kimi_linear")) == "0.835"
     # 512 + 1.5 x 2048 + 128 + 2 x 256 + 8 x 42 is below 10 GiB.
     assert share.default(H100, EngineOptions(max_num_batched_tokens=2048)) == "0.874"

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.engines import Arrangement, EngineOptions
-from kvplan.engines.transformers.caches import reserve, traits_of
+from kvplan.engines.transformers.caches import Traits, reserve, traits_of
 from kvplan.engines.transformers.engine import TRANSFORMERS
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
+from kvplan.planner.deployment import sharing
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load
 from kvplan.terms import Growing, Stage
@@ -26,7 +27,14 @@ def stage(model: str, kv_dtype: str = "bf16") -> Stage:
 
 def arranged(model: str, cache: str | None = "static", tp: int = 1) -> Arrangement:
     settings = {} if cache is None else {"cache_implementation": cache}
-    return TRANSFORMERS.arrange((stage(model),), EngineOptions(model=model, tp=tp, settings=settings))
+    spec = load(model)
+    options = EngineOptions(architecture=spec.architecture, sharing=sharing(spec), tp=tp, settings=settings)
+    return TRANSFORMERS.arrange((stage(model),), options)
+
+
+def class_of(model: str) -> Traits:
+    spec = load(model)
+    return traits_of(spec.architecture, sharing(spec))
 
 
 def taken(model: str, tokens: int, batch: int = 1, tp: int = 1) -> int:
@@ -159,7 +167,7 @@ def test_other_implementations_and_settings_are_refused() -> None:
 def test_it_never_falls_and_holds_what_the_dynamic_cache_keeps(
     model: str, tokens: int, more: int, batch: int
 ) -> None:
-    layers, traits = stage(model), traits_of(model)
+    layers, traits = stage(model), class_of(model)
     try:
         size = static_reserve(layers, tokens=tokens, batch=batch, tp=1, traits=traits)
     except KvplanError:
@@ -174,7 +182,7 @@ def test_most_of_the_catalogue_has_one() -> None:
     refused = []
     for model in NAMES:
         try:
-            static_reserve(stage(model), tokens=1, batch=1, tp=1, traits=traits_of(model))
+            static_reserve(stage(model), tokens=1, batch=1, tp=1, traits=class_of(model))
         except UnknownNameError:
             refused.append(model)
     assert "xlstm-7b" in refused
