@@ -5,11 +5,16 @@ from typing import Literal
 
 from kvplan.errors import UnknownNameError, did_you_mean
 
-Role = Literal["key", "value", "latent", "rope", "entry", "indexer", "state", "conv"]
+Role = Literal["key", "value", "latent", "rope", "entry", "indexer", "state", "sums", "conv", "shift"]
 """What a cached tensor is: the cache format may store each role in its own dtype.
 
-`entry` is the part without RoPE of one DeepSeek-V4 entry, which serves as key and as value.
+`entry` is the part without RoPE of one DeepSeek-V4 entry, which serves as key and as value. A recurrence
+remembers its `state`, running `sums` beside it, the inputs of its convolution (`conv`) or its last
+tokens (`shift`).
 """
+
+RECURRENT_ROLES: frozenset[Role] = frozenset({"state", "sums", "conv", "shift"})
+"""What a recurrence remembers: its dtype is a fact of the model's spec, and no cache format's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

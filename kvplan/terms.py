@@ -6,10 +6,33 @@ The one small algebra: every attention kind lowers to terms, every engine reads 
 No kind knows an engine and no engine knows a kind.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+from typing import Literal, Protocol
 
 from kvplan.dtypes import CacheFormat, Dtype, Role
-from kvplan.errors import SplitError
+from kvplan.errors import OptionsError, SplitError
+
+Unit = Literal[
+    "heads", "groups", "state heads", "q and k heads", "channels", "gate blocks", "output groups",
+    "latent", "entry", "indexer key head", "token shift",
+]  # fmt: skip
+"""What tensor parallelism shares out, or what is stored whole because it has no such axis."""
+
+Stream = Literal["x", "q", "k", "v", "B and C"]
+"""Which of a mixer's inputs a convolution runs over."""
+
+Pool = Literal[
+    "attention", "cross", "mla", "indexer", "window", "compressed",
+    "compressor state", "indexer compressor state", "recurrent",
+]  # fmt: skip
+"""
+What is allocated and paged together: all that one attention, or one recurrence, keeps of a layer.
+
+`window` and `compressed` are DeepSeek-V4's entries, the states of its compressors what waits for them.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +46,13 @@ class Target:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """
-    What tensor parallelism divides: `count` indivisible units called `name`.
+    What tensor parallelism divides: `count` indivisible units.
 
     A `replicable` unit may be stored on several ranks when there are more ranks than units (KV
     heads, a latent); the others must divide evenly (query heads, state heads).
     """
 
-    name: str
+    unit: Unit
     count: int
     replicable: bool
 
@@ -39,7 +62,7 @@ class Split:
             return self.count // tp
         if self.replicable and tp % self.count == 0:
             return 1
-        raise SplitError(f"{self.count} {self.name} do not spread over tp={tp}: {self.rule(tp)}")
+        raise SplitError(f"{self.count} {self.unit} do not spread over tp={tp}: {self.rule(tp)}")
 
     def rule(self, tp: int) -> str:
         """Return in words why *tp* ranks cannot share the units."""
@@ -52,6 +75,23 @@ class Split:
         return max(1, tp // self.count)
 
 
+class Rows(Protocol):
+    """How many rows a sequence holds. Engines page `Fixed` and `Growing`; the formula takes any other."""
+
+    @property
+    def stride(self) -> int:
+        """Tokens after which the rows grow alike again; 1 where every token is like the others."""
+
+    def at(self, tokens: int) -> int:
+        """Return the rows that a sequence of *tokens* tokens holds."""
+
+    def growth(self, step: int) -> int:
+        """Return the rows that *step* more tokens (a multiple of the stride) add to a long sequence."""
+
+    def words(self) -> str:
+        """Return in words what there is a row for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
     """Rows that a sequence holds from its first token on, whatever its length: a state."""
@@ -62,6 +102,19 @@ class Fixed:
         """Return the rows, the same for any number of tokens."""
         return self.count
 
+    @property
+    def stride(self) -> int:
+        """1: no token changes anything."""
+        return 1
+
+    def growth(self, step: int) -> int:  # noqa: ARG002 - the signature of Rows.growth
+        """Return 0."""
+        return 0
+
+    def words(self) -> str:
+        """Return how many rows there are."""
+        return f"{self.count:,} {'row' if self.count == 1 else 'rows'} for any context"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growing:
@@ -69,20 +122,40 @@ class Growing:
     Rows that come with the tokens: floor((min(tokens, window) - skip) / stride), never below 0.
 
     `window` bounds them; `stride` tokens share one compressed row, which is written when the last
-    of them has come; the newest `skip` tokens are held by another term. `chunked` says that the
-    window starts anew at each multiple of itself (chunked local attention) instead of sliding: the
-    bound is the same, but engines page it apart.
+    of them has come; the newest `skip` tokens are held by another term, whose rows are `newest`.
+    `chunked` says that the window starts anew at each multiple of itself (chunked local attention)
+    instead of sliding: the bound is the same, but engines page it apart.
     """
 
     window: int | None = None
     stride: int = 1
     skip: int = 0
+    newest: bool = False
     chunked: bool = False
 
     def at(self, tokens: int) -> int:
         """Return the rows that a sequence of *tokens* tokens holds."""
         held = tokens if self.window is None else min(tokens, self.window)
         return max(0, held - self.skip) // self.stride
+
+    def growth(self, step: int) -> int:
+        """Return the rows that *step* more tokens add: none once a window is full."""
+        return 0 if self.window is not None else step // self.stride
+
+    def words(self) -> str:
+        """Return which tokens have a row."""
+        text = "each token" if self.window is None else f"each of the last {self.window:,} tokens"
+        if self.skip:
+            text += f" but the newest {self.skip}"
+        return text if self.stride == 1 else f"every {self.stride} tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """One pool entry of a layer; `number` tells apart those of kinds that run side by side."""
+
+    pool: Pool
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,22 +164,34 @@ class Term:
     One tensor family that one layer keeps for one sequence.
 
     `split` says how many units it has and how they spread over ranks, `width` the elements in one
-    row of one unit, `dtype` how they are stored. `allocation` names the pool entry that the term
-    is a part of: an engine pages each allocation on its own.
+    row of one unit, `dtype` how they are stored. `allocation` is what the term is a part of: an engine
+    pages each allocation on its own. `stream` says what a convolution runs over. All of these an
+    engine may go by; `label` is printed and decides nothing: terms that differ in it alone are equal.
     """
 
     role: Role
-    name: str
-    allocation: str
+    label: str = field(compare=False)
+    allocation: Allocation
     split: Split
     width: int
     dtype: Dtype
-    rows: Fixed | Growing
+    rows: Rows
+    stream: Stream | None = None
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row of one unit."""
         return self.dtype.row_bytes(self.width)
+
+    @property
+    def known_rows(self) -> Fixed | Growing:
+        """The rows, of a shape that engines page; raise OptionsError for one that they do not."""
+        if isinstance(self.rows, Fixed | Growing):
+            return self.rows
+        raise OptionsError(
+            f"{self.label} has a row for {self.rows.words()}, which no engine is known to keep: "
+            "plan with --engine exact"
+        )
 
     def bytes_on_rank(self, tokens: int, tp: int) -> int:
         """Return the bytes per sequence of *tokens* tokens on one of *tp* ranks."""
@@ -114,13 +199,11 @@ class Term:
 
     def fixed_bytes_on_rank(self, tp: int) -> int:
         """Return the bytes per sequence on one rank that no token count changes."""
-        return self.bytes_on_rank(0, tp) if isinstance(self.rows, Fixed) else 0
+        return self.bytes_on_rank(0, tp)
 
     def growth_on_rank(self, step: int, tp: int) -> int:
         """Return the bytes that *step* more tokens (a multiple of the stride) add, windows full."""
-        if isinstance(self.rows, Fixed) or self.rows.window is not None:
-            return 0
-        return self.row_bytes * self.split.on_rank(tp) * (step // self.rows.stride)
+        return self.row_bytes * self.split.on_rank(tp) * self.rows.growth(step)
 
 
 Layer = tuple[Term, ...]
@@ -148,3 +231,10 @@ class Stage:
     def terms(self) -> list[Term]:
         """Return the terms of all layers."""
         return [term for layer, count in self.counts for term in layer * count]
+
+
+def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
+    """Return the bytes per rank that one token more adds to a long sequence, all windows full."""
+    terms = tuple(terms)
+    step = lcm(*(term.rows.stride for term in terms))
+    return Fraction(sum(term.growth_on_rank(step, tp) for term in terms), step)

@@ -4,9 +4,14 @@ import shlex
 import sys
 
 import pytest
+from hypothesis import settings
 
 from kvplan.cli import main
 from tests.program import PRESENTATION, Cli, Run
+
+# Hypothesis fails a slow example unless told not to: on a busy machine that says nothing of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

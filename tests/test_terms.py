@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kvplan.dtypes import BF16, FP8_PER_TOKEN_HEAD
 from kvplan.errors import SplitError
-from kvplan.terms import Fixed, Growing, Split, Stage, Term
+from kvplan.terms import Allocation, Fixed, Growing, Split, Stage, Term
 
 COUNTS = st.integers(1, 256)
 GROWING = st.builds(
@@ -65,7 +65,7 @@ def test_rows_at_the_edges(rows: Growing | Fixed, by_tokens: dict[int, int]) -> 
 @given(COUNTS, COUNTS, st.booleans())
 def test_ranks_together_hold_every_unit(count: int, tp: int, replicable: bool) -> None:  # noqa: FBT001
     """All ranks hold *count* units exactly where it divides, else each unit as often as it is copied."""
-    split = Split(name="groups", count=count, replicable=replicable)
+    split = Split(unit="groups", count=count, replicable=replicable)
     spreads = count % tp == 0 or (replicable and tp % count == 0)
     if not spreads:
         with pytest.raises(SplitError):
@@ -80,7 +80,7 @@ def test_ranks_together_hold_every_unit(count: int, tp: int, replicable: bool) -
 @given(COUNTS, st.integers(1, 16))
 def test_replication_never_makes_a_rank_smaller(count: int, times: int) -> None:
     """One unit a rank is the least, however many ranks there are."""
-    split = Split(name="groups", count=count, replicable=True)
+    split = Split(unit="groups", count=count, replicable=True)
     assert split.on_rank(count * times) == split.on_rank(count) == 1
     assert split.copies(count * times) == times
 
@@ -89,17 +89,17 @@ def test_replication_never_makes_a_rank_smaller(count: int, times: int) -> None:
     ("split", "tp", "problem"),
     [
         (
-            Split(name="groups", count=8, replicable=True),
+            Split(unit="groups", count=8, replicable=True),
             3,
             "8 groups do not spread over tp=3: neither 8 % 3 nor 3 % 8 is 0",
         ),
         (
-            Split(name="heads", count=12, replicable=False),
+            Split(unit="heads", count=12, replicable=False),
             8,
             "12 heads do not spread over tp=8: 12 % 8 is 4, not 0",
         ),
         (
-            Split(name="heads", count=4, replicable=False),
+            Split(unit="heads", count=4, replicable=False),
             8,
             "4 heads do not spread over tp=8: 4 % 8 is 4, not 0",
         ),
@@ -113,8 +113,16 @@ def test_what_does_not_spread_says_why(split: Split, tp: int, problem: str) -> N
 
 def term(rows: Growing | Fixed, *, count: int = 8) -> Term:
     """One term of a few KV heads of 128 elements in bf16: 256 bytes a row of one head."""
-    split = Split(name="groups", count=count, replicable=True)
-    return Term(role="key", name="K", allocation="attention", split=split, width=128, dtype=BF16, rows=rows)
+    split = Split(unit="groups", count=count, replicable=True)
+    return Term(
+        role="key",
+        label="K",
+        allocation=Allocation(pool="attention"),
+        split=split,
+        width=128,
+        dtype=BF16,
+        rows=rows,
+    )
 
 
 def test_bytes_are_row_times_rows_times_units() -> None:
@@ -131,11 +139,11 @@ def test_bytes_are_row_times_rows_times_units() -> None:
 
 def test_a_scale_per_row_is_paid_by_each_unit() -> None:
     """8 heads of 128 fp8 and a float32 scale each: not one scale for all of them."""
-    split = Split(name="groups", count=8, replicable=True)
+    split = Split(unit="groups", count=8, replicable=True)
     keys = Term(
         role="key",
-        name="K",
-        allocation="attention",
+        label="K",
+        allocation=Allocation(pool="attention"),
         split=split,
         width=128,
         dtype=FP8_PER_TOKEN_HEAD,
@@ -174,6 +182,6 @@ def test_a_stage_has_the_terms_of_each_of_its_layers() -> None:
     """Two layers of K and a state, one of K alone: 2 x 2 + 1 terms."""
     keys, state = term(Growing()), term(Fixed(), count=1)
     stage = Stage(types=("a", "b", "a"), counts=(((keys, state), 2), ((keys,), 1)))
-    assert sorted(each.name for each in stage.terms()) == ["K"] * 5
+    assert sorted(each.label for each in stage.terms()) == ["K"] * 5
     assert stage.terms().count(keys) == 3
     assert stage.terms().count(state) == 2

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kvplan.dtypes import BF16, FP16, FP32, Dtype, Role
-from kvplan.terms import Fixed, Growing, Layer, Split, Target, Term
+from kvplan.terms import Allocation, Fixed, Growing, Layer, Pool, Split, Stream, Target, Term, Unit
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """A dimension or a number of things: a whole number from 1 to 10^9."""
@@ -59,30 +59,30 @@ def state_dtype(name: StateDtype) -> Dtype:
 
 def heads_split(heads: int) -> Split:
     """Query heads: each rank takes an equal share."""
-    return Split(name="heads", count=heads, replicable=False)
+    return Split(unit="heads", count=heads, replicable=False)
 
 
 def groups_split(groups: int) -> Split:
     """KV heads: shared out, or stored several times when there are more ranks than groups."""
-    return Split(name="groups", count=groups, replicable=True)
+    return Split(unit="groups", count=groups, replicable=True)
 
 
-def state_split(heads: int, name: str = "state heads") -> Split:
+def state_split(heads: int, unit: Unit = "state heads") -> Split:
     """State heads or channels: each rank takes an equal share, none is stored twice."""
-    return Split(name=name, count=heads, replicable=False)
+    return Split(unit=unit, count=heads, replicable=False)
 
 
-def whole(name: str) -> Split:
+def whole(unit: Unit) -> Split:
     """Something without a head axis: every rank stores it whole."""
-    return Split(name=name, count=1, replicable=True)
+    return Split(unit=unit, count=1, replicable=True)
 
 
 def growing(  # noqa: PLR0913 - each is one fact of a term
     target: Target,
     role: Role,
-    name: str,
+    label: str,
     *,
-    allocation: str,
+    pool: Pool,
     split: Split,
     width: int,
     window: int | None = None,
@@ -98,8 +98,8 @@ def growing(  # noqa: PLR0913 - each is one fact of a term
     rows = Growing(window=window, stride=stride, skip=dtype.residual, chunked=chunked)
     term = Term(
         role=role,
-        name=name,
-        allocation=allocation,
+        label=label,
+        allocation=Allocation(pool=pool),
         split=split,
         width=width,
         dtype=dtype,
@@ -108,42 +108,51 @@ def growing(  # noqa: PLR0913 - each is one fact of a term
     if not dtype.residual:
         return (term,)
     newest = dtype.residual if window is None else min(dtype.residual, window)
-    rows = replace(rows, window=newest, skip=0)
-    full = replace(term, name=f"newest {name}", dtype=BF16, rows=rows)
+    rows = replace(rows, window=newest, skip=0, newest=True)
+    full = replace(term, label=f"newest {label}", dtype=BF16, rows=rows)
     return (term, full)
 
 
 def fixed(  # noqa: PLR0913 - each is one fact of a term
-    role: Role, name: str, *, allocation: str, split: Split, width: int, dtype: Dtype, rows: int = 1
+    role: Role,
+    label: str,
+    *,
+    pool: Pool = "recurrent",
+    split: Split,
+    width: int,
+    dtype: Dtype,
+    rows: int = 1,
+    stream: Stream | None = None,
 ) -> Term:
     """Return the term of rows that a sequence holds from its first token on."""
     return Term(
         role=role,
-        name=name,
-        allocation=allocation,
+        label=label,
+        allocation=Allocation(pool=pool),
         split=split,
         width=width,
         dtype=dtype,
         rows=Fixed(count=rows),
+        stream=stream,
     )
 
 
-def conv_history(kernel: int, dtype: StateDtype, *parts: tuple[Split, str, int]) -> Layer:
+def conv_history(kernel: int, dtype: StateDtype, *parts: tuple[Split, Stream, int]) -> Layer:
     """
     Return the terms of a causal convolution's memory: its last kernel - 1 inputs, part by part.
 
-    A part is what tensor parallelism splits it by, its name, and its channels per unit. The
+    A part is what tensor parallelism splits it by, the stream, and its channels per unit. The
     kernel - 1 columns suffice to decode; some engines keep all *kernel* of them.
     """
     return tuple(
         fixed(
             "conv",
-            f"conv history of {name}",
-            allocation="recurrent",
+            f"conv history of {stream}",
             split=split,
             width=width,
             dtype=state_dtype(dtype),
             rows=kernel - 1,
+            stream=stream,
         )
-        for split, name, width in parts
+        for split, stream, width in parts
     )

@@ -16,7 +16,7 @@ from kvplan.attention.base import (
 )
 from kvplan.attention.grouped import Indexer
 from kvplan.dtypes import Role
-from kvplan.terms import Growing, Layer, Split, Target, Term
+from kvplan.terms import Allocation, Growing, Layer, Pool, Split, Target, Term
 
 
 class MLA(Kind):
@@ -48,8 +48,8 @@ class MLA(Kind):
         )
         terms = tuple(
             term
-            for role, name, width in rows
-            for term in growing(target, role, name, allocation="mla", split=whole("latent"), width=width)
+            for role, label, width in rows
+            for term in growing(target, role, label, pool="mla", split=whole("latent"), width=width)
         )
         return terms + (self.indexer.lower(target) if self.indexer else ())
 
@@ -121,10 +121,17 @@ class Compressed(Kind):
             terms += self.indexer.lower(target, self.ratio)
         return terms + self._states(self.ratio)
 
-    def _entry(self, target: Target, name: str, *, window: int | None = None, stride: int = 1) -> Layer:
+    def _entry(
+        self,
+        target: Target,
+        pool: Literal["window", "compressed"],
+        *,
+        window: int | None = None,
+        stride: int = 1,
+    ) -> Layer:
         parts: tuple[tuple[Role, str, int], ...] = (
-            ("entry", f"{name} entry", self.head_dim - self.d_rope),
-            ("rope", f"{name} RoPE part", self.d_rope),
+            ("entry", f"{pool} entry", self.head_dim - self.d_rope),
+            ("rope", f"{pool} RoPE part", self.d_rope),
         )
         return tuple(
             term
@@ -133,7 +140,7 @@ class Compressed(Kind):
                 target,
                 role,
                 label,
-                allocation=name,
+                pool=pool,
                 split=whole("entry"),
                 width=width,
                 window=window,
@@ -144,20 +151,20 @@ class Compressed(Kind):
     def _states(self, ratio: int) -> Layer:
         if self.overlap is None or self.state_dtype is None:
             return ()
-        widths = [("compressor", self.head_dim)]
+        pools: list[tuple[Pool, int]] = [("compressor state", self.head_dim)]
         if self.indexer and not self.keys_from_entry:
-            widths.append(("indexer compressor", self.indexer.head_dim))
+            pools.append(("indexer compressor state", self.indexer.head_dim))
         return tuple(
             Term(
                 role="state",
-                name=f"{name} state",
-                allocation=f"{name} state",
+                label=pool,
+                allocation=Allocation(pool=pool),
                 split=whole("entry"),
                 width=2 * self.overlap * width,
                 dtype=state_dtype(self.state_dtype),
                 rows=Growing(window=self.overlap * ratio),
             )
-            for name, width in widths
+            for pool, width in pools
         )
 
     def splits(self) -> tuple[Split, ...]:

@@ -13,7 +13,7 @@ from kvplan.attention.base import (
     state_split,
     whole,
 )
-from kvplan.terms import Layer, Split, Target, Term
+from kvplan.terms import Layer, Split, Stream, Target, Term
 
 
 def _matrix(heads: int, key_dim: int, value_dim: int, dtype: StateDtype) -> Term:
@@ -21,7 +21,6 @@ def _matrix(heads: int, key_dim: int, value_dim: int, dtype: StateDtype) -> Term
     return fixed(
         "state",
         "state",
-        allocation="recurrent",
         split=state_split(heads),
         width=key_dim * value_dim,
         dtype=state_dtype(dtype),
@@ -52,9 +51,8 @@ class Linear(Kind):
         if not self.normalizer:
             return (state,)
         sums = fixed(
-            "state",
+            "sums",
             "normalizer",
-            allocation="recurrent",
             split=state_split(self.heads),
             width=self.feature_dim,
             dtype=state_dtype(self.state_dtype),
@@ -157,8 +155,8 @@ class MLSTM(Kind):
         memory = _matrix(self.heads, self.qk_head_dim, self.v_head_dim, self.state_dtype)
         return (
             memory,
-            replace(memory, name="normalizer", width=self.qk_head_dim),
-            replace(memory, name="stabilizer", width=1),
+            replace(memory, role="sums", label="normalizer", width=self.qk_head_dim),
+            replace(memory, role="sums", label="stabilizer", width=1),
         )
 
     def projections(self, hidden: int) -> int:
@@ -184,9 +182,8 @@ class RWKV4(Kind):
     def lower(self, target: Target) -> Layer:  # noqa: ARG002 - states have their own dtype
         """Return the terms of the WKV sums and of the token shifts."""
         sums = fixed(
-            "state",
+            "sums",
             "WKV sums",
-            allocation="recurrent",
             split=state_split(self.d_model, "channels"),
             width=3,
             dtype=state_dtype(self.state_dtype),
@@ -227,9 +224,8 @@ class RWKV(Kind):
 
 def _token_shift(width: int, dtype: StateDtype) -> Term:
     return fixed(
-        "conv",
+        "shift",
         "token shifts",
-        allocation="recurrent",
         split=whole("token shift"),
         width=width,
         dtype=state_dtype(dtype),
@@ -299,7 +295,8 @@ class KDA(Kind):
     def lower(self, target: Target) -> Layer:  # noqa: ARG002 - states have their own dtype
         """Return the terms of the convolutions' history and of the state."""
         split = state_split(self.heads)
-        parts = tuple((split, name, self.head_dim) for name in ("q", "k", "v"))
+        streams: tuple[Stream, ...] = ("q", "k", "v")
+        parts = tuple((split, stream, self.head_dim) for stream in streams)
         return (
             *conv_history(self.conv_kernel, self.conv_dtype, *parts),
             _matrix(self.heads, self.head_dim, self.head_dim, self.state_dtype),

@@ -12,7 +12,7 @@ from kvplan.attention.base import (
     state_dtype,
     state_split,
 )
-from kvplan.terms import Layer, Split, Target
+from kvplan.terms import Layer, Split, Stream, Target
 
 
 class Mamba(Kind):
@@ -39,7 +39,6 @@ class Mamba(Kind):
         state = fixed(
             "state",
             "state",
-            allocation="recurrent",
             split=channels,
             width=self.d_state,
             dtype=state_dtype(self.state_dtype),
@@ -77,12 +76,11 @@ class Mamba2(Kind):
         state = fixed(
             "state",
             "state",
-            allocation="recurrent",
             split=heads,
             width=self.head_dim * self.d_state,
             dtype=state_dtype(self.state_dtype),
         )
-        parts = (
+        parts: tuple[tuple[Split, Stream, int], ...] = (
             (heads, "x", self.head_dim),
             (groups_split(self.groups), "B and C", 2 * self.d_state),
         )
@@ -119,7 +117,6 @@ class RGLRU(Kind):
         state = fixed(
             "state",
             "state",
-            allocation="recurrent",
             split=channels,
             width=1,
             dtype=state_dtype(self.state_dtype),

@@ -31,7 +31,7 @@ class Cross(Kind):
             fixed(
                 role,
                 name,
-                allocation="cross",
+                pool="cross",
                 split=groups_split(self.groups),
                 width=self.head_dim,
                 dtype=target.kv.dtype(role),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from kvplan.dtypes import Role
@@ -77,6 +78,12 @@ class Arrangement(Protocol):
 
         It never falls when the context or the batch grow. An empty pool may take some, too.
         """
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return what one token more adds to one long sequence on a rank, its windows full."""
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return what a sequence takes on a rank whatever its length: states, an encoder's tokens."""
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return the same bytes line by line, from the formula's to all that is reserved."""

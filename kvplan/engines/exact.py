@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from fractions import Fraction
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.errors import OptionsError, UnknownNameError
-from kvplan.terms import Stage
+from kvplan.terms import Stage, token_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,14 @@ class Sum:
         return batch * sum(
             count * term.bytes_on_rank(context, self.tp) for layer, count in counts for term in layer
         )
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return what one token more adds to the terms of a rank."""
+        return token_bytes(self.stages[rank].terms(), self.tp)
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return the terms of states and of an encoder's tokens."""
+        return self.reserved_bytes(rank=rank, context=0, batch=1)
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return the formula's bytes as the only line."""

@@ -101,23 +101,23 @@ def _sharing(spec: ModelSpec) -> Iterator[Rule]:
     """Heads must be a multiple of the groups that they share, within one GPU already."""
     for many, few in shared(spec):
         reason = sharing_refusal(many, few)
-        even = f"{many.count} {many.name} over {few.count} {few.name}: {many.count // few.count} per group"
-        yield Rule(rule=f"{many.name} % {few.name}", ok=reason is None, detail=reason or even)
+        even = f"{many.count} {many.unit} over {few.count} {few.unit}: {many.count // few.count} per group"
+        yield Rule(rule=f"{many.unit} % {few.unit}", ok=reason is None, detail=reason or even)
 
 
 def _spreading(spec: ModelSpec, layers: dict[str, Layer], parts: list[Split], tp: int) -> Iterator[Rule]:
     for part in parts:
-        rule = f"{part.name} % tp"
+        rule = f"{part.unit} % tp"
         reason = refusal([part], tp)
         if reason is not None:
             yield Rule(rule=rule, ok=False, detail=reason)
         elif part.copies(tp) > 1:
-            yield Rule(rule=f"tp % {part.name}", ok=True, detail=_replication(spec, layers, part, tp))
+            yield Rule(rule=f"tp % {part.unit}", ok=True, detail=_replication(spec, layers, part, tp))
         else:
             yield Rule(
                 rule=rule,
                 ok=True,
-                detail=f"{part.count} {part.name} on TP {tp}: {part.on_rank(tp)} per GPU",
+                detail=f"{part.count} {part.unit} on TP {tp}: {part.on_rank(tp)} per GPU",
             )
 
 
@@ -130,9 +130,9 @@ def _replication(spec: ModelSpec, layers: dict[str, Layer], part: Split, tp: int
     if not stored:
         once, stored = (sum(term.bytes_on_rank(spec.max_context, n) for term in terms) * n for n in (1, tp))
         unit = "sequence"
-    name = "KV head" if part.name == "groups" else part.name
+    name = "KV head" if part.unit == "groups" else part.unit
     return (
-        f"{part.count} {part.name} on TP {tp}: every {name} is stored {times}, "
+        f"{part.count} {part.unit} on TP {tp}: every {name} is stored {times}, "
         f"{format_bytes(stored)} per {unit} over all GPUs instead of {format_bytes(once)}"
     )
 
@@ -153,7 +153,7 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
     Ainslie et al., arXiv 2305.13245, section 3.3, chose 8 of 64 heads; h/8 to h/4 is usual since.
     """
     for heads, groups in shared(spec):
-        if (heads.name, groups.name) != ("heads", "groups") or heads.count == groups.count:
+        if (heads.unit, groups.unit) != ("heads", "groups") or heads.count == groups.count:
             continue
         low, high = heads.count / 8, heads.count / 4
         where = "within" if low <= groups.count <= high else "below" if groups.count < low else "above"

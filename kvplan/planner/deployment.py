@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from math import lcm
+from fractions import Fraction
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
@@ -11,7 +11,7 @@ from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engin
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
 from kvplan.specs import ModelSpec
-from kvplan.terms import Growing, Layer, Split, Stage, Target, Term
+from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes
 
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
@@ -92,6 +92,10 @@ class Deployment:
         one, none = self.by_stage(tokens, 1), self.by_stage(tokens, 0)
         return max(after - before for after, before in zip(one, none, strict=True))
 
+    def token_bytes(self, rank: int) -> int | float:
+        """Return what one token more adds to one long sequence on a rank of a stage."""
+        return plain(self.arrangement.token_bytes(rank))
+
     def fullest_rank(self, tokens: int) -> int:
         """Return the pipeline rank on which one sequence of *tokens* tokens takes most."""
         sizes = self.by_stage(tokens, 1)
@@ -108,12 +112,14 @@ class Deployment:
         return [reserved(rank=rank, context=tokens, batch=batch) for rank in range(len(self.stages))]
 
 
+def plain(size: Fraction) -> int | float:
+    """Return bytes as an int where they are whole."""
+    return size.numerator if size.denominator == 1 else float(size)
+
+
 def growth(terms: Iterable[Term], tp: int) -> int | float:
-    """Return the bytes per rank that one more token adds to a long sequence, all windows full."""
-    terms = tuple(terms)
-    step = lcm(*(term.rows.stride for term in terms if isinstance(term.rows, Growing)))
-    grown = sum(term.growth_on_rank(step, tp) for term in terms)
-    return grown / step if grown % step else grown // step
+    """Return the formula's bytes per rank that one more token adds, all windows full."""
+    return plain(token_bytes(terms, tp))
 
 
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
@@ -204,7 +210,7 @@ def sharing(spec: ModelSpec) -> int:
 def sharing_refusal(many: Split, few: Split) -> str | None:
     """Return why *few* groups do not share *many* heads out evenly, or None if they do."""
     rest = many.count % few.count
-    return f"{many.count} {many.name} over {few.count} {few.name}: {rest} are left over" if rest else None
+    return f"{many.count} {many.unit} over {few.count} {few.unit}: {rest} are left over" if rest else None
 
 
 def require_sharing(spec: ModelSpec) -> None:
@@ -212,7 +218,7 @@ def require_sharing(spec: ModelSpec) -> None:
     for many, few in shared(spec):
         reason = sharing_refusal(many, few)
         if reason is not None:
-            raise SplitError(f"{spec.name}: {reason}; correct {many.name} or {few.name}")
+            raise SplitError(f"{spec.name}: {reason}; correct {many.unit} or {few.unit}")
 
 
 def legal_tps(parts: list[Split]) -> list[int]:

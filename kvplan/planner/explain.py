@@ -6,7 +6,7 @@ from typing import Any
 
 from kvplan.planner.deployment import Choice, deploy, growth
 from kvplan.planner.size import Model, as_spec, as_tokens
-from kvplan.terms import Fixed, Term
+from kvplan.terms import Term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,23 +111,13 @@ def explain(
 
 def _term(term: Term, tokens: int, tp: int) -> TermSize:
     return TermSize(
-        name=term.name,
-        split=term.split.name,
+        name=term.label,
+        split=term.split.unit,
         units=term.split.on_rank(tp),
         width=term.width,
         dtype=term.dtype.name,
         row_bytes=term.row_bytes,
-        rows=_rows(term),
+        rows=term.rows.words(),
         rows_at_context=term.rows.at(tokens),
         bytes_per_sequence=term.bytes_on_rank(tokens, tp),
     )
-
-
-def _rows(term: Term) -> str:
-    rows = term.rows
-    if isinstance(rows, Fixed):
-        return f"{rows.count:,} {'row' if rows.count == 1 else 'rows'} for any context"
-    text = "each token" if rows.window is None else f"each of the last {rows.window:,} tokens"
-    if rows.skip:
-        text += f" but the newest {rows.skip}"
-    return text if rows.stride == 1 else f"every {rows.stride} tokens"

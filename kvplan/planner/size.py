@@ -73,8 +73,7 @@ def size(  # noqa: PLR0913 - the options of one command
 
 def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, Any]:
     """Return the fields that Size and Fit share."""
-    stage = deployment.stages[deployment.fullest_rank(context)]
-    terms = stage.terms()
+    rank = deployment.fullest_rank(context)
     return {
         "model": deployment.spec.name,
         "source": deployment.spec.source,
@@ -85,12 +84,12 @@ def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, A
         "dp": deployment.dp,
         "context": context,
         "batch": batch,
-        "bytes_per_token": growth(terms, deployment.tp),
+        "bytes_per_token": deployment.token_bytes(rank),
         "bytes_per_sequence": deployment.sequence_bytes(context),
-        "fixed_bytes": sum(term.fixed_bytes_on_rank(deployment.tp) for term in terms),
+        "fixed_bytes": deployment.arrangement.fixed_bytes(rank),
         "total_bytes": deployment.reserved_bytes(tokens=context, batch=ceil_div(batch, deployment.dp)),
         "total_bytes_all_gpus": deployment.all_gpus_bytes(tokens=context, batch=batch),
-        "layers": _layer_sizes(deployment, stage.types, context),
+        "layers": _layer_sizes(deployment, deployment.stages[rank].types, context),
         "warnings": _warnings(deployment, context),
     }
 
@@ -125,9 +124,9 @@ def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
         term.split for layer in deployment.layers.values() for term in layer if term.split.copies(tp) > 1
     )
     warnings += [
-        f"tp={tp} stores each {split.name} {split.copies(tp)} times: there is only {split.count} to share out"
+        f"tp={tp} stores each {split.unit} {split.copies(tp)} times: there is only {split.count} to share out"
         if split.count == 1
-        else f"tp={tp} stores each of the {split.count} {split.name} {split.copies(tp)} times"
+        else f"tp={tp} stores each of the {split.count} {split.unit} {split.copies(tp)} times"
         for split in replicated
     ]
     return tuple(warnings)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from kvplan.attention import Kind
 from kvplan.attention.grouped import MHA
 from kvplan.attention.latent import MLA
+from kvplan.dtypes import RECURRENT_ROLES
 from kvplan.engines.vllm.versions import RELEASES
 from kvplan.reconcile.changes import Assumption, choice, setting, with_layers
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
@@ -17,7 +18,7 @@ from kvplan.terms import Growing, Term
 def vllm_assumptions(log: StartUpLog, setup: Setup, terms: Sequence[Term]) -> Iterator[Assumption]:
     """Yield what vLLM decides beside the options that engines share."""
     windows = _windowed(terms)
-    states = any(term.role in ("state", "conv") for term in terms)
+    states = any(term.role in RECURRENT_ROLES for term in terms)
     if windows and "hybrid_manager" not in log.options.settings:
         text = "the hybrid cache manager is off, so that windows drop nothing"
         yield setting("hybrid_manager", text, "hybrid_manager", "false")

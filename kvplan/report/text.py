@@ -28,7 +28,8 @@ def print_size(answer: Size) -> None:
     )
     for name, size in rows:
         table.add_row(name, f"{size:,}", format_bytes(size))
-    layers = _table("layers", ("kind", "left"), ("bytes per token", "right"), ("bytes per sequence", "right"))
+    by = "layers" if answer.engine == "exact" else "layers, by the formula"
+    layers = _table(by, ("kind", "left"), ("bytes per token", "right"), ("bytes per sequence", "right"))
     for layer in answer.layers:
         sizes = (f"{layer.bytes_per_token:,}", f"{layer.bytes_per_sequence:,}")
         layers.add_row(f"{layer.count} x", layer.kind, *sizes)

@@ -194,7 +194,9 @@ def _lower_side_by_side(kinds: tuple[Kind, ...], target: Target) -> Layer:
     for number, kind in enumerate(kinds, start=1):
         taken = {term.allocation for term in terms}
         terms += tuple(
-            replace(term, allocation=f"{term.allocation} {number}") if term.allocation in taken else term
+            replace(term, allocation=replace(term.allocation, number=number))
+            if term.allocation in taken
+            else term
             for term in kind.lower(target)
         )
     return terms

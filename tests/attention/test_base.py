@@ -182,7 +182,7 @@ def keys(kv: str, *, window: int | None = None, stride: int = 1, chunked: bool =
         Target(kv=kv_format(kv)),
         "key",
         "K",
-        allocation="attention",
+        pool="attention",
         split=groups_split(8),
         width=128,
         window=window,
@@ -194,7 +194,7 @@ def keys(kv: str, *, window: int | None = None, stride: int = 1, chunked: bool =
 def test_plain_rows_are_one_term() -> None:
     """8 KV heads of 128 in fp8, at most 1024 tokens, chunk by chunk."""
     (term,) = keys("fp8", window=1024, chunked=True)
-    assert (term.role, term.allocation, term.row_bytes) == ("key", "attention", 128)
+    assert (term.role, term.allocation.pool, term.row_bytes) == ("key", "attention", 128)
     assert term.split == groups_split(8)
     assert term.rows == Growing(window=1024, chunked=True)
 
@@ -212,8 +212,8 @@ def test_kivi_keeps_128_tokens_in_16_bits_and_the_rest_in_3(tokens: int) -> None
     """KIVI, arXiv 2402.02750: 256 bytes for each of the newest 128, 48 = 128 x 3 / 8 for the others."""
     layer = keys("kivi2")
     assert held(layer, tokens) == 8 * (256 * min(tokens, 128) + 48 * max(0, tokens - 128))
-    assert [term.name for term in layer] == ["K", "newest K"]
-    assert len({term.allocation for term in layer}) == 1
+    assert [term.label for term in layer] == ["K", "newest K"]
+    assert len({term.allocation.pool for term in layer}) == 1
 
 
 @given(st.integers(1, 64), st.integers(0, 5000))
@@ -224,8 +224,8 @@ def test_compressed_rows_are_floored_per_stride(stride: int, tokens: int) -> Non
 
 def test_a_convolution_remembers_one_input_less_than_its_kernel() -> None:
     """A kernel of 4: 3 columns of 64 channels for each of 8 heads, and of 256 on every rank."""
-    layer = conv_history(4, "bf16", (state_split(8), "x", 64), (whole("B and C"), "B and C", 256))
-    assert [term.name for term in layer] == ["conv history of x", "conv history of B and C"]
+    layer = conv_history(4, "bf16", (state_split(8), "x", 64), (whole("token shift"), "B and C", 256))
+    assert [term.label for term in layer] == ["conv history of x", "conv history of B and C"]
     assert {term.role for term in layer} == {"conv"}
     assert [term.bytes_on_rank(1, 1) for term in layer] == [3 * 8 * 64 * 2, 3 * 256 * 2]
     assert [term.bytes_on_rank(9999, 4) for term in layer] == [3 * 2 * 64 * 2, 3 * 256 * 2]

@@ -46,7 +46,7 @@ def test_keys_and_values_may_differ_in_size() -> None:
     layer = GQA(kind="gqa", heads=64, groups=4, head_dim=192, v_head_dim=128).lower(BF16)
     assert held(layer, 1) == 4 * (192 + 128) * 2
     assert {term.role: term.width for term in layer} == {"key": 192, "value": 128}
-    assert {term.allocation for term in layer} == {"attention"}
+    assert {term.allocation.pool for term in layer} == {"attention"}
 
 
 def test_a_gate_of_the_output_caches_nothing() -> None:
@@ -86,7 +86,7 @@ def test_an_indexer_adds_one_key_per_token() -> None:
     layer = GQA(kind="gqa", heads=32, groups=8, head_dim=128, indexer=selector).lower(BF16)
     assert held(layer, 10) == 10 * (2 * 8 * 128 + 128) * 2
     assert held(layer, 10, tp=8) == 10 * (2 * 128 + 128) * 2
-    assert [term.allocation for term in layer] == ["attention", "attention", "indexer"]
+    assert [term.allocation.pool for term in layer] == ["attention", "attention", "indexer"]
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_a_learned_prefix_is_kept_beside_the_context() -> None:
     layer = plain.model_copy(update={"prefix_tokens": 128}).lower(BF16)
     assert [held(layer, n) for n in (0, 1, 8192)] == [128 * row, 129 * row, (8192 + 128) * row]
     assert layer[:2] == plain.lower(BF16)
-    assert [(term.name, term.rows) for term in layer[2:]] == [
+    assert [(term.label, term.rows) for term in layer[2:]] == [
         ("prefix K", Fixed(count=128)),
         ("prefix V", Fixed(count=128)),
     ]
-    assert {(term.allocation, term.split) for term in layer} == {("attention", groups_split(5))}
+    assert {(term.allocation.pool, term.split) for term in layer} == {("attention", groups_split(5))}
     assert held(layer, 8192, tp=5) == (8192 + 128) * row // 5
 
 

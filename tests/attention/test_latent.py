@@ -106,7 +106,7 @@ def test_rows_of_deepseek_v32(kv: str, latent_bytes: int, indexer_bytes: int) ->
     assert held(mla().lower(target), 7) == 7 * latent_bytes
     layer = mla(indexer=INDEXER).lower(target)
     assert held(layer, 7) == 7 * (latent_bytes + indexer_bytes)
-    assert {term.allocation for term in layer} == {"mla", "indexer"}
+    assert {term.allocation.pool for term in layer} == {"mla", "indexer"}
 
 
 def test_published_caches_of_deepseek_v32() -> None:
@@ -125,7 +125,7 @@ def test_kivi_keeps_the_newest_latents_in_16_bits() -> None:
     """128 rows of 576 x 2 bytes, the older ones at 3 bits an element."""
     layer = mla().lower(Target(kv=kv_format("kivi2")))
     assert held(layer, 1000) == 128 * 576 * 2 + 872 * 576 * 3 // 8
-    rows, newest = Growing(skip=128, chunked=False), Growing(window=128, chunked=False)
+    rows, newest = Growing(skip=128), Growing(window=128, newest=True)
     assert [term.rows for term in layer] == [rows, newest, rows, newest]
 
 
@@ -310,7 +310,7 @@ def test_every_rank_keeps_compressed_entries_whole() -> None:
     layer = SPARSE.lower(FP8_DS)
     assert held(layer, 10_000, tp=8) == held(layer, 10_000)
     assert not any(isinstance(term.rows, Fixed) for term in layer)
-    assert {term.allocation for term in layer} == {
+    assert {term.allocation.pool for term in layer} == {
         "window",
         "compressed",
         "indexer",
@@ -321,8 +321,8 @@ def test_every_rank_keeps_compressed_entries_whole() -> None:
 
 def test_ranks_share_query_heads_and_output_groups() -> None:
     """128 heads; V4's output projection has 16 groups of them."""
-    assert [(split.name, split.count) for split in mla().splits()] == [("heads", 128)]
-    assert [(split.name, split.count) for split in SPARSE.splits()] == [("heads", 128), ("output groups", 16)]
+    assert [(split.unit, split.count) for split in mla().splits()] == [("heads", 128)]
+    assert [(split.unit, split.count) for split in SPARSE.splits()] == [("heads", 128), ("output groups", 16)]
 
 
 def test_a_format_for_latents_has_no_layout_for_v4_entries() -> None:

@@ -88,7 +88,7 @@ def test_gated_linear_attention_keeps_keys_by_values() -> None:
 def test_the_matrix_lstm_keeps_memory_normalizer_and_stabilizer() -> None:
     """The xLSTMCache of transformers 5.23 has [8, 256, 512], [8, 256] and [8, 1]; here in float32."""
     layer = XLSTM_7B.lower(TARGET)
-    assert [term.name for term in layer] == ["state", "normalizer", "stabilizer"]
+    assert [term.label for term in layer] == ["state", "normalizer", "stabilizer"]
     assert [held((term,)) for term in layer] == [8 * 256 * 512 * 4, 8 * 256 * 4, 8 * 4]
 
 
@@ -147,7 +147,7 @@ def test_states_do_not_grow_and_ranks_share_them(kind: AnyKind, split_bytes: int
     layer = kind.lower(TARGET)
     assert {held(layer, tokens, tp=4) for tokens in (0, 1, 10**6)} == {split_bytes // 4 + whole_bytes}
     assert sum(term.fixed_bytes_on_rank(1) for term in layer) == split_bytes + whole_bytes
-    assert {term.allocation for term in layer} == {"recurrent"}
+    assert {term.allocation.pool for term in layer} == {"recurrent"}
 
 
 @pytest.mark.parametrize(

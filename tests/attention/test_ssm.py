@@ -88,7 +88,7 @@ def test_groups_of_b_and_c_are_copied_where_ranks_outnumber_them() -> None:
     """tp=16: 8 of 128 heads, and one of 8 groups of 2 x 128 channels, as vLLM 0.33 pads groups to tp."""
     layer = MAMBA_2.lower(TARGET)
     assert held(layer, tp=16) == (8 * 64 * 128 + 3 * (8 * 64 + 2 * 128)) * 2
-    assert {term.allocation for term in layer} == {"recurrent"}
+    assert {term.allocation.pool for term in layer} == {"recurrent"}
     with pytest.raises(SplitError, match=r"8 groups do not spread over tp=12|128 state heads do not"):
         held(layer, tp=12)
 

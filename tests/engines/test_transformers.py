@@ -11,10 +11,10 @@ from kvplan.engines.transformers.caches import COMMON, Traits, allocated, kept, 
 from kvplan.errors import SplitError, UnknownNameError
 from kvplan.planner.deployment import sharing
 from kvplan.specs.load import load
-from kvplan.terms import Growing, Split, Stage, Term
+from kvplan.terms import Allocation, Growing, Split, Stage, Term
 from kvplan.validate.hf_models import stage_of
 
-GROUPS = Split(name="groups", count=4, replicable=True)
+GROUPS = Split(unit="groups", count=4, replicable=True)
 
 
 def stage(model: str, kv_dtype: str = "bf16") -> Stage:
@@ -30,8 +30,8 @@ def one_term(window: int | None) -> Stage:
     """Return one layer with one row of 4 x 8 bfloat16 numbers, 64 bytes, for each token."""
     term = Term(
         role="key",
-        name="K",
-        allocation="attention",
+        label="K",
+        allocation=Allocation(pool="attention"),
         split=GROUPS,
         width=8,
         dtype=BF16,

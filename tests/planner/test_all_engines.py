@@ -2,12 +2,15 @@
 
 import json
 import shlex
+from functools import partial
+from math import lcm
 from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import kvplan
+from kvplan.engines.vllm.engine import Blocks
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
@@ -114,6 +117,29 @@ def test_what_is_reserved_never_falls(
         assert reserved(rank=rank, context=context, batch=0) <= here
         assert here <= reserved(rank=rank, context=context + more, batch=batch)
         assert here <= reserved(rank=rank, context=context, batch=batch + more)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(NAMES), choices())
+def test_a_token_and_what_is_fixed_are_the_engines_own(model: str, choice: dict[str, Any]) -> None:
+    """Between two long contexts that every block, page and stride divides, all that grows is tokens."""
+    plan = plan_of(model, choice, GIB, 1, 1)
+    # Under a ratio SGLang asks for memory of states with every token.
+    if plan is None or "mamba_full_memory_ratio" in choice["settings"]:
+        return
+    arrangement = plan.deployment.arrangement
+    sizes = {"llamacpp": 256 * 128}.get(choice["engine"], 1)
+    if isinstance(arrangement, Blocks):
+        sizes = lcm(*(group.spec.block_size for group in arrangement.layout.groups if group.spec.block_size))
+    step = lcm(sizes, 2**12)
+    for rank in range(len(plan.deployment.stages)):
+        reserved = partial(arrangement.reserved_bytes, rank=rank, batch=1)
+        grown = reserved(context=step * 2**31) - reserved(context=step * 2**30)
+        if choice["engine"] == "sglang":
+            assume(not arrangement.fixed_bytes(rank) and arrangement.most_bytes(rank) is None)
+        assert arrangement.token_bytes(rank) * step * 2**30 == grown
+        empty = reserved(context=0) - arrangement.reserved_bytes(rank=rank, context=0, batch=0)
+        assert arrangement.fixed_bytes(rank) <= empty
 
 
 @settings(max_examples=100, deadline=None)

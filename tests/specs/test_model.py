@@ -89,7 +89,7 @@ def test_kinds_side_by_side_keep_their_allocations_apart() -> None:
     model = spec(attention={"both": (MAMBA, GLOBAL)}, layers=({"repeat": 44, "pattern": ("both",)},))
     (layer,) = set(model.lower(BF16))
     assert [type(kind) for kind in model.kinds()] == [Mamba2, GQA]
-    assert [(term.allocation, term.name) for term in layer] == [
+    assert [(term.allocation.pool, term.label) for term in layer] == [
         ("recurrent", "conv history of x"),
         ("recurrent", "conv history of B and C"),
         ("recurrent", "state"),
@@ -103,7 +103,9 @@ def test_the_same_kind_side_by_side_is_numbered() -> None:
     mla = {"kind": "mla", "heads": 64, "d_c": 512, "d_rope": 64, "d_nope": 128, "v_head_dim": 128}
     model = spec(attention={"twin": (mla, mla, mla)}, layers=({"repeat": 28, "pattern": ("twin",)},))
     layer = model.lower(BF16)[0]
-    assert [term.allocation for term in layer] == ["mla", "mla", "mla 2", "mla 2", "mla 3", "mla 3"]
+    assert [(term.allocation.pool, term.allocation.number) for term in layer] == [
+        ("mla", number) for number in (1, 1, 2, 2, 3, 3)
+    ]
     assert held(layer, 1) == 3 * 1152
     assert [type(kind) for kind in model.kinds()] == [MLA]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.errors import RefusedError
@@ -49,6 +50,22 @@ class Arranged:
             for part in self.on_rank(rank)
         )
 
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return the bytes of one token's cells on a device, in the caches that keep every token."""
+        whole = {"full", "compressed", "window"} if self.options.swa_full else {"full", "compressed"}
+        parts = [part for part in self.on_rank(rank) if part.cache.rule in whole]
+        cells = [Fraction(part.count * part.tensors.cell_bytes, part.cache.stride) for part in parts]
+        return sum(cells, Fraction(0))
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return the bytes of a slot on a device that no context changes: states, and rings of tokens."""
+        slot = self.slots(0, 1)
+        return sum(
+            part.count * part.tensors.cell_bytes * slot.cells(part.cache)
+            for part in self.on_rank(rank)
+            if part.cache.rule in ("state", "ring")
+        )
+
 
 def arrange(
     stages: Sequence[Stage], options: LlamaOptions, *, rules: LlamaRules = NEWEST, windows: bool = True
@@ -88,10 +105,10 @@ def _require_known(stages: Sequence[Stage], parts: Sequence[Part], rules: LlamaR
 
 def _memories(layer: Layer) -> set[str]:
     """Return which memories a layer has: of attention, of a recurrence, of linear attention alone."""
-    states = [term for term in layer if term.allocation == "recurrent"]
+    states = [term for term in layer if term.allocation.pool == "recurrent"]
     found = {"attention"} if len(states) < len(layer) else set()
     if states:
-        found.add("recurrent" if any(term.role == "conv" for term in states) else "linear")
+        found.add("recurrent" if any(term.role in ("conv", "shift") for term in states) else "linear")
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from fractions import Fraction
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
@@ -36,6 +37,14 @@ class Cells:
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of *batch* slots of *context* tokens on one device."""
         return self.arranged.reserved_bytes(rank=rank, context=context, batch=batch)
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return the cells of one token in the caches that keep all of them."""
+        return self.arranged.token_bytes(rank)
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return the cells of a slot that no context changes."""
+        return self.arranged.fixed_bytes(rank)
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""

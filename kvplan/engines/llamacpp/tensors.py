@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from kvplan.dtypes import FP32
+from kvplan.dtypes import FP32, RECURRENT_ROLES
 from kvplan.engines.llamacpp.cells import CacheId
 from kvplan.engines.llamacpp.errors import RefusedError
 from kvplan.terms import Fixed, Growing, Layer, Term
@@ -44,9 +44,9 @@ def layer_tensors(layer: Layer, *, windows: bool) -> Iterator[Tensors]:
     llama.cpp cannot store, or kvplan does not know of it.
     """
     for term in layer:
-        if isinstance(term.rows, Growing) and term.rows.skip:
+        if isinstance(term.known_rows, Growing) and term.known_rows.skip:
             raise _no_type(term)
-    for name, grouped in groupby(layer, key=lambda term: term.allocation):
+    for allocation, grouped in groupby(layer, key=lambda term: term.allocation):
         terms = tuple(grouped)
         roles = {term.role for term in terms}
         if roles == {"key", "value"}:
@@ -57,19 +57,19 @@ def layer_tensors(layer: Layer, *, windows: bool) -> Iterator[Tensors]:
             yield _indexer(terms, layer)
         elif roles == {"entry", "rope"}:
             yield _entries(terms)
-        elif roles == {"state"} and isinstance(terms[0].rows, Growing):
-            yield _compressor(name, terms)
-        elif roles <= {"state", "conv"}:
+        elif roles == {"state"} and isinstance(terms[0].known_rows, Growing):
+            yield _compressor(allocation.pool, terms)
+        elif roles <= RECURRENT_ROLES:
             yield _state(terms)
         else:
             raise _unknown(terms)
 
 
 def _keys_and_values(terms: Layer, *, windows: bool) -> Tensors:
-    if len(terms) > 2 or isinstance(terms[0].rows, Fixed):  # noqa: PLR2004 - K and V alone
+    if len(terms) > 2 or isinstance(terms[0].known_rows, Fixed):  # noqa: PLR2004 - K and V alone
         raise _unknown(terms)
     key, value = terms
-    window = key.rows.window if isinstance(key.rows, Growing) else None
+    window = key.known_rows.window if isinstance(key.known_rows, Growing) else None
     if window is None or not windows:
         cache = CacheId(name="kv", rule="full")
     else:
@@ -81,7 +81,7 @@ def _one_tensor(cache: CacheId, terms: Layer) -> Tensors:
     """Return rows that are one tensor and so have one type: no V is cached (llama-kv-cache.cpp, has_v)."""
     if len({term.dtype for term in terms}) > 1:
         names = " and ".join(dict.fromkeys(term.dtype.name for term in terms))
-        raise RefusedError(f"llama.cpp keeps {terms[0].name} and all beside it in one type, not in {names}")
+        raise RefusedError(f"llama.cpp keeps {terms[0].label} and all beside it in one type, not in {names}")
     return Tensors(cache=cache, terms=terms, first_bytes=sum(map(_cell, terms)), second_bytes=0)
 
 
@@ -93,7 +93,7 @@ def _indexer(terms: Layer, layer: Layer) -> Tensors:
     llama-kv-cache-msa.cpp (MiniMax-M3) does not.
     """
     (term,) = terms
-    stride = term.rows.stride if isinstance(term.rows, Growing) else 1
+    stride = term.known_rows.stride if isinstance(term.known_rows, Growing) else 1
     if stride > 1:
         return _one_tensor(CacheId(name="lid", rule="compressed", stride=stride, apart=True), terms)
     plain = _one_tensor(CacheId(name="indexer", rule="full"), terms)
@@ -112,7 +112,7 @@ def _indexer(terms: Layer, layer: Layer) -> Tensors:
 
 def _entries(terms: Layer) -> Tensors:
     """Return DeepSeek-V4's entries, of its window or compressed (llama-kv-cache-dsv4.cpp)."""
-    rows = terms[0].rows
+    rows = terms[0].known_rows
     if not isinstance(rows, Growing):
         raise _unknown(terms)
     if rows.window is not None:
@@ -126,7 +126,7 @@ def _entries(terms: Layer) -> Tensors:
 def _compressor(name: str, terms: Layer) -> Tensors:
     """Return the rows that wait to be compressed: a `kv` and a `score` half, in float32."""
     (term,) = terms
-    window = term.rows.window if isinstance(term.rows, Growing) else None
+    window = term.known_rows.window if isinstance(term.known_rows, Growing) else None
     half = FP32.row_bytes(term.width * term.split.count) // 2
     return Tensors(
         cache=CacheId(name=name, rule="ring", window=window or 0, apart=True),
@@ -144,10 +144,9 @@ def _state(terms: Layer) -> Tensors:
     R holds the convolutions' inputs or the token shifts, S the states: n_embd_r and n_embd_s in
     llama-hparams.cpp, GGML_TYPE_F32 in llama-model.cpp (create_memory).
     """
-    for term in terms:
-        if term.name not in ("state", "token shifts") and not term.name.startswith("conv history"):
-            raise _unknown(terms)
-    convolutions = sum(_float32_bytes(term) for term in terms if term.role == "conv")
+    if any(term.role == "sums" for term in terms):
+        raise _unknown(terms)
+    convolutions = sum(_float32_bytes(term) for term in terms if term.role in ("conv", "shift"))
     states = sum(_float32_bytes(term) for term in terms if term.role == "state")
     formula = sum(term.bytes_on_rank(0, 1) for term in terms)
     return Tensors(
@@ -180,5 +179,5 @@ def _no_type(term: Term) -> RefusedError:
 
 
 def _unknown(terms: Layer) -> RefusedError:
-    names = ", ".join(dict.fromkeys(term.name for term in terms))
+    names = ", ".join(dict.fromkeys(term.label for term in terms))
     return RefusedError(f"kvplan does not know how llama.cpp keeps {names}: choose another engine")

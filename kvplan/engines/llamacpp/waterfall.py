@@ -50,7 +50,7 @@ def _lines(part: Part, slots: Slots) -> Iterator[tuple[str, int]]:
 def _rows(part: Part, slots: Slots) -> Iterator[tuple[str, int]]:
     """Yield how many rows there are after each rule, from the formula's to all cells."""
     cache, streams = part.cache, slots.streams(part.cache)
-    held = part.tensors.terms[0].rows
+    held = part.tensors.terms[0].known_rows
     if isinstance(held, Fixed):
         yield "formula", streams
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
 from kvplan.engines.sglang.cells import lay_out
@@ -33,6 +34,14 @@ class TokenPools:
         SGLang gives every rank what the tightest has, and the tokens that the fullest can hold.
         """
         return self.sizing.least_bytes(self.sizing.demand(context, batch))
+
+    def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - the same on all
+        """Return SGLang's cell size: a token's rows on the fullest rank, its share of windows included."""
+        return max(map(self.sizing.cell, self.sizing.cells.ranks))
+
+    def fixed_bytes(self, rank: int) -> int:  # noqa: ARG002 - the same on all
+        """Return the slots that a running request holds of the pool of states."""
+        return self.sizing.slots_per_request * self.sizing.cells.slot_bytes
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""

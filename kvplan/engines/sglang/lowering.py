@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvplan.dtypes import BF16, FP8_SCALED_128, FP32, NVFP4, Dtype
+from kvplan.dtypes import BF16, FP8_SCALED_128, FP32, NVFP4, RECURRENT_ROLES, Dtype
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.versions import SglangRules
@@ -41,35 +41,35 @@ class Lowering:
         Raises SplitError where units do not spread over tp, and RefusedError for what SGLang cannot
         store or kvplan has not read.
         """
-        terms = [term for term in layer if term.role not in ("state", "conv")]
+        terms = [term for term in layer if term.role not in RECURRENT_ROLES]
         rows = [term for term in terms if term.role != "indexer"]
         if not terms:
             return None
         for term in terms:
             self._require_row(term)
         # One attention, or LongCat's two alike, for which num_attention_layers counts a layer twice.
-        if len({(term.role, term.split, term.width, term.rows) for term in rows}) != 2:  # noqa: PLR2004 - a pair
+        if len({(term.role, term.split, term.width, term.known_rows) for term in rows}) != 2:  # noqa: PLR2004 - a pair
             raise self._unknown("unlike attentions in one layer")
         indexer = [term for term in terms if term.role == "indexer"]
         self._require_dtypes(rows, beside_indexer=bool(indexer))
         return Cell(
             row_bytes=sum(term.row_bytes * term.split.on_rank(self.options.tp) for term in rows),
             indexer_bytes=sum(indexer_row(term.width) for term in indexer),
-            window=rows[0].rows.window if isinstance(rows[0].rows, Growing) else None,
+            window=rows[0].known_rows.window if isinstance(rows[0].known_rows, Growing) else None,
         )
 
     def slot_bytes(self, layer: Layer) -> int:
         """Return the bytes of one slot of a layer's recurrent states; 0 for one that has none."""
-        return sum(self._state_bytes(term) for term in layer if term.role in ("state", "conv"))
+        return sum(self._state_bytes(term) for term in layer if term.role in RECURRENT_ROLES)
 
     def _require_row(self, term: Term) -> None:
-        if isinstance(term.rows, Fixed):
+        if isinstance(term.known_rows, Fixed):
             raise self._unknown(
-                f"{term.name} of a fixed number of tokens (cross-attention, a learned prefix)"
+                f"{term.label} of a fixed number of tokens (cross-attention, a learned prefix)"
             )
-        if term.role == "entry" or term.rows.stride != 1:
+        if term.role == "entry" or term.known_rows.stride != 1:
             raise self._unknown("compressed attention")
-        if term.rows.skip or term.name.startswith("newest "):
+        if term.known_rows.skip or term.known_rows.newest:
             raise RefusedError(f"{self.rules.name} keeps no newest tokens apart: choose another KV dtype")
 
     def _require_dtypes(self, rows: list[Term], *, beside_indexer: bool) -> None:
@@ -89,7 +89,7 @@ class Lowering:
         if not known:
             names = " and ".join(dict.fromkeys(dtype.name for dtype in dtypes))
             raise RefusedError(
-                f"how {self.rules.name} stores {' and '.join(term.name for term in rows)} in {names} is not "
+                f"how {self.rules.name} stores {' and '.join(term.label for term in rows)} in {names} is not "
                 "known to kvplan: choose another KV dtype"
             )
 
@@ -100,16 +100,14 @@ class Lowering:
         Source: Mamba2StateShape and KimiLinearStateShape in configs/mamba_utils.py; replicated groups
         in layers/attention/mamba/mamba.py, which takes a tp that divides them, or one group.
         """
-        if isinstance(term.rows, Growing) or not (
-            term.name == "state" or term.name.startswith("conv history")
-        ):
-            raise RefusedError(f"{self.rules.name} has no pool for {term.name}: it cannot serve this model")
+        if isinstance(term.known_rows, Growing) or term.role not in ("state", "conv"):
+            raise RefusedError(f"{self.rules.name} has no pool for {term.label}: it cannot serve this model")
         if term.split.replicable and 1 < term.split.count < self.options.tp:
             raise RefusedError(
-                f"{self.rules.name} does not replicate {term.split.count} groups of {term.name} over "
+                f"{self.rules.name} does not replicate {term.split.count} groups of {term.label} over "
                 f"tp={self.options.tp}: it takes a tp that divides them, or one group"
             )
-        units = term.rows.count * term.split.on_rank(self.options.tp)
+        units = term.known_rows.count * term.split.on_rank(self.options.tp)
         return units * self._state_dtype(term).row_bytes(term.width)
 
     def _state_dtype(self, term: Term) -> Dtype:

@@ -150,7 +150,7 @@ class Sizing:
 
     def token_bytes(self, rank: Rank, tokens: int) -> int:
         """Return the least memory that becomes a pool of *tokens* tokens on a rank."""
-        return ceil(tokens * self._cell(rank)) + self._cap_bytes(rank)
+        return ceil(tokens * self.cell(rank)) + self._cap_bytes(rank)
 
     def with_states(self, token_bytes: int, slots: int) -> int:
         """
@@ -222,7 +222,7 @@ class Sizing:
         return slots, rest
 
     def _tokens(self, rank: Rank, rest_bytes: int) -> int:
-        cell = self._cell(rank)
+        cell = self.cell(rank)
         # A stage that keeps no tokens sets no limit (has_kv_on_another_pp_stage).
         return max(0, int((rest_bytes - self._cap_bytes(rank)) / cell)) if cell else rest_bytes
 
@@ -247,7 +247,7 @@ class Sizing:
         requests = min(self.options.max_running_requests or estimated, tokens // 2)
         return requests if slots is None else min(requests, slots // self.slots_per_request)
 
-    def _cell(self, rank: Rank) -> Fraction:
+    def cell(self, rank: Rank) -> Fraction:
         """Return the bytes by which the memory of a rank is divided into tokens."""
         if not rank.full_bytes or self.window_cap is not None:
             return Fraction(rank.full_bytes or rank.window_bytes)

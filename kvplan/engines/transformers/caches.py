@@ -20,8 +20,6 @@ from kvplan.errors import SplitError, UnknownNameError
 from kvplan.terms import Fixed, Growing, Layer, Stage, Term
 
 _STORED = (BF16, FP16, FP32)
-# The name that attention/base.py gives to a convolution's inputs; a token shift is not one of them.
-_CONV_HISTORY = "conv history"
 
 Moment = Literal["prefill", "decode"]
 """When memory is looked at: after one forward pass over the whole prompt, or after a decode step."""
@@ -148,7 +146,7 @@ def _most_rows(term: Term, layer: Layer, tokens: int, traits: Traits) -> int:
 
 
 def _kept_rows(term: Term, layer: Layer, tokens: int, traits: Traits) -> int:
-    rows = term.rows
+    rows = term.known_rows
     if isinstance(rows, Fixed):
         return fixed_rows(rows, term, traits)
     if _is_compressor(term):
@@ -162,7 +160,7 @@ def fixed_rows(rows: Fixed, term: Term, traits: Traits) -> int:
 
 
 def _live_rows(term: Term, layer: Layer, tokens: int, moment: Moment, traits: Traits) -> int:
-    rows = term.rows
+    rows = term.known_rows
     if isinstance(rows, Fixed):
         # RecurrentGemma decodes on kernel columns and keeps a slice of them.
         decoding = moment == "decode" and is_conv(term)
@@ -190,16 +188,16 @@ def _newest(rows: Growing, tokens: int, traits: Traits) -> int:
 
 def is_conv(term: Term) -> bool:
     """Whether these are the inputs that a convolution keeps."""
-    return term.name.startswith(_CONV_HISTORY)
+    return term.role == "conv"
 
 
 def _is_compressor(term: Term) -> bool:
     """Whether these are the tokens that DeepSeek-V4 has yet to compress, the only state that grows."""
-    return term.role == "state" and isinstance(term.rows, Growing)
+    return term.role == "state" and isinstance(term.known_rows, Growing)
 
 
 def _ratio(layer: Layer) -> int:
-    return max((term.rows.stride for term in layer if isinstance(term.rows, Growing)), default=1)
+    return max((term.known_rows.stride for term in layer if isinstance(term.known_rows, Growing)), default=1)
 
 
 def _waiting_rows(rows: Growing, ratio: int, tokens: int) -> int:
@@ -230,15 +228,15 @@ def _copies(term: Term, layer: Layer, traits: Traits) -> int:
     (models/deepseek_v4/modeling_deepseek_v4.py, DeepseekV4HCACache.update).
     """
     _refuse_keys_from_entries(layer)
-    if term.allocation == "window" and _ratio(layer) == 1:
+    if term.allocation.pool == "window" and _ratio(layer) == 1:
         return 2
     return traits.kv_copies if term.role in ("key", "value") and term.split.count > 1 else 1
 
 
 def _refuse_keys_from_entries(layer: Layer) -> None:
     """Raise UnknownNameError for DeepSeek-V4.1: the indexers of models/deepseek_v4 pool their own keys."""
-    names = {term.allocation for term in layer}
-    if {"compressed", "indexer"} <= names and "indexer compressor state" not in names:
+    pools = {term.allocation.pool for term in layer}
+    if {"compressed", "indexer"} <= pools and "indexer compressor state" not in pools:
         raise UnknownNameError(
             "transformers 5.23 has no class whose indexer keys come from compressed entries, as in "
             "DeepSeek-V4.1: use --engine exact"
@@ -248,7 +246,7 @@ def _refuse_keys_from_entries(layer: Layer) -> None:
 def _dtype(term: Term, layer: Layer, traits: Traits) -> Dtype:
     if _is_compressor(term):  # Projections of the model, kept as they come.
         return next(other.dtype for other in layer if other.role == "entry")
-    dtype = (traits.state_dtype if term.role == "state" else None) or term.dtype
+    dtype = (traits.state_dtype if term.role in ("state", "sums") else None) or term.dtype
     if dtype not in _STORED:
         raise UnknownNameError(
             f"transformers keeps its cache in the model's dtype, not in {dtype.name}: "

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import lcm
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.exact import as_asked, refuse_pool_options, refuse_version
@@ -20,6 +22,9 @@ SETTINGS = (
     ),
 )
 
+LONG = 2**40
+"""Tokens beyond any window."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caches:
@@ -34,6 +39,19 @@ class Caches:
         """Return the bytes of *batch* sequences on one rank of a pipeline stage."""
         rule = static_reserve if self.static else reserve
         return rule(self.stages[rank], tokens=context, batch=batch, tp=self.tp, traits=self.traits)
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return what the copies of one token's rows add, all windows full."""
+        step = lcm(*(term.rows.stride for term in self.stages[rank].terms()))
+        long = step * LONG
+        before, after = (
+            self.reserved_bytes(rank=rank, context=tokens, batch=1) for tokens in (long, long + step)
+        )
+        return Fraction(after - before, step)
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return the rows of states and of an encoder's tokens, which are there from the first token on."""
+        return self.reserved_bytes(rank=rank, context=0, batch=1)
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return the formula's bytes, and what the library's own rules add or save."""

@@ -38,7 +38,7 @@ def _rows(term: Term, layer: Layer, tokens: int, traits: Traits) -> int:
     (STATIC_LAYER_TYPE_MAPPING).
     """
     _refuse_unheld(term, layer)
-    rows = term.rows
+    rows = term.known_rows
     if isinstance(rows, Fixed):
         return fixed_rows(rows, term, traits)
     if rows.window is None:
@@ -49,10 +49,14 @@ def _rows(term: Term, layer: Layer, tokens: int, traits: Traits) -> int:
 
 def _refuse_unheld(term: Term, layer: Layer) -> None:
     """Raise UnknownNameError for a term that no layer of a StaticCache was seen to hold."""
-    held = _holds_state(term, layer) if isinstance(term.rows, Fixed) else _holds_tokens(term, term.rows)
+    held = (
+        _holds_state(term, layer)
+        if isinstance(term.known_rows, Fixed)
+        else _holds_tokens(term, term.known_rows)
+    )
     if not held:
         raise UnknownNameError(
-            f"transformers 5.23 has no static cache that kvplan knows for this model's {term.name}: "
+            f"transformers 5.23 has no static cache that kvplan knows for this model's {term.label}: "
             "use cache_implementation=dynamic"
         )
 
@@ -75,6 +79,6 @@ def _holds_state(term: Term, layer: Layer) -> bool:
     `_supports_default_dynamic_cache`). An encoder's layers get the decoder's windows; no class with
     both was run.
     """
-    if term.allocation == "cross":
-        return not any(isinstance(other.rows, Growing) and other.rows.window for other in layer)
+    if term.allocation.pool == "cross":
+        return not any(isinstance(other.known_rows, Growing) and other.known_rows.window for other in layer)
     return is_conv(term) or (term.role == "state" and any(is_conv(other) for other in layer))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
@@ -33,6 +34,14 @@ class Nothing:
         """Return 0."""
         return 0
 
+    def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - always 0
+        """Return 0."""
+        return Fraction(0)
+
+    def fixed_bytes(self, rank: int) -> int:  # noqa: ARG002 - always 0
+        """Return 0."""
+        return 0
+
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:  # noqa: ARG002 - always 0
         """Return the formula's 0 bytes as the only line."""
         return (Line(name="formula", size_bytes=0, reason="no layer caches anything"),)
@@ -57,6 +66,15 @@ class Blocks:
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the memory in which the pools of a rank hold *batch* sequences."""
         return batch * sequence_bytes(self.pools, rank, context)
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return what the manager counts for a token in the layers that keep all of them."""
+        groups = [group for group in self.pools.groups[rank] if group.window is None]
+        return Fraction(sum(map(self.pools.token_bytes, groups)))
+
+    def fixed_bytes(self, rank: int) -> int:  # noqa: ARG002 - states are refused
+        """Return 0: every row is a token's."""
+        return 0
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""

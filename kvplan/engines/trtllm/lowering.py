@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kvplan.dtypes import NVFP4, Dtype
+from kvplan.dtypes import NVFP4, RECURRENT_ROLES, Dtype
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.engines.trtllm.formats import stored_bytes, stored_dtype
 from kvplan.terms import Growing, Layer
@@ -87,7 +87,7 @@ def _shape(layer: Layer) -> Shape:
             )
         return Shape(heads=key.split.count, width=key.width, copies=2, selector_bytes=0, dtype=dtype)
     if roles not in (("latent", "rope"), ("latent", "rope", "indexer")):
-        raise _unknown(" and ".join(dict.fromkeys(term.name for term in layer)))
+        raise _unknown(" and ".join(dict.fromkeys(term.label for term in layer)))
     latent, rope, *selector = layer
     keys = sum(term.width for term in selector)
     if keys and dtype == NVFP4:
@@ -103,15 +103,15 @@ def _shape(layer: Layer) -> Shape:
 
 def _refuse_unknown(layer: Layer) -> None:
     for term in layer:
-        if term.role in ("state", "conv"):
+        if term.role in RECURRENT_ROLES:
             raise RefusedError(
-                f"how TensorRT-LLM pools recurrent states ({term.name}) depends on which of its managers "
+                f"how TensorRT-LLM pools recurrent states ({term.label}) depends on which of its managers "
                 "runs, and is not known to kvplan: plan with --engine exact or vllm"
             )
-        if not isinstance(term.rows, Growing):
-            raise _unknown(f"{term.name}, which does not grow with the context")
-        if term.rows.stride > 1 or term.rows.skip:
-            raise _unknown(f"{term.name}, where tokens share a row or the newest are kept apart")
+        if not isinstance(term.known_rows, Growing):
+            raise _unknown(f"{term.label}, which does not grow with the context")
+        if term.known_rows.stride > 1 or term.known_rows.skip:
+            raise _unknown(f"{term.label}, where tokens share a row or the newest are kept apart")
 
 
 def _unknown(what: str) -> RefusedError:

@@ -5,10 +5,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from kvplan.dtypes import FP8_SCALED_128, Role
+from kvplan.dtypes import FP8_SCALED_128, RECURRENT_ROLES, Role
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
-from kvplan.terms import Layer, Term
+from kvplan.terms import Layer, Unit
 
 Family = Literal["keys and values", "a latent", "a latent and an indexer"]
 
@@ -125,7 +125,7 @@ def exports(layers: Sequence[Layer], rules: VllmRules, *, gdn: str | None, kda: 
     model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py, models/kimi_k3/nvidia/kda.py and
     get_mamba_prefill_checkpoint_alignment in model_executor/layers/mamba/abstract.py.
     """
-    states = [layer for layer in layers if any(term.role in ("state", "conv") for term in layer)]
+    states = [layer for layer in layers if any(term.role in RECURRENT_ROLES for term in layer)]
     if gdn == "flashinfer" and rules.align_checkpoints and states and all(map(_is_gated_delta_net, states)):
         return Exports(blocks=1, alignment=64)
     if kda != "flashkda" or not any(map(_is_kda, states)):
@@ -144,9 +144,7 @@ def _is_kda(layer: Layer) -> bool:
     return _key_width(layer, "state heads") is not None
 
 
-def _key_width(layer: Layer, heads: str) -> int | None:
+def _key_width(layer: Layer, heads: Unit) -> int | None:
     """Return the size of a key that goes through a convolution of its own, None without one."""
-    keys: list[Term] = [
-        term for term in layer if term.name == "conv history of k" and term.split.name == heads
-    ]
+    keys = [term for term in layer if term.stream == "k" and term.split.unit == heads]
     return keys[0].width if keys else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from kvplan.dtypes import Dtype, Role
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.terms import Growing, Layer, Split, Term
+from kvplan.terms import Allocation, Growing, Layer, Split, Term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Draft:
 
 def _keeps_all(layer: Layer) -> bool:
     """Return whether every term of a layer keeps a row for each token."""
-    return bool(layer) and all(term.rows == Growing() for term in layer)
+    return bool(layer) and all(term.known_rows == Growing() for term in layer)
 
 
 def _keys_and_values(layers: Sequence[Layer]) -> Layer:
@@ -81,8 +81,14 @@ def _keys_and_values(layers: Sequence[Layer]) -> Layer:
     return _term("key", "K", key_dtype), _term("value", "V", value_dtype)
 
 
-def _term(role: Role, name: str, dtype: Dtype) -> Term:
-    split = Split(name="groups", count=1, replicable=True)
+def _term(role: Role, label: str, dtype: Dtype) -> Term:
+    split = Split(unit="groups", count=1, replicable=True)
     return Term(
-        role=role, name=name, allocation="attention", split=split, width=1, dtype=dtype, rows=Growing()
+        role=role,
+        label=label,
+        allocation=Allocation(pool="attention"),
+        split=split,
+        width=1,
+        dtype=dtype,
+        rows=Growing(),
     )

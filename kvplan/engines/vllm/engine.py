@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from itertools import chain
 
@@ -32,6 +33,14 @@ class Blocks:
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of the requests' blocks and of the null block."""
         return self.layout.reserved_bytes(rank=rank, context=context, batch=batch)
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return a token's share of the blocks that hold all tokens."""
+        return self.layout.token_bytes(rank)
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return the bytes of the blocks of states and of an encoder's tokens."""
+        return self.layout.fixed_bytes(rank)
 
     def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import chain
 
 from kvplan.engines.vllm.alignment import align, align_skipped
@@ -12,6 +13,7 @@ from kvplan.engines.vllm.grouping import Cache, Group, Groups, group, is_uniform
 from kvplan.engines.vllm.lowering import Lowering, allocations
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.packing import pack
+from kvplan.engines.vllm.pages import Paging
 from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.terms import Layer
@@ -52,6 +54,19 @@ class Layout:
         rank.
         """
         return (batch * self.blocks_per_request(context) + 1) * self.bytes_per_block[rank]
+
+    def token_bytes(self, rank: int) -> Fraction:
+        """Return a token's share, on a pipeline rank, of the blocks that hold every token of a request."""
+        blocks = [Fraction(1, each.spec.block_size * self.charge.dcp) for each in self._with("full", "mla")]
+        return self.bytes_per_block[rank] * sum(blocks, Fraction(0))
+
+    def fixed_bytes(self, rank: int) -> int:
+        """Return the bytes, on a pipeline rank, of a request's blocks that do not depend on its context."""
+        blocks = sum(self.charge.blocks(each.spec, 0) for each in self._with("state", "cross"))
+        return blocks * self.bytes_per_block[rank]
+
+    def _with(self, *pagings: Paging) -> list[Group]:
+        return [each for each in self.groups if each.spec.paging in pagings]
 
 
 def plan_layout(

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kvplan.dtypes import BF16, FP8_SCALED_64, FP8_SCALED_128, Dtype
+from kvplan.dtypes import BF16, FP8_SCALED_64, FP8_SCALED_128, RECURRENT_ROLES, Dtype
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pages import PageSpec, Paging
 from kvplan.engines.vllm.versions import VllmRules
-from kvplan.terms import Fixed, Growing, Layer, Term
+from kvplan.terms import Allocation, Fixed, Growing, Layer, Term
 
 # vLLM 0.33, model_executor/layers/attention/mla_attention.py: rows of one opaque size each.
 _PACKED_MLA_ROWS: dict[tuple[str, ...], int] = {(FP8_SCALED_128.name, "bf16"): 656, ("nvfp4", "fp8"): 352}
@@ -28,10 +28,10 @@ _PLAIN_ALIGNMENT = 512
 
 def allocations(layer: Layer) -> tuple[Layer, ...]:
     """Return the terms of a layer apart by what is paged together, in their order."""
-    by_name: dict[str, list[Term]] = {}
+    found: dict[Allocation, list[Term]] = {}
     for term in layer:
-        by_name.setdefault(term.allocation, []).append(term)
-    return tuple(tuple(terms) for terms in by_name.values())
+        found.setdefault(term.allocation, []).append(term)
+    return tuple(tuple(terms) for terms in found.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +58,13 @@ class Lowering:
 
     def _page(self, terms: Layer, layer: Layer) -> PageSpec:
         roles = {term.role for term in terms}
-        if any(isinstance(term.rows, Growing) and term.rows.skip for term in terms):
+        if any(isinstance(term.known_rows, Growing) and term.known_rows.skip for term in terms):
             raise RefusedError(f"{self.rules.name} keeps no newest tokens apart: choose another KV dtype")
         if roles == {"key", "value"}:
             return self._keys_and_values(terms)
         if any(term.role == "entry" for term in layer):
             return self._compressed(terms, packed=any(term.dtype == FP8_SCALED_64 for term in layer))
-        if roles <= {"state", "conv"}:
+        if roles <= RECURRENT_ROLES:
             return self._state(terms)
         if roles == {"indexer"}:
             return self._indexer(terms, beside_keys=any(term.role == "key" for term in layer))
@@ -76,7 +76,7 @@ class Lowering:
         key, value = terms
         if key.dtype != value.dtype or key.dtype.name not in _PLAIN + _PER_HEAD:
             raise self._no_dtype(terms)
-        rows = key.rows
+        rows = key.known_rows
         window = rows.window if isinstance(rows, Growing) else None
         return PageSpec(
             paging=_paging(rows),
@@ -111,7 +111,7 @@ class Lowering:
 
     def _compressed(self, terms: Layer, *, packed: bool) -> PageSpec:
         """Source: vLLM 0.33, models/deepseek_v4."""
-        rows = terms[0].rows
+        rows = terms[0].known_rows
         if not self.rules.sparse_layouts or not isinstance(rows, Growing):
             raise self._unknown("compressed attention")
         alignment = _PACKED_ALIGNMENT if packed else _PLAIN_ALIGNMENT
@@ -145,14 +145,14 @@ class Lowering:
 
     def _state(self, terms: Layer) -> PageSpec:
         for term in terms:
-            if term.name != "state" and not term.name.startswith("conv history"):
+            if term.role not in ("state", "conv"):
                 raise RefusedError(
-                    f"{self.rules.name} has no state function for {term.name}: it cannot serve this model"
+                    f"{self.rules.name} has no state function for {term.label}: it cannot serve this model"
                 )
             # model_executor/layers/mamba/mamba_mixer2.py (0.33) asserts it.
             if term.split.replicable and 1 < term.split.count < self.tp:
                 raise RefusedError(
-                    f"{self.rules.name} does not replicate {term.split.count} groups of {term.name} over "
+                    f"{self.rules.name} does not replicate {term.split.count} groups of {term.label} over "
                     f"tp={self.tp}: it takes a tp that divides them, or one group"
                 )
         if self.options.speculative_tokens and not self.rules.speculative_states:
@@ -178,7 +178,7 @@ class Lowering:
 
         But not that of Mamba-1, whose state has the convolution's own channels: mamba_utils.py.
         """
-        of_channels = any(each.role == "state" and each.split.name == "channels" for each in terms)
+        of_channels = any(each.role == "state" and each.split.unit == "channels" for each in terms)
         longer = term.role == "conv" and not of_channels
         return term.rows.at(0) + (self.options.speculative_tokens if longer else 0)
 
@@ -228,4 +228,4 @@ def _indexer_row(width: int) -> int:
 
 
 def _names(terms: Layer) -> str:
-    return " and ".join(dict.fromkeys(term.name for term in terms))
+    return " and ".join(dict.fromkeys(term.label for term in terms))

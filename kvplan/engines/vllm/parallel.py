@@ -22,7 +22,7 @@ def require_cp(layers: Sequence[Layer], *, tp: int, dcp: int, pcp: int, rules: V
         return
     if pcp == 1 and tp % dcp:
         raise RefusedError(f"tp={tp} is no multiple of dcp={dcp}, which shares its ranks")
-    growing = [(term, term.rows) for term in terms if isinstance(term.rows, Growing)]
+    growing = [(term, term.known_rows) for term in terms if isinstance(term.known_rows, Growing)]
     if any(rows.window is not None and not rows.chunked for _, rows in growing):
         raise RefusedError(f"{rules.name} has no decode context parallelism for sliding windows: use dcp=1")
     for heads in {term.split.count for term, _ in growing if term.role == "key"}:

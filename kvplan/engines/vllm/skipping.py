@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from kvplan.dtypes import Dtype
+from kvplan.dtypes import RECURRENT_ROLES, Dtype
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.terms import Growing, Layer
 
@@ -26,7 +26,7 @@ class Skipped:
     def apply(self, layers_by_rank: Sequence[Sequence[Layer]]) -> list[list[Layer]]:
         """Return the layers of each pipeline rank, those that are skipped in the model's dtype."""
         layers = tuple(chain.from_iterable(layers_by_rank))
-        if any(term.role not in ("key", "value", "state", "conv") for layer in layers for term in layer):
+        if any(term.role not in {"key", "value"} | RECURRENT_ROLES for layer in layers for term in layer):
             raise RefusedError("kv_cache_dtype_skip_layers is known to kvplan for keys and values only")
         if beyond := [index for index in self.indices if index >= len(layers)]:
             raise RefusedError(
@@ -66,6 +66,8 @@ def read_skipped(text: str, dtype: Dtype) -> Skipped:
 
 def _slides(layer: Layer) -> bool:
     return any(
-        isinstance(term.rows, Growing) and term.rows.window is not None and not term.rows.chunked
+        isinstance(term.known_rows, Growing)
+        and term.known_rows.window is not None
+        and not term.known_rows.chunked
         for term in layer
     )

@@ -98,7 +98,7 @@ def _reserves(cache: Cache, held: int, context: int, charge: Charge) -> Iterator
 
 def _held_rows(cache: Cache, context: int) -> int:
     """Return the rows of a request's cache; a state counts as one row."""
-    rows = cache.terms[0].rows
+    rows = cache.terms[0].known_rows
     if cache.spec.paging == "state":
         return 1
     return rows.at(context) if isinstance(rows, Growing) else rows.count

@@ -166,7 +166,7 @@ def test_four_compressed_layers_share_packed_blocks() -> None:
     types = spec.lower_types(Target(kv=kv_format("fp8_ds_mla")))
     # Without the indexers' own compressors, as the numbers were taken.
     layers = [
-        tuple(term for term in types[name] if term.allocation != "indexer compressor state")
+        tuple(term for term in types[name] if term.allocation.pool != "indexer compressor state")
         for name in ("csa", "hca", "csa", "hca")
     ]
     layout = layout_of_layers(layers)
