@@ -12,9 +12,13 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
 from kvplan.units import parse_bytes
+
+Vendor = Literal["nvidia", "amd", "apple", "intel"]
+"""Who makes a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +30,16 @@ class Gpu:
     sold as, and `marketed` its memory with the unit as marketed: vendors write GB loosely, so that the
     driver may report more than that many times 10^9 bytes, but never more than that in GiB. `reported`
     is all memory of one device by its driver (for Apple, Metal's recommended working set), None where
-    no source was found; `source` is where that was read and what is printed there.
+    no source was found; `source` is where that was read and what is printed there. `capability` is the
+    compute capability of an NVIDIA card (developer.nvidia.com/cuda-gpus), and `device` what its driver
+    calls it, given where an engine's rule reads that.
     """
 
     name: str
     label: str
+    vendor: Vendor
+    capability: str | None = None
+    device: str | None = None
     marketed: str
     reported: str | None = None
     source: str
@@ -46,13 +55,26 @@ def all_gpus() -> tuple[Gpu, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A GPU to plan for: `total_bytes` of memory, and what is known of that figure."""
+    """
+    A GPU to plan for: `total_bytes` of memory, and what is known of that figure.
+
+    `vendor`, compute `capability` and the driver's name of the `device` are None for a card that is known
+    by its size alone, the last two for others, too.
+    """
 
     name: str
     label: str
     total_bytes: int
     source: str
     estimated: bool
+    vendor: Vendor | None = None
+    capability: tuple[int, int] | None = None
+    device: str | None = None
+
+    @property
+    def is_hopper(self) -> bool:
+        """Whether this is a card of compute capability 9.0."""
+        return self.capability == (9, 0)
 
 
 def memory_bytes(gpu: Gpu) -> int:
@@ -78,6 +100,9 @@ def find_card(text: str) -> Card:
             total_bytes=memory_bytes(gpu),
             source=gpu.source,
             estimated=gpu.reported is None,
+            vendor=gpu.vendor,
+            capability=_capability(gpu),
+            device=gpu.device,
         )
     if text.strip()[:1].isdigit() and "-" not in text:
         return _card_of_size(text)
@@ -85,6 +110,13 @@ def find_card(text: str) -> Card:
     raise UnknownNameError(
         f"unknown GPU {text!r}{hint}; `kvplan gpus` lists the known ones, or give a size with its unit: 80GB"
     )
+
+
+def _capability(gpu: Gpu) -> tuple[int, int] | None:
+    if gpu.capability is None:
+        return None
+    major, minor = gpu.capability.split(".")
+    return int(major), int(minor)
 
 
 def _card_of_size(text: str) -> Card:

@@ -133,7 +133,9 @@ MUTATIONS = (
     Mutation("one token shift", _RECURRENT, "rows=2,", "rows=1,"),
     Mutation("a state per key head", _RECURRENT, "_matrix(self.v_heads,", "_matrix(self.qk_heads,"),
     Mutation("no convolution of k", _RECURRENT, '                (qk, "k", self.qk_head_dim),\n', ""),
-    Mutation("KDA with one convolution", _RECURRENT, 'Stream, ...] = ("q", "k", "v")', 'Stream, ...] = ("q",)'),
+    Mutation(
+        "KDA with one convolution", _RECURRENT, 'Stream, ...] = ("q", "k", "v")', 'Stream, ...] = ("q",)'
+    ),
     Mutation("B without C", _SSM, '"B and C", 2 * self.d_state', '"B and C", self.d_state'),
     Mutation("a number for a state vector", _SSM, "width=self.d_state,", "width=1,"),
     Mutation("B and C per head", _SSM, '(groups_split(self.groups), "B and C"', '(heads, "B and C"'),

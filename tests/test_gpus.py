@@ -41,7 +41,9 @@ def test_a_card_is_found_by_name_and_alias_in_any_case(text: str) -> None:
 
 def test_without_a_drivers_figure_the_label_is_read_as_decimal() -> None:
     """The least that a 16 GB card has is 16 x 10^9 bytes; the card says that this is an estimate."""
-    gpu = Gpu(name="toy-16gb", label="Toy 16GB", marketed="16GB", reported=None, source="none")
+    gpu = Gpu(
+        name="toy-16gb", label="Toy 16GB", vendor="nvidia", marketed="16GB", reported=None, source="none"
+    )
     assert memory_bytes(gpu) == 16 * 10**9
     unmeasured = next(gpu for gpu in all_gpus() if gpu.reported is None)
     card = find_card(unmeasured.name)
@@ -100,3 +102,19 @@ def test_rows_carry_the_bytes_that_are_planned_with() -> None:
     assert row["memory_bytes"] == 11_911 * 2**20
     assert row["name"] == "rtx-3060-12gb"
     assert row["reported"] == "11911MiB"
+
+
+@pytest.mark.parametrize("gpu", all_gpus(), ids=lambda gpu: gpu.name)
+def test_what_a_card_can_is_said_where_engines_ask_for_it(gpu: Gpu) -> None:
+    """VLLM and SGLang choose kernels and dtypes by an NVIDIA card's compute capability."""
+    assert (gpu.capability is not None) == (gpu.vendor == "nvidia")
+    assert gpu.label.lower().startswith(gpu.vendor)
+    card = find_card(gpu.name)
+    assert card.is_hopper == (
+        "H100" in gpu.label or "H200" in gpu.label or "H20 " in gpu.label or "H800" in gpu.label
+    )
+
+
+def test_a_size_says_nothing_of_a_card() -> None:
+    card = find_card("80GB")
+    assert (card.vendor, card.capability, card.device, card.is_hopper) == (None, None, None, False)

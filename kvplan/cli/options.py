@@ -92,7 +92,9 @@ Gpu = Annotated[
 KvMemory = Annotated[
     int | None,
     typer.Option(
-        parser=size_value, metavar="SIZE", help="A known KV-cache memory per GPU, instead of --gpu."
+        parser=size_value,
+        metavar="SIZE",
+        help="A known KV-cache memory per GPU; --gpu is then needed for its defaults alone.",
     ),
 ]
 Context = Annotated[

@@ -35,11 +35,6 @@ def read_command(words: Sequence[str]) -> Served:
 def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """Return kvplan's *options* and those of a command as one; raise OptionsError where they differ."""
     said: dict[str, Any] = {**served.asked, "engine": served.engine}
-    if options["gpu"] is not None and "kv_memory" in said:
-        raise OptionsError(
-            "the command says how much memory the KV cache takes, on any GPU: leave --gpu out, "
-            "or --kv-cache-memory-bytes"
-        )
     settings = dict(said.pop("settings", {}))
     for name, value in options["settings"].items():
         if settings.setdefault(name, value) != value:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from kvplan.dtypes import Role
+from kvplan.gpus import Card
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class EngineOptions:
     most query heads that share a KV head. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
     not choose it.
-    `settings` are options that only this engine has, by its own names, as text. `gpu` and `gpu_bytes`
-    are the card, where it is known: engines choose some defaults by it.
+    `settings` are options that only this engine has, by its own names, as text. Engines choose
+    some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
@@ -65,12 +66,15 @@ class EngineOptions:
     prefix_caching: bool | None = None
     dcp: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
-    gpu: str | None = None
-    gpu_bytes: int | None = None
+    card: Card | None = None
 
 
 class Arrangement(Protocol):
     """A model's cache as an engine lays it out over pipeline ranks, whatever the memory."""
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What was taken for granted, in words, because nobody named a card that decides it."""
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """
@@ -109,8 +113,7 @@ class Workload:
     engine was asked to run at once.
     """
 
-    gpu: str
-    gpu_bytes: int
+    card: Card
     hidden: int | None
     vocab: int | None
     element_bytes: int
@@ -152,17 +155,23 @@ class Share:
     default: Callable[[int, EngineOptions], str]
 
 
+def as_released(dtype: str, architecture: str | None, card: Card | None) -> str:  # noqa: ARG001 - for all
+    """Return the dtype of the release: engines without a rule of their own run a model in it."""
+    return dtype
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
-    `kv_dtype` gives the cache format for what was asked (or None), the roles of a model's rows and
-    the model's dtype. `needs` estimates what else must be on the card. `settings` are the options that
-    it has beside those that engines share. `extra` says which pipeline stages get the layers that an
-    even split leaves over: the first, the last, or those before the last, from the second-last
-    backwards, because the last also holds the output head. `with head` splits the layers and the head
-    together, as one layer more.
+    `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
+    architecture and the card, as far as these are known. `kv_dtype` gives the cache format for what was
+    asked (or None), the roles of a model's rows and the model's dtype. `needs` estimates what else must be
+    on the card. `settings` are the options that it has beside those that engines share. `extra` says which
+    pipeline stages get the layers that an even split leaves over: the first, the last, or those before the
+    last, from the second-last backwards, because the last also holds the output head. `with head` splits
+    the layers and the head together, as one layer more.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
     """
@@ -173,6 +182,7 @@ class Engine:
     share: Share
     needs: Callable[[Workload], Estimate]
     settings: "tuple[Setting, ...]" = ()
+    model_dtype: Callable[[str, str | None, Card | None], str] = as_released
     extra: Literal["first", "before last", "last", "with head"] = "before last"
     even_weights: bool = False
     embedding_on_gpu: bool = True

@@ -18,6 +18,7 @@ class Sum:
 
     stages: tuple[Stage, ...]
     tp: int
+    assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of *batch* sequences on one rank of a pipeline stage."""

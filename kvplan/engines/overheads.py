@@ -10,6 +10,7 @@ github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 from dataclasses import dataclass
 
 from kvplan.engines.base import Estimate, Workload
+from kvplan.gpus import Card
 from kvplan.units import GIB, MIB
 
 _LARGEST_CARD_BYTES = 160 * GIB
@@ -130,7 +131,7 @@ def activation_peak(
     them, and the hidden states. The workspaces of experts and images come on top and are in the range.
     Source: profile_run in v1/worker/gpu_model_runner.py.
     """
-    tokens, sequences = at_once(workload.gpu, workload.gpu_bytes, most_tokens=most_tokens)
+    tokens, sequences = at_once(workload.card, most_tokens=most_tokens)
     tokens = workload.batched_tokens or tokens
     sequences = min(workload.sequences or sequences, tokens)
     logits = (sampler.bytes_per_logit + workload.element_bytes) * sequences + 4 * sampler.rows
@@ -140,16 +141,18 @@ def activation_peak(
     return logits * vocab + states + _CUBLAS_BYTES
 
 
-def at_once(gpu: str, gpu_bytes: int, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tuple[int, int]:
+def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tuple[int, int]:
     """
     Return the tokens and the sequences that vLLM runs at once on a card unless it is told.
 
-    On the largest cards it takes *most_tokens*, 16384 since 0.28. Source: get_batch_defaults in
-    engine/arg_utils.py, for its server.
+    Without a card these are an H100's. On the largest cards it takes *most_tokens*, 16384 since 0.28.
+    Source: get_batch_defaults in engine/arg_utils.py, for its server.
     """
-    if gpu_bytes < _LARGE_CARD_BYTES or gpu.startswith("a100"):
+    if card is None:
+        return 8192, 1024
+    if card.total_bytes < _LARGE_CARD_BYTES or "a100" in (card.device or "").lower():
         return 2048, 256
-    return (most_tokens if gpu_bytes >= _LARGEST_CARD_BYTES else 8192), 1024
+    return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else 8192), 1024
 
 
 def compute_buffers(workload: Workload) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs

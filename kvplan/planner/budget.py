@@ -80,11 +80,9 @@ class Asked:
     overhead: Size | None = None
 
     def card(self) -> Card | None:
-        """Return the card; None if a KV memory is given. Raises if neither is, or both."""
-        if (self.gpu is None) == (self.kv_memory is None):
-            raise OptionsError(
-                "give either a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache"
-            )
+        """Return the card, by which engines choose defaults; None if a KV memory is given alone."""
+        if self.gpu is None and self.kv_memory is None:
+            raise OptionsError("give a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
         if self.gpu is None:
             return None
         return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
@@ -92,13 +90,13 @@ class Asked:
 
 def make_budget(deployment: Deployment, asked: Asked) -> Budget:
     """
-    Return the budget of one GPU; raise if neither a GPU nor a KV memory is given, or both.
+    Return the budget of one GPU; raise if neither a GPU nor a KV memory is given.
 
-    A known KV memory is all there is: nothing is subtracted from it.
+    A known KV memory is all there is, on whichever card: nothing is subtracted from it.
     """
     card = asked.card()
-    if card is None:
-        return _known_kv_memory(asked)
+    if asked.kv_memory is not None or card is None:
+        return _known_kv_memory(asked, card)
     engine = deployment.engine
     share = asked.utilization
     if share is None:
@@ -137,8 +135,7 @@ def _needs(deployment: Deployment, asked: Asked, card: Card) -> Estimate:
     element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
     return deployment.engine.needs(
         Workload(
-            gpu=card.name,
-            gpu_bytes=card.total_bytes,
+            card=card,
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
@@ -176,7 +173,7 @@ def given(activation_bytes: int, overhead_bytes: int) -> Estimate:
     )
 
 
-def _known_kv_memory(asked: Asked) -> Budget:
+def _known_kv_memory(asked: Asked, card: Card | None) -> Budget:
     others = (asked.utilization, asked.weights, asked.weight_dtype, asked.activation, asked.overhead)
     if any(other is not None for other in others):
         raise OptionsError(
@@ -184,7 +181,7 @@ def _known_kv_memory(asked: Asked) -> Budget:
         )
     kv_bytes = as_bytes(asked.kv_memory or 0)
     return Budget(
-        gpu=f"{format_gib(kv_bytes)} of KV memory",
+        gpu=f"{format_gib(kv_bytes)} of KV memory" + (f" on {card.name}" if card else ""),
         gpu_bytes=kv_bytes,
         utilization=(1, 1),
         share_of="card",

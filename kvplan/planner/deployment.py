@@ -10,6 +10,7 @@ from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
+from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes
 
@@ -25,12 +26,14 @@ class Choice:
     """
     What a user chooses of a deployment.
 
-    The cache is stored in the model's own dtype unless `kv_dtype` says otherwise; `pp_layers` are
+    The model runs in `dtype`, or as its engine chooses; the cache is stored in that dtype unless
+    `kv_dtype` says otherwise; `pp_layers` are
     the layers of each stage where they are not split evenly; `encoder_tokens` replaces the spec's.
     Engines choose some defaults by the `card`, where it is known.
     """
 
     engine: str = "exact"
+    dtype: str | None = None
     kv_dtype: str | None = None
     tp: int = 1
     pp: int = 1
@@ -51,7 +54,8 @@ class Deployment:
     """
     One replica of a model on tp x pp ranks, and dp such replicas.
 
-    All sizes are per rank of the fullest stage unless a method says otherwise.
+    `spec` is the model as it runs, and `notes` say what the engine chose unasked. All sizes are per
+    rank of the fullest stage unless a method says otherwise.
     """
 
     spec: ModelSpec
@@ -62,6 +66,7 @@ class Deployment:
     stages: tuple[Stage, ...]
     options: EngineOptions
     arrangement: Arrangement
+    notes: tuple[str, ...] = ()
 
     @property
     def tp(self) -> int:
@@ -129,9 +134,12 @@ def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)
     engine = find_engine(choice.engine)
+    spec, note = as_run(spec, choice.dtype, engine, choice.card)
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
-    return _arranged(spec, choice, engine, kv, layers)
+    deployment = _arranged(spec, choice, engine, kv, layers)
+    notes = (*([note] if note else []), *deployment.arrangement.assumed)
+    return replace(deployment, notes=notes) if notes else deployment
 
 
 def _arranged(
@@ -155,8 +163,7 @@ def _arranged(
         prefix_caching=choice.prefix_caching,
         dcp=choice.dcp,
         settings=choice.settings,
-        gpu=choice.card.name if choice.card else None,
-        gpu_bytes=choice.card.total_bytes if choice.card else None,
+        card=choice.card,
     )
     return Deployment(
         spec=spec,

@@ -46,14 +46,15 @@ def fit(  # noqa: PLR0913 - the options of one command
     """
     Return how many sequences of *context* tokens fit, and the inverse answers for *batch* of them.
 
-    Give a *gpu* (a catalogue name, or a size such as `80GB`) or a known *kv_memory* per GPU. Sizes
-    are ints of bytes or text with a unit; *weights* are those of one replica, before tp and pp.
-    *dtype* is the one in which the model runs, if not its own.
+    Give a *gpu* (a catalogue name, or a size such as `80GB`), a known *kv_memory* per GPU, or both: the
+    card then decides the engine's defaults alone. Sizes are ints of bytes or text with a unit; *weights*
+    are those of one replica, before tp and pp. *dtype* is the one in which the model runs, unless its
+    engine chooses.
     *max_num_seqs* bounds the sequences of one replica; the other last ones are options of an *engine*
     other than `exact`, *settings* those that only this engine has, by its own names.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
-    spec = as_spec(model, dtype)
+    spec = as_spec(model)
     asked = Asked(
         gpu=gpu,
         kv_memory=kv_memory,
@@ -65,6 +66,7 @@ def fit(  # noqa: PLR0913 - the options of one command
     )
     choice = Choice(
         engine=engine,
+        dtype=dtype,
         kv_dtype=kv_dtype,
         tp=tp,
         pp=pp,

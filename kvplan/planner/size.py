@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kvplan.errors import OptionsError
 from kvplan.importers import load
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.results import LayerSize, Size
@@ -13,18 +12,6 @@ from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, parse_count
 
 Model = str | Path | ModelSpec
-
-MODEL_DTYPES = {
-    "float16": "float16",
-    "half": "float16",
-    "fp16": "float16",
-    "bfloat16": "bfloat16",
-    "bf16": "bfloat16",
-    "float32": "float32",
-    "float": "float32",
-    "fp32": "float32",
-}
-"""The dtypes in which engines run a model, by the names that they take."""
 
 
 def size(  # noqa: PLR0913 - the options of one command
@@ -50,11 +37,13 @@ def size(  # noqa: PLR0913 - the options of one command
     Return what the cache of *batch* sequences of *context* tokens takes.
 
     *model* is a catalogue name, a hub id, a spec file or a spec. *context* takes `8k`; left out, it
-    is the model's longest. *dtype* is the one in which the model runs, if not its own. The last five
-    are options of an *engine* other than `exact`. Raises a KvplanError for what it does not understand.
+    is the model's longest. *dtype* is the one in which the model runs, unless its engine chooses. The
+    last five are options of an *engine* other than `exact`. Raises a KvplanError for what it does not
+    understand.
     """
     choice = Choice(
         engine=engine,
+        dtype=dtype,
         kv_dtype=kv_dtype,
         tp=tp,
         pp=pp,
@@ -67,7 +56,7 @@ def size(  # noqa: PLR0913 - the options of one command
         dcp=dcp,
         settings=settings or {},
     )
-    deployment = deploy(as_spec(model, dtype), choice)
+    deployment = deploy(as_spec(model), choice)
     return Size(**size_fields(deployment, as_tokens(context, deployment.spec), as_batch(batch)))
 
 
@@ -120,6 +109,7 @@ def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
         warnings.append(
             f"{context:,} tokens are more than the {spec.max_context:,} that {spec.name} was made for"
         )
+    warnings += deployment.notes
     replicated = dict.fromkeys(
         term.split for layer in deployment.layers.values() for term in layer if term.split.copies(tp) > 1
     )
@@ -132,22 +122,9 @@ def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def as_spec(model: Model, dtype: str | None = None) -> ModelSpec:
-    """
-    Return *model* itself if it is a spec, else the spec that it names, run in *dtype* if one is given.
-
-    Weights that are not quantised are then stored in it, too. Raises OptionsError for a dtype in which
-    no model runs.
-    """
-    spec = model if isinstance(model, ModelSpec) else load(model)
-    if dtype is None or dtype == "auto":
-        return spec
-    if dtype not in MODEL_DTYPES:
-        raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(MODEL_DTYPES)}")
-    changes: dict[str, object] = {"dtype": MODEL_DTYPES[dtype]}
-    if spec.weight_dtype is None and spec.parameters is not None:
-        changes["weight_bytes"] = None
-    return spec.model_copy(update=changes)
+def as_spec(model: Model) -> ModelSpec:
+    """Return *model* itself if it is a spec, else the spec that it names."""
+    return model if isinstance(model, ModelSpec) else load(model)
 
 
 def as_tokens(context: int | str | None, spec: ModelSpec) -> int:

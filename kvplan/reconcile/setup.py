@@ -13,7 +13,8 @@ from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
-from kvplan.planner.size import MODEL_DTYPES, Model, as_spec
+from kvplan.planner.model_dtype import MODEL_DTYPES, in_dtype
+from kvplan.planner.size import Model, as_spec
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import EngineName, StartUpLog
 from kvplan.reconcile.printed import Printed
@@ -117,6 +118,7 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
         notes.append("the log names no tensor parallelism: tp 1 is planned")
     choice = Choice(
         engine=engine,
+        dtype=printed.dtype if printed.dtype in MODEL_DTYPES else None,
         kv_dtype=asked.kv_dtype or printed.kv_dtype,
         tp=asked.tp or printed.tp or 1,
         pp=asked.pp or printed.pp or 1,
@@ -149,8 +151,8 @@ def _in_slots(setup: Setup, asked: Asked) -> Setup:
 
 def _in_dtype(spec: ModelSpec, dtype: str | None) -> ModelSpec:
     """Return the model as the engine ran it: in a dtype that the log names."""
-    known = dtype in MODEL_DTYPES and MODEL_DTYPES[dtype] != spec.dtype
-    return as_spec(spec, dtype) if known else spec
+    known = dtype is not None and MODEL_DTYPES.get(dtype, spec.dtype) != spec.dtype
+    return in_dtype(spec, dtype) if dtype is not None and known else spec
 
 
 def _model(log: StartUpLog, asked: Asked) -> tuple[ModelSpec, list[str]]:

@@ -73,7 +73,6 @@ def test_the_report_shows_the_command_and_what_was_ignored(kvplan: Cli) -> None:
         ("", "python train.py", "train.py"),
         ("llama-3.1-8b", ISSUE, "the model llama-3.1-8b or the command that serves one, not both"),
         ("my.yaml", ISSUE, "the model my.yaml or the command that serves one, not both"),
-        ("", f"{ISSUE} --kv-cache-memory-bytes 9g", "on any GPU: leave --gpu out"),
         ("", f"{ISSUE} -- --enable-lora", "the command names two models"),
     ],
 )

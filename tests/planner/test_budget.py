@@ -70,3 +70,36 @@ def test_no_more_than_the_card_is_taken(model: str, options: dict[str, Any], lim
     answer = kvplan.fit(model, gpu="h100-80gb", context=8192, **options)
     assert answer.memory.budget_bytes == answer.memory.gpu_bytes
     assert answer.limit.startswith(limit)
+
+
+@pytest.mark.parametrize(("gpu", "tokens"), [("a100-80gb", 2048), ("h100-80gb", 8192), ("b200-180gb", 16384)])
+def test_a_card_beside_a_known_memory_decides_the_defaults_alone(gpu: str, tokens: int) -> None:
+    """What vLLM batches on the card is in flight in every window; the memory is as given."""
+    asked = {"kv_memory": "20GiB", "context": 32768, "engine": "vllm"}
+    beside = kvplan.fit("gemma-3-27b", gpu=gpu, **asked)
+    told = kvplan.fit("gemma-3-27b", **asked, max_num_batched_tokens=tokens)
+    assert beside.gpu == f"20.00 GiB of KV memory on {gpu}"
+    assert beside.memory == told.memory
+    assert (beside.max_batch, beside.num_blocks, beside.kv_tokens) == (
+        told.max_batch,
+        told.num_blocks,
+        told.kv_tokens,
+    )
+
+
+def test_without_a_card_the_answer_says_what_it_assumed() -> None:
+    """The batch of an H100 in windows, Triton's kernel for Gated DeltaNet, SGLang's chunks."""
+
+    def assumed(model: str, **options: Any) -> list[str]:
+        answer = kvplan.fit(model, context=8192, **options)
+        return [warning for warning in answer.warnings if warning.startswith("no card is named")]
+
+    (batch,) = assumed("gemma-3-27b", engine="vllm", kv_memory="20GiB")
+    assert "8,192 tokens are batched, as on an H100" in batch
+    (kernel,) = assumed("qwen3.5-4b", engine="vllm", gpu="80GB", prefix_caching=True)
+    assert "Triton" in kernel
+    (chunks,) = assumed("gpt-oss-20b", engine="sglang", kv_memory="20GiB")
+    assert "chunks of 8,192 tokens" in chunks
+    assert assumed("gemma-3-27b", engine="vllm", kv_memory="20GiB", gpu="h100-80gb") == []
+    assert assumed("gemma-3-27b", engine="vllm", kv_memory="20GiB", max_num_batched_tokens=512) == []
+    assert assumed("llama-3.1-8b", engine="vllm", kv_memory="20GiB") == []

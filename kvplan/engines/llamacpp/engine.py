@@ -33,6 +33,7 @@ class Cells:
     """A cache in llama.cpp's cells, all of them allocated at start."""
 
     arranged: Arranged
+    assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of *batch* slots of *context* tokens on one device."""

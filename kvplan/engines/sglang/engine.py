@@ -7,7 +7,7 @@ from fractions import Fraction
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
-from kvplan.engines.sglang.formats import kv_dtype_name
+from kvplan.engines.sglang.formats import kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
@@ -26,6 +26,7 @@ class TokenPools:
 
     stages: tuple[Stage, ...]
     sizing: Sizing
+    assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:  # noqa: ARG002 - the same on all
         """
@@ -85,6 +86,7 @@ def sglang(version: str | None) -> Engine:
         share=Share(of="after start", default=_share),
         needs=before_weights,
         settings=SETTINGS,
+        model_dtype=model_dtype,
         extra="last",
     )
 
@@ -92,7 +94,12 @@ def sglang(version: str | None) -> Engine:
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     asked = read_options(options, rules)
-    return TokenPools(stages=tuple(stages), sizing=choose_sizing(lay_out(stages, asked, rules), asked, rules))
+    sizing = choose_sizing(lay_out(stages, asked, rules), asked, rules)
+    chunk = f"{asked.chunked_prefill_size:,}"
+    note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
+    unsaid = options.card is None and options.max_num_batched_tokens is None
+    assumed = (note,) if sizing.cells.window is not None and unsaid else ()
+    return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 
 
 def _share(gpu_bytes: int, options: EngineOptions) -> str:

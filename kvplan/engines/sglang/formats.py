@@ -4,6 +4,7 @@ from collections.abc import Set as AbstractSet
 
 from kvplan.dtypes import Role
 from kvplan.engines.sglang.errors import OptionsError
+from kvplan.gpus import Card
 
 _PLAIN = {
     "fp8_e5m2": "fp8",
@@ -15,6 +16,21 @@ _PLAIN = {
 }
 # Formats of kvplan that are no name of SGLang's but mean one thing only.
 _OURS = {"fp8": "fp8", "fp8_ds_mla": "fp8_ds_mla", "fp16": "fp16", "fp32": "fp32"}
+
+
+def model_dtype(dtype: str, architecture: str | None, card: Card | None) -> str:
+    """
+    Return the dtype in which SGLang runs a model unless told: float32 in float16, but Gemma in bfloat16.
+
+    Below compute capability 8.0 everything runs in float16. Sources: SGLang 0.5.23,
+    configs/model_config.py (_get_and_verify_dtype, by the model type) and model_executor/model_runner.py
+    (load_model).
+    """
+    if card is not None and card.capability is not None and card.capability < (8, 0):
+        return "float16"
+    if dtype != "float32":
+        return dtype
+    return "bfloat16" if architecture is not None and architecture.startswith("gemma") else "float16"
 
 
 def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:

@@ -80,7 +80,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         sparse=options.roles >= {"latent", "indexer"},
         page_size=_count("page_size", options.block_size),
         chunked_prefill_size=_count("chunked_prefill_size", options.max_num_batched_tokens)
-        or _usual_chunk(options.gpu_bytes),
+        or _usual_chunk(options.card.total_bytes if options.card else None),
         max_running_requests=_count("max_running_requests", options.max_num_seqs),
         radix_cache=options.prefix_caching is not False,
         states_fixed=options.states_fixed,

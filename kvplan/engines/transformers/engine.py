@@ -34,6 +34,7 @@ class Caches:
     tp: int
     traits: Traits
     static: bool = False
+    assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of *batch* sequences on one rank of a pipeline stage."""

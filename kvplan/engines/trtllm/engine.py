@@ -30,6 +30,8 @@ SETTINGS = (
 class Nothing:
     """A model that caches nothing."""
 
+    assumed: tuple[str, ...] = ()
+
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:  # noqa: ARG002 - always 0
         """Return 0."""
         return 0
@@ -62,6 +64,7 @@ class Blocks:
     """A cache in TensorRT-LLM's pools of blocks. Block reuse keeps old blocks there, and adds none."""
 
     pools: Pools
+    assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the memory in which the pools of a rank hold *batch* sequences."""

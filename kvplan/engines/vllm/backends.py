@@ -135,6 +135,11 @@ def exports(layers: Sequence[Layer], rules: VllmRules, *, gdn: str | None, kda: 
     return Exports(blocks=1)
 
 
+def has_delta_net(layers: Sequence[Layer]) -> bool:
+    """Return whether a model has layers of Gated DeltaNet that FlashInfer's kernel can run."""
+    return any(map(_is_gated_delta_net, layers))
+
+
 def _is_gated_delta_net(layer: Layer) -> bool:
     """Return whether FlashInfer can run a layer: OLMo's, with keys of 96, always runs Triton's kernel."""
     return _key_width(layer, "q and k heads") == 128  # noqa: PLR2004 - the kernel's only head size

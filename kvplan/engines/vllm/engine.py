@@ -1,6 +1,6 @@
 """vLLM as the planner sees it: its layout, its start-up figures and its share of the card."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -10,10 +10,10 @@ from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
-from kvplan.engines.vllm.backends import BACKENDS, exports, require_backend
+from kvplan.engines.vllm.backends import BACKENDS, exports, has_delta_net, require_backend
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.engines.vllm.formats import kv_dtype_name, state_dtypes
+from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
@@ -29,6 +29,7 @@ class Blocks:
 
     layout: Layout
     usual_sequences: int
+    assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """Return the bytes of the requests' blocks and of the null block."""
@@ -79,12 +80,6 @@ class Blocks:
             f"with a block for the states of each sequence: lower --max-num-seqs to {most} or less"
         )
 
-
-_HOPPER = ("h20-", "h100-", "h200-", "h800-", "gh200-")
-"""How the catalogue's names of Hopper cards begin."""
-
-_H100_SEQUENCES = 1024
-"""max_num_seqs of an H100 unless told: get_batch_defaults in engine/arg_utils.py."""
 
 _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -151,6 +146,7 @@ def vllm(version: str | None) -> Engine:
             most_tokens=rules.most_batched_tokens,
         ),
         settings=SETTINGS,
+        model_dtype=model_dtype,
     )
 
 
@@ -161,7 +157,25 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_backend(every, rules)
     asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
     layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
-    return Blocks(layout=layout, usual_sequences=_usual(options, rules)[1])
+    return Blocks(
+        layout=layout,
+        usual_sequences=_usual(options, rules)[1],
+        assumed=tuple(_assumed(layout, options, given, every)),
+    )
+
+
+def _assumed(
+    layout: Layout, options: EngineOptions, given: Settings, layers: Sequence[Layer]
+) -> Iterator[str]:
+    """Yield what a card would decide of this layout, where none is named and nothing says it."""
+    windowed = any(group.spec.paging in ("sliding", "chunked") for group in layout.groups)
+    if windowed and options.card is None and options.max_num_batched_tokens is None:
+        tokens = layout.options.max_num_batched_tokens
+        yield f"no card is named: {tokens:,} tokens are batched, as on an H100; --gpu names a card"
+    named = options.card is not None and options.card.vendor is not None
+    aligned = layout.charge.states == "align" and layout.rules.align_checkpoints
+    if not named and aligned and given.name("gdn_prefill_backend") is None and has_delta_net(layers):
+        yield "no card is named: Gated DeltaNet's prefill is Triton's, as off Hopper; --gpu names a card"
 
 
 def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:
@@ -173,9 +187,7 @@ def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:
 
 def _usual(options: EngineOptions, rules: VllmRules) -> tuple[int, int]:
     """Return the tokens and the sequences that run at once unless told: by the card, or an H100's."""
-    if options.gpu is None or options.gpu_bytes is None:
-        return VllmOptions().max_num_batched_tokens, _H100_SEQUENCES
-    return at_once(options.gpu, options.gpu_bytes, most_tokens=rules.most_batched_tokens)
+    return at_once(options.card, most_tokens=rules.most_batched_tokens)
 
 
 def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
@@ -185,7 +197,7 @@ def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
     On Blackwell it depends on CUDA, too, and is left to who asks. Source: _resolve_gdn_prefill_backend
     in model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py of vLLM 0.33.
     """
-    hopper = (options.gpu or "").startswith(_HOPPER)
+    hopper = options.card is not None and options.card.is_hopper
     return given.name("gdn_prefill_backend") or ("flashinfer" if hopper else None)
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Set as AbstractSet
 
 from kvplan.dtypes import Dtype, Role
+from kvplan.gpus import Card
+
+_NOT_IN_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 
 _FP8 = ("fp8", "fp8_e4m3", "fp8_e5m2")
 
@@ -22,6 +25,22 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     if {"latent", "indexer"} <= roles and asked in _FP8:
         return "fp8_ds_mla"
     return model_dtype if automatic or asked is None else asked
+
+
+def model_dtype(dtype: str, architecture: str | None, card: Card | None) -> str:
+    """
+    Return the dtype in which vLLM runs a model unless told: float32 in the first that the card supports.
+
+    That is bfloat16 from compute capability 8.0 on, and float16 below, which also replaces bfloat16 there;
+    for the few that float16 makes unstable it is float32. A card that is not named is taken for a newer
+    one. Sources: vLLM 0.33, config/model.py (_resolve_auto_dtype, _FLOAT16_NOT_SUPPORTED_MODELS) and
+    platforms/cuda.py (supported_dtypes).
+    """
+    old = card is not None and card.capability is not None and card.capability < (8, 0)
+    supported = ["float16", "float32"] if old else ["bfloat16", "float16", "float32"]
+    if architecture in _NOT_IN_FLOAT16:
+        supported.remove("float16")
+    return dtype if dtype != "float32" and dtype in supported else supported[0]
 
 
 def state_dtypes(model_dtype: Dtype, fixed: Dtype | None) -> tuple[Dtype, Dtype]:

@@ -4,13 +4,13 @@ import pytest
 
 from kvplan.engines.base import Workload
 from kvplan.engines.sglang.needs import before_weights
-from kvplan.units import GIB, MIB
+from kvplan.gpus import find_card
+from kvplan.units import GIB
 
 
 def workload(tp: int, pp: int) -> Workload:
     return Workload(
-        gpu="h200-141gb",
-        gpu_bytes=143_156 * MIB,
+        card=find_card("h200-141gb"),
         hidden=None,
         vocab=None,
         element_bytes=2,

@@ -8,6 +8,7 @@ from kvplan.engines.base import EngineOptions
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.versions import find_rules
 from kvplan.errors import OptionsError
+from kvplan.gpus import find_card
 from kvplan.units import GIB
 from tests.engines.sglang.planning import pools_of
 
@@ -52,5 +53,5 @@ def test_the_settings_have_sglangs_names() -> None:
 )
 def test_the_chunk_of_a_prefill_is_that_of_the_card(gpu_bytes: int | None, tokens: int) -> None:
     """handle_gpu_memory_settings in arg_groups/memory_hook.py of SGLang 0.5.23."""
-    options = EngineOptions(gpu="some card", gpu_bytes=gpu_bytes)
+    options = EngineOptions(card=None if gpu_bytes is None else find_card(f"{gpu_bytes}B"))
     assert read_options(options, find_rules(None)).chunked_prefill_size == tokens
