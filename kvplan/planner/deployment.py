@@ -93,9 +93,13 @@ class Deployment:
         return max(self.by_stage(tokens, batch))
 
     def sequence_bytes(self, tokens: int) -> int:
-        """Return what one sequence more takes on a rank of the fullest stage."""
-        one, none = self.by_stage(tokens, 1), self.by_stage(tokens, 0)
-        return max(after - before for after, before in zip(one, none, strict=True))
+        """
+        Return what one sequence more takes on a rank of the fullest stage, beside others.
+
+        The first takes more where an engine needs room for one prefill in flight.
+        """
+        two, one = self.by_stage(tokens, 2), self.by_stage(tokens, 1)
+        return max(after - before for after, before in zip(two, one, strict=True))
 
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""

@@ -24,6 +24,8 @@ class Size:
 
     `source` is where the model's facts come from, a commit of its repository if they were read there.
     `bytes_per_token` is what one more token adds to one long sequence, all windows full;
+    `bytes_per_sequence` what one more sequence takes beside others: the first takes more where an engine
+    needs room for a prefill in flight;
     `fixed_bytes` the part of `bytes_per_sequence` that no token count changes; `total_bytes` is for
     the sequences of `batch` that one replica holds. All of these are what the engine reserves;
     `layers` are the formula's with any engine.

@@ -153,8 +153,20 @@ def _start_up(answer: Fit) -> list[RenderableType]:
     formula = "any number" if answer.analytic_max_batch is None else f"{answer.analytic_max_batch:,}"
     return [
         labelled("Starts", "; ".join(figures)),
+        *_at_once(answer),
         labelled("Formula", f"{formula} of these sequences, without an engine's rounding"),
     ]
+
+
+def _at_once(answer: Fit) -> list[RenderableType]:
+    """Return why more sequences stand at once than the engine prints, where they do."""
+    held, printed = (answer.max_batch or 0) // answer.dp, answer.max_concurrency
+    if printed is None or held <= printed:
+        return []
+    engine = answer.engine.partition("@")[0].replace("vllm", "vLLM")
+    replica = " in each replica" if answer.dp > 1 else ""
+    text = f"{held:,} are held{replica}; {engine} prints {printed:.2f}x, its worst case: all in mid-prefill"
+    return [labelled("At once", text)]
 
 
 def _range(answer: Fit) -> list[RenderableType]:

@@ -18,7 +18,7 @@ from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.skipping import read_skipped
-from kvplan.engines.vllm.versions import VllmRules, find_rules
+from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.terms import Layer, Stage
 
@@ -92,6 +92,9 @@ SETTINGS = (
         name="kv_cache_dtype_skip_layers",
         kind="name",
         help="layers in the model's dtype, by number, or sliding_window: 0,1,sliding_window",
+    ),
+    Setting(
+        name="watermark", kind="ratio", help="share of the blocks that stay free when a request is admitted"
     ),
     Setting(name="num_speculative_tokens", kind="count", help="states are kept for each"),
     Setting(
@@ -224,8 +227,17 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         draft=_draft(given),
         skipped=None if skipped is None else read_skipped(skipped, dtype_by_name(options.dtype)),
         blocks=given.count("num_gpu_blocks_override"),
+        watermark=_watermark(given, rules),
         max_num_seqs=options.max_num_seqs,
     )
+
+
+def _watermark(given: Settings, rules: VllmRules) -> float:
+    """Return the share of blocks that admission keeps free, a float as vLLM has it; 0 unless asked for."""
+    asked = given.ratio("watermark")
+    if asked is not None and not rules.watermark:
+        raise RefusedError(f"watermark is not known of {rules.name}: kvplan knows it in {NEWEST.name}")
+    return float(asked or 0)
 
 
 def _draft(given: Settings) -> Draft | None:

@@ -1,5 +1,6 @@
 """What a model's cache looks like in vLLM before any memory is known: groups and their blocks."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +18,9 @@ from kvplan.engines.vllm.pages import Paging
 from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.terms import Layer
+
+_MOST = 2**50
+"""More blocks than any memory has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +47,45 @@ class Layout:
         return len(self.bytes_per_block)
 
     def blocks_per_request(self, context: int) -> int:
-        """Return the blocks of one request of *context* tokens: those of all groups together."""
+        """Return the blocks that one request of *context* tokens is charged with when vLLM starts."""
         return sum(self.charge.blocks(each.spec, context) for each in self.groups)
+
+    def held_blocks(self, context: int) -> int:
+        """Return the most blocks of a request of *context* tokens that decodes."""
+        return sum(self.charge.held(each.spec, context) for each in self.groups)
+
+    def peak_blocks(self, context: int) -> int:
+        """Return the most blocks that a request of *context* tokens ever has."""
+        return sum(self.charge.peak(each.spec, context) for each in self.groups)
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
         """
-        Return the bytes that *batch* requests of *context* tokens take on a pipeline rank.
+        Return the bytes in which *batch* requests of *context* tokens stand at once on a pipeline rank.
 
-        The null block is among them, so that requests fit exactly if this fits the memory of every
-        rank.
+        All but one decode, and the last is at its worst moment: it is admitted when the others have all
+        that they will have. The null block is among them.
         """
-        return (batch * self.blocks_per_request(context) + 1) * self.bytes_per_block[rank]
+        blocks = self._needed_blocks(context, batch) + self.watermark_blocks(context, batch)
+        return blocks * self.bytes_per_block[rank]
+
+    def _needed_blocks(self, context: int, batch: int) -> int:
+        others = (batch - 1) * self.held_blocks(context)
+        return 1 + (self.peak_blocks(context) + others if batch else 0)
+
+    def watermark_blocks(self, context: int, batch: int) -> int:
+        """
+        Return the blocks that must be free beyond those needed when the last of *batch* is admitted.
+
+        A request is admitted against a share of the whole pool, rounded down, but alone without it
+        (can_fit_full_sequence in v1/core/kv_cache_manager.py).
+        """
+        share = self.options.watermark
+        if not share or batch < 2:  # noqa: PLR2004 - the first request has no others beside it
+            return 0
+        needed = self._needed_blocks(context, batch)
+        return bisect_left(
+            range(_MOST), needed, key=lambda more: needed + more - int(share * (needed + more))
+        )
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return a token's share, on a pipeline rank, of the blocks that hold every token of a request."""
@@ -62,7 +94,7 @@ class Layout:
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the bytes, on a pipeline rank, of a request's blocks that do not depend on its context."""
-        blocks = sum(self.charge.blocks(each.spec, 0) for each in self._with("state", "cross"))
+        blocks = sum(self.charge.held(each.spec, 0) for each in self._with("state", "cross"))
         return blocks * self.bytes_per_block[rank]
 
     def _with(self, *pagings: Paging) -> list[Group]:
@@ -167,6 +199,7 @@ def _charge(caches: Sequence[Cache], pp: int, rules: VllmRules, options: VllmOpt
     states = options.states(rules, hybrid=len(pagings) > 1) if "state" in pagings else "none"
     return Charge(
         in_flight_tokens=options.in_flight_tokens(rules, pp),
+        decode_tokens=options.decode_tokens,
         encoder_tokens=options.max_num_batched_tokens,
         dcp=options.dcp,
         states=states,

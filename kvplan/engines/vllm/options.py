@@ -23,8 +23,9 @@ class VllmOptions:
     None keeps the spec's. A backend that exports states inside a prefill sets `checkpoint_blocks` to
     1, and FlashInfer's Gated DeltaNet `checkpoint_alignment` to 64 tokens (backends.py).
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
-    draft them are the `draft`. `blocks` is num_gpu_blocks_override,
-    and `max_num_seqs` None where the card decides it.
+    draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the
+    share of blocks that stay free when a request is admitted beside others, and `max_num_seqs` None where
+    the card decides it.
     """
 
     block_size: int | None = None
@@ -46,6 +47,7 @@ class VllmOptions:
     draft: Draft | None = None
     skipped: Skipped | None = None
     blocks: int | None = None
+    watermark: float = 0.0
     max_num_seqs: int | None = None
 
     def __post_init__(self) -> None:
@@ -63,6 +65,8 @@ class VllmOptions:
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise RefusedError(f"{name}={count} is not at least 1")
+        if not 0 <= self.watermark < 1:
+            raise RefusedError(f"watermark={self.watermark} is not from 0 to less than 1")
 
     def states(self, rules: VllmRules, *, hybrid: bool) -> StateMode:
         """
@@ -83,6 +87,17 @@ class VllmOptions:
                 "know: turn prefix caching off, or choose the state mode"
             )
         return rules.cached_state_mode
+
+    @property
+    def decode_tokens(self) -> int:
+        """
+        Tokens of a request that decodes whose blocks are there and whose windows have not moved yet.
+
+        Each step schedules a token and the speculative ones; with asynchronous scheduling one step is
+        scheduled while another runs (v1/core/sched/async_scheduler.py).
+        """
+        steps = 2 if self.async_scheduling else 1
+        return steps * (1 + self.speculative_tokens)
 
     def in_flight_tokens(self, rules: VllmRules, pp: int) -> int:
         """

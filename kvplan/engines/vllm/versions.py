@@ -59,6 +59,7 @@ class VllmRules:
     _align_heterogeneous_kv_block_size in platforms/interface.py).
     `pcp`: whether the memory of prefill context parallelism is known.
     `most_batched_tokens`: what is batched by default on cards from 160 GiB on (engine/arg_utils.py).
+    `watermark`: whether admission is known to keep a share of the blocks free (config/scheduler.py).
     `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
     """
 
@@ -86,6 +87,7 @@ class VllmRules:
     counts_graphs: bool
     most_batched_tokens: int
     sparse_layouts: bool
+    watermark: bool
     mla_block: int
     flashinfer_mla_block: int
     skipped_layers: Literal["no", "unaligned", "aligned"]
@@ -126,6 +128,7 @@ _0_11 = VllmRules(
     counts_graphs=False,
     most_batched_tokens=8192,
     sparse_layouts=False,
+    watermark=False,
     mla_block=64,
     flashinfer_mla_block=64,
     skipped_layers="no",
@@ -179,7 +182,7 @@ _0_28 = replace(
 )
 _0_30 = replace(_0_28, version=(0, 30), null_block_checked=True)
 _0_32 = replace(_0_30, version=(0, 32), checkpoints=1)
-_0_33 = replace(_0_32, version=(0, 33), align_checkpoints=True, sparse_layouts=True, pcp=True)
+_0_33 = replace(_0_32, version=(0, 33), align_checkpoints=True, sparse_layouts=True, watermark=True, pcp=True)
 
 RELEASES = (
     _0_11,

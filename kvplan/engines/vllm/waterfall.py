@@ -16,13 +16,14 @@ REASONS = {
     "row layout": "vLLM's rows and state dtypes in place of the spec's",
     "context parallelism": "tokens are shared out over the DCP ranks",
     "windows kept whole": "without the hybrid manager windows drop nothing",
-    "window reserve": "tokens in flight stay until the window has passed them",
+    "window reserve": "the tokens of one prefill in flight stay until its windows have passed them",
     "window spare block": "a window rarely starts where a block does",
     "encoder reserve": "cross-attention is charged max_num_batched_tokens",
     "block rounding": "the last block of each request is not full",
     "state copies": "prefix caching and speculation keep more than one state",
     "page padding": "pages are padded to one size",
     "group padding": "every block is as large as the largest group's",
+    "watermark": "so many blocks stay free when a request is admitted",
     "null block": "block 0 is never given to a request",
 }
 """Every line that there may be, in order, and why it is there."""
@@ -30,14 +31,18 @@ REASONS = {
 
 def waterfall(layout: Layout, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
     """
-    Return what *batch* requests of *context* tokens are charged on a pipeline rank, line by line.
+    Return what *batch* requests of *context* tokens take on a pipeline rank, line by line.
 
-    The lines add up to (batch x blocks per request + 1) x bytes per block; empty lines are left out.
+    The lines add up to Layout.reserved_bytes: one request is at its worst moment, the others decode.
+    Empty lines are left out.
     """
     sizes = dict.fromkeys(REASONS, 0)
-    for name, size in _per_request(layout, rank, context):
-        sizes[name] += batch * size
-    sizes["null block"] = layout.bytes_per_block[rank]
+    for count, worst in ((min(batch, 1), True), (max(batch - 1, 0), False)):
+        for name, size in _per_request(layout, rank, context, worst=worst):
+            sizes[name] += count * size
+    block = layout.bytes_per_block[rank]
+    sizes["null block"] = block
+    sizes["watermark"] = layout.watermark_blocks(context, batch) * block
     return tuple(
         Line(name=name, size_bytes=size, reason=REASONS[name])
         for name, size in sizes.items()
@@ -45,13 +50,13 @@ def waterfall(layout: Layout, *, rank: int, context: int, batch: int) -> tuple[L
     )
 
 
-def _per_request(layout: Layout, rank: int, context: int) -> Iterator[tuple[str, int]]:
+def _per_request(layout: Layout, rank: int, context: int, *, worst: bool) -> Iterator[tuple[str, int]]:
     for group in layout.groups:
-        blocks = layout.charge.blocks(group.spec, context)
+        blocks = (layout.charge.peak if worst else layout.charge.held)(group.spec, context)
         for cache in group.caches:
             if cache.rank == rank:
                 yield from _shares(cache, context, layout.tp)
-                yield from _pages(cache, blocks, context, layout.charge)
+                yield from _pages(cache, blocks, context, layout.charge, worst=worst)
         yield "group padding", blocks * (layout.bytes_per_block[rank] - group.bytes_on(rank))
 
 
@@ -64,7 +69,9 @@ def _shares(cache: Cache, context: int, tp: int) -> Iterator[tuple[str, int]]:
     yield "row layout", _held_rows(cache, context) * _row_bytes(cache) - on_rank
 
 
-def _pages(cache: Cache, blocks: int, context: int, charge: Charge) -> Iterator[tuple[str, int]]:
+def _pages(
+    cache: Cache, blocks: int, context: int, charge: Charge, *, worst: bool
+) -> Iterator[tuple[str, int]]:
     """Yield what lies between the rows that a request holds and whole pages."""
     spec, row = cache.spec, _row_bytes(cache)
     held = _held_rows(cache, context)
@@ -73,17 +80,19 @@ def _pages(cache: Cache, blocks: int, context: int, charge: Charge) -> Iterator[
         yield "page padding", blocks * (spec.page_bytes - row)
         return
     reserved = held
-    for name, rows in _reserves(cache, held, context, charge):
+    for name, rows in _reserves(cache, held, context, charge, worst=worst):
         yield name, rows * row
         reserved += rows
     rows_per_block = spec.block_size // spec.stride
-    spare = 1 if spec.windowed else 0
+    spare = blocks - ceil_div(reserved, rows_per_block) if spec.window is not None else 0
     yield "window spare block", spare * rows_per_block * row
     yield "block rounding", ((blocks - spare) * rows_per_block - reserved) * row
     yield "page padding", blocks * (spec.page_bytes - rows_per_block * row)
 
 
-def _reserves(cache: Cache, held: int, context: int, charge: Charge) -> Iterator[tuple[str, int]]:
+def _reserves(
+    cache: Cache, held: int, context: int, charge: Charge, *, worst: bool
+) -> Iterator[tuple[str, int]]:
     """Yield rows that are set aside beside the held ones, before they are rounded to blocks."""
     spec = cache.spec
     if spec.whole_context:
@@ -92,7 +101,7 @@ def _reserves(cache: Cache, held: int, context: int, charge: Charge) -> Iterator
         yield "context parallelism", ceil_div(context, charge.dcp) // spec.stride - whole
     elif spec.paging == "cross":
         yield "encoder reserve", charge.encoder_tokens - held
-    else:
+    elif worst:
         yield "window reserve", charge.window_tokens(spec, context) - held
 
 

@@ -281,7 +281,7 @@ def catalogue_cases(rng: random.Random) -> Iterator[Case]:
 
     for path in sorted((Path(__file__).parents[3] / "model_specs").rglob("*.yaml")):
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-        attention, layers = _layer_types(spec)
+        attention, layers = layer_types(spec)
         kinds = {f["kind"] for kinds in attention.values() for f in kinds}
         if kinds & set(UNSERVED) or not _legal_tps(attention):
             continue
@@ -294,7 +294,7 @@ def catalogue_cases(rng: random.Random) -> Iterator[Case]:
             yield case | {"name": spec["name"]}
 
 
-def _layer_types(spec: Fields) -> tuple[dict[str, list[Fields]], list[str]]:
+def layer_types(spec: Fields) -> tuple[dict[str, list[Fields]], list[str]]:
     attention = spec["attention"]
     if "kind" in attention:
         attention = {"": attention}

@@ -9,6 +9,7 @@ from typing import Any
 
 from kvplan.dtypes import dtype_by_name, kv_format
 from kvplan.engines.vllm import (
+    Layout,
     NoRoomError,
     Pool,
     RefusedError,
@@ -69,12 +70,18 @@ def options(case: dict[str, Any]) -> VllmOptions:
         speculative_tokens=case["speculative_tokens"],
         draft=Draft(**case["draft"]) if "draft" in case else None,
         blocks=case["blocks"],
+        watermark=case.get("watermark", 0.0),
     )
+
+
+def layout_of(case: dict[str, Any]) -> Layout:
+    """Return kvplan's layout; raises what kvplan raises."""
+    return plan_layout(layers_by_rank(case), tp=case["tp"], rules=find_rules("0.33"), options=options(case))
 
 
 def planned(case: dict[str, Any]) -> Pool:
     """Return kvplan's pool; raises what kvplan raises."""
-    layout = plan_layout(layers_by_rank(case), tp=case["tp"], rules=find_rules("0.33"), options=options(case))
+    layout = layout_of(case)
     available: Sequence[int] = case["available_bytes"]
     context = case["context"]
     if case["auto_fit"]:

@@ -16,7 +16,7 @@ def lines(layout: Layout, context: int, batch: int = 1, rank: int = 0) -> dict[s
 
 
 def test_the_lines_of_every_recorded_job_add_up() -> None:
-    """On each rank to (batch x blocks per request + 1) x bytes per block, from what exact would hold."""
+    """On each rank to the reserved bytes, from what exact would hold."""
     added = 0
     for case, _ in recorded():
         try:
