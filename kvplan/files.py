@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files: whether they are there, and writing them whole or not at all."""
 
 import os
 import tempfile
@@ -32,6 +32,22 @@ def write_whole(text: str, path: Path) -> None:
             temporary.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise KvplanError(f"cannot write {path}: {reason}") from None
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is something at *path*, which may be one that nothing can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether *path*, which may be one that nothing can have, is a folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _umask() -> int:

@@ -1,5 +1,6 @@
 """The commands: each reads its options, calls the library once and prints the answer."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -200,25 +201,32 @@ def main() -> None:
     """Run the command line: answers on stdout, errors as a line or two on stderr, and the status."""
     if sys.stdout is None:  # closed by the caller, who wants the exit status alone
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the encoding lacks ends no answer
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False, prog_name="kvplan")
         sys.stdout.flush()
-    except (UnitError, OptionsError) as error:
-        status = _complain(str(error), status=2)
     except KvplanError as error:
-        status = _complain(str(error), status=1)
+        status = _complain(error, status=2 if isinstance(error, UnitError | OptionsError) else 1)
     except OSError as error:
-        # What Python still holds back has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = _complain(f"cannot write the answer: {error.strerror}", status=1)
+        status = _complain(_unwritten(error), status=1)
     except (KeyboardInterrupt, typer.Abort):
         status = 130
     except Exception as error:
         # click's errors of misuse have no public base class in typer, but all format themselves.
         if not isinstance(error, _Misuse):
             raise
-        status = _complain(error.format_message(), status=2)
+        status = _complain(OptionsError(error.format_message()), status=2)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _unwritten(error: OSError) -> KvplanError:
+    """Return what the system refused: a file that it names, or else the answer."""
+    if error.filename is not None:
+        return KvplanError(f"cannot use {error.filename}: {error.strerror}")
+    # What Python still holds back has nowhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return KvplanError(f"cannot write the answer: {error.strerror}")
 
 
 @runtime_checkable
@@ -228,7 +236,7 @@ class _Misuse(Protocol):
     def format_message(self) -> str: ...
 
 
-def _complain(message: str, *, status: int) -> int:
+def _complain(error: KvplanError, *, status: int) -> int:
     sys.stdout.flush()
-    typer.echo(f"kvplan: {message}", err=True)
+    typer.echo(f"kvplan: {error}", err=True)
     return status

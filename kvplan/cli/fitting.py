@@ -11,6 +11,7 @@ from kvplan.cli import options as o
 from kvplan.cli.printing import examples, print_json
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
+from kvplan.files import exists
 
 if TYPE_CHECKING:
     from kvplan.planner.results import Fit
@@ -91,7 +92,7 @@ def _fit(
 
         print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored or ())
     if not answer.fits:
-        raise KvplanError(_shortfall(answer))
+        raise KvplanError(*_shortfall(answer))
 
 
 def _answered(
@@ -101,7 +102,7 @@ def _answered(
     from kvplan.planner.fit import fit
 
     # A command may be quoted as one word.
-    if len(model) == 1 and (" " not in model[0].strip() or Path(model[0]).exists()):
+    if len(model) == 1 and (" " not in model[0].strip() or exists(Path(model[0]))):
         ask = partial(fit, model[0], **options)
         return ask, ask(), None
     from kvplan.cli import served
@@ -119,14 +120,14 @@ def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | No
     try:
         return ask(engine="vllm", **same)
     except KvplanError as error:
-        return str(error).splitlines()[0]
+        return error.line
 
 
-def _shortfall(answer: "Fit") -> str:
-    """Return what was asked and what there is, and on a second line what would fit."""
+def _shortfall(answer: "Fit") -> tuple[str, str]:
+    """Return what was asked and what there is, and what would fit."""
     best = answer.smallest_gpus
     fewest = f"{best.gpus} GPUs (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
     return (
-        f"{answer.batch:,} x {answer.context:,} tokens do not fit: {answer.limit}\n"
-        f"longest context that fits: {answer.max_context or 0:,} tokens; all of it needs {fewest}"
+        f"{answer.batch:,} x {answer.context:,} tokens do not fit: {answer.limit}",
+        f"longest context that fits: {answer.max_context or 0:,} tokens; all of it needs {fewest}",
     )

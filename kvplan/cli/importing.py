@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kvplan.cli.printing import examples
+from kvplan.cli.printing import complain, examples, say
 
 if TYPE_CHECKING:
     from kvplan.importers.config import Imported
@@ -50,7 +50,7 @@ def _import(
         raise typer.BadParameter("give --output or --check, not both")
     imported = import_model(source, revision)
     for part in imported.not_counted:
-        typer.echo(f"kvplan: not counted: {part}", err=True)
+        complain(f"not counted: {part}")
     if check is not None:
         _compare(check, imported)
         return
@@ -61,7 +61,7 @@ def _import(
         typer.echo(text, nl=False)
     else:
         save(text, output, force=force)
-        typer.echo(f"wrote {output}")
+        say(f"wrote {output}")
 
 
 def _compare(path: Path, source: "Imported") -> None:
@@ -69,6 +69,7 @@ def _compare(path: Path, source: "Imported") -> None:
     from kvplan.specs.load import load_file
 
     lines = differences(load_file(path), source.spec, source.estimates)
-    typer.echo("\n".join(lines) if lines else f"{path} agrees with its source")
+    for line in lines or [f"{path} agrees with its source"]:
+        say(line)
     if lines:
         raise typer.Exit(1)

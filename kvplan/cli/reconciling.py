@@ -104,21 +104,18 @@ def _reconcile(
 
         print_reconciliation(answer)
     if answer.verdict not in ("agrees", "explained"):
-        raise KvplanError(_left_over(answer))
+        raise KvplanError(_furthest(answer), _left_over(answer))
 
 
 def _left_over(answer: "Reconciliation") -> str:
-    """Return the figure that is furthest from the plan, and what is left of it by the nearest assumption."""
-    text = _furthest(answer)
+    """Return what is left of the figures by the nearest assumption."""
     if answer.explained and answer.memory_outside:
-        return (
-            f"{text}\nits card, the utilization, the weights' format or what else ran there is not the plan's"
-        )
+        return "its card, the utilization, the weights' format or what else ran there is not the plan's"
     if not answer.explanations:
-        return f"{text}; no assumption explains it"
+        return "no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))
     assumed = " and ".join(answer.explanations[0].assumptions)
-    return f"{text}\nnearest: {assumed}, which leaves {nearest.difference_percent:+.2f} % of {nearest.figure}"
+    return f"nearest: {assumed}, which leaves {nearest.difference_percent:+.2f} % of {nearest.figure}"
 
 
 def _furthest(answer: "Reconciliation") -> str:

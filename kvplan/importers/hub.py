@@ -39,7 +39,9 @@ _PARALLEL = 8
 SERVER_ERROR = 500
 """Statuses from here on say that the hub is in trouble, not that it refuses."""
 
-_OFFLINE_HELP = "a catalogue name, a spec file, or a config.json or model folder on disk works offline"
+_OFFLINE_HELP = (
+    "        a catalogue name, a spec file, or a config.json or model folder on disk works offline"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +82,7 @@ def fetch_model(repo_id: str, revision: str | None = None) -> HubModel:
         trouble = _trouble(repo_id, revision)
         config = _download(repo_id, _REQUIRED, revision, cached=trouble is not None)
         if config is None:
-            raise ImportedError(
-                f"{repo_id} is not in the hub's cache, and {trouble};\n        {_OFFLINE_HELP}"
-            )
+            raise ImportedError(f"{repo_id} is not in the hub's cache, and {trouble};", _OFFLINE_HELP)
         folder = config.parent
         for name in _OPTIONAL:
             _download(repo_id, name, folder.name, cached=trouble is not None)
@@ -99,8 +99,8 @@ def _require_hub(repo_id: str) -> None:
         import huggingface_hub  # noqa: F401, PLC0415 - an extra, and heavy
     except ImportError:
         raise ImportedError(
-            f"{repo_id} is a hub id, which needs huggingface_hub: pip install '.[hub]' in the checkout;\n"
-            f"        {_OFFLINE_HELP}"
+            f"{repo_id} is a hub id, which needs huggingface_hub: pip install '.[hub]' in the checkout;",
+            _OFFLINE_HELP,
         ) from None
 
 
@@ -185,8 +185,8 @@ def _refused(repo_id: str, revision: str | None, error: Any) -> ImportedError:  
     match error:
         case errors.RemoteEntryNotFoundError():
             return ImportedError(
-                f"{repo_id} has no {_REQUIRED} at revision {revision or 'main'};\n        "
-                "if it holds GGUF files, download one and give its path"
+                f"{repo_id} has no {_REQUIRED} at revision {revision or 'main'};",
+                "        if it holds GGUF files, download one and give its path",
             )
         case errors.RevisionNotFoundError():
             text = f"has no revision {revision}: expected a branch, a tag or a commit"
@@ -198,13 +198,11 @@ def _refused(repo_id: str, revision: str | None, error: Any) -> ImportedError:  
             text = f"was refused by {hub} ({status}): the token is wrong or has no access to it"
         case _:
             text = f"could not be fetched: {hub} answers {status}"
-    return ImportedError(f"{repo_id} {text};\n        {_OFFLINE_HELP}")
+    return ImportedError(f"{repo_id} {text};", _OFFLINE_HELP)
 
 
 def _failed(repo_id: str, name: str, error: BaseException) -> ImportedError:
-    return ImportedError(
-        f"{repo_id}: {name} could not be fetched: {_first_line(error)};\n        {_OFFLINE_HELP}"
-    )
+    return ImportedError(f"{repo_id}: {name} could not be fetched: {_first_line(error)};", _OFFLINE_HELP)
 
 
 def _first_line(error: BaseException) -> str:

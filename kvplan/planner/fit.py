@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import OptionsError
+from kvplan.files import exists
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
@@ -123,7 +124,7 @@ def _answer(plan: Plan, served_as: str) -> Fit:
 def _served_as(model: Model, spec: ModelSpec) -> str:
     """Return the hub id that was asked for, or that of the spec, or its name."""
     asked = str(model) if isinstance(model, str) and model.count("/") == 1 else None
-    return asked if asked and not Path(asked).exists() else spec.hf_id or spec.name
+    return asked if asked and not exists(Path(asked)) else spec.hf_id or spec.name
 
 
 def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None:

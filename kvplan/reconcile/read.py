@@ -62,7 +62,7 @@ def read_log(text: str, engine: str | None = None) -> StartUpLog:
     found = max(logs, key=lambda log: len(log.figures))
     if not found.figures:
         looked_for = "; ".join(f"{name}: {reader.looked_for}" for name, reader in readers.items())
-        raise LogError(f"no figure of an engine's start-up is in the log\nkvplan looks for {looked_for}")
+        raise LogError("no figure of an engine's start-up is in the log", f"kvplan looks for {looked_for}")
     return found
 
 

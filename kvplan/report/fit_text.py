@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from kvplan.planner.results import Fit, Memory
 from kvplan.report.card import Part, bar, printed_gib
-from kvplan.report.console import bar_width, can_draw, counted, labelled, pinned, write
+from kvplan.report.console import Text, bar_width, can_draw, counted, labelled, pinned, write
 from kvplan.units import GIB, ceil_div, format_bytes, format_gib
 
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from kvplan.reconcile import Explanation, Reconciliation, Row
-from kvplan.report.console import counted, labelled, pinned, write
+from kvplan.report.console import Text, counted, labelled, pinned, write
 
 _STYLES = {
     "agrees": "bold green",

@@ -3,14 +3,13 @@
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from kvplan.gpus import Gpu, memory_bytes
 from kvplan.planner.catalogue_rows import ModelRow
 from kvplan.planner.check import Check
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
 from kvplan.planner.results import Size
-from kvplan.report.console import counted, labelled, pinned, write
+from kvplan.report.console import Text, counted, labelled, pinned, write
 from kvplan.units import format_bytes, format_gib
 
 
