@@ -38,8 +38,7 @@ def import_hub(repo_id: str, revision: str | None = None) -> Imported:
     """
     model = fetch_model(repo_id, revision)
     imported = with_weights(import_config(model.folder), model.weights, model.folder)
-    source = f"https://huggingface.co/{repo_id}/blob/{model.commit}/config.json"
-    spec = imported.spec.model_copy(update={"hf_id": repo_id, "source": source})
+    spec = imported.spec.model_copy(update={"hf_id": repo_id, "source": model.source})
     return replace(imported, spec=spec, notes=(*imported.notes, *model.notes))
 
 
