@@ -7,6 +7,7 @@ Nothing is read but the file or folder that was asked for, and no code of a mode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvplan.arguments import checked
 from kvplan.errors import ImportedError, SpecError, UnknownNameError
 from kvplan.files import exists, is_folder
 
@@ -18,6 +19,7 @@ _OTHERS = "or a config.json, a model folder, a .gguf file"
 _REST = "a model folder, a .gguf file or a hub id"
 
 
+@checked
 def load(model: str | Path) -> "ModelSpec":
     """
     Return the spec of a model: by name, from a spec file, or from the model's own files.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import OptionsError
 from kvplan.files import exists
@@ -17,6 +18,7 @@ from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
 
 
+@checked
 def fit(  # noqa: PLR0913 - the options of one command
     model: Model,
     *,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kvplan.arguments import checked
 from kvplan.errors import OptionsError
 from kvplan.importers import load
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
@@ -27,6 +28,7 @@ MODEL_DTYPES = {
 """The dtypes in which engines run a model, by the names that they take."""
 
 
+@checked
 def size(  # noqa: PLR0913 - the options of one command
     model: Model,
     *,
