@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import examples, print_json
-from kvplan.errors import KvplanError
+from kvplan.cli.printing import AnsweredError, examples, print_answer
 
 if TYPE_CHECKING:
     from kvplan.reconcile import Reconciliation
@@ -22,8 +21,12 @@ ModelOption = Annotated[
     ),
 ]
 GpuOption = Annotated[
-    str | None,
-    typer.Option(help="A GPU by name (h100-80gb) or size: compares the memory left for the cache, too."),
+    list[str] | None,
+    typer.Option(
+        metavar="GPU",
+        help="A GPU by name (h100-80gb) or size: compares the memory left for the cache, too.",
+        show_default=False,
+    ),
 ]
 EngineOption = Annotated[
     str | None, typer.Option(help="Whose rules: vllm@0.19, sglang.  [default: what the log names]")
@@ -85,7 +88,7 @@ def _reconcile(
     asked = Asked(
         model=model,
         engine=engine,
-        gpu=gpu,
+        gpu=o.one_gpu(gpu),
         context=context,
         tp=tp,
         pp=pp,
@@ -98,13 +101,13 @@ def _reconcile(
     )
     answer = reconcile(read_source(log), asked)
     if as_json:
-        print_json(answer.to_dict())
+        print_answer(answer.to_dict())
     else:
         from kvplan.report.reconcile_text import print_reconciliation
 
         print_reconciliation(answer)
     if answer.verdict not in ("agrees", "explained"):
-        raise KvplanError(_furthest(answer), _left_over(answer))
+        raise AnsweredError(_furthest(answer), _left_over(answer))
 
 
 def _left_over(answer: "Reconciliation") -> str:

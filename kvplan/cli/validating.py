@@ -5,11 +5,21 @@ from typing import Annotated
 
 import typer
 
-from kvplan.cli.printing import examples, print_json
+from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.errors import KvplanError
 from kvplan.files import is_folder
 
 INTERRUPTED = 130
+
+
+def _levels(incomplete: str) -> list[str]:
+    """Return the levels that begin so, in any case."""
+    from typing import get_args
+
+    from kvplan.validate.results import Level
+
+    return [name for name in get_args(Level) if name.startswith(incomplete.upper())]
+
 
 Models = Annotated[
     list[str] | None,
@@ -17,7 +27,12 @@ Models = Annotated[
 ]
 Levels = Annotated[
     list[str] | None,
-    typer.Option("--level", metavar="LEVEL", help="L0 to L4; may be repeated.  [default: all]"),
+    typer.Option(
+        "--level",
+        metavar="LEVEL",
+        help="L0 to L4; may be repeated.  [default: all]",
+        autocompletion=_levels,
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cuda where there is a GPU]")]
 JsonFile = Annotated[
@@ -71,14 +86,14 @@ def _validate(
     if keep:
         keep(run)
     if to_stdout:
-        print_json(run.to_dict())
+        print_answer(run.to_dict())
     else:
         write(table(run), "", *summary(run))
     if not run.complete:
         raise typer.Exit(INTERRUPTED)
     if not run.passed:
         wrong = sum(not each.passed for each in run.measurements)
-        raise KvplanError(
+        raise AnsweredError(
             f"{wrong} claims do not hold, {len(run.failed)} checks failed to run, and {len(run.skipped)} "
             "were skipped"
         )

@@ -69,8 +69,3 @@ def labelled(label: str, text: str, style: str = "") -> RichText:
 def pinned(source: str) -> list[Text]:
     """Return a line that names the commit from which a model was read, if *source* has one."""
     return [Text(f"read from {source}", "dim")] if re.search(r"/blob/[0-9a-f]{40}/", source) else []
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 sequence` or `1,024 sequences`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
