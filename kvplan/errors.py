@@ -16,7 +16,7 @@ class KvplanError(Exception):
     """
 
     def __init__(self, line: str, advice: str = "") -> None:
-        super().__init__(line, advice)
+        super().__init__(line, *([advice] if advice else []))
         self.line = inert(line, MOST_LINE)
         self.advice = inert(advice, MOST_ADVICE)
 

@@ -40,13 +40,18 @@ def spec_yaml(imported: Imported) -> str:
     if spec.notes:
         lines += [
             "notes: >-",
-            *(f"  {line}" for line in wrap(inert(spec.notes), _WIDTH - 2, break_long_words=False)),
+            *(f"  {line}" for line in _folded(spec.notes)),
         ]
     for key in _FACTS:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", imported.origins.get(key, ""))
     return "\n".join([*lines, *_layers_and_attention(imported)]) + "\n"
+
+
+def _folded(notes: str) -> list[str]:
+    """Return the lines of a text that YAML joins by blanks: a name stays whole, hyphens and all."""
+    return wrap(inert(notes), _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
 
 
 def save(text: str, path: Path, *, force: bool = False) -> None:
