@@ -41,6 +41,11 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - functions and classes
     return getattr(import_module(_HOMES[name]), name)
 
 
+def __dir__() -> list[str]:
+    """Return the public names: none is there before it is used."""
+    return sorted([*__all__, "__version__"])
+
+
 __all__ = [
     "Check",
     "Explanation",

@@ -1,8 +1,28 @@
 """The errors that a user can cause; their text is what the command line prints."""
 
+from kvplan.inert import inert
+
+MOST_LINE = 800
+MOST_ADVICE = 380
+"""Characters of an error's two lines: with the program's name before them fewer than 1,200."""
+
 
 class KvplanError(Exception):
-    """Any input that kvplan refuses, with a message that names it and says what to do."""
+    """
+    Any input that kvplan refuses, with a message that names it and says what to do.
+
+    The message is one line, and *advice* a second one below it. Either may quote what came from outside:
+    nothing in it breaks a line or reaches a terminal as more than text.
+    """
+
+    def __init__(self, line: str, advice: str = "") -> None:
+        super().__init__(line, *([advice] if advice else []))
+        self.line = inert(line, MOST_LINE)
+        self.advice = inert(advice, MOST_ADVICE)
+
+    def __str__(self) -> str:
+        """Return the message, of one line or two."""
+        return f"{self.line}\n{self.advice}" if self.advice else self.line
 
 
 class UnitError(KvplanError):

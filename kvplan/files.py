@@ -1,10 +1,19 @@
-"""Files that are written whole or not at all."""
+"""Files: whether they are there, reading them in a time, and writing them whole or not at all."""
 
 import os
+import select
+import stat
 import tempfile
+import time
 from pathlib import Path
 
 from kvplan.errors import KvplanError
+
+IDLE_SECONDS = 10
+MOST_SECONDS = 60
+"""How long a pipe may be silent, and how long it may take to end."""
+
+_CHUNK_BYTES = 2**20
 
 
 def write_whole(text: str, path: Path) -> None:
@@ -32,6 +41,74 @@ def write_whole(text: str, path: Path) -> None:
             temporary.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise KvplanError(f"cannot write {path}: {reason}") from None
+
+
+def open_at_once(path: Path) -> int:
+    """Return the descriptor of a file opened for reading, without waiting for who writes into a pipe."""
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+
+
+def read_up_to(path: Path, most_bytes: int) -> bytes:
+    """
+    Return the bytes of a file, a device or a pipe, *most_bytes* of them at the most.
+
+    Raises OSError as reading does, and KvplanError for a pipe or a terminal from which nothing comes for
+    IDLE_SECONDS, or which does not end within MOST_SECONDS.
+    """
+    with os.fdopen(open_at_once(path), "rb", buffering=0) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return _whole(file.fileno(), most_bytes)
+        return _piped(file.fileno(), most_bytes, path)
+
+
+def _whole(descriptor: int, most_bytes: int) -> bytes:
+    data = bytearray()
+    while len(data) < most_bytes and (more := os.read(descriptor, most_bytes - len(data))):
+        data += more
+    return bytes(data)
+
+
+def _piped(descriptor: int, most_bytes: int, path: Path) -> bytes:
+    data = bytearray()
+    waited = False
+    end = time.monotonic() + MOST_SECONDS
+    while len(data) < most_bytes:
+        more = _at_hand(descriptor, most_bytes - len(data))
+        if more:
+            data += more
+        elif more is not None and (data or waited):
+            break  # Who wrote has gone; before the first byte, and a wait for it, nobody may have come yet.
+        else:
+            waited = True
+            if not select.select([descriptor], [], [], IDLE_SECONDS)[0]:
+                raise KvplanError(f"{path}: nothing was written into this pipe for {IDLE_SECONDS} seconds")
+        if time.monotonic() > end:
+            raise KvplanError(f"{path} did not end within {MOST_SECONDS} seconds; give a file")
+    return bytes(data)
+
+
+def _at_hand(descriptor: int, most_bytes: int) -> bytes | None:
+    """Return what can be read now, empty at the end, None if it would have to be waited for."""
+    try:
+        return os.read(descriptor, min(_CHUNK_BYTES, most_bytes))
+    except BlockingIOError:
+        return None
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is something at *path*, which may be one that nothing can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether *path*, which may be one that nothing can have, is a folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _umask() -> int:

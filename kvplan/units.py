@@ -107,6 +107,11 @@ def format_bytes(size_bytes: float) -> str:
     return f"{_short(size_bytes)} B"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 sequence` or `1,024 sequences`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def ceil_div(dividend: int, divisor: int) -> int:
     """Return *dividend* / *divisor*, rounded up."""
     return -(-dividend // divisor)

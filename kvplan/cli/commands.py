@@ -1,5 +1,6 @@
 """The commands: each reads its options, calls the library once and prints the answer."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from kvplan import __version__
 from kvplan.cli import fitting, importing, reconciling, validating
 from kvplan.cli import options as o
-from kvplan.cli.printing import examples, print_json
+from kvplan.cli.printing import AnsweredError, examples, print_answer, print_error, print_json
 from kvplan.errors import KvplanError, OptionsError, UnitError
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ def _print_version(value: bool) -> None:
 def _kvplan(
     ctx: typer.Context,
     _version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+        False, "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
     """Plan the KV-cache memory of language-model serving."""
@@ -92,7 +93,7 @@ def _size(
         settings=o.as_settings(settings),
     )
     if as_json:
-        print_json(answer.to_dict())
+        print_answer(answer.to_dict())
     else:
         from kvplan.report import print_size
 
@@ -116,7 +117,7 @@ def _check(
 
     answer = check(model, tp=tp, pp=pp, kv_dtype=kv_dtype, pp_layers=pp_layers)
     if as_json:
-        print_json(answer.to_dict())
+        print_answer(answer.to_dict())
     else:
         from kvplan.report import print_check
 
@@ -141,7 +142,7 @@ def _show(
 
     answer = explain(model, context=context, tp=tp, kv_dtype=kv_dtype, encoder_tokens=encoder_tokens)
     if as_json:
-        print_json(answer.to_dict())
+        print_answer(answer.to_dict())
     else:
         from kvplan.report import print_explanation
 
@@ -184,7 +185,9 @@ def _gpus(search: o.Search = "", as_json: o.AsJson = False) -> None:
 
 
 @app.command(name="schema", epilog=examples("kvplan schema > kvplan.schema.json"))
-def _schema() -> None:
+def _schema(
+    _json: bool = typer.Option(False, "--json", help="Print JSON, as without it."),
+) -> None:
     """The JSON Schema of a model spec, for editors."""
     from kvplan.specs.schema import json_schema
 
@@ -196,29 +199,49 @@ reconciling.register(app)
 validating.register(app)
 
 
+@app.command(name="help", hidden=True)
+def _help(command: str = typer.Argument("", help="A command.")) -> None:
+    """The help of kvplan, or of a command."""
+    app([*([command] if command else []), "--help"], standalone_mode=False, prog_name="kvplan")
+
+
 def main() -> None:
     """Run the command line: answers on stdout, errors as a line or two on stderr, and the status."""
     if sys.stdout is None:  # closed by the caller, who wants the exit status alone
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the encoding lacks ends no answer
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False, prog_name="kvplan")
         sys.stdout.flush()
-    except (UnitError, OptionsError) as error:
-        status = _complain(str(error), status=2)
     except KvplanError as error:
-        status = _complain(str(error), status=1)
+        status = _complain(error, status=2 if isinstance(error, UnitError | OptionsError) else 1)
     except OSError as error:
-        # What Python still holds back has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = _complain(f"cannot write the answer: {error.strerror}", status=1)
+        status = _complain(_unwritten(error), status=1)
     except (KeyboardInterrupt, typer.Abort):
         status = 130
     except Exception as error:
         # click's errors of misuse have no public base class in typer, but all format themselves.
         if not isinstance(error, _Misuse):
             raise
-        status = _complain(error.format_message(), status=2)
+        status = _complain(OptionsError(error.format_message()), status=2)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _wants_json() -> bool:
+    """Return whether the answer was to be JSON; `validate --json FILE` names a file for it."""
+    words = sys.argv[1:]
+    own = words[: words.index("--")] if "--" in words else words
+    return "--json" in own and (own[0] != "validate" or own[own.index("--json") + 1 :][:1] == ["-"])
+
+
+def _unwritten(error: OSError) -> KvplanError:
+    """Return what the system refused: a file that it names, or else the answer."""
+    if error.filename is not None:
+        return KvplanError(f"cannot use {error.filename}: {error.strerror}")
+    # What Python still holds back has nowhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return KvplanError(f"cannot write the answer: {error.strerror}")
 
 
 @runtime_checkable
@@ -228,7 +251,9 @@ class _Misuse(Protocol):
     def format_message(self) -> str: ...
 
 
-def _complain(message: str, *, status: int) -> int:
+def _complain(error: KvplanError, *, status: int) -> int:
+    if _wants_json() and not isinstance(error, AnsweredError):
+        print_error(error, status)
     sys.stdout.flush()
-    typer.echo(f"kvplan: {message}", err=True)
+    typer.echo(f"kvplan: {error}", err=True)
     return status

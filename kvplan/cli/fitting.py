@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import examples, print_json
+from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
+from kvplan.files import exists
+from kvplan.units import counted
 
 if TYPE_CHECKING:
     from kvplan.planner.results import Fit
@@ -59,7 +61,7 @@ def _fit(
 ) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
     options: dict[str, Any] = dict(  # noqa: C408 - the options of kvplan.fit, by name
-        gpu=gpu,
+        gpu=o.one_gpu(gpu),
         kv_memory=kv_memory,
         context=context,
         batch=batch,
@@ -85,13 +87,13 @@ def _fit(
     )
     ask, answer, ignored = _answered(model, options)
     if as_json:
-        print_json(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
+        print_answer(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
     else:
         from kvplan.report import print_fit
 
         print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored or ())
     if not answer.fits:
-        raise KvplanError(_shortfall(answer))
+        raise AnsweredError(*_shortfall(answer))
 
 
 def _answered(
@@ -101,7 +103,7 @@ def _answered(
     from kvplan.planner.fit import fit
 
     # A command may be quoted as one word.
-    if len(model) == 1 and (" " not in model[0].strip() or Path(model[0]).exists()):
+    if len(model) == 1 and (" " not in model[0].strip() or exists(Path(model[0]))):
         ask = partial(fit, model[0], **options)
         return ask, ask(), None
     from kvplan.cli import served
@@ -119,14 +121,15 @@ def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | No
     try:
         return ask(engine="vllm", **same)
     except KvplanError as error:
-        return str(error).splitlines()[0]
+        return error.line
 
 
-def _shortfall(answer: "Fit") -> str:
-    """Return what was asked and what there is, and on a second line what would fit."""
+def _shortfall(answer: "Fit") -> tuple[str, str]:
+    """Return what was asked and what there is, and what would fit."""
     best = answer.smallest_gpus
-    fewest = f"{best.gpus} GPUs (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
+    fewest = f"{counted(best.gpus, 'GPU')} (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
+    verb = "does" if answer.batch == answer.context == 1 else "do"
     return (
-        f"{answer.batch:,} x {answer.context:,} tokens do not fit: {answer.limit}\n"
-        f"longest context that fits: {answer.max_context or 0:,} tokens; all of it needs {fewest}"
+        f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {answer.limit}",
+        f"longest context that fits: {counted(answer.max_context or 0, 'token')}; all of it needs {fewest}",
     )

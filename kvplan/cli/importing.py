@@ -1,11 +1,12 @@
 """The command that turns a model's own file into a spec."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kvplan.cli.printing import examples
+from kvplan.cli import options as o
+from kvplan.cli.printing import complain, examples, print_answer, say
 
 if TYPE_CHECKING:
     from kvplan.importers.config import Imported
@@ -42,6 +43,7 @@ def _import(
     check: CheckFile = None,
     revision: Revision = None,
     force: Force = False,
+    as_json: o.AsJson = False,
 ) -> None:
     """Write a spec from a model's own file. With --check, exit status 1 if a spec differs from it."""
     from kvplan.importers import import_model
@@ -50,25 +52,41 @@ def _import(
         raise typer.BadParameter("give --output or --check, not both")
     imported = import_model(source, revision)
     for part in imported.not_counted:
-        typer.echo(f"kvplan: not counted: {part}", err=True)
+        complain(f"not counted: {part}")
     if check is not None:
-        _compare(check, imported)
+        _compare(check, imported, as_json=as_json)
         return
     from kvplan.importers.write import save, spec_yaml
 
     text = spec_yaml(imported)
-    if output is None:
+    if output is not None:
+        save(text, output, force=force)
+    if as_json:
+        print_answer(_imported(imported) | {"output": None if output is None else str(output)})
+    elif output is None:
         typer.echo(text, nl=False)
     else:
-        save(text, output, force=force)
-        typer.echo(f"wrote {output}")
+        say(f"wrote {output}")
 
 
-def _compare(path: Path, source: "Imported") -> None:
+def _imported(imported: "Imported") -> dict[str, Any]:
+    """Return a spec, and for its facts where they came from."""
+    return {
+        "spec": imported.spec.model_dump(mode="json", exclude_defaults=True),
+        "origins": dict(imported.origins),
+        "notes": list(imported.notes),
+        "not_counted": list(imported.not_counted),
+    }
+
+
+def _compare(path: Path, source: "Imported", *, as_json: bool) -> None:
     from kvplan.importers.compare import differences
     from kvplan.specs.load import load_file
 
     lines = differences(load_file(path), source.spec, source.estimates)
-    typer.echo("\n".join(lines) if lines else f"{path} agrees with its source")
+    if as_json:
+        print_answer({"agrees": not lines, "differences": lines})
+    for line in [] if as_json else lines or [f"{path} agrees with its source"]:
+        say(line)
     if lines:
         raise typer.Exit(1)

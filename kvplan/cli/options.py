@@ -1,13 +1,15 @@
 """The options of the commands, each said once, and how their text is read."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from kvplan.attention import kind_names
 from kvplan.dtypes import kv_format_names
-from kvplan.engines import engine_names
-from kvplan.errors import OptionsError, UnitError
+from kvplan.engines import engine_names, find_engine
+from kvplan.errors import KvplanError, OptionsError, UnitError
 from kvplan.gpus import all_gpus
 from kvplan.specs.catalogue import read_index
 from kvplan.units import parse_bytes, parse_count, parse_ratio
@@ -61,6 +63,17 @@ def _gpu_names() -> list[str]:
     return [gpu.name for gpu in all_gpus()]
 
 
+def _settings(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the settings of the engine that stands before, up to their `=`; of all if it has none."""
+    # What stands before may not be an engine, of which a completion says nothing.
+    with suppress(KvplanError):
+        named = find_engine(ctx.params.get("engine") or "exact").settings
+        every = (setting for name in engine_names() for setting in find_engine(name).settings)
+        names = {f"{setting.name}=" for setting in named or every}
+        return _starting(lambda: sorted(names))(incomplete)
+    return []
+
+
 size_value = _option(parse_bytes)
 count_value = _option(parse_count)
 batch_value = _option(_sequences)
@@ -84,9 +97,12 @@ ModelOrCommand = Annotated[
     ),
 ]
 Gpu = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        help="A GPU by name (h100-80gb), or a size with its unit.", autocompletion=_starting(_gpu_names)
+        metavar="GPU",
+        help="A GPU by name (h100-80gb), or a size with its unit.",
+        autocompletion=_starting(_gpu_names),
+        show_default=False,
     ),
 ]
 KvMemory = Annotated[
@@ -191,16 +207,31 @@ Overhead = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")]
 Search = Annotated[str, typer.Argument(help="Show only names that contain this.", show_default=False)]
-KindName = Annotated[str | None, typer.Option("--kind", help="Only models with this attention kind.")]
+KindName = Annotated[
+    str | None,
+    typer.Option(
+        "--kind", help="Only models with this attention kind.", autocompletion=_starting(kind_names)
+    ),
+]
 Settings = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
         help="A setting that only this engine has, by its own name: swa_full_tokens_ratio=0.5.",
+        autocompletion=_settings,
         show_default=False,
     ),
 ]
+
+
+def one_gpu(given: Sequence[str] | None) -> str | None:
+    """Return the GPU that was given, if any; raise OptionsError for more, of which a plan has one kind."""
+    if given and len(given) > 1:
+        raise OptionsError(
+            f"--gpu is given {len(given)} times: a plan has GPUs of one kind, and --tp, --pp, --dp count them"
+        )
+    return given[0] if given else None
 
 
 def as_settings(given: Sequence[str]) -> dict[str, str]:

@@ -1,9 +1,19 @@
-"""What every command prints alike: examples below its help, and JSON."""
+"""What every command prints alike: examples below its help, lines, and JSON."""
 
 import json
 from typing import Any
 
 import typer
+
+from kvplan.errors import KvplanError
+from kvplan.inert import inert
+
+SCHEMA_VERSION = 1
+"""Of the objects that `--json` prints: it rises where a key goes or means something else."""
+
+
+class AnsweredError(KvplanError):
+    """The answer was printed, and is not the one that was hoped for: a line on stderr and status 1."""
 
 
 def examples(*lines: str) -> str:
@@ -11,6 +21,28 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
+def say(line: str) -> None:
+    """Print one line that may hold text from outside."""
+    typer.echo(inert(line))
+
+
+def complain(line: str) -> None:
+    """Print one line on stderr, behind the program's name."""
+    typer.echo(f"kvplan: {inert(line)}", err=True)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """Print one JSON value."""
     typer.echo(json.dumps(value, indent=2))
+
+
+def print_answer(answer: dict[str, Any]) -> None:
+    """Print the one object of `--json`."""
+    print_json({"schema_version": SCHEMA_VERSION, **answer})
+
+
+def print_error(error: KvplanError, status: int) -> None:
+    """Print what `--json` gives in place of an answer."""
+    kind = type(error).__name__
+    told = {"type": kind, "message": error.line, "advice": error.advice.strip(), "status": status}
+    print_answer({"error": told})

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import examples, print_json
-from kvplan.errors import KvplanError
+from kvplan.cli.printing import AnsweredError, examples, print_answer
 
 if TYPE_CHECKING:
     from kvplan.reconcile import Reconciliation
@@ -22,8 +21,12 @@ ModelOption = Annotated[
     ),
 ]
 GpuOption = Annotated[
-    str | None,
-    typer.Option(help="A GPU by name (h100-80gb) or size: compares the memory left for the cache, too."),
+    list[str] | None,
+    typer.Option(
+        metavar="GPU",
+        help="A GPU by name (h100-80gb) or size: compares the memory left for the cache, too.",
+        show_default=False,
+    ),
 ]
 EngineOption = Annotated[
     str | None, typer.Option(help="Whose rules: vllm@0.19, sglang.  [default: what the log names]")
@@ -85,7 +88,7 @@ def _reconcile(
     asked = Asked(
         model=model,
         engine=engine,
-        gpu=gpu,
+        gpu=o.one_gpu(gpu),
         context=context,
         tp=tp,
         pp=pp,
@@ -98,27 +101,24 @@ def _reconcile(
     )
     answer = reconcile(read_source(log), asked)
     if as_json:
-        print_json(answer.to_dict())
+        print_answer(answer.to_dict())
     else:
         from kvplan.report.reconcile_text import print_reconciliation
 
         print_reconciliation(answer)
     if answer.verdict not in ("agrees", "explained"):
-        raise KvplanError(_left_over(answer))
+        raise AnsweredError(_furthest(answer), _left_over(answer))
 
 
 def _left_over(answer: "Reconciliation") -> str:
-    """Return the figure that is furthest from the plan, and what is left of it by the nearest assumption."""
-    text = _furthest(answer)
+    """Return what is left of the figures by the nearest assumption."""
     if answer.explained and answer.memory_outside:
-        return (
-            f"{text}\nits card, the utilization, the weights' format or what else ran there is not the plan's"
-        )
+        return "its card, the utilization, the weights' format or what else ran there is not the plan's"
     if not answer.explanations:
-        return f"{text}; no assumption explains it"
+        return "no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))
     assumed = " and ".join(answer.explanations[0].assumptions)
-    return f"{text}\nnearest: {assumed}, which leaves {nearest.difference_percent:+.2f} % of {nearest.figure}"
+    return f"nearest: {assumed}, which leaves {nearest.difference_percent:+.2f} % of {nearest.figure}"
 
 
 def _furthest(answer: "Reconciliation") -> str:

@@ -5,10 +5,21 @@ from typing import Annotated
 
 import typer
 
-from kvplan.cli.printing import examples
+from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.errors import KvplanError
+from kvplan.files import is_folder
 
 INTERRUPTED = 130
+
+
+def _levels(incomplete: str) -> list[str]:
+    """Return the levels that begin so, in any case."""
+    from typing import get_args
+
+    from kvplan.validate.results import Level
+
+    return [name for name in get_args(Level) if name.startswith(incomplete.upper())]
+
 
 Models = Annotated[
     list[str] | None,
@@ -16,12 +27,22 @@ Models = Annotated[
 ]
 Levels = Annotated[
     list[str] | None,
-    typer.Option("--level", metavar="LEVEL", help="L0 to L4; may be repeated.  [default: all]"),
+    typer.Option(
+        "--level",
+        metavar="LEVEL",
+        help="L0 to L4; may be repeated.  [default: all]",
+        autocompletion=_levels,
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda.  [default: cuda where there is a GPU]")]
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the run to a file, with all sizes."),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write the run to a file, or - for stdout, with all sizes.",
+    ),
 ]
 _EPILOG = examples(
     "kvplan validate --level L0",
@@ -51,24 +72,28 @@ def _validate(
     from kvplan.validate.run import validate
     from kvplan.validate.table import summary, table
 
-    if json_file and not json_file.absolute().parent.is_dir():
+    to_stdout = str(json_file) == "-"
+    if json_file and not is_folder(json_file.absolute().parent):
         raise KvplanError(f"cannot write {json_file}: {json_file.absolute().parent} is not a folder")
     # The program starts without garbage collection; models are full of reference cycles.
     gc.enable()
     # An end without warning leaves what was measured so far.
-    keep = partial(save, path=json_file) if json_file else None
+    keep = partial(save, path=json_file) if json_file and not to_stdout else None
     with progress() as announce:
         run = validate(
             tuple(models or ()), levels=tuple(level or ()), device=device, announce=announce, keep=keep
         )
     if keep:
         keep(run)
-    write(table(run), "", *summary(run))
+    if to_stdout:
+        print_answer(run.to_dict())
+    else:
+        write(table(run), "", *summary(run))
     if not run.complete:
         raise typer.Exit(INTERRUPTED)
     if not run.passed:
         wrong = sum(not each.passed for each in run.measurements)
-        raise KvplanError(
+        raise AnsweredError(
             f"{wrong} claims do not hold, {len(run.failed)} checks failed to run, and {len(run.skipped)} "
             "were skipped"
         )

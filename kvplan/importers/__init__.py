@@ -7,7 +7,9 @@ Nothing is read but the file or folder that was asked for, and no code of a mode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvplan.arguments import checked
 from kvplan.errors import ImportedError, SpecError, UnknownNameError
+from kvplan.files import exists, is_folder
 
 if TYPE_CHECKING:
     from kvplan.importers.config import Imported
@@ -17,6 +19,7 @@ _OTHERS = "or a config.json, a model folder, a .gguf file"
 _REST = "a model folder, a .gguf file or a hub id"
 
 
+@checked
 def load(model: str | Path) -> "ModelSpec":
     """
     Return the spec of a model: by name, from a spec file, or from the model's own files.
@@ -32,14 +35,14 @@ def load(model: str | Path) -> "ModelSpec":
 
     try:
         # A folder without a model does not hide a name of the catalogue.
-        return load_spec(find_spec(str(model)) if _is_folder(Path(model)) else model)
+        return load_spec(find_spec(str(model)) if is_folder(Path(model)) else model)
     except OSError as error:
         raise SpecError(f"cannot read {str(model)[:60]}...: {error.strerror or error}") from None
     except UnknownNameError as error:
         return _from_hub(str(model), error)
     except SpecError as error:
         if str(error).endswith("a spec file in YAML"):
-            raise SpecError(f"{error}, {_OTHERS}") from None
+            raise SpecError(f"{error.line}, {_OTHERS}") from None
         raise
 
 
@@ -48,7 +51,7 @@ def is_source(model: str | Path) -> bool:
     path = Path(model)
     if path.suffix.lower() in (".json", ".gguf"):
         return True
-    return _is_folder(path) and (isinstance(model, Path) or _is_path(model) or _has_model(path))
+    return is_folder(path) and (isinstance(model, Path) or _is_path(model) or _has_model(path))
 
 
 def import_model(source: str | Path, revision: str | None = None) -> "Imported":
@@ -63,11 +66,11 @@ def import_model(source: str | Path, revision: str | None = None) -> "Imported":
     from kvplan.importers.hub import is_hub_id  # noqa: PLC0415
 
     path = Path(source)
-    if path.suffix.lower() == ".gguf" or (_is_folder(path) and _has_only_gguf(path)):
+    if path.suffix.lower() == ".gguf" or (is_folder(path) and _has_only_gguf(path)):
         return import_gguf(path)
-    if path.suffix.lower() == ".json" or _is_folder(path):
+    if path.suffix.lower() == ".json" or is_folder(path):
         return import_complete(path)
-    if is_hub_id(str(source)) and not _exists(path):
+    if is_hub_id(str(source)) and not exists(path):
         return import_hub(str(source), revision)
     raise ImportedError(f"{str(source)[:80]!r} is no model's own file; expected a config.json, {_REST}")
 
@@ -81,7 +84,7 @@ def _from_hub(model: str, unknown: UnknownNameError) -> "ModelSpec":
     try:
         return import_model(model).spec
     except ImportedError as error:
-        raise UnknownNameError(f"{unknown}\n        {str(error).splitlines()[0].rstrip(';')}") from None
+        raise UnknownNameError(unknown.line, f"        {error.line.rstrip(';')}") from None
 
 
 def _is_path(text: str) -> bool:
@@ -90,22 +93,8 @@ def _is_path(text: str) -> bool:
 
 
 def _has_model(folder: Path) -> bool:
-    return _exists(folder / "config.json") or _has_only_gguf(folder)
+    return exists(folder / "config.json") or _has_only_gguf(folder)
 
 
 def _has_only_gguf(folder: Path) -> bool:
-    return not _exists(folder / "config.json") and any(folder.glob("*.gguf"))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
+    return not exists(folder / "config.json") and any(folder.glob("*.gguf"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kvplan.errors import ImportedError
+from kvplan.files import is_folder
 from kvplan.importers.config import Imported, import_config
 from kvplan.importers.hub import fetch_model
 from kvplan.importers.parameters import Shape, count
@@ -24,7 +25,7 @@ def import_complete(source: str | Path) -> Imported:
     ImportedError as import_config does, and for weight files that are broken.
     """
     imported = import_config(source)
-    folder = Path(source) if Path(source).is_dir() else None
+    folder = Path(source) if is_folder(Path(source)) else None
     stored = stored_weights(folder) if folder else None
     return with_weights(imported, stored, folder)
 
@@ -37,8 +38,7 @@ def import_hub(repo_id: str, revision: str | None = None) -> Imported:
     """
     model = fetch_model(repo_id, revision)
     imported = with_weights(import_config(model.folder), model.weights, model.folder)
-    source = f"https://huggingface.co/{repo_id}/blob/{model.commit}/config.json"
-    spec = imported.spec.model_copy(update={"hf_id": repo_id, "source": source})
+    spec = imported.spec.model_copy(update={"hf_id": repo_id, "source": model.source})
     return replace(imported, spec=spec, notes=(*imported.notes, *model.notes))
 
 
@@ -81,7 +81,7 @@ def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
     try:
         found = count(imported.model_type, imported.fields, Shape.of(imported.spec), imported.outer)
     except ImportedError as error:
-        return None, [f"Parameters are not counted: {error}."]
+        return None, [f"Parameters are not counted: {error.line}."]
     if found is None:
         return None, [f"Parameters are not counted: kvplan cannot count those of {imported.model_type}."]
     other = imported.outer is not None or "vision_config" in imported.fields

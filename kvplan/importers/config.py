@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvplan.errors import ImportedError, did_you_mean
+from kvplan.files import is_folder
 from kvplan.importers.drafts import draft_layers
 from kvplan.importers.families import ARCHITECTURES, MODEL_TYPES, WRAPPERS, Reader, reader
 from kvplan.importers.families.common import Reading
@@ -65,7 +66,7 @@ def import_config(source: str | Path) -> Imported:
 def config_path(source: str | Path) -> Path:
     """Return the config file that *source* names: itself, or the one in a folder."""
     path = Path(source)
-    if not path.is_dir():
+    if not is_folder(path):
         return path
     inside = find_inside(path, CONFIG_NAME)
     if inside is None:
@@ -174,8 +175,8 @@ def _refuse_unknown(top: Fields, model_type: str) -> None:
     if unknown := top.unused():
         more = f" (and {', '.join(unknown[1:4])})" if len(unknown) > 1 else ""
         raise ImportedError(
-            f"{top.file}: {unknown[0]}: the reader of {model_type} does not know this field{more}\n"
-            "        and it could change the memory; if it does not, take it out of a copy of the file"
+            f"{top.file}: {unknown[0]}: the reader of {model_type} does not know this field{more}",
+            "        and it could change the memory; if it does not, take it out of a copy of the file",
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kvplan.errors import ImportedError
+from kvplan.files import open_at_once
 
 
 def open_plain(path: Path) -> tuple[BinaryIO, int]:
@@ -15,7 +16,7 @@ def open_plain(path: Path) -> tuple[BinaryIO, int]:
     A pipe or a device is refused before it could block a reader.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = open_at_once(path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
     status = os.fstat(descriptor)

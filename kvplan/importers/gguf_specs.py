@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvplan.errors import ImportedError, did_you_mean
+from kvplan.files import is_folder
 from kvplan.importers.config import Imported, runs
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
@@ -46,7 +47,7 @@ def import_gguf(source: Path) -> Imported:
     Its weights and parameters are those that the file stores. Raises ImportedError for a file that
     is not a whole GGUF model, and for an architecture or a key that kvplan does not know.
     """
-    path = find_gguf(source) if source.is_dir() else source
+    path = find_gguf(source) if is_folder(source) else source
     if path is None:
         raise ImportedError(f"{source} has no GGUF file")
     return import_metadata(read_gguf(path))

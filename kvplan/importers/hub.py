@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from kvplan.errors import ImportedError
 from kvplan.importers.files import find_inside, read_plain
+from kvplan.importers.hub_guard import BadAnswerError, Guard, Limit, StatusError, TooLargeError
 from kvplan.importers.ranges import HeaderSource, UnreachableError
 from kvplan.importers.safetensors import (
     INDEX_NAMES,
@@ -29,7 +29,7 @@ from kvplan.importers.safetensors import (
     stored,
     total_alone,
 )
-from kvplan.importers.stored import StoredWeights
+from kvplan.importers.stored import StoredTensor, StoredWeights
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"[\w][\w./-]{0,199}", re.ASCII)
@@ -39,7 +39,9 @@ _PARALLEL = 8
 SERVER_ERROR = 500
 """Statuses from here on say that the hub is in trouble, not that it refuses."""
 
-_OFFLINE_HELP = "a catalogue name, a spec file, or a config.json or model folder on disk works offline"
+_OFFLINE_HELP = (
+    "        a catalogue name, a spec file, or a config.json or model folder on disk works offline"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,23 @@ class HubModel:
     """
     The metadata of one model at one commit.
 
-    `folder` is the commit's folder in the hub's cache, with config.json in it. `weights` are None if
-    the model has no safetensors. `notes` say what a person should know, such as a hub out of reach.
+    `folder` is the commit's folder in the hub's cache, with config.json in it. `origin` is the scheme and
+    host of the hub that answered, empty if the cache did. `weights` are None if the model has no
+    safetensors. `notes` say what a person should know, such as a hub out of reach.
     """
 
     repo_id: str
     commit: str
     folder: Path
+    origin: str
     weights: StoredWeights | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The address of the config that was read, or its place in the cache if no hub was asked."""
+        path = f"{self.repo_id}/blob/{self.commit}/{_REQUIRED}"
+        return f"{self.origin}/{path}" if self.origin else f"the hub's cache: {path}"
 
 
 def is_hub_id(text: str) -> bool:
@@ -76,22 +86,24 @@ def fetch_model(repo_id: str, revision: str | None = None) -> HubModel:
     if revision is not None and not (_REVISION.fullmatch(revision) and ".." not in revision):
         raise ImportedError(f"{revision!r} is not a revision; expected a branch, a tag or a commit")
     _require_hub(repo_id)
-    with _quiet():
-        trouble = _trouble(repo_id, revision)
-        config = _download(repo_id, _REQUIRED, revision, cached=trouble is not None)
+    with _quiet(), Guard() as guard:
+        trouble = _trouble(guard, repo_id, revision)
+        cached = trouble is not None
+        config = _download(guard, repo_id, _REQUIRED, revision, cached=cached)
         if config is None:
-            raise ImportedError(
-                f"{repo_id} is not in the hub's cache, and {trouble};\n        {_OFFLINE_HELP}"
-            )
+            raise ImportedError(f"{repo_id} is not in the hub's cache, and {trouble};", _OFFLINE_HELP)
         folder = config.parent
         for name in _OPTIONAL:
-            _download(repo_id, name, folder.name, cached=trouble is not None)
+            _download(guard, repo_id, name, folder.name, cached=cached)
         if trouble:
             notes: tuple[str, ...] = (f"from the hub's cache, as {trouble}",)
             weights = read_folder(folder)
         else:
-            weights, notes = _weights(repo_id, folder)
-    return HubModel(repo_id=repo_id, commit=folder.name, folder=folder, weights=weights, notes=notes)
+            weights, notes = _weights(guard, repo_id, folder)
+    origin = "" if cached else guard.origin
+    return HubModel(
+        repo_id=repo_id, commit=folder.name, folder=folder, origin=origin, weights=weights, notes=notes
+    )
 
 
 def _require_hub(repo_id: str) -> None:
@@ -99,29 +111,33 @@ def _require_hub(repo_id: str) -> None:
         import huggingface_hub  # noqa: F401, PLC0415 - an extra, and heavy
     except ImportError:
         raise ImportedError(
-            f"{repo_id} is a hub id, which needs huggingface_hub: pip install '.[hub]' in the checkout;\n"
-            f"        {_OFFLINE_HELP}"
+            f"{repo_id} is a hub id, which needs huggingface_hub: pip install '.[hub]' in the checkout;",
+            _OFFLINE_HELP,
         ) from None
 
 
-def _trouble(repo_id: str, revision: str | None) -> str | None:
+def _trouble(guard: Guard, repo_id: str, revision: str | None) -> str | None:
     """
     Return why the hub cannot be asked now, None if it can.
 
-    Raises ImportedError for an answer that says no. It is one request, without the client's own
-    retries, which take minutes.
+    Raises ImportedError for an answer that says no or is none of a hub's. It is one request, without
+    the client's own retries, which take minutes.
     """
     from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
 
     url = hf_hub_url(repo_id, _REQUIRED, revision=revision)
     try:
-        answer = get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        answer = guard.in_time(
+            constants.ENDPOINT, lambda: get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        )
     except errors.OfflineModeIsEnabled:
         return "HF_HUB_OFFLINE is set"
     except errors.HfHubHTTPError as error:
         if error.response.status_code < SERVER_ERROR:
             raise _refused(repo_id, revision, error) from None
         return f"{constants.ENDPOINT} answers {error.response.status_code}"
+    except BadAnswerError as error:
+        raise _failed(repo_id, _REQUIRED, error) from None
     except Exception as error:  # noqa: BLE001 - the client's own errors, of every kind
         return f"{constants.ENDPOINT} cannot be reached ({_first_line(error)})"
     if answer.commit_hash is None:
@@ -129,17 +145,16 @@ def _trouble(repo_id: str, revision: str | None) -> str | None:
     return None
 
 
-def _weights(repo_id: str, folder: Path) -> tuple[StoredWeights | None, tuple[str, ...]]:
+def _weights(guard: Guard, repo_id: str, folder: Path) -> tuple[StoredWeights | None, tuple[str, ...]]:
     """Return the weights from headers, or from the index alone if no header can be read."""
-    index = _index(repo_id, folder)
+    index = _index(guard, repo_id, folder)
     shards = index.shards if index else list(SINGLE_NAMES[:1])
     if all(find_inside(folder, shard) for shard in shards):
         return read_folder(folder), ()
     source = HeaderSource(repo_id=repo_id, commit=folder.name)
     try:
-        with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-            headers = dict(zip(shards, pool.map(source.read, shards), strict=True))
-    except UnreachableError as error:
+        headers = guard.in_time(f"the headers of {repo_id}", lambda: _read_all(source, shards))
+    except (UnreachableError, BadAnswerError) as error:
         note = f"the headers of the weight files could not be read ({error})"
         return (total_alone(index) if index else None), (note,)
     found = {shard: tensors for shard, tensors in headers.items() if tensors is not None}
@@ -149,26 +164,43 @@ def _weights(repo_id: str, folder: Path) -> tuple[StoredWeights | None, tuple[st
     return (stored(found, index) if found else None), ()
 
 
-def _index(repo_id: str, folder: Path) -> Index | None:
+def _read_all(source: HeaderSource, shards: list[str]) -> dict[str, tuple[StoredTensor, ...] | None]:
+    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+        return dict(zip(shards, pool.map(source.read, shards), strict=True))
+
+
+def _index(guard: Guard, repo_id: str, folder: Path) -> Index | None:
     """Return the safetensors index of the model, None if it has a single weight file or none."""
     for name in INDEX_NAMES:
-        path = _download(repo_id, name, folder.name)
+        path = _download(guard, repo_id, name, folder.name)
         if path:
             return read_index(read_plain(path, MAX_INDEX_BYTES), f"{repo_id}: {name}")
     return None
 
 
-def _download(repo_id: str, name: str, revision: str | None, *, cached: bool = False) -> Path | None:
+def _download(
+    guard: Guard, repo_id: str, name: str, revision: str | None, *, cached: bool = False
+) -> Path | None:
     """Return the path of a small file in the hub's cache, None if the model (or the cache) has none."""
     from huggingface_hub import errors, hf_hub_download  # noqa: PLC0415 - an extra, and heavy
 
+    def work() -> str:
+        return hf_hub_download(
+            repo_id,
+            name,
+            revision=revision,
+            local_files_only=cached,
+            headers={"accept-encoding": "identity"},
+            tqdm_class=Limit,
+        )
+
     try:
-        path = hf_hub_download(repo_id, name, revision=revision, local_files_only=cached, tqdm_class=_Limit)
+        path = guard.in_time(f"{name} of {repo_id}", work)
     except errors.EntryNotFoundError as error:
         if isinstance(error, errors.RemoteEntryNotFoundError) or cached:
             return None
         raise _failed(repo_id, name, error.__cause__ or error) from None
-    except _TooLargeError:
+    except TooLargeError:
         raise ImportedError(
             f"{repo_id}: {name} is larger than {MAX_INDEX_BYTES // 2**20} MiB; a real one is far smaller"
         ) from None
@@ -185,8 +217,8 @@ def _refused(repo_id: str, revision: str | None, error: Any) -> ImportedError:  
     match error:
         case errors.RemoteEntryNotFoundError():
             return ImportedError(
-                f"{repo_id} has no {_REQUIRED} at revision {revision or 'main'};\n        "
-                "if it holds GGUF files, download one and give its path"
+                f"{repo_id} has no {_REQUIRED} at revision {revision or 'main'};",
+                "        if it holds GGUF files, download one and give its path",
             )
         case errors.RevisionNotFoundError():
             text = f"has no revision {revision}: expected a branch, a tag or a commit"
@@ -198,53 +230,18 @@ def _refused(repo_id: str, revision: str | None, error: Any) -> ImportedError:  
             text = f"was refused by {hub} ({status}): the token is wrong or has no access to it"
         case _:
             text = f"could not be fetched: {hub} answers {status}"
-    return ImportedError(f"{repo_id} {text};\n        {_OFFLINE_HELP}")
+    return ImportedError(f"{repo_id} {text};", _OFFLINE_HELP)
 
 
 def _failed(repo_id: str, name: str, error: BaseException) -> ImportedError:
-    return ImportedError(
-        f"{repo_id}: {name} could not be fetched: {_first_line(error)};\n        {_OFFLINE_HELP}"
-    )
+    return ImportedError(f"{repo_id}: {name} could not be fetched: {_first_line(error)};", _OFFLINE_HELP)
 
 
 def _first_line(error: BaseException) -> str:
     line = (str(error).strip().splitlines() or [""])[0][:120]
+    if isinstance(error, BadAnswerError | StatusError):
+        return line
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
-
-
-class _TooLargeError(Exception):
-    """A file of metadata that is too large to be one."""
-
-
-class _Limit:
-    """
-    Stands in for the progress bar of a download: shows nothing, and stops one that is too large.
-
-    It sees the size that the server announces and every chunk before it is written.
-    """
-
-    def __init__(self, *_: object, total: float | None = None, initial: float = 0, **__: object) -> None:
-        self._left = MAX_INDEX_BYTES - initial
-        if total is not None and total > MAX_INDEX_BYTES:
-            raise _TooLargeError
-
-    def update(self, chunk_bytes: float | None = 1) -> None:
-        self._left -= chunk_bytes or 0
-        if self._left < 0:
-            raise _TooLargeError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what else a progress bar may be asked to do
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return lambda *_, **__: None
 
 
 @contextmanager

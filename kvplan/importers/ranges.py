@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvplan.errors import ImportedError
+from kvplan.importers.hub_guard import StatusError
 from kvplan.importers.safetensors import LENGTH_BYTES, header_length, parse_header
 from kvplan.importers.stored import StoredTensor
 
@@ -25,7 +26,7 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderSource:
-    """Reads headers of one model at one commit through huggingface_hub's session, token and endpoint."""
+    """Reads headers of one model at one commit through huggingface_hub's session, while a Guard is open."""
 
     repo_id: str
     commit: str
@@ -53,18 +54,18 @@ class HeaderSource:
     def _fetch(self, name: str, offset: int, count: int) -> tuple[bytes | None, int | None]:
         """Return up to *count* bytes from *offset* on, and the file's size if the hub tells."""
         from huggingface_hub import hf_hub_url  # noqa: PLC0415 - an extra, and heavy
-        from huggingface_hub.errors import EntryNotFoundError  # noqa: PLC0415
-        from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # noqa: PLC0415
+        from huggingface_hub.utils import build_hf_headers, get_session  # noqa: PLC0415
 
         url = hf_hub_url(self.repo_id, name, revision=self.commit)
         last = offset + count - 1
         headers = {**build_hf_headers(), "range": f"bytes={offset}-{last}", "accept-encoding": "identity"}
         try:
             with get_session().stream("GET", url, headers=headers, timeout=_timeout()) as response:
-                hf_raise_for_status(response)
                 return _body(response, offset, count), _size(response)
-        except EntryNotFoundError:
-            return None, None
+        except StatusError as error:
+            if error.code == "EntryNotFound":
+                return None, None
+            raise UnreachableError(str(error)) from None
         except ImportedError:
             raise
         except Exception as error:  # noqa: BLE001 - the client's own errors, of every kind

@@ -43,7 +43,8 @@ def parse_json(data: bytes, name: str) -> dict[str, Json]:
     except RecursionError:
         raise _too_deep(name) from None
     if not isinstance(value, dict):
-        raise ImportedError(f"{name}: found {shown(value)}; expected an object of fields")
+        found = "a list" if isinstance(value, list) else "a lone value"
+        raise ImportedError(f"{name}: found {found}; expected an object of fields")
     _check_depth(value, name)
     return value
 

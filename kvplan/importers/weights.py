@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvplan.dtypes import dtype_by_name
+from kvplan.files import is_folder
 from kvplan.importers.files import find_inside
 from kvplan.importers.gguf import read_gguf
 from kvplan.importers.parameters.base import Parameters
@@ -100,7 +101,7 @@ def stored_weights(source: Path) -> StoredWeights | None:
     Reads a safetensors or GGUF file, or the safetensors of a folder. Raises ImportedError for files
     that are broken or incomplete.
     """
-    if source.is_dir():
+    if is_folder(source):
         return read_folder(source)
     return read_gguf(source).weights if source.suffix.lower() == ".gguf" else read_file(source)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from kvplan.attention import Kind
 from kvplan.errors import ImportedError
-from kvplan.files import write_whole
+from kvplan.files import is_folder, write_whole
 from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
+from kvplan.inert import inert
 from kvplan.specs.model import ModelSpec
 
 _WIDTH = 100
@@ -39,13 +40,18 @@ def spec_yaml(imported: Imported) -> str:
     if spec.notes:
         lines += [
             "notes: >-",
-            *(f"  {line}" for line in wrap(spec.notes, _WIDTH - 2, break_long_words=False)),
+            *(f"  {line}" for line in _folded(spec.notes)),
         ]
     for key in _FACTS:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", imported.origins.get(key, ""))
     return "\n".join([*lines, *_layers_and_attention(imported)]) + "\n"
+
+
+def _folded(notes: str) -> list[str]:
+    """Return the lines of a text that YAML joins by blanks: a name stays whole, hyphens and all."""
+    return wrap(inert(notes), _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
 
 
 def save(text: str, path: Path, *, force: bool = False) -> None:
@@ -56,7 +62,7 @@ def save(text: str, path: Path, *, force: bool = False) -> None:
     """
     if os.path.lexists(path) and not force:
         raise ImportedError(f"{path} exists; give another name, or --force to replace it")
-    if path.is_dir():
+    if is_folder(path):
         raise ImportedError(f"{path} is a folder; expected the name of a spec file, such as model.yaml")
     write_whole(text, path)
 
@@ -124,14 +130,16 @@ def _origin_lines(origins: Mapping[str, str]) -> list[str]:
         line
         for fact, origin in origins.items()
         if origin
-        for line in wrap(f"{fact}: {origin}", _WIDTH - 2, initial_indent="# ", subsequent_indent="#   ")
+        for line in wrap(
+            inert(f"{fact}: {origin}"), _WIDTH - 2, initial_indent="# ", subsequent_indent="#   "
+        )
     ]
 
 
 def _commented(line: str, origin: str) -> list[str]:
     """Return a line with its origin behind it, or above it where that would be too long."""
     # The value need not be said again.
-    field = origin.partition(" = ")[0]
+    field = inert(origin.partition(" = ")[0])
     if not field:
         return [line]
     if len(f"{line}  # {field}") <= _WIDTH:
@@ -143,4 +151,5 @@ def _scalar(text: str) -> str:
     """Return a text as YAML needs it: quoted where it could be read as something else."""
     import yaml  # noqa: PLC0415 - the core reads YAML already, writing it is for this command
 
-    return str(yaml.safe_dump(text, width=10**6, allow_unicode=True)).removesuffix("\n").removesuffix("\n...")
+    written = str(yaml.safe_dump(text, width=10**6, allow_unicode=text.isprintable()))
+    return written.removesuffix("\n").removesuffix("\n...")

@@ -203,8 +203,8 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
     if known is None:
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"
         raise KvplanError(
-            f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB"
-            + _why_uncounted(spec)
+            f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",
+            _why_uncounted(spec),
         )
     if weight_dtype is None and spec.weight_bytes is not None:
         return known, "the published checkpoint's size"
@@ -215,9 +215,9 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
 
 
 def _why_uncounted(spec: ModelSpec) -> str:
-    """Return on a line of its own what an import says of parameters that it could not count."""
+    """Return what an import says of parameters that it could not count."""
     found = re.search(r"Parameters are not counted: .*", spec.notes or "")
-    return f"\n{found[0][:300]}" if found else ""
+    return found[0] if found else ""
 
 
 def as_bytes(size: Size) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kvplan.arguments import checked
 from kvplan.errors import SplitError
 from kvplan.planner.deployment import (
     LISTED_TP,
@@ -60,6 +61,7 @@ class Check:
         return asdict(self)
 
 
+@checked
 def check(
     model: Model,
     *,

@@ -243,7 +243,8 @@ def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:
     reason = refusal(parts, tp)
     if reason is not None:
         legal = ", ".join(map(str, legal_tps(parts)))
-        raise SplitError(f"{spec.name}: {reason}\nlegal tensor-parallel degrees up to {LISTED_TP}: {legal}")
+        advice = f"legal tensor-parallel degrees up to {LISTED_TP}: {legal}"
+        raise SplitError(f"{spec.name}: {reason}", advice)
 
 
 def split_stages(

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kvplan.arguments import checked
 from kvplan.planner.deployment import Choice, deploy, growth
 from kvplan.planner.size import Model, as_spec, as_tokens
 from kvplan.terms import Term
@@ -66,6 +67,7 @@ class Explanation:
         return asdict(self)
 
 
+@checked
 def explain(
     model: Model,
     *,

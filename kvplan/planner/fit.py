@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import OptionsError
+from kvplan.files import exists
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
@@ -16,6 +18,7 @@ from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
 
 
+@checked
 def fit(  # noqa: PLR0913 - the options of one command
     model: Model,
     *,
@@ -125,7 +128,7 @@ def _answer(plan: Plan, served_as: str) -> Fit:
 def _served_as(model: Model, spec: ModelSpec) -> str:
     """Return the hub id that was asked for, or that of the spec, or its name."""
     asked = str(model) if isinstance(model, str) and model.count("/") == 1 else None
-    return asked if asked and not Path(asked).exists() else spec.hf_id or spec.name
+    return asked if asked and not exists(Path(asked)) else spec.hf_id or spec.name
 
 
 def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None:

@@ -109,6 +109,7 @@ class Fit(Size):
     `max_batch_range` what they hold, as far as activations and overhead are an estimate; else None.
     `memory` is the tightest card with `batch` sequences on it, `filled` the same with `max_batch`.
     `smallest_tp` and `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
+    The latter fills a node of 8 GPUs by tensor parallelism before it adds pipeline stages.
     `command` starts the engine with this plan, None where no command does.
     `model_context` is the context that the model was made for. `waterfall` leads line by line from
     the formula's bytes to `memory.kv_used_bytes`. `kv_tokens`, `num_blocks`, `block_size` and

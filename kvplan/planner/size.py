@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kvplan.arguments import checked
 from kvplan.importers import load
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.results import LayerSize, Size
@@ -14,6 +15,7 @@ from kvplan.units import ceil_div, parse_count
 Model = str | Path | ModelSpec
 
 
+@checked
 def size(  # noqa: PLR0913 - the options of one command
     model: Model,
     *,

@@ -12,6 +12,9 @@ from kvplan.planner.results import Hint, Spread
 SEARCHED_GPUS = 256
 """The fewest GPUs are searched up to this many."""
 
+NODE_GPUS = 8
+"""The GPUs that NVLink joins in a node: eight on NVIDIA's HGX boards of H100, H200 and B200."""
+
 
 def smallest_tp(plan: Plan) -> int | None:
     """Return the smallest legal tensor-parallel degree that holds the asked work, pp unchanged."""
@@ -19,14 +22,29 @@ def smallest_tp(plan: Plan) -> int | None:
 
 
 def smallest_spread(plan: Plan) -> Spread | None:
-    """Return the fewest GPUs of one replica, over tp and even pipeline stages, that hold the work."""
-    widest_first, layer_count = _legal(plan)[::-1], plan.deployment.spec.layer_count
-    for gpus in range(1, SEARCHED_GPUS + 1):
-        # Of equally many GPUs the widest tensor parallelism: pipeline stages only add latency.
-        for tp in (tp for tp in widest_first if gpus % tp == 0 and gpus // tp <= layer_count):
-            if _holds(plan, tp, gpus // tp):
-                return Spread(gpus=gpus, tp=tp, pp=gpus // tp)
-    return None
+    """Return the fewest GPUs of one replica that hold the work, spread as one would run them."""
+    found = next(((tp, pp) for tp, pp in _spreads(plan) if _holds(plan, tp, pp)), None)
+    return Spread(gpus=found[0] * found[1], tp=found[0], pp=found[1]) if found else None
+
+
+def _spreads(plan: Plan) -> Iterator[tuple[int, int]]:
+    """Yield tp within a node, then the widest of it in more and more stages, then tp over nodes."""
+    legal = [tp for tp in _legal(plan) if _can_run(plan, tp)]
+    inside = [tp for tp in legal if tp <= NODE_GPUS]
+    stages = range(1, plan.deployment.spec.layer_count + 1)
+    yield from ((tp, 1) for tp in inside)
+    yield from ((tp, pp) for tp in inside[-1:] for pp in stages if 1 < pp <= SEARCHED_GPUS // tp)
+    across = ((tp, pp) for tp in legal if tp > NODE_GPUS for pp in stages if tp * pp <= SEARCHED_GPUS)
+    yield from sorted(across, key=lambda spread: spread[0] * spread[1])
+
+
+def _can_run(plan: Plan, tp: int) -> bool:
+    """Return whether the engine spreads the model over *tp* ranks at all; llama.cpp splits layers alone."""
+    try:
+        plan.deployment.respread(tp=tp, pp=1)
+    except KvplanError:
+        return False
+    return True
 
 
 def _holds(plan: Plan, tp: int, pp: int) -> bool:

@@ -54,8 +54,8 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     estimates, more = estimate_rows(log, setup, asked) if refusal is None else ((), ())
     if not before.rows and not estimates and refusal is None:
         raise LogError(
-            "nothing in this log can be checked: its figures would be the same for every model\n"
-            "paste the lines on the memory for the KV cache and on the weights, too"
+            "nothing in this log can be checked: its figures would be the same for every model",
+            "paste the lines on the memory for the KV cache and on the weights, too",
         )
     explanations, trials = _explain(log, before, compare)
     if refusal is not None and not explanations:

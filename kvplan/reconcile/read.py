@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kvplan.errors import UnknownNameError
+from kvplan.files import read_up_to
 from kvplan.reconcile import llamacpp_log, sglang_log, trtllm_log, vllm_log
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.lines import MAX_CHARACTERS, Line, plain_lines, too_long
@@ -62,7 +63,7 @@ def read_log(text: str, engine: str | None = None) -> StartUpLog:
     found = max(logs, key=lambda log: len(log.figures))
     if not found.figures:
         looked_for = "; ".join(f"{name}: {reader.looked_for}" for name, reader in readers.items())
-        raise LogError(f"no figure of an engine's start-up is in the log\nkvplan looks for {looked_for}")
+        raise LogError("no figure of an engine's start-up is in the log", f"kvplan looks for {looked_for}")
     return found
 
 
@@ -83,8 +84,7 @@ def read_source(source: str) -> str:
 
 def _bytes(source: str) -> bytes:
     if source != "-":
-        with Path(source).open("rb") as file:
-            return file.read(MAX_CHARACTERS + 1)
+        return read_up_to(Path(source), MAX_CHARACTERS + 1)
     if sys.stdin is None:
         raise LogError("stdin is closed: give a file, or pipe a log into kvplan reconcile -")
     return sys.stdin.buffer.read(MAX_CHARACTERS + 1)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from rich.text import Text
-
+from kvplan.report.console import Text
 from kvplan.units import GIB
 
 PartKind = Literal["weights", "used", "free", "overhead", "kept"]

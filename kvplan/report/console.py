@@ -2,22 +2,46 @@
 
 import re
 import sys
+from typing import Any, Self
 
 from rich.console import Console, RenderableType
-from rich.text import Text
+from rich.style import Style
+from rich.text import Text as RichText
+
+from kvplan.inert import inert
 
 _PIPE_WIDTH = 400
 _LABEL_WIDTH = 9
 
 
+class Text(RichText):
+    """A paragraph or a cell whose text is inert, wherever it came from; the only one that reports use."""
+
+    def __init__(self, text: str = "", style: str | Style = "", **options: Any) -> None:  # noqa: ANN401 - rich's
+        super().__init__(inert(text), style, **options)
+
+    def append(self, text: RichText | str, style: str | Style | None = None) -> Self:
+        """Add text behind what is there."""
+        super().append(inert(text) if isinstance(text, str) else text, style)
+        return self
+
+
+class _Console(Console):
+    """A console on which a string is text, not markup."""
+
+    def render_str(self, text: str, *, style: str | Style = "", **_: Any) -> RichText:  # noqa: ANN401 - rich's
+        """Return a string as it is shown in a table or in a line."""
+        return Text(text, style)
+
+
 def write(*parts: RenderableType) -> None:
     """Write the parts one below the other: in a terminal as wide as it is, in a pipe unwrapped."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
-    with console.capture() as capture:
+    terminal = _Console(highlight=False)
+    if not terminal.is_terminal:
+        terminal.width = _PIPE_WIDTH
+    with terminal.capture() as capture:
         for part in parts:
-            console.print(part)
+            terminal.print(part)
     # rich fills tables with spaces to the right; in a pipe they would only be noise.
     lines = capture.get().splitlines()
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
@@ -37,7 +61,7 @@ def can_draw() -> bool:
     return True
 
 
-def labelled(label: str, text: str, style: str = "") -> Text:
+def labelled(label: str, text: str, style: str = "") -> RichText:
     """Return a paragraph with a label before its first line."""
     return Text.assemble((f"{label:<{_LABEL_WIDTH}}", "bold"), (text, style))
 
@@ -45,8 +69,3 @@ def labelled(label: str, text: str, style: str = "") -> Text:
 def pinned(source: str) -> list[Text]:
     """Return a line that names the commit from which a model was read, if *source* has one."""
     return [Text(f"read from {source}", "dim")] if re.search(r"/blob/[0-9a-f]{40}/", source) else []
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 sequence` or `1,024 sequences`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from kvplan.planner.results import Fit, Memory
 from kvplan.report.card import Part, bar, printed_gib
-from kvplan.report.console import bar_width, can_draw, counted, labelled, pinned, write
-from kvplan.units import GIB, ceil_div, format_bytes, format_gib
+from kvplan.report.console import Text, bar_width, can_draw, labelled, pinned, write
+from kvplan.units import GIB, ceil_div, counted, format_bytes, format_gib
 
 
 def print_fit(answer: Fit, *, beside: Fit | str | None = None, ignored: Sequence[str] = ()) -> None:
@@ -44,7 +43,7 @@ def _beside(vllm: Fit | str | None) -> list[RenderableType]:
 
 def _headline(answer: Fit) -> Text:
     where = _where(answer)
-    each = f"of {answer.context:,} tokens"
+    each = f"of {counted(answer.context, 'token')}"
     asked = f"{counted(answer.batch, 'sequence')} {each}"
     if answer.max_batch is None:
         return _good(f"Any number of sequences fits {where}: {answer.model} caches nothing.")
@@ -147,9 +146,11 @@ def _start_up(answer: Fit) -> list[RenderableType]:
         return []
     figures = [f"{answer.num_blocks:,} blocks of {counted(answer.block_size or 1, 'token')}"]
     if answer.kv_tokens is not None:
-        figures.append(f"KV cache size {answer.kv_tokens:,} tokens")
+        figures.append(f"KV cache size {counted(answer.kv_tokens, 'token')}")
     if answer.max_concurrency is not None:
-        figures.append(f"maximum concurrency {answer.max_concurrency:.2f}x for {answer.context:,} tokens")
+        figures.append(
+            f"maximum concurrency {answer.max_concurrency:.2f}x for {counted(answer.context, 'token')}"
+        )
     formula = "any number" if answer.analytic_max_batch is None else f"{answer.analytic_max_batch:,}"
     return [
         labelled("Starts", "; ".join(figures)),
@@ -181,16 +182,17 @@ def _range(answer: Fit) -> list[RenderableType]:
 def _longest(answer: Fit, asked: str) -> str:
     if answer.max_context is None:
         return "any context: the cache does not grow"
-    return f"{answer.max_context:,} tokens for {asked}; {answer.model} was made for {answer.model_context:,}"
+    longest = counted(answer.max_context, "token")
+    return f"{longest} for {asked}; {answer.model} was made for {answer.model_context:,}"
 
 
 def _fewest(answer: Fit, asked: str) -> str:
     spread = answer.smallest_gpus
     if spread is None:
-        return f"no number of GPUs up to 256 holds {asked} of {answer.context:,} tokens"
+        return f"no number of GPUs up to 256 holds {asked} of {counted(answer.context, 'token')}"
     degrees = f"tp {spread.tp}" + (f" x pp {spread.pp}" if spread.pp > 1 else "")
     verb = "holds" if spread.gpus == 1 else "hold"
-    return f"{counted(spread.gpus, 'GPU')} ({degrees}) {verb} {asked} of {answer.context:,} tokens"
+    return f"{counted(spread.gpus, 'GPU')} ({degrees}) {verb} {asked} of {counted(answer.context, 'token')}"
 
 
 def _waterfall(answer: Fit) -> RenderableType:
@@ -208,6 +210,6 @@ def _waterfall(answer: Fit) -> RenderableType:
 def _ways_out(answer: Fit) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     for hint in answer.hints:
-        longest = f"or {hint.max_context:,} tokens for {answer.batch:,}" if hint.max_context else ""
+        longest = f"or {counted(hint.max_context, 'token')} for {answer.batch:,}" if hint.max_context else ""
         table.add_row(Text(hint.change, "cyan"), counted(hint.max_batch, "sequence"), longest)
     return Group(Text("To hold more", "bold"), Padding(table, (0, 0, 0, 2)))

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from kvplan.reconcile import Explanation, Reconciliation, Row
-from kvplan.report.console import counted, labelled, pinned, write
+from kvplan.report.console import Text, labelled, pinned, write
+from kvplan.units import counted
 
 _STYLES = {
     "agrees": "bold green",
@@ -66,7 +66,7 @@ def _subtitle(answer: Reconciliation) -> str:
     choice = answer.setup.choice
     degrees = (("tp", choice.tp), ("pp", choice.pp), ("dcp", choice.dcp))
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
-    context = f"{answer.setup.context:,} tokens of context" if answer.log.engine != "sglang" else ""
+    context = f"{counted(answer.setup.context, 'token')} of context" if answer.log.engine != "sglang" else ""
     parts = [
         answer.setup.spec.name,
         spread,

@@ -3,15 +3,15 @@
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from kvplan.gpus import Gpu, memory_bytes
 from kvplan.planner.catalogue_rows import ModelRow
 from kvplan.planner.check import Check
+from kvplan.planner.deployment import LISTED_TP
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
 from kvplan.planner.results import Size
-from kvplan.report.console import counted, labelled, pinned, write
-from kvplan.units import format_bytes, format_gib
+from kvplan.report.console import Text, labelled, pinned, write
+from kvplan.units import counted, format_bytes, format_gib
 
 
 def print_size(answer: Size) -> None:
@@ -21,7 +21,7 @@ def print_size(answer: Size) -> None:
     table = _table("each GPU", ("bytes", "right"), ("", "right"))
     rows: tuple[tuple[str, int | float], ...] = (
         ("one more token", answer.bytes_per_token),
-        (f"one sequence of {answer.context:,} tokens", answer.bytes_per_sequence),
+        (f"one sequence of {counted(answer.context, 'token')}", answer.bytes_per_sequence),
         ("of it, whatever the context", answer.fixed_bytes),
         (batch, answer.total_bytes),
         (f"{batch}, over {counted(answer.tp * answer.pp * answer.dp, 'GPU')}", answer.total_bytes_all_gpus),
@@ -56,7 +56,7 @@ def print_check(answer: Check) -> None:
         "",
         table,
         "",
-        labelled("Legal tp", " " + ", ".join(map(str, answer.legal_tp))),
+        labelled("Legal tp", f" {', '.join(map(str, answer.legal_tp))} (searched up to {LISTED_TP})"),
         *(labelled("Advice", advice) for advice in answer.advice),
         "",
         refused,
@@ -67,7 +67,7 @@ def print_explanation(answer: Explanation) -> None:
     """Print a spec, and its formula with the numbers put in, term by term."""
     layers = counted(sum(layer.count for layer in answer.layers), "layer")
     facts = [f"{answer.parameters:,} parameters"] if answer.parameters else []
-    facts += [layers, f"made for {answer.max_context:,} tokens"]
+    facts += [layers, f"made for {counted(answer.max_context, 'token')}"]
     total = _sums(answer.bytes_per_token, answer.bytes_per_sequence, answer.context)
     write(
         Text(answer.model, "bold"),
@@ -95,7 +95,7 @@ def _formula(layer: LayerFormula, context: int) -> list[RenderableType]:
 
 
 def _sums(per_token: float, per_sequence: int, context: int) -> str:
-    return f"{per_token:,} B per token, {per_sequence:,} B for {context:,} tokens"
+    return f"{per_token:,} B per token, {per_sequence:,} B for {counted(context, 'token')}"
 
 
 def _term(term: TermSize) -> str:

@@ -44,8 +44,12 @@ def path_of(model: str | Path) -> Path:
 def load_file(path: Path) -> ModelSpec:
     """Return the spec in a file; raise SpecError if there is none."""
     document = read_yaml(path)
+    # A file that is none is not quoted: it may be one that its reader may not show.
     if not isinstance(document.value, dict):
-        raise SpecError(f"{path}:1: found {_found(document.value)}; expected the keys of a model spec")
+        found = "a list" if isinstance(document.value, tuple) else "text"
+        raise SpecError(f"{path}:1: found {found}; expected the keys of a model spec")
+    if document.value and not document.value.keys() & ModelSpec.model_fields.keys():
+        raise SpecError(f"{path}:1: found none of the keys of a model spec, such as name, layers, attention")
     try:
         return ModelSpec.model_validate(document.value)
     except ValidationError as error:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from kvplan.errors import SpecError
+from kvplan.files import read_up_to
 
 MAX_FILE_BYTES = 2**20
 MAX_VALUES = 50_000
@@ -66,9 +67,10 @@ def _read_text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise SpecError(f"{path} is not a file; expected a model spec in YAML")
-        if path.stat().st_size > MAX_FILE_BYTES:
+        data = read_up_to(path, MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise SpecError(f"{path} is larger than 1 MiB; a model spec is a short YAML file")
-        return path.read_text(encoding="utf-8")
+        return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise SpecError(f"{path} is not UTF-8 text; expected a model spec in YAML") from None
     except OSError as error:

@@ -76,7 +76,7 @@ def require_torch() -> None:
     """Raise KvplanError if what the checks need is not installed."""
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing:
-        raise KvplanError(f"kvplan validate needs {' and '.join(missing)}:\n        {_EXTRA}")
+        raise KvplanError(f"kvplan validate needs {' and '.join(missing)}:", f"        {_EXTRA}")
 
 
 def choose_device(device: str | None) -> str:

@@ -15,6 +15,10 @@ from tests.program import environment, start
         ("kvplan fit llama-3.1-8b --gpu H100-80", {"H100-80gb"}),
         ("kvplan size deepseek-v3 --kv-dtype fp8_d", {"fp8_ds_mla"}),
         ("kvplan size llama-3.1-8b --engine e", {"exact"}),
+        ("kvplan models --kind m", {"mla", "mha", "mqa"}),
+        ("kvplan validate --level ", {"L0", "L1", "L2", "L3", "L4"}),
+        ("kvplan fit mimo-v2-flash --engine sglang --set swa_f", {"swa_full_tokens_ratio="}),
+        ("kvplan fit mimo-v2-flash --set swa_f", {"swa_full=", "swa_full_tokens_ratio="}),
     ],
 )
 def test_names_are_completed(words: str, expected: set[str]) -> None:

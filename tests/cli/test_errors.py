@@ -250,3 +250,56 @@ def test_it_is_the_overhead_where_the_overhead_alone_is_too_much(kvplan: Cli) ->
     run = kvplan(f"{FIT} 24GB --overhead 30GB")
     assert run.status == 1
     assert "overhead" in run.err
+
+
+LONG = "a" * 5000
+FIFO_READERS = (
+    "size {}",
+    "size {}.yaml",
+    "size {}.json",
+    "size {}.gguf",
+    "import {}",
+    "import {}.json --check {}.yaml",
+    "reconcile {}",
+)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *FIFO_READERS,
+        "size {0}/{0}",
+        "fit {} --gpu 80GB",
+        "fit --gpu 80GB -- vllm serve {}",
+        "fit 'vllm serve {}' --gpu 80GB",
+        "fit --gpu 80GB -- llama-server -m {}.gguf",
+        "import config.json -o {}",
+        "validate --json {}/{}",
+    ],
+)
+def test_a_path_of_5000_characters_has_an_error_of_its_own(kvplan: Cli, command: str) -> None:
+    run = kvplan(command.format(LONG, LONG))
+    assert run.status in (1, 2)
+    assert len(run.err) <= 1200
+    assert run.err.count("\n") <= 2
+    assert "the answer" not in run.err
+
+
+@pytest.mark.parametrize("command", FIFO_READERS)
+def test_a_fifo_without_a_writer_ends(
+    kvplan: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("kvplan.files.IDLE_SECONDS", 0.05)
+    for ending in ("", ".yaml", ".json", ".gguf"):
+        os.mkfifo(tmp_path / f"fifo{ending}")
+    run = kvplan(command.format(tmp_path / "fifo", tmp_path / "fifo"))
+    assert run.status == 1
+    assert re.search(r"fifo.* (is not a|is no|nothing was written)", run.err)
+    assert run.err.count("\n") <= 2
+
+
+@pytest.mark.parametrize("command", ["size /dev/zero", "import /dev/zero", "reconcile /dev/zero"])
+def test_an_endless_file_ends(kvplan: Cli, command: str) -> None:
+    run = kvplan(command)
+    assert run.status == 1
+    assert "/dev/zero" in run.err or "the log has more than 16 million characters" in run.err

@@ -58,6 +58,18 @@ def test_without_a_command_the_help_is_printed(kvplan: Cli) -> None:
 
 def test_the_version_is_the_one_of_the_project(kvplan: Cli) -> None:
     """pyproject.toml takes it from the package, so an uninstalled checkout knows it, too."""
-    told = kvplan("--version")
-    assert (told.status, told.out, told.err) == (0, f"kvplan {__version__}\n", "")
+    for option in ("--version", "-V"):
+        told = kvplan(option)
+        assert (told.status, told.out, told.err) == (0, f"kvplan {__version__}\n", "")
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_a_command_too(kvplan: Cli, command: str) -> None:
+    assert kvplan(f"help {command}") == kvplan(f"{command} --help")
+
+
+def test_the_help_of_what_is_no_command_is_refused(kvplan: Cli) -> None:
+    run = kvplan("help fits")
+    assert (run.status, run.out) == (2, "")
+    assert run.err.startswith("kvplan: No such command 'fits'.")

@@ -1,11 +1,17 @@
 """`--json`: the keys and types on which scripts rely."""
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kvplan.validate import run as validate_run
+from kvplan.validate.results import Run
+from tests.importers.configs import LLAMA
 from tests.program import Cli
+from tests.reconcile.logs_at_hand import FOLDER
 
 SIZE = {
     "model": str,
@@ -177,3 +183,92 @@ def test_a_gpus_memory_is_in_bytes(kvplan: Cli) -> None:
 def test_the_schema_is_one_object(kvplan: Cli) -> None:
     schema = json.loads(kvplan("schema").out)
     assert {"name", "source", "dtype", "max_context", "layers", "attention"} <= set(schema["required"])
+
+
+def llama(folder: Path) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps(LLAMA), encoding="utf-8")
+    return path
+
+
+OBJECTS = {
+    "fit": "fit llama-3.1-8b --gpu h100-80gb --context 8k --json",
+    "fit that does not": "fit llama-3.1-8b --gpu 10GB --context 8k --json",
+    "fit of a command": "fit --gpu h100-80gb --json -- vllm serve Qwen/Qwen3-8B",
+    "size": "size llama-3.1-8b --json",
+    "check": "check llama-3.1-8b --tp 3 --json",
+    "show": "show llama-3.1-8b --json",
+    "import": "import {config} --json",
+    "import to a file": "import {config} --json -o {config}.yaml",
+    "check of an import": "import {config} --json --check {config}.yaml",
+    "reconcile": f"reconcile {shlex.quote(str(FOLDER / 'vllm-0.19-llama-3.1-8b.txt'))} --json",
+}
+"""The commands whose answer is one object; `models` and `gpus` list rows, `schema` has its own form."""
+
+
+@pytest.mark.parametrize("command", OBJECTS.values(), ids=OBJECTS)
+def test_every_answer_is_one_object_with_a_version(kvplan: Cli, tmp_path: Path, command: str) -> None:
+    config = llama(tmp_path)
+    if "--check" in command:
+        assert kvplan(f"import {config} -o {config}.yaml").status == 0
+    run = kvplan(command.format(config=config))
+    answer = json.loads(run.out)
+    assert next(iter(answer)) == "schema_version"
+    assert answer["schema_version"] == 1
+    assert "error" not in answer
+
+
+@pytest.mark.parametrize("command", ["models", "gpus", "schema"])
+def test_tables_and_the_schema_are_json_too(kvplan: Cli, command: str) -> None:
+    assert json.loads(kvplan(f"{command} --json").out)
+
+
+def test_an_import_is_the_spec_and_where_its_facts_came_from(kvplan: Cli, tmp_path: Path) -> None:
+    config = llama(tmp_path)
+    answer = json.loads(kvplan(f"import {config} --json").out)
+    assert answer["spec"]["max_context"] == 131_072
+    assert answer["origins"]["max_context"].startswith("max_position_embeddings")
+    assert (answer["not_counted"], answer["output"]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("size no-such --json", {"type": "UnknownNameError", "status": 1}),
+        ("size llama-3.1-8b --tp 3 --json", {"type": "SplitError", "status": 1}),
+        ("size --json --context x", {"type": "OptionsError", "status": 2}),
+        ("fit llama-3.1-8b --json", {"type": "OptionsError", "status": 2}),
+        ("fit llama-3.1-8b --gpu 80 --json", {"type": "UnitError", "status": 2}),
+        ("models zzz --json", {"type": "KvplanError", "status": 1}),
+        ("import none.json --json", {"type": "ImportedError", "status": 1}),
+        ("reconcile none.log --json", {"type": "LogError", "status": 1}),
+        ("validate --json - --level L9", {"type": "UnknownNameError", "status": 1}),
+    ],
+)
+def test_an_error_is_an_object_too(kvplan: Cli, command: str, error: dict[str, Any]) -> None:
+    """Its text stands on stderr as ever."""
+    run = kvplan(command)
+    answer = json.loads(run.out)
+    assert list(answer) == ["schema_version", "error"]
+    assert answer["schema_version"] == 1
+    told = answer["error"]
+    assert {key: told[key] for key in error} == error
+    assert run.status == told["status"]
+    lines = run.err.splitlines()
+    assert lines[0] == f"kvplan: {told['message']}"
+    assert [line.strip() for line in lines[1:]] == ([told["advice"]] if told["advice"] else [])
+
+
+@pytest.mark.parametrize("command", ["validate --json run.json --level L9", "size no-such -- --json"])
+def test_text_is_asked_for_by_all_that_is_not_json(kvplan: Cli, command: str) -> None:
+    run = kvplan(command)
+    assert run.status
+    assert run.out == ""
+
+
+def test_a_run_goes_to_stdout(kvplan: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(device="cpu", torch="2", transformers=None, driver=None, date="2026-01-01", measurements=())
+    monkeypatch.setattr(validate_run, "validate", lambda *_, **__: run)
+    told = kvplan("validate --json -")
+    assert json.loads(told.out) == json.loads(json.dumps({"schema_version": 1, **run.to_dict()}))
+    assert (told.status, told.err) == (0, "")

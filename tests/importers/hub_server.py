@@ -31,7 +31,9 @@ class Hub:
     `files` are the bytes of `organisation/name/file`. `errors` answers a model with a status and the
     hub's own error code. `lengths` announces files longer than they are, with bodies as long;
     `grown` does so for GET alone. `cut` ends each body after so many bytes, `slow` models never
-    answer, `moved` files are at another address.
+    answer, `moved` files are at another address. `etags` are those of a file from some request on,
+    `commits` those of a model. `dripping` files send a byte now and then, `packed` ones have the encoding
+    that they are announced with.
     """
 
     files: Mapping[str, bytes]
@@ -40,7 +42,11 @@ class Hub:
     grown: Mapping[str, int] = field(default_factory=dict)
     cut: Mapping[str, int] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
+    etags: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    commits: Mapping[str, str] = field(default_factory=dict)
+    packed: Mapping[str, str] = field(default_factory=dict)
     slow: frozenset[str] = frozenset()
+    dripping: frozenset[str] = frozenset()
     ignores_ranges: bool = False
     asked: list[Asked] = field(default_factory=list)
     sent_bytes: int = 0
@@ -100,7 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.closing.wait(30)
             self.close_connection = True
         elif fault := self.hub.fault(repo, revision, file):
-            self._plain(fault[0], {"X-Error-Code": fault[1], "X-Repo-Commit": COMMIT})
+            commit = self.hub.commits.get(repo, COMMIT)
+            self._plain(fault[0], {"X-Error-Code": fault[1], "X-Repo-Commit": commit})
         elif f"{repo}/{file}" in self.hub.moved:
             self._plain(302, {"Location": self.hub.moved[f"{repo}/{file}"], "X-Repo-Commit": COMMIT})
         else:
@@ -122,12 +129,19 @@ class _Handler(BaseHTTPRequestHandler):
         if partial:
             self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         self.send_header("Content-Length", str(last - first + 1))
-        self.send_header("ETag", f'"{abs(hash(name)):x}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{self._etag(name)}"')
+        self.send_header("X-Repo-Commit", self.hub.commits.get(name.rpartition("/")[0], COMMIT))
+        if name in self.hub.packed:
+            self.send_header("Content-Encoding", self.hub.packed[name])
         self.end_headers()
         if self.command == "GET":
             with suppress(OSError):
                 self._send(name, first, last - first + 1)
+
+    def _etag(self, name: str) -> str:
+        number, etag = self.hub.etags.get(name, (0, ""))
+        asked = sum(asked.file == name.rpartition("/")[2] for asked in self.hub.asked)
+        return etag if etag and asked >= number else f"{abs(hash(name)):x}"
 
     def _range(self, size: int) -> tuple[int, int]:
         match = _RANGE.fullmatch(self.headers.get("range", ""))
@@ -137,6 +151,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, name: str, first: int, count: int) -> None:
         """Send the file's bytes, and spaces where it is announced longer than it is."""
+        while name in self.hub.dripping and not self.hub.closing.wait(0.05):
+            self.wfile.write(b" ")
+            self.hub.sent_bytes += 1
         self.close_connection = name in self.hub.cut
         count = min(count, self.hub.cut.get(name, count))
         data = self.hub.files[name][first : first + count]

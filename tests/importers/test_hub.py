@@ -1,5 +1,6 @@
 """The hub against a real HTTP server: only metadata is fetched, and each failure is one or two lines."""
 
+import gzip
 import importlib.util
 import json
 import os
@@ -23,9 +24,12 @@ needs_hub = pytest.mark.skipif(
 )
 # The library reads its settings when it is imported, so each case runs in a process of its own.
 PROGRAM = """
-import json, sys
+import json, os, sys
 from kvplan.errors import KvplanError
+from kvplan.importers import hub_guard
 from kvplan.importers.hub import fetch_model
+hub_guard.SECONDS = float(os.environ.get("SECONDS", hub_guard.SECONDS))
+hub_guard.NOTICE_SECONDS = min(hub_guard.NOTICE_SECONDS, hub_guard.SECONDS / 2)
 try:
     model = fetch_model(*sys.argv[1:])
 except KvplanError as error:
@@ -33,6 +37,7 @@ except KvplanError as error:
 else:
     print(json.dumps({
         "commit": model.commit,
+        "source": model.source,
         "files": sorted(path.name for path in model.folder.iterdir()),
         "weights": model.weights and model.weights.bytes_by_dtype(),
         "total": model.weights and model.weights.total_bytes,
@@ -64,6 +69,7 @@ class Client:
     def __init__(self, hub: Hub, cache: Path) -> None:
         self.hub = hub
         self.cache = cache
+        self.waited: list[str] = []
 
     def fetch(self, *arguments: str, **environment: str) -> dict[str, Any]:
         settings = {
@@ -83,7 +89,9 @@ class Client:
             timeout=60,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0
+        self.waited = done.stderr.splitlines()
+        assert all(line.startswith("kvplan: waiting for ") for line in self.waited), done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
@@ -107,6 +115,7 @@ def test_one_file(client: Client) -> None:
     found = client.fetch("org/one")
     assert found == {
         "commit": COMMIT,
+        "source": f"{client.hub.endpoint}/org/one/blob/{COMMIT}/config.json",
         "files": ["config.json", "generation_config.json", "hf_quant_config.json"],
         "weights": {"BF16": 64, "F32": 12},
         "total": 76,
@@ -183,6 +192,7 @@ def test_offline_mode_takes_the_cache(client: Client) -> None:
     found = client.fetch("org/two", HF_HUB_OFFLINE="1")
     assert (found["commit"], found["total"], found["weights"]) == (COMMIT, 76, {})
     assert found["notes"] == ["from the hub's cache, as HF_HUB_OFFLINE is set"]
+    assert found["source"] == f"the hub's cache: org/two/blob/{COMMIT}/config.json"
     assert client.hub.asked == []
     text = client.refusal("org/one", HF_HUB_OFFLINE="1")
     assert "org/one is not in the hub's cache, and HF_HUB_OFFLINE is set" in text
@@ -247,6 +257,77 @@ def test_a_config_of_5_gb(client: Client, where: str) -> None:
     setattr(client.hub, where, {"org/one/config.json": 5 * GB})
     assert "org/one: config.json is larger than 32 MiB" in client.refusal("org/one")
     assert client.hub.sent_bytes < 100 * 2**20
+
+
+def written(folder: Path) -> list[Path]:
+    """Return the files beside and in a cache, but those that it keeps for itself in it."""
+    own = {"cache/hub/CACHEDIR.TAG", "cache/hub/models--org--one/refs/main"}
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return [path for path in found if path.suffix != ".lock" and str(path) not in own]
+
+
+@needs_hub
+@pytest.mark.parametrize(
+    ("etag", "first"),
+    [
+        *(("../../../../owned", first) for first in (1, 2, 3)),
+        *((etag, 1) for etag in ("/owned", "..", '"', "a b", "a" * 129)),
+    ],
+)
+def test_an_etag_that_is_not_plain_writes_nothing(client: Client, etag: str, first: int) -> None:
+    """The cache calls a file by it; the hub is asked once, then for each file, then for its body."""
+    client.hub.etags = {"org/one/config.json": (first, etag)}
+    assert "config.json could not be fetched: the server sends the ETag" in client.refusal("org/one")
+    assert written(client.cache.parent) == []
+
+
+@needs_hub
+@pytest.mark.parametrize("commit", ["../../../owned", "main", COMMIT[1:], COMMIT.upper().replace("0", "A")])
+def test_a_commit_that_is_none_writes_nothing(client: Client, commit: str) -> None:
+    client.hub.commits = {"org/one": commit}
+    assert "config.json could not be fetched: the server calls" in client.refusal("org/one")
+    assert written(client.cache.parent) == []
+
+
+@needs_hub
+def test_a_missing_file_has_a_plain_commit_too(client: Client) -> None:
+    """The cache keeps which files a commit has not, in a folder called by what the server says."""
+    client.hub.commits = {"org/gguf": "../../../owned"}
+    assert "the server calls '../../../owned' a commit" in client.refusal("org/gguf")
+    assert written(client.cache.parent) == []
+
+
+@needs_hub
+def test_a_body_that_never_ends_is_given_up_and_said_to_be_waited_for(client: Client) -> None:
+    """Each byte comes before a read times out."""
+    client.hub.dripping = frozenset({"org/one/config.json"})
+    client.hub.lengths = {"org/one/config.json": 10**6}
+    text = client.refusal("org/one", SECONDS="4")
+    assert "org/one: config.json could not be fetched: no whole answer within 4.0 seconds" in text
+    assert client.waited == ["kvplan: waiting for config.json of org/one, 4.0 seconds at most"]
+    assert 0 < client.hub.sent_bytes < 10**6
+
+
+@needs_hub
+def test_headers_that_never_end_leave_the_index(client: Client) -> None:
+    client.hub.dripping = frozenset({"org/two/x.safetensors"})
+    client.hub.lengths = {"org/two/x.safetensors": 10**6}
+    found = client.fetch("org/two", SECONDS="4")
+    assert (found["total"], found["weights"]) == (76, {})
+    assert "could not be read (no whole answer within 4.0 seconds)" in found["notes"][0]
+    assert client.waited[-1] == "kvplan: waiting for the headers of org/two, 4.0 seconds at most"
+
+
+@needs_hub
+@pytest.mark.parametrize("packed", ["gzip", "gzip, gzip", "br"])
+def test_a_packed_body_is_not_unpacked(client: Client, packed: str) -> None:
+    """A megabyte of gzip holds a gigabyte of zeros, and of gzip in gzip far more."""
+    bomb = gzip.compress(gzip.compress(bytes(2**24)))
+    client.hub.files = {**FILES, "org/one/config.json": bomb}
+    client.hub.packed = {"org/one/config.json": packed}
+    text = client.refusal("org/one")
+    assert f"could not be fetched: the server packs its answer ({packed})" in text
+    assert client.hub.sent_bytes <= len(bomb)
 
 
 @needs_hub

@@ -78,7 +78,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_a_hub_id_is_looked_up_after_the_catalogue(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub's part has tests of its own; here it answers from a folder."""
-    model = HubModel(repo_id="some/llama", commit="0123abcd", folder=folder, weights=None)
+    model = HubModel(
+        repo_id="some/llama", commit="0123abcd", folder=folder, origin="https://hub.example", weights=None
+    )
     monkeypatch.setattr("kvplan.importers.complete.fetch_model", lambda *_: model)
     spec = load("some/llama")
     assert spec.hf_id == "some/llama"

@@ -1,6 +1,7 @@
 """An imported spec as a file: it says where its facts came from, and loads back to the same spec."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.config import import_config, import_values, runs
 from kvplan.importers.write import save, spec_yaml
+from kvplan.inert import inert
 from kvplan.specs.load import load_file
 from tests.importers import configs
 from tests.importers.originals import FOLDER, REFUSED, index
@@ -60,6 +62,24 @@ def test_a_hybrid_names_its_layer_types() -> None:
 def test_what_is_not_counted_is_in_the_notes() -> None:
     text = _yaml(configs.DEEPSEEK_V3)
     assert "notes: >-\n  Not counted: 1 draft layer for multi-token prediction" in text
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        " ".join(["multi-token-prediction"] * 20),
+        "a\nattention: {kind: none}\x85layers: 1\u2028\x1b[2J",
+        "# no comment, 'quoted' \"twice\" and a \\ mark",
+    ],
+)
+def test_notes_come_back_as_they_were_shown(tmp_path: Path, notes: str) -> None:
+    """Not broken at hyphens, and nothing in them is YAML, ends a line or reaches a terminal."""
+    imported = import_values(configs.LLAMA, file="config.json", name="llama-3.1-8b")
+    spec = imported.spec.model_copy(update={"notes": notes})
+    path = tmp_path / "model.yaml"
+    path.write_text(text := spec_yaml(replace(imported, spec=spec)), encoding="utf-8")
+    assert load_file(path) == spec.model_copy(update={"notes": inert(notes)})
+    assert all(line.isprintable() for line in text.split("\n"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The largest batch, the longest context and the card's lines, by hand."""
 
+from typing import Any
+
 import pytest
 
 import kvplan
@@ -180,3 +182,23 @@ def test_a_model_may_run_in_another_dtype() -> None:
     assert (half.kv_dtype, half.bytes_per_token) == ("fp16", 131_072)
     with pytest.raises(kvplan.KvplanError, match="no model runs in 'int4'"):
         kvplan.size(LLAMA, dtype="int4")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "spread"),
+    [
+        # 131.4 GiB of weights: two nodes of 8 are what is run, not fewer GPUs of one stage each.
+        ("llama-3.1-70b", {"gpu": "24GB", "context": 8192, "batch": 8}, (16, 8, 2)),
+        ("llama-3.1-70b", {"gpu": "h100-80gb", "context": 8192}, (4, 4, 1)),
+        ("llama-3.1-405b", {"gpu": "h100-80gb", "context": 32768, "batch": 16}, (16, 8, 2)),
+        # llama.cpp splits by layers alone.
+        ("llama-3.1-70b", {"gpu": "24GB", "context": 8192, "engine": "llamacpp"}, (7, 1, 7)),
+    ],
+)
+def test_the_fewest_gpus_are_spread_as_one_runs_them(
+    model: str, options: dict[str, Any], spread: tuple[int, int, int]
+) -> None:
+    """Tensor parallelism fills a node of 8 before there are stages."""
+    best = kvplan.fit(model, **options).smallest_gpus
+    assert best is not None
+    assert (best.gpus, best.tp, best.pp) == spread

@@ -83,7 +83,7 @@ def test_replication_is_allowed_and_its_cost_is_told(kvplan: Cli) -> None:
         "640 KiB per token over all GPUs instead of 320 KiB\n"
     ) in run.out
     assert run.out.startswith("llama-3.1-70b spreads over tp 16 x pp 1.\n")
-    assert "\nLegal tp  1, 2, 4, 8, 16, 32, 64\n" in run.out
+    assert "\nLegal tp  1, 2, 4, 8, 16, 32, 64 (searched up to 64)\n" in run.out
     assert "8 groups for 64 heads are within the usual h/8 to h/4 (8 to 16;" in run.out
 
 
@@ -143,3 +143,12 @@ def test_tables_are_searched(kvplan: Cli) -> None:
     assert [kind for kind in kinds if "mla" not in kind.split(", ")] == []
     assert cells(kvplan("gpus h100-80gb").out.splitlines()[1])[:2] == ["h100-80gb", "79.18 GiB"]
     assert cells(kvplan("gpus a16").out.splitlines()[1])[1] == "~14.90 GiB"
+
+
+def test_one_token_is_one_token(kvplan: Cli) -> None:
+    for command in ("size llama-3.1-8b -c 1", "show llama-3.1-8b -c 1"):
+        assert "1 tokens" not in kvplan(command).out
+    for options in ("--gpu h100-80gb", "--gpu 10GB", "--gpu h100-80gb --engine vllm"):
+        run = kvplan(f"fit llama-3.1-8b -c 1 {options}")
+        assert " of 1 token" in run.out
+        assert "1 tokens" not in run.out.replace("11 tokens", "") + run.err

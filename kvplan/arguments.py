@@ -1,0 +1,131 @@
+"""The arguments of the library's functions: what their annotations say, or an error that names them."""
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
+from functools import wraps
+from inspect import signature
+from numbers import Real
+from operator import index
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin
+
+from kvplan.errors import OptionsError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_MOST = 10**18
+"""No size or count is larger, and Python refuses to print ints of 4300 digits."""
+
+
+class ArgumentError(OptionsError, TypeError):
+    """An argument of another type than its function takes."""
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """
+    Return *function* behind a check of its arguments against their annotations.
+
+    Integers of numpy and others of the kind become ints, lists become tuples. What is of no annotated
+    type, missing or unknown is an ArgumentError.
+    """
+    arguments = signature(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            given = arguments.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"kvplan.{function.__name__}: {error}") from None
+        for name, value in given.arguments.items():
+            hint = arguments.parameters[name].annotation
+            given.arguments[name] = _read(value, hint, f"kvplan.{function.__name__}: {name}")
+        return function(*given.args, **given.kwargs)
+
+    return call
+
+
+def _read(value: object, hint: Any, where: str) -> object:  # noqa: ANN401 - any annotation
+    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    for option in options:
+        kind = get_origin(option) or option
+        try:
+            return _READERS[kind](value) if kind in _READERS else _instance(value, kind)
+        except (TypeError, ValueError, OverflowError):
+            continue
+    expected = [_WORDS.get(get_origin(option) or option, f"a {option.__name__}") for option in options]
+    raise ArgumentError(f"{where}: found {_shown(value)}; expected {' or '.join(expected)}")
+
+
+def _whole(value: Any) -> int:  # noqa: ANN401 - any argument
+    number = index(value)
+    if isinstance(value, bool) or abs(number) > _MOST:
+        raise TypeError
+    return number
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError
+    return float(value)
+
+
+def _truth(value: Any) -> bool:  # noqa: ANN401 - any argument
+    plain = value.item() if type(value).__module__ == "numpy" else value
+    return bool(_instance(plain, bool))
+
+
+def _wholes(value: object) -> tuple[int, ...]:
+    if isinstance(value, str | bytes | Mapping | AbstractSet) or not isinstance(value, Collection):
+        raise TypeError
+    return tuple(map(_whole, value))
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {str(_instance(key, str)): str(_instance(each, str)) for key, each in value.items()}
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, os.PathLike):
+        raise TypeError
+    return Path(value)
+
+
+def _instance(value: object, kind: type) -> object:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+_READERS: Mapping[Any, Callable[[Any], object]] = {
+    int: _whole,
+    float: _number,
+    bool: _truth,
+    tuple: _wholes,
+    Mapping: _texts,
+    Path: _path,
+}
+_WORDS: Mapping[Any, str] = {
+    int: "an int",
+    float: "a number",
+    bool: "True or False",
+    str: "text",
+    tuple: "a list of ints",
+    Mapping: "a dict of texts",
+    Path: "a path",
+    NoneType: "None",
+}
+
+
+def _shown(value: object) -> str:
+    """Return a plain value, and the type alone of what may be large or print anything."""
+    if isinstance(value, int) and abs(value) > _MOST:
+        return "an int beyond 10^18"
+    if isinstance(value, str | int | float | None):
+        text = repr(value)
+        return text if len(text) <= 60 else text[:56] + " ..."  # noqa: PLR2004 - fits the line
+    return f"a {type(value).__name__}"
