@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kvplan.dtypes import BF16, FP16, FP32, Dtype, Role
+from kvplan.errors import SpecError
 from kvplan.terms import Fixed, Growing, Layer, Split, Target, Term
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -23,7 +24,25 @@ class Facts(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
-class Kind(Facts):
+class Part(Facts):
+    """
+    A kind or a part of one, some of whose dimensions a spec may leave out.
+
+    Those decide no cached byte and no split over ranks: they are asked for where they are read.
+    """
+
+    def needed(self, *keys: str, by: str = "its parameters") -> tuple[int, ...]:
+        """Return dimensions that the cache does without; raise SpecError for those that are not given."""
+        missing = [key for key in keys if getattr(self, key) is None]
+        if missing:
+            name, they = getattr(self, "kind", type(self).__name__.lower()), " and ".join(missing)
+            raise SpecError(
+                f"{name} without {they}: the cache does without, {by} cannot; add {they} to its attention"
+            )
+        return tuple(getattr(self, key) for key in keys)
+
+
+class Kind(Part):
     """
     One kind of attention, as one layer has it.
 

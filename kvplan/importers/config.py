@@ -1,6 +1,5 @@
 """From a `config.json` to a spec: which reader, which part of the file, and what it leaves out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +17,7 @@ from kvplan.importers.files import find_inside
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.specs.model import ModelSpec
+from kvplan.specs.names import as_name
 
 CONFIG_NAME = "config.json"
 
@@ -239,8 +239,7 @@ def _best_run(layers: tuple[str, ...]) -> tuple[int, int]:
 def _name(path: Path) -> str:
     """Return a spec's name from that of the file's folder, or of the file itself."""
     stem = _model_folder(path.parent.resolve()) if path.name == CONFIG_NAME else path.stem
-    words = re.findall(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", stem.lower().replace("--", "-").replace(" ", "-"))
-    return "-".join(words)[:80].rstrip("._-") or "imported"
+    return as_name(stem, otherwise="imported")
 
 
 def _model_folder(folder: Path) -> str:

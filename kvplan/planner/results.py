@@ -108,9 +108,10 @@ class Fit(Size):
     `memory` is the tightest card with `batch` sequences on it, `filled` the same with `max_batch`.
     `smallest_tp` and `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
     `command` starts the engine with this plan, None where no command does.
-    `model_context` is the context that the model was made for. `waterfall` leads line by line from
-    the formula's bytes to `memory.kv_used_bytes`. `kv_tokens`, `num_blocks`, `block_size` and
-    `max_concurrency` are what the engine prints when it starts, None where it prints none or refuses.
+    `model_context` is the context that the model was made for, None where the spec does not tell.
+    `waterfall` leads line by line from the formula's bytes to `memory.kv_used_bytes`. `kv_tokens`,
+    `num_blocks`, `block_size` and `max_concurrency` are what the engine prints when it starts, None
+    where it prints none or refuses.
     """
 
     gpu: str
@@ -120,7 +121,7 @@ class Fit(Size):
     kv_range: tuple[int, int] | None
     analytic_max_batch: int | None
     max_context: int | None
-    model_context: int
+    model_context: int | None
     kv_tokens: int | None
     num_blocks: int | None
     block_size: int | None

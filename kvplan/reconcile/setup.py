@@ -13,7 +13,7 @@ from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
-from kvplan.planner.size import MODEL_DTYPES, Model, as_spec
+from kvplan.planner.size import MODEL_DTYPES, Model, as_spec, as_tokens
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import EngineName, StartUpLog
 from kvplan.reconcile.printed import Printed
@@ -111,7 +111,7 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
     read_settings(engine, find_engine(engine).settings, asked.settings)
     context = asked.context or printed.context
     if context is None:
-        context = spec.max_context
+        context = as_tokens(None, spec)
         notes += _without_context(log, context)
     if asked.tp is None and printed.tp is None and log.engine != "llamacpp":
         notes.append("the log names no tensor parallelism: tp 1 is planned")

@@ -169,7 +169,9 @@ def _range(answer: Fit) -> list[RenderableType]:
 def _longest(answer: Fit, asked: str) -> str:
     if answer.max_context is None:
         return "any context: the cache does not grow"
-    return f"{answer.max_context:,} tokens for {asked}; {answer.model} was made for {answer.model_context:,}"
+    longest = f"{answer.max_context:,} tokens for {asked}"
+    made_for = answer.model_context
+    return longest if made_for is None else f"{longest}; {answer.model} was made for {made_for:,}"
 
 
 def _fewest(answer: Fit, asked: str) -> str:

@@ -66,7 +66,7 @@ def print_explanation(answer: Explanation) -> None:
     """Print a spec, and its formula with the numbers put in, term by term."""
     layers = counted(sum(layer.count for layer in answer.layers), "layer")
     facts = [f"{answer.parameters:,} parameters"] if answer.parameters else []
-    facts += [layers, f"made for {answer.max_context:,} tokens"]
+    facts += [layers, *([f"made for {answer.max_context:,} tokens"] if answer.max_context else [])]
     total = _sums(answer.bytes_per_token, answer.bytes_per_sequence, answer.context)
     write(
         Text(answer.model, "bold"),

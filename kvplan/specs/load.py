@@ -10,6 +10,7 @@ from kvplan.attention import kind_class
 from kvplan.errors import SpecError, did_you_mean
 from kvplan.specs.catalogue import find_spec
 from kvplan.specs.model import LayerRun, ModelSpec
+from kvplan.specs.names import as_name
 from kvplan.specs.strict_yaml import Document, key_text, read_yaml
 
 
@@ -47,7 +48,7 @@ def load_file(path: Path) -> ModelSpec:
     if not isinstance(document.value, dict):
         raise SpecError(f"{path}:1: found {_found(document.value)}; expected the keys of a model spec")
     try:
-        return ModelSpec.model_validate(document.value)
+        return ModelSpec.model_validate({"name": as_name(path.stem, otherwise="model"), **document.value})
     except ValidationError as error:
         raise SpecError(_explain(document, error)) from None
 

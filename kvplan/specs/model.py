@@ -17,10 +17,14 @@ from kvplan.attention import Kind, kind_class
 from kvplan.attention.base import Count, Facts
 from kvplan.dtypes import dtype_by_name
 from kvplan.errors import KvplanError
+from kvplan.specs.names import MAX_LENGTH
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
 MAX_LAYERS = 10_000
+
+GIVEN = "given by you"
+"""The source of a spec that names none: a person's own design."""
 
 _ONLY = ""
 """The name of the layer type of a model that has a single one."""
@@ -75,7 +79,7 @@ _AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
 _AttentionByName = Annotated[dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds)]
 _Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
 Total = Annotated[int, Field(ge=1, le=10**18)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=80)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=MAX_LENGTH)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -83,6 +87,8 @@ class ModelSpec(Facts):
     """
     What kvplan knows of a model; `kvplan schema` prints the form of its file.
 
+    A file without `name` is called as it is named; `source` and `max_context`, the longest context
+    that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for.
@@ -99,11 +105,11 @@ class ModelSpec(Facts):
     hf_id: Text | None = None
     aliases: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    source: Text
+    source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
     dtype: Literal["bfloat16", "float16", "float32"]
-    max_context: Count
+    max_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None

@@ -90,6 +90,32 @@ def test_a_broken_spec_is_told_when_the_index_is_built(folder: Path) -> None:
     assert str(caught.value).startswith(f"{path}:7: potato: unknown key")
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("source: https://example.org\n", "source: found nothing; the catalogue says where"),
+        ("max_context: 4096\n", "max_context: found nothing; a model of the catalogue was made for some"),
+    ],
+)
+def test_a_published_model_has_a_source_and_a_longest_context(folder: Path, line: str, problem: str) -> None:
+    """Which a design of one's own need not have."""
+    path = add(folder, "toy-3.yaml", "toy-3")
+    path.write_text(path.read_text(encoding="utf-8").replace(line, ""), encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        build_index(folder)
+    assert str(caught.value).startswith(f"{path}: {problem}")
+
+
+def test_the_parameters_of_a_published_model_can_be_counted(folder: Path) -> None:
+    path = add(folder, "toy-3.yaml", "toy-3")
+    latent = "attention: {kind: mla, heads: 2, d_c: 64, d_rope: 8, d_nope: 16}"
+    text = path.read_text(encoding="utf-8").replace("attention: {kind: mha, heads: 2, head_dim: 64}", latent)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        build_index(folder)
+    assert str(caught.value).startswith(f"{path}: attention: mla without v_head_dim: ")
+
+
 @pytest.mark.parametrize("name", ["toy-1", "TOY-1", " tiny ", "Org/Toy-1", "toy"])
 def test_a_model_is_found_by_any_of_its_names_in_any_case(folder: Path, name: str) -> None:
     assert find_spec(name) == folder / "family/toy-1.yaml"

@@ -10,9 +10,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kvplan
 from kvplan.attention import kind_names
 from kvplan.errors import KvplanError, SpecError
 from kvplan.specs.load import load, load_file, path_of
+from kvplan.specs.model import GIVEN, ModelSpec
+from kvplan.specs.names import as_name
 
 HEAD = """\
 name: toy
@@ -55,14 +58,37 @@ def test_a_short_spec_is_read(write: Write) -> None:
     assert load(str(write(spec()))) == read
 
 
+def test_six_words_are_a_spec(tmp_path: Path) -> None:
+    """The rest are facts of published models: the file names the design, and nobody vouches for it."""
+    path = tmp_path / "My Design v2.yaml"
+    path.write_text(f"layers: 32\ndtype: bfloat16\nattention: {GQA}\n", encoding="utf-8")
+    read = load(path)
+    assert (read.name, read.source, read.max_context) == ("my-design-v2", GIVEN, None)
+    assert kvplan.size(read, context=8192).bytes_per_token == 32 * 2 * 8 * 128 * 2
+
+
+@pytest.mark.parametrize("six", ["heads: 128, d_c: 512, d_rope: 64"])
+def test_a_latent_needs_its_two_widths(write: Write, six: str) -> None:
+    """(512 + 64) x 2 B in each of 2 layers, on each rank."""
+    read = load(write(spec("2", f"{{kind: mla, {six}}}")))
+    assert kvplan.size(read, context=8192, tp=8).bytes_per_token == 2304
+
+
+@given(st.text(max_size=100), st.just("model"))
+def test_any_file_name_gives_a_name(stem: str, otherwise: str) -> None:
+    """One that a spec may have, and that a name already in its form keeps."""
+    name = as_name(stem, otherwise=otherwise)
+    found = ModelSpec.model_validate(
+        {"name": name, "dtype": "bfloat16", "layers": 1, "attention": {"kind": "none"}}
+    )
+    assert as_name(found.name, otherwise="") == name
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         # A misspelt key is told rather than the key that it leaves missing, and rather than others.
-        (
-            spec().replace("source", "sorce"),
-            ":2: sorce: unknown key (did you mean 'source'?) (and 1 more)",
-        ),
+        (spec().replace("source", "sorce"), ":2: sorce: unknown key (did you mean 'source'?)"),
         (
             spec(attention="{kind: gqa, heads: 0, grups: 8, head_dim: 128}"),
             ":6: attention.grups: unknown key (did you mean 'groups'?) (and 2 more)",
@@ -71,7 +97,7 @@ def test_a_short_spec_is_read(write: Write) -> None:
             spec("[{repeat: 2, patern: [a]}]", f"{{a: {NONE}}}"),
             ":5: layers[0].patern: unknown key (did you mean 'pattern'?) (and 1 more)",
         ),
-        (spec().replace("max_context: 4096\n", ""), ":1: max_context: found nothing; expected this key"),
+        (spec().replace("dtype: bfloat16\n", ""), ":1: dtype: found nothing; expected this key"),
         (
             spec(attention="{kind: gqa, heads: 32, groups: 8}"),
             ":6: attention.head_dim: found nothing; expected this key",
