@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kvplan.dtypes import model_dtype
 from kvplan.errors import ImportedError, did_you_mean
 from kvplan.importers.drafts import draft_layers
 from kvplan.importers.families import ARCHITECTURES, MODEL_TYPES, WRAPPERS, Reader, reader
@@ -151,12 +152,13 @@ def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> Importe
 def _dtype(top: Fields, text: Fields, model_type: str) -> str:
     """Return the dtype that the file names, or that of the family's releases."""
     names = ("torch_dtype", "dtype")
-    given = [each.take_text(*names) for each in (text, top) if each.has(*names)]
+    said = [each.take_text(*names) for each in (text, top) if each.has(*names)]
+    given = [model_dtype(each) or each for each in said]
     known = RELEASED_IN.get(model_type)
     if len(set(given)) > 1:
         raise top.error("torch_dtype", f"found {given[1]!r}, but the text model's is {given[0]!r}")
     if given:
-        dtype = given[0].removeprefix("torch.")
+        dtype = given[0]
         text.state("dtype", "torch_dtype")
     elif known is None:
         raise top.error(

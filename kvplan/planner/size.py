@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kvplan.dtypes import model_dtype, model_dtype_words
 from kvplan.errors import OptionsError
 from kvplan.importers import load
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
@@ -13,18 +14,6 @@ from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, parse_count
 
 Model = str | Path | ModelSpec
-
-MODEL_DTYPES = {
-    "float16": "float16",
-    "half": "float16",
-    "fp16": "float16",
-    "bfloat16": "bfloat16",
-    "bf16": "bfloat16",
-    "float32": "float32",
-    "float": "float32",
-    "fp32": "float32",
-}
-"""The dtypes in which engines run a model, by the names that they take."""
 
 
 def size(  # noqa: PLR0913 - the options of one command
@@ -143,9 +132,10 @@ def as_spec(model: Model, dtype: str | None = None) -> ModelSpec:
     spec = model if isinstance(model, ModelSpec) else load(model)
     if dtype is None or dtype == "auto":
         return spec
-    if dtype not in MODEL_DTYPES:
-        raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(MODEL_DTYPES)}")
-    changes: dict[str, object] = {"dtype": MODEL_DTYPES[dtype]}
+    known = model_dtype(dtype)
+    if known is None:
+        raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(model_dtype_words())}")
+    changes: dict[str, object] = {"dtype": known}
     if spec.weight_dtype is None and spec.parameters is not None:
         changes["weight_bytes"] = None
     return spec.model_copy(update=changes)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from kvplan.dtypes import model_dtype
 from kvplan.engines import find_engine
 from kvplan.engines.llamacpp.versions import BUILDS
 from kvplan.engines.settings import read_settings
@@ -13,7 +14,7 @@ from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
-from kvplan.planner.size import MODEL_DTYPES, Model, as_spec, as_tokens
+from kvplan.planner.size import Model, as_spec, as_tokens
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import EngineName, StartUpLog
 from kvplan.reconcile.printed import Printed
@@ -149,8 +150,8 @@ def _in_slots(setup: Setup, asked: Asked) -> Setup:
 
 def _in_dtype(spec: ModelSpec, dtype: str | None) -> ModelSpec:
     """Return the model as the engine ran it: in a dtype that the log names."""
-    known = dtype in MODEL_DTYPES and MODEL_DTYPES[dtype] != spec.dtype
-    return as_spec(spec, dtype) if known else spec
+    known = model_dtype(dtype or "")
+    return as_spec(spec, known) if known not in (None, spec.dtype) else spec
 
 
 def _model(log: StartUpLog, asked: Asked) -> tuple[ModelSpec, list[str]]:

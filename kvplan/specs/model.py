@@ -10,12 +10,13 @@ from pydantic import (
     PlainValidator,
     SerializeAsAny,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
-from kvplan.attention import Kind, kind_class
+from kvplan.attention import Kind, kind_class, kind_names
 from kvplan.attention.base import Count, Facts
-from kvplan.dtypes import dtype_by_name
+from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.terms import Layer, Target
@@ -37,12 +38,21 @@ class LayerRun(Facts):
     pattern: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
+def _is_shape(value: Any) -> bool:  # noqa: ANN401 - what a file holds
+    return isinstance(value, dict | tuple | list | Kind)
+
+
 def _named_kinds(value: Any) -> Any:  # noqa: ANN401 - what a file holds
     """Bring the three ways to write `attention` to one: a tuple of kinds for each layer type."""
     if not isinstance(value, dict) or not value:
-        raise ValueError("expected an attention kind, or a kind for each named layer type")
+        raise ValueError(
+            "expected an attention kind, as in {kind: gqa, heads: 32, groups: 8, head_dim: 128}, "
+            "or a kind for each named layer type"
+        )
     if "kind" in value:
         return {_ONLY: (value,)}
+    if any(type(each) is int for each in value.values()) and not any(map(_is_shape, value.values())):
+        raise ValueError(f"found no kind; expected one of {', '.join(kind_names())}, as in kind: gqa")
     return {name: kinds if isinstance(kinds, tuple) else (kinds,) for name, kinds in value.items()}
 
 
@@ -75,6 +85,16 @@ def _known_dtype(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _model_dtype(value: Any) -> Any:  # noqa: ANN401 - what a file holds
+    """Return torch's name of a dtype, and what is none as it is, to be refused."""
+    return (model_dtype(value) or value) if isinstance(value, str) else value
+
+
+_ModelDtype = Annotated[
+    Literal["bfloat16", "float16", "float32"],
+    BeforeValidator(_model_dtype),
+    WithJsonSchema({"enum": model_dtype_words(), "type": "string"}, mode="validation"),
+]
 _AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
 _AttentionByName = Annotated[dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds)]
 _Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
@@ -108,7 +128,7 @@ class ModelSpec(Facts):
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
-    dtype: Literal["bfloat16", "float16", "float32"]
+    dtype: _ModelDtype
     max_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None

@@ -13,7 +13,7 @@ from kvplan.specs import catalogue
 from kvplan.specs.catalogue import find_spec, spec_files
 from kvplan.specs.index import build_index
 from kvplan.specs.load import load
-from kvplan.specs.strict_yaml import Document, read_yaml
+from kvplan.specs.strict_yaml import Document, read_document
 
 
 def add(folder: Path, file: str, name: str, extra: str = "") -> Path:
@@ -148,9 +148,9 @@ def test_loading_a_model_reads_its_file_alone(folder: Path, monkeypatch: pytest.
 
     def spy(path: Path) -> Document:
         read.append(path)
-        return read_yaml(path)
+        return read_document(path)
 
-    monkeypatch.setattr(sys.modules["kvplan.specs.load"], "read_yaml", spy)
+    monkeypatch.setattr(sys.modules["kvplan.specs.load"], "read_document", spy)
     assert load("tiny").name == "toy-1"
     assert read == [folder / "family/toy-1.yaml"]
 
