@@ -15,7 +15,8 @@ Source = Annotated[
     typer.Argument(help="A config.json, a model's folder, a .gguf file, or a hub id.", show_default=False),
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The spec file to write.  [default: print it]")
+    Path | None,
+    typer.Option("--output", "-o", help="The spec file to write, or - to print it.  [default: print it]"),
 ]
 CheckFile = Annotated[
     Path | None, typer.Option("--check", help="Compare this spec file with SOURCE and write nothing.")
@@ -24,6 +25,8 @@ Revision = Annotated[
     str | None, typer.Option(help="A commit, branch or tag, if SOURCE is a hub id.  [default: the newest]")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file of --output if it exists.")]
+
+_STDOUT = Path("-")
 
 EPILOG = examples(
     "kvplan import ./my-model -o my-model.yaml",
@@ -57,7 +60,7 @@ def _import(
     from kvplan.importers.write import save, spec_yaml
 
     text = spec_yaml(imported)
-    if output is None:
+    if output is None or output == _STDOUT:
         typer.echo(text, nl=False)
     else:
         save(text, output, force=force)
