@@ -17,6 +17,8 @@ Error = Mapping[str, Any]
 """One of pydantic's error details."""
 
 _LISTED = 4
+_EXPLAINED = 100
+"""Unknown keys that hints are sought for: more do not fit into one error."""
 
 
 def explain(document: Document, error: ValidationError) -> list[Problem]:
@@ -26,7 +28,7 @@ def explain(document: Document, error: ValidationError) -> list[Problem]:
     A key that is missing where an unknown one was meant for it is no problem of its own, and neither
     is what a value brings about that could not be read.
     """
-    errors: list[Error] = [each for each in error.errors(include_url=False) if not _follows(document, each)]
+    errors = _own(document, error.errors(include_url=False))
     unknown = [each for each in errors if each["type"] == "extra_forbidden"]
     missing = [each for each in errors if each["type"] == "missing"]
     others = [each for each in errors if each["type"] not in ("extra_forbidden", "missing")]
@@ -37,16 +39,19 @@ def explain(document: Document, error: ValidationError) -> list[Problem]:
     return strangers + sorted(rest, key=lambda each: each.line)
 
 
-def _follows(document: Document, error: Error) -> bool:
-    """Tell whether an error stands at, in or around a value that could not be read."""
-    if error["type"] == "extra_forbidden":
-        return False
-    _, path = document.where(error["loc"])
-    if error["type"] == "missing":
-        path = (*path, error["loc"][-1])
-    bad = [problem.path for problem in document.problems]
-    around = error["type"] == "value_error"
-    return any(path[: len(each)] == each or (around and each[: len(path)] == path) for each in bad)
+def _own(document: Document, errors: Sequence[Error]) -> list[Error]:
+    """Return the errors that do not stand at, in or around a value that could not be read."""
+    bad = {problem.path for problem in document.problems}
+    around = {path[:end] for path in bad for end in range(len(path))}
+
+    def follows(error: Error) -> bool:
+        _, path = document.where(error["loc"])
+        if error["type"] == "missing":
+            path = (*path, error["loc"][-1])
+        inside = any(path[:end] in bad for end in range(len(path) + 1))
+        return inside or (error["type"] == "value_error" and path in around)
+
+    return [each for each in errors if each["type"] == "extra_forbidden" or not follows(each)]
 
 
 def _unknown_keys(document: Document, errors: Sequence[Error]) -> tuple[list[Problem], set[Location]]:
@@ -55,7 +60,7 @@ def _unknown_keys(document: Document, errors: Sequence[Error]) -> tuple[list[Pro
     for error in sorted(errors, key=lambda each: document.where(each["loc"])[0]):
         line, path = document.where(error["loc"])
         known = _known_keys(document, error["loc"])
-        key, hint = _hint(path, known)
+        key, hint = _hint(path, known) if len(problems) < _EXPLAINED else (None, "")
         if key is not None:
             meant.add((*path[:-1], key))
         elif not hint and path[:-1] not in listed:
@@ -110,8 +115,9 @@ _EXPECTED_SHAPE = {
     "dict_type": "a mapping",
     "tuple_type": "a list",
     "too_short": "at least 1 entry",
+    "string_pattern_mismatch": "lower-case words joined by hyphens, as in my-model",
 }
-"""What to say instead of pydantic's words, which speak of Python's types."""
+"""What to say instead of pydantic's words, which speak of Python's types and patterns."""
 
 
 def _problem(document: Document, error: Error) -> Problem:

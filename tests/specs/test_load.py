@@ -243,7 +243,11 @@ def test_a_wrong_spec_is_refused_in_these_words(write: Write, text: str, problem
             ":6: attention.version: ",
             "found 8; expected 5, 6 or 7",
         ),
-        (spec().replace("toy", "Toy Model"), ":1: name: ", "found 'Toy Model'"),
+        (
+            spec().replace("toy", "Toy Model"),
+            ":1: name: ",
+            "found 'Toy Model'; expected lower-case words joined by hyphens, as in my-model",
+        ),
         (spec().replace("toy", "a/b"), ":1: name: ", "found 'a/b'"),
         (spec().replace("toy", "a" * 81), ":1: name: ", "80 characters"),
         (spec().replace("toy", "7"), ":1: name: ", "found 7"),
