@@ -126,7 +126,7 @@ def _problem(document: Document, error: Error) -> Problem:
     if kind == "value_error":
         return Problem(line=line, path=path, text=str(context["error"]))
     expected = error["msg"].removeprefix("Input should be ").removeprefix("String should ")
-    text = f"found {found(error['input'])}; expected {_EXPECTED_SHAPE.get(kind, expected)}"
+    text = f"found {_found(error['input'])}; expected {_EXPECTED_SHAPE.get(kind, expected)}"
     return Problem(line=line, path=path, text=text)
 
 
@@ -153,7 +153,7 @@ def _attention_fields(document: Document, path: Location) -> Mapping[str, Any]:
     return fields
 
 
-def found(value: object) -> str:
+def _found(value: object) -> str:
     """Return a value of a file in the words of YAML."""
     match value:
         case None:

@@ -1,16 +1,18 @@
 """From a name or a file to a ModelSpec, with errors that name file, line, key and what to do."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from kvplan.errors import SpecError
 from kvplan.specs.catalogue import find_spec
-from kvplan.specs.explain import explain, found
+from kvplan.specs.explain import explain
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
-from kvplan.specs.problems import Problem, refusal
+from kvplan.specs.problems import refusal
 from kvplan.specs.strict_yaml import read_document
+from kvplan.specs.synonyms import MEANT
 
 
 def load(model: str | Path) -> ModelSpec:
@@ -45,9 +47,12 @@ def load_file(path: Path) -> ModelSpec:
     """Return the spec in a file; raise SpecError, which lists all that is wrong, if there is none."""
     document = read_document(path)
     value = document.value
+    # A file that is none is not quoted: it may be one that its reader may not show.
     if not isinstance(value, dict):
-        text = f"found {found(value)}; expected the keys of a model spec"
-        raise refusal(path, document.problems or [Problem(line=1, path=(), text=text)])
+        what = "a list" if isinstance(value, tuple) else "text"
+        raise SpecError(f"{path}:1: found {what}; expected the keys of a model spec")
+    if value and not _is_meant(value):
+        raise SpecError(f"{path}:1: found none of the keys of a model spec, such as dtype, layers, attention")
     try:
         spec = ModelSpec.model_validate({"name": as_name(path.stem, otherwise="model"), **value})
     except ValidationError as error:
@@ -55,3 +60,9 @@ def load_file(path: Path) -> ModelSpec:
     if document.problems:
         raise refusal(path, document.problems)
     return spec
+
+
+def _is_meant(facts: Mapping[str, object]) -> bool:
+    """Tell whether a mapping has a key of a spec, by whichever name, if not in its place."""
+    known = {*ModelSpec.model_fields, *MEANT, *MEANT.values()}
+    return any(key.lower() in known for key in facts)

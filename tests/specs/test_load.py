@@ -179,7 +179,14 @@ def test_any_file_name_gives_a_name(stem: str, otherwise: str) -> None:
             spec() + "rope_theta: 1.5\n",
             ":7: rope_theta: unknown key; expected one of " + ", ".join(ModelSpec.model_fields),
         ),
+        # A file of another kind is not quoted.
         ("- a\n- b\n", ":1: found a list; expected the keys of a model spec"),
+        ("secret\n", ":1: found text; expected the keys of a model spec"),
+        (
+            "password: secret\nport: 1.5\n",
+            ":1: found none of the keys of a model spec, such as dtype, layers, attention",
+        ),
+        ("{}\n", ":1: found no dtype, attention, layers; expected these keys"),
     ],
 )
 def test_a_wrong_spec_is_refused_in_these_words(write: Write, text: str, problem: str) -> None:
