@@ -56,7 +56,8 @@ def _own(document: Document, errors: Sequence[Error]) -> list[Error]:
 
 def _unknown_keys(document: Document, errors: Sequence[Error]) -> tuple[list[Problem], set[Location]]:
     """Return the problems of unknown keys, and the paths of the keys that they were meant for."""
-    problems, meant, listed = [], set(), set()
+    problems: list[Problem] = []
+    meant, listed = set(), set()
     for error in sorted(errors, key=lambda each: document.where(each["loc"])[0]):
         line, path = document.where(error["loc"])
         known = _known_keys(document, error["loc"])
