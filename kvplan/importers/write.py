@@ -169,19 +169,21 @@ def _wrapped(text: str, *, indent: str, then: str | None = None) -> list[str]:
 
 def _scalar(text: str) -> str:
     """Return a text as YAML needs it on one line: quoted where it could be read as something else."""
-    import yaml  # noqa: PLC0415 - the core reads YAML already, writing it is for this command
-
-    style = None if text.isprintable() else '"'
-    written = yaml.safe_dump(text, width=10**6, allow_unicode=True, default_style=style)
-    return str(written).removesuffix("\n").removesuffix("\n...")
+    return _written(text).removesuffix("\n").removesuffix("\n...")
 
 
 def _item(text: str) -> str:
     """Return a text as YAML needs it within a list or a mapping in flow style, or as a key."""
-    import yaml  # noqa: PLC0415 - as in _scalar
+    return _written([text]).strip()[1:-1]
 
-    style = None if text.isprintable() else '"'
+
+def _written(value: str | list[str]) -> str:
+    """Return a value as YAML on one line; a text that could act on a terminal is escaped."""
+    import yaml  # noqa: PLC0415 - the core reads YAML already, writing it is for this command
+
+    plain = "".join(value).isprintable()
+    style = None if plain else '"'
     written = yaml.safe_dump(
-        [text], width=10**6, allow_unicode=True, default_style=style, default_flow_style=True
+        value, width=10**6, allow_unicode=plain, default_style=style, default_flow_style=True
     )
-    return str(written).strip()[1:-1]
+    return str(written)

@@ -142,6 +142,14 @@ def test_any_spec_loads_back_to_an_equal_one(
     assert _read_back(as_yaml(spec, origins), tmp_path_factory.getbasetemp()) == spec
 
 
+@pytest.mark.parametrize("letters", ["\x1b[31m", "\u202e", "\x85", "a\nb", "\t"])
+def test_what_could_act_on_a_terminal_is_escaped(letters: str, tmp_path: Path) -> None:
+    """And read back as it was."""
+    text = _yaml_of(notes=letters, hf_id=letters, aliases=(letters,))
+    assert text.replace("\n", "").isprintable()
+    assert _read_back(text, tmp_path).notes == letters
+
+
 def test_notes_are_broken_between_words_alone() -> None:
     """A hyphen at the end of a line would be read back with a space behind it: `--kv- dtype`."""
     said = "The checkpoint declares a KV cache in fp8_e4m3: --kv-dtype fp8_e4m3. " * 20
