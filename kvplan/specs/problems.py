@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kvplan.errors import SpecError
 
-LONGEST = 1_150
+LONGEST = 800
 """Characters of an error: what does not fill the screen, where the terminal breaks it into lines."""
 
 _SHOWN = 120
