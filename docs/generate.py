@@ -53,7 +53,10 @@ def attention_kinds() -> None:
     for name in kind_names():
         kind = kind_class(name)
         doc = inspect.cleandoc(kind.__doc__ or "")
-        keys = ", ".join(f"`{key}`" for key in kind.model_fields if key != "kind")
+        fields = {key: field for key, field in kind.model_fields.items() if key != "kind"}
+        asked = ", ".join(f"`{key}`" for key, field in fields.items() if field.is_required())
+        more = ", ".join(f"`{key}`" for key, field in fields.items() if not field.is_required())
+        keys = "; ".join(filter(None, (asked, f"may be left out: {more}" if more else "")))
         cog.outl(f"### `{name}`\n\n{doc}\n")
         cog.outl(f"Elements per layer and sequence: {kind.formula}.")
         cog.outl(f"Keys: {keys}.\n" if keys else "\n")

@@ -114,6 +114,9 @@ _ALIASES = {
 }
 _DTYPES = {dtype.name: dtype for dtype in _PLAIN}
 
+_LONG = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+"""What torch calls the dtypes in which models run, and a spec's `dtype` with it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheFormat:
@@ -169,6 +172,24 @@ _FORMATS = {fmt.name: fmt for fmt in (*map(_uniform, _PLAIN), *_MLA_FORMATS)}
 def kv_format_names() -> list[str]:
     """Return the names that `--kv-dtype` takes, without the aliases."""
     return list(_FORMATS)
+
+
+def model_dtype_words() -> list[str]:
+    """Return every name of a dtype in which models run, torch's own first."""
+    others = [name for name, short in _ALIASES.items() if short in _LONG and name not in _LONG.values()]
+    return [*_LONG.values(), *_LONG, *others]
+
+
+def model_dtype(name: str) -> str | None:
+    """Return torch's name of a dtype in which models run, by any of its names; None for any other."""
+    return _LONG.get(short_dtype(name) or "")
+
+
+def short_dtype(name: str) -> str | None:
+    """Return the short name of a dtype in which models run: bf16, fp16 or fp32; None for any other."""
+    key = name.strip().lower().removeprefix("torch.")
+    short = _ALIASES.get(key, key)
+    return short if short in _LONG else None
 
 
 def dtype_by_name(name: str) -> Dtype:

@@ -55,8 +55,17 @@ class SplitError(KvplanError):
 
 def did_you_mean(name: str, known: list[str]) -> str:
     """Return ` (did you mean 'x' or 'y'?)` for the closest of *known*, or an empty string."""
+    return asking(closest(name, known))
+
+
+def closest(name: str, known: list[str]) -> list[str]:
+    """Return up to three of *known* that *name* may have meant."""
     # Imported here: a good command never needs it.
     from difflib import get_close_matches  # noqa: PLC0415
 
-    close = get_close_matches(name.lower(), known, n=3, cutoff=0.6)
-    return f" (did you mean {' or '.join(repr(match) for match in close)}?)" if close else ""
+    return get_close_matches(name.lower(), known, n=3, cutoff=0.6)
+
+
+def asking(names: list[str]) -> str:
+    """Return ` (did you mean 'x' or 'y'?)`, or an empty string for no names."""
+    return f" (did you mean {' or '.join(map(repr, names))}?)" if names else ""

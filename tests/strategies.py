@@ -27,7 +27,8 @@ def windowed(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def mla(draw: st.DrawFn) -> dict[str, Any]:
     facts = {"kind": "mla", "heads": 8 * draw(POWERS), "d_c": draw(DIMS), "d_rope": draw(DIMS)}
-    facts |= {"d_nope": 64, "v_head_dim": 64}
+    if draw(st.booleans()):
+        facts |= {"d_nope": 64, "v_head_dim": 64}
     if draw(st.booleans()):
         facts["indexer"] = {"heads": 8, "head_dim": 128}
     return facts

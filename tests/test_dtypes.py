@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvplan.dtypes import Role, dtype_by_name, kv_format, kv_format_names
+from kvplan.dtypes import (
+    Role,
+    dtype_by_name,
+    kv_format,
+    kv_format_names,
+    model_dtype,
+    model_dtype_words,
+    short_dtype,
+)
 from kvplan.errors import UnknownNameError
 
 ROW_OF_128 = {
@@ -45,6 +53,22 @@ MLA_FORMATS = {"fp8_ds_mla", "nvfp4_ds_mla"}
 def test_every_format_is_held_against_its_layout() -> None:
     """A format that is added needs a line above, or a test of its roles below."""
     assert set(kv_format_names()) == ROW_OF_128.keys() | MLA_FORMATS
+
+
+@pytest.mark.parametrize(("short", "long"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32")])
+def test_a_model_runs_in_three_dtypes_of_many_names(short: str, long: str) -> None:
+    """Torch's names, those of kvplan, and each in any case."""
+    names = [name for name in model_dtype_words() if model_dtype(name) == long]
+    assert {short, long} <= set(names)
+    for name in (*names, f"torch.{long}", long.upper()):
+        assert (short_dtype(name), model_dtype(name)) == (short, long)
+        assert name.startswith("torch") or dtype_by_name(name) == dtype_by_name(short)
+
+
+@given(st.text() | st.sampled_from(kv_format_names()))
+def test_a_model_runs_in_no_other_dtype(name: str) -> None:
+    assert model_dtype(name) is None or short_dtype(name) in ("bf16", "fp16", "fp32")
+    assert model_dtype("fp8") is model_dtype("") is short_dtype("int8") is None
 
 
 @pytest.mark.parametrize("name", ROW_OF_128)

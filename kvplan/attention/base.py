@@ -1,17 +1,28 @@
 """What every attention kind is: a frozen, strict model that lowers to cache terms."""
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from kvplan.dtypes import BF16, FP16, FP32, Dtype, Role
+from kvplan.dtypes import BF16, FP16, FP32, Dtype, Role, model_dtype_words, short_dtype
+from kvplan.errors import SpecError
 from kvplan.terms import Allocation, Fixed, Growing, Layer, Pool, Split, Stream, Target, Term, Unit
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """A dimension or a number of things: a whole number from 1 to 10^9."""
 
-StateDtype = Literal["fp32", "bf16", "fp16"]
+
+def _short(value: Any) -> Any:  # noqa: ANN401 - what a file holds
+    """Return the short name of a dtype, and what is none as it is, to be refused."""
+    return (short_dtype(value) or value) if isinstance(value, str) else value
+
+
+StateDtype = Annotated[
+    Literal["fp32", "bf16", "fp16"],
+    BeforeValidator(_short),
+    WithJsonSchema({"enum": model_dtype_words(), "type": "string"}, mode="validation"),
+]
 """The dtypes in which recurrent states are kept."""
 
 _STATE_DTYPES = {"fp32": FP32, "bf16": BF16, "fp16": FP16}
@@ -23,7 +34,25 @@ class Facts(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
-class Kind(Facts):
+class Part(Facts):
+    """
+    A kind or a part of one, some of whose dimensions a spec may leave out.
+
+    Those decide no cached byte and no split over ranks: they are asked for where they are read.
+    """
+
+    def needed(self, *keys: str, by: str = "its parameters") -> tuple[int, ...]:
+        """Return dimensions that the cache does without; raise SpecError for those that are not given."""
+        missing = [key for key in keys if getattr(self, key) is None]
+        if missing:
+            name, they = getattr(self, "kind", type(self).__name__.lower()), " and ".join(missing)
+            raise SpecError(
+                f"{name} without {they}: the cache does without, {by} cannot; add {they} to its attention"
+            )
+        return tuple(getattr(self, key) for key in keys)
+
+
+class Kind(Part):
     """
     One kind of attention, as one layer has it.
 

@@ -2,12 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from kvplan.attention.base import Count, Facts, Kind, fixed, groups_split, growing, heads_split, whole
+from kvplan.attention.base import Count, Kind, Part, fixed, groups_split, growing, heads_split, whole
 from kvplan.dtypes import Role
 from kvplan.terms import Layer, Split, Target
 
 
-class Indexer(Facts):
+class Indexer(Part):
     """
     A sparse indexer: small keys of its own, one head for all its query heads, that pick tokens.
 
@@ -15,7 +15,7 @@ class Indexer(Facts):
     arXiv 2512.02556, section 2.1).
     """
 
-    heads: Count
+    heads: Count | None = None
     head_dim: Count
 
     def lower(self, target: Target, stride: int = 1) -> Layer:
@@ -32,7 +32,8 @@ class Indexer(Facts):
 
     def projections(self, hidden: int, query_input: int) -> int:
         """Return the elements of the query, key and head-weight matrices."""
-        return query_input * self.heads * self.head_dim + hidden * (self.head_dim + self.heads)
+        (heads,) = self.needed("heads")
+        return query_input * heads * self.head_dim + hidden * (self.head_dim + heads)
 
 
 class SoftmaxKind(Kind):

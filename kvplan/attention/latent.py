@@ -26,15 +26,16 @@ class MLA(Kind):
     Caches d_c + d_rope elements per token and layer, for keys and values together and whatever the
     number of heads: DeepSeek-V2, arXiv 2405.04434, section 2.1. There is no head axis to shard, so
     every tensor-parallel rank stores the row whole. An `indexer` adds its own keys
-    (DeepSeek-V3.2, arXiv 2512.02556); layers that own none leave it out.
+    (DeepSeek-V3.2, arXiv 2512.02556); layers that own none leave it out. `d_nope` and `v_head_dim`,
+    the parts of a head without RoPE, are in no cache: what expands the latent to heads asks for them.
     """
 
     kind: Literal["mla"]
     heads: Count
     d_c: Count
     d_rope: Count
-    d_nope: Count
-    v_head_dim: Count
+    d_nope: Count | None = None
+    v_head_dim: Count | None = None
     q_lora_rank: Count | None = None
     indexer: Indexer | None = None
     formula: ClassVar[str] = "d_c + d_rope per token, on every rank"
@@ -57,11 +58,12 @@ class MLA(Kind):
         return (heads_split(self.heads),)
 
     def projections(self, hidden: int) -> int:
-        queries = self.heads * (self.d_nope + self.d_rope)
+        d_nope, v_head_dim = self.needed("d_nope", "v_head_dim")
+        queries = self.heads * (d_nope + self.d_rope)
         rank = self.q_lora_rank
         down_up = hidden * queries if rank is None else rank * (hidden + queries)
-        latent = hidden * (self.d_c + self.d_rope) + self.d_c * self.heads * (self.d_nope + self.v_head_dim)
-        output = self.heads * self.v_head_dim * hidden
+        latent = hidden * (self.d_c + self.d_rope) + self.d_c * self.heads * (d_nope + v_head_dim)
+        output = self.heads * v_head_dim * hidden
         indexer = self.indexer.projections(hidden, rank or hidden) if self.indexer else 0
         return down_up + latent + output + indexer
 
@@ -91,9 +93,9 @@ class Compressed(Kind):
     state_dtype: StateDtype | None = None
     indexer: Indexer | None = None
     keys_from_entry: bool = False
-    q_lora_rank: Count
+    q_lora_rank: Count | None = None
     o_groups: Count
-    o_lora_rank: Count
+    o_lora_rank: Count | None = None
     formula: ClassVar[str] = "head_dim for each of min(tokens, window) tokens, and per ratio tokens"
     source: ClassVar[str] = "inference/model.py of the DeepSeek-V4 release; vLLM 0.33"
 
@@ -171,13 +173,14 @@ class Compressed(Kind):
         return (heads_split(self.heads), state_split(self.o_groups, "output groups"))
 
     def projections(self, hidden: int) -> int:
-        queries = self.q_lora_rank * (hidden + self.heads * self.head_dim)
-        output = self.o_lora_rank * (self.heads * self.head_dim + self.o_groups * hidden)
+        q_lora_rank, o_lora_rank = self.needed("q_lora_rank", "o_lora_rank")
+        queries = q_lora_rank * (hidden + self.heads * self.head_dim)
+        output = o_lora_rank * (self.heads * self.head_dim + self.o_groups * hidden)
         pooled = self.head_dim
         indexer = 0
         if self.indexer:
-            heads, width = self.indexer.heads, self.indexer.head_dim
-            indexer = self.q_lora_rank * heads * width + hidden * heads
+            heads, width = self.indexer.needed("heads", "head_dim")
+            indexer = q_lora_rank * heads * width + hidden * heads
             if self.keys_from_entry:
                 indexer += self.head_dim * width
             else:

@@ -37,7 +37,7 @@ class Linear(Kind):
 
     kind: Literal["linear"]
     heads: Count
-    qk_head_dim: Count
+    qk_head_dim: Count | None = None
     feature_dim: Count
     v_head_dim: Count
     normalizer: bool
@@ -60,7 +60,8 @@ class Linear(Kind):
         return (state, sums)
 
     def projections(self, hidden: int) -> int:
-        return 2 * hidden * self.heads * (self.qk_head_dim + self.v_head_dim)
+        (qk_head_dim,) = self.needed("qk_head_dim")
+        return 2 * hidden * self.heads * (qk_head_dim + self.v_head_dim)
 
 
 class Lightning(Kind):
@@ -119,7 +120,7 @@ class GLA(Kind):
     heads: Count
     qk_head_dim: Count
     v_head_dim: Count
-    gate_rank: Count
+    gate_rank: Count | None = None
     state_dtype: StateDtype
     formula: ClassVar[str] = "h d_k d_v"
     source: ClassVar[str] = "GLA, arXiv 2312.06635, section 4"
@@ -129,7 +130,8 @@ class GLA(Kind):
         return (_matrix(self.heads, self.qk_head_dim, self.v_head_dim, self.state_dtype),)
 
     def projections(self, hidden: int) -> int:
-        gate = self.gate_rank * (hidden + self.heads * self.qk_head_dim)
+        (gate_rank,) = self.needed("gate_rank")
+        gate = gate_rank * (hidden + self.heads * self.qk_head_dim)
         return hidden * self.heads * (2 * self.qk_head_dim + 3 * self.v_head_dim) + gate
 
 
@@ -203,7 +205,7 @@ class RWKV(Kind):
     """
 
     kind: Literal["rwkv"]
-    version: Literal[5, 6, 7]
+    version: Literal[5, 6, 7] | None = None
     heads: Count
     head_dim: Count
     state_dtype: StateDtype
@@ -218,7 +220,8 @@ class RWKV(Kind):
 
     def projections(self, hidden: int) -> int:
         # Receptance, key, value and output; 5 and 6 add a full gate, 7 has low-rank ones only.
-        matrices = 4 if self.version == 7 else 5  # noqa: PLR2004 - RWKV's own version number
+        (version,) = self.needed("version")
+        matrices = 4 if version == 7 else 5  # noqa: PLR2004 - RWKV's own version number
         return matrices * hidden * self.heads * self.head_dim
 
 

@@ -26,7 +26,7 @@ class Mamba(Kind):
     kind: Literal["mamba"]
     d_inner: Count
     d_state: Count
-    dt_rank: Count
+    dt_rank: Count | None = None
     conv_kernel: Count
     conv_dtype: StateDtype
     state_dtype: StateDtype
@@ -46,7 +46,8 @@ class Mamba(Kind):
         return (*conv_history(self.conv_kernel, self.conv_dtype, (channels, "x", 1)), state)
 
     def projections(self, hidden: int) -> int:
-        selection = self.d_inner * (self.dt_rank + 2 * self.d_state) + self.dt_rank * self.d_inner
+        (dt_rank,) = self.needed("dt_rank")
+        selection = self.d_inner * (dt_rank + 2 * self.d_state) + dt_rank * self.d_inner
         return 3 * hidden * self.d_inner + selection
 
 

@@ -60,7 +60,7 @@ class Shared(Kind):
 
     kind: Literal["shared"]
     heads: Count
-    head_dim: Count
+    head_dim: Count | None = None
     v_head_dim: Count | None = None
     formula: ClassVar[str] = "nothing: another layer's cache is read"
     source: ClassVar[str] = "CLA, arXiv 2405.12981; YOCO, arXiv 2405.05254"
@@ -73,7 +73,8 @@ class Shared(Kind):
         return (heads_split(self.heads),)
 
     def projections(self, hidden: int) -> int:
-        return hidden * self.heads * (self.head_dim + (self.v_head_dim or self.head_dim))
+        (head_dim,) = self.needed("head_dim")
+        return hidden * self.heads * (head_dim + (self.v_head_dim or head_dim))
 
 
 class NoCache(Kind):

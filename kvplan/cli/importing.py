@@ -16,7 +16,8 @@ Source = Annotated[
     typer.Argument(help="A config.json, a model's folder, a .gguf file, or a hub id.", show_default=False),
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The spec file to write.  [default: print it]")
+    Path | None,
+    typer.Option("--output", "-o", help="The spec file to write, or - to print it.  [default: print it]"),
 ]
 CheckFile = Annotated[
     Path | None, typer.Option("--check", help="Compare this spec file with SOURCE and write nothing.")
@@ -25,6 +26,8 @@ Revision = Annotated[
     str | None, typer.Option(help="A commit, branch or tag, if SOURCE is a hub id.  [default: the newest]")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file of --output if it exists.")]
+
+_STDOUT = Path("-")
 
 EPILOG = examples(
     "kvplan import ./my-model -o my-model.yaml",
@@ -59,11 +62,12 @@ def _import(
     from kvplan.importers.write import save, spec_yaml
 
     text = spec_yaml(imported)
-    if output is not None:
-        save(text, output, force=force)
+    written = None if output == _STDOUT else output
+    if written is not None:
+        save(text, written, force=force)
     if as_json:
-        print_answer(_imported(imported) | {"output": None if output is None else str(output)})
-    elif output is None:
+        print_answer(_imported(imported) | {"output": None if written is None else str(written)})
+    elif written is None:
         typer.echo(text, nl=False)
     else:
         say(f"wrote {output}")

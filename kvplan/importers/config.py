@@ -1,6 +1,5 @@
 """From a `config.json` to a spec: which reader, which part of the file, and what it leaves out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kvplan.dtypes import model_dtype
 from kvplan.errors import ImportedError, did_you_mean
 from kvplan.files import is_folder
 from kvplan.importers.drafts import draft_layers
@@ -19,6 +19,7 @@ from kvplan.importers.files import find_inside
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.specs.model import ModelSpec
+from kvplan.specs.names import as_name
 
 CONFIG_NAME = "config.json"
 
@@ -152,12 +153,13 @@ def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> Importe
 def _dtype(top: Fields, text: Fields, model_type: str) -> str:
     """Return the dtype that the file names, or that of the family's releases."""
     names = ("torch_dtype", "dtype")
-    given = [each.take_text(*names) for each in (text, top) if each.has(*names)]
+    said = [each.take_text(*names) for each in (text, top) if each.has(*names)]
+    given = [model_dtype(each) or each for each in said]
     known = RELEASED_IN.get(model_type)
     if len(set(given)) > 1:
         raise top.error("torch_dtype", f"found {given[1]!r}, but the text model's is {given[0]!r}")
     if given:
-        dtype = given[0].removeprefix("torch.")
+        dtype = given[0]
         text.state("dtype", "torch_dtype")
     elif known is None:
         raise top.error(
@@ -240,8 +242,7 @@ def _best_run(layers: tuple[str, ...]) -> tuple[int, int]:
 def _name(path: Path) -> str:
     """Return a spec's name from that of the file's folder, or of the file itself."""
     stem = _model_folder(path.parent.resolve()) if path.name == CONFIG_NAME else path.stem
-    words = re.findall(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", stem.lower().replace("--", "-").replace(" ", "-"))
-    return "-".join(words)[:80].rstrip("._-") or "imported"
+    return as_name(stem, otherwise="imported")
 
 
 def _model_folder(folder: Path) -> str:

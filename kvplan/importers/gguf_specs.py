@@ -16,6 +16,7 @@ from kvplan.importers.gguf_architectures import ARCHITECTURES
 from kvplan.importers.gguf_tensors import ends, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
+from kvplan.specs.names import as_name
 
 _ARCHITECTURE = "general.architecture"
 
@@ -155,5 +156,4 @@ def _is_weight(tensor: StoredTensor, layers: int) -> bool:
 def _slug(stem: str) -> str:
     """Return a spec's name from a file's, without the number of its part."""
     whole = re.sub(r"-\d{5}-of-\d{5}$", "", stem)
-    words = re.findall(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", whole.lower())
-    return "-".join(words)[:80].rstrip("._-") or "imported"
+    return as_name(whole, otherwise="imported")

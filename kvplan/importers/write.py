@@ -16,6 +16,7 @@ from kvplan.specs.model import ModelSpec
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
+_LISTS = ("aliases", "quantized")
 _FACTS = (
     "architecture",
     "dtype",
@@ -33,25 +34,29 @@ _FACTS = (
 
 def spec_yaml(imported: Imported) -> str:
     """Return the YAML of an imported spec; it loads back to an equal one."""
-    spec = imported.spec
+    return as_yaml(imported.spec, imported.origins)
+
+
+def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
+    """Return the YAML of a spec, the origin of a fact beside it; it loads back to an equal spec."""
     lines = [f"{key}: {_scalar(getattr(spec, key))}" for key in _PLAIN if getattr(spec, key) is not None]
-    if spec.aliases:
-        lines += _flow("aliases: ", [_scalar(alias) for alias in spec.aliases], "  ", "[]")
-    if spec.notes:
-        lines += [
-            "notes: >-",
-            *(f"  {line}" for line in _folded(spec.notes)),
-        ]
+    for key in _LISTS:
+        if names := getattr(spec, key):
+            lines += _flow(f"{key}: ", [_item(name) for name in names], "  ", "[]")
+    lines += _notes(spec.notes) if spec.notes else []
     for key in _FACTS:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
-            lines += _commented(f"{key}: {_fact(value)}", imported.origins.get(key, ""))
-    return "\n".join([*lines, *_layers_and_attention(imported)]) + "\n"
+            lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
+    return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
 
 
-def _folded(notes: str) -> list[str]:
-    """Return the lines of a text that YAML joins by blanks: a name stays whole, hyphens and all."""
-    return wrap(inert(notes), _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+def _notes(text: str) -> list[str]:
+    """Return notes as folded lines, or in quotes where folding would change them."""
+    folded = _wrapped(text, indent="  ")
+    if text.isprintable() and " ".join(line.removeprefix("  ") for line in folded) == text:
+        return ["notes: >-", *folded]
+    return [f"notes: {_scalar(text)}"]
 
 
 def save(text: str, path: Path, *, force: bool = False) -> None:
@@ -67,23 +72,27 @@ def save(text: str, path: Path, *, force: bool = False) -> None:
     write_whole(text, path)
 
 
-def _layers_and_attention(imported: Imported) -> list[str]:
-    spec, origins = imported.spec, imported.origins
+def _layers_and_attention(spec: ModelSpec, origins: Mapping[str, str]) -> list[str]:
     shown = {*_FACTS}
-    single = len(spec.attention) == 1 and "" in spec.attention
+    single = _is_single(spec)
     lines = _commented(f"layers: {spec.layer_count}", origins.get("layers", "")) if single else []
     if single:
         shown.add("layers")
     lines += _origin_lines({fact: origin for fact, origin in origins.items() if fact not in shown})
-    lines += _attention(spec)
-    return lines if single else [*lines, *_layers(spec)]
+    if single:
+        return lines + _kind("attention: ", spec.attention[""][0], "  ")
+    return [*lines, *_attention(spec), *_layers(spec)]
+
+
+def _is_single(spec: ModelSpec) -> bool:
+    """Tell whether a spec has the one kind and the plain number of layers that need no names."""
+    (run, *others) = spec.layers
+    return not others and run.pattern == ("",) and len(spec.attention[""]) == 1
 
 
 def _attention(spec: ModelSpec) -> list[str]:
-    if "" in spec.attention:
-        return _kind("attention: ", spec.attention[""][0], "  ")
     lines = ["attention:"]
-    for name, kinds in spec.attention.items():
+    for name, kinds in ((_item(name), kinds) for name, kinds in spec.attention.items()):
         if len(kinds) == 1:
             lines += _kind(f"  {name}: ", kinds[0], "    ")
         else:
@@ -96,7 +105,8 @@ def _attention(spec: ModelSpec) -> list[str]:
 def _layers(spec: ModelSpec) -> list[str]:
     lines = ["layers:"]
     for run in spec.layers:
-        lines += _flow(f"  - {{repeat: {run.repeat}, pattern: ", list(run.pattern), "     ", "[]", end="}")
+        names = [_item(name) for name in run.pattern]
+        lines += _flow(f"  - {{repeat: {run.repeat}, pattern: ", names, "     ", "[]", end="}")
     return lines
 
 
@@ -109,6 +119,8 @@ def _fact(value: Any) -> str:  # noqa: ANN401 - what a kind holds
     if isinstance(value, dict):
         inner = (f"{key}: {_fact(each)}" for key, each in value.items() if each is not None)
         return "{" + ", ".join(inner) + "}"
+    if isinstance(value, str):
+        return _item(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -126,30 +138,52 @@ def _flow(start: str, parts: Sequence[str], indent: str, brackets: str, *, end: 
 
 
 def _origin_lines(origins: Mapping[str, str]) -> list[str]:
-    return [
-        line
-        for fact, origin in origins.items()
-        if origin
-        for line in wrap(
-            inert(f"{fact}: {origin}"), _WIDTH - 2, initial_indent="# ", subsequent_indent="#   "
-        )
-    ]
+    return [line for fact, origin in origins.items() if origin for line in _comment(f"{fact}: {origin}")]
 
 
 def _commented(line: str, origin: str) -> list[str]:
     """Return a line with its origin behind it, or above it where that would be too long."""
     # The value need not be said again.
-    field = inert(origin.partition(" = ")[0])
-    if not field:
-        return [line]
-    if len(f"{line}  # {field}") <= _WIDTH:
-        return [f"{line}  # {field}"]
-    return [*wrap(field, _WIDTH - 2, initial_indent="# ", subsequent_indent="#   "), line]
+    comment = _comment(origin.partition(" = ")[0])
+    if len(comment) == 1 and len(f"{line}  {comment[0]}") <= _WIDTH:
+        return [f"{line}  {comment[0]}"]
+    return [*comment, line]
+
+
+def _comment(text: str) -> list[str]:
+    """Return the lines of a comment, inert."""
+    return _wrapped(inert(text), indent="# ", then="#   ")
+
+
+def _wrapped(text: str, *, indent: str, then: str | None = None) -> list[str]:
+    """Return lines broken between words alone: a hyphen may be the beginning of an option's name."""
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent if then is None else then,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML needs it: quoted where it could be read as something else."""
+    """Return a text as YAML needs it on one line: quoted where it could be read as something else."""
+    return _written(text).removesuffix("\n").removesuffix("\n...")
+
+
+def _item(text: str) -> str:
+    """Return a text as YAML needs it within a list or a mapping in flow style, or as a key."""
+    return _written([text]).strip()[1:-1]
+
+
+def _written(value: str | list[str]) -> str:
+    """Return a value as YAML on one line; a text that could act on a terminal is escaped."""
     import yaml  # noqa: PLC0415 - the core reads YAML already, writing it is for this command
 
-    written = str(yaml.safe_dump(text, width=10**6, allow_unicode=text.isprintable()))
-    return written.removesuffix("\n").removesuffix("\n...")
+    plain = "".join(value).isprintable()
+    style = None if plain else '"'
+    written = yaml.safe_dump(
+        value, width=10**6, allow_unicode=plain, default_style=style, default_flow_style=True
+    )
+    return str(written)

@@ -88,11 +88,12 @@ class Asked:
         return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
 
 
-def make_budget(deployment: Deployment, asked: Asked) -> Budget:
+def make_budget(deployment: Deployment, asked: Asked, *, context: int) -> Budget:
     """
     Return the budget of one GPU; raise if neither a GPU nor a KV memory is given.
 
-    A known KV memory is all there is, on whichever card: nothing is subtracted from it.
+    A known KV memory is all there is, on whichever card: nothing is subtracted from it. *context* stands
+    in for the longest of a model that is not made for any.
     """
     card = asked.card()
     if asked.kv_memory is not None or card is None:
@@ -103,7 +104,7 @@ def make_budget(deployment: Deployment, asked: Asked) -> Budget:
         share = engine.share.default(card.total_bytes, deployment.options)
     ratio = parse_ratio(str(share))
     weights_bytes, weights_source = _weights(deployment.spec, asked)
-    needs = _needs(deployment, asked, card)
+    needs = _needs(deployment, asked, card, context)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
@@ -116,10 +117,16 @@ def make_budget(deployment: Deployment, asked: Asked) -> Budget:
             "gpu_bytes": card.source,
             "weights": weights_source,
             "utilization": _utilization(ratio, engine, asked),
-            "overhead": needs.evidence if _is_given(asked) else f"estimate {needs.evidence}",
+            "overhead": needs.evidence if _is_given(asked) else _estimated(deployment.spec, needs),
         },
         estimated=card.estimated,
     )
+
+
+def _estimated(spec: ModelSpec, needs: Estimate) -> str:
+    """Return how an estimate is known, and what of the spec it had to do without."""
+    unknown = "" if spec.max_context else "; without a max_context, rotations are for the asked context"
+    return f"estimate {needs.evidence}{unknown}"
 
 
 def _utilization(ratio: tuple[int, int], engine: Engine, asked: Asked) -> str:
@@ -127,7 +134,7 @@ def _utilization(ratio: tuple[int, int], engine: Engine, asked: Asked) -> str:
     return f"{ratio[0] / ratio[1]:g}{of}" + ("" if asked.utilization is not None else ", the default")
 
 
-def _needs(deployment: Deployment, asked: Asked, card: Card) -> Estimate:
+def _needs(deployment: Deployment, asked: Asked, card: Card, context: int) -> Estimate:
     """Return what is given for activations and the rest, which has no range, or the engine's estimate."""
     if _is_given(asked):
         return given(as_bytes(asked.activation or 0), as_bytes(asked.overhead or 0))
@@ -139,7 +146,7 @@ def _needs(deployment: Deployment, asked: Asked, card: Card) -> Estimate:
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=spec.max_context * _rotated(deployment) * element_bytes,
+            rotations_bytes=(spec.max_context or context) * _rotated(deployment) * element_bytes,
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),

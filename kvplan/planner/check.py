@@ -20,7 +20,7 @@ from kvplan.planner.deployment import (
 )
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
-from kvplan.terms import Layer, Split
+from kvplan.terms import Growing, Layer, Split, Term
 from kvplan.units import format_bytes
 
 
@@ -130,13 +130,20 @@ def _replication(spec: ModelSpec, layers: dict[str, Layer], part: Split, tp: int
     once, stored = growth(terms, 1), growth(terms, tp) * tp
     unit = "token"
     if not stored:
-        once, stored = (sum(term.bytes_on_rank(spec.max_context, n) for term in terms) * n for n in (1, tp))
+        tokens = spec.max_context or _widest_window(terms)
+        once, stored = (sum(term.bytes_on_rank(tokens, n) for term in terms) * n for n in (1, tp))
         unit = "sequence"
     name = "KV head" if part.unit == "groups" else part.unit
     return (
         f"{part.count} {part.unit} on TP {tp}: every {name} is stored {times}, "
         f"{format_bytes(stored)} per {unit} over all GPUs instead of {format_bytes(once)}"
     )
+
+
+def _widest_window(terms: list[Term]) -> int:
+    """Return the tokens that fill all windows: longer sequences hold no more."""
+    rows = [term.rows for term in terms if isinstance(term.rows, Growing)]
+    return max((each.window or 0 for each in rows), default=0)
 
 
 def _stages(spec: ModelSpec, pp: int, pp_layers: tuple[int, ...] | None) -> Rule:

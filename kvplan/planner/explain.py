@@ -53,7 +53,7 @@ class Explanation:
     kv_dtype: str
     tp: int
     context: int
-    max_context: int
+    max_context: int | None
     parameters: int | None
     layers: tuple[LayerFormula, ...]
     bytes_per_token: int | float

@@ -1,21 +1,10 @@
 """The dtype in which a model runs: as asked, or as its engine resolves what the release says."""
 
+from kvplan.dtypes import model_dtype, model_dtype_words
 from kvplan.engines import Engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import Card
 from kvplan.specs import ModelSpec
-
-MODEL_DTYPES = {
-    "float16": "float16",
-    "half": "float16",
-    "fp16": "float16",
-    "bfloat16": "bfloat16",
-    "bf16": "bfloat16",
-    "float32": "float32",
-    "float": "float32",
-    "fp32": "float32",
-}
-"""The dtypes in which engines run a model, by the names that they take."""
 
 
 def as_run(
@@ -43,9 +32,10 @@ def in_dtype(spec: ModelSpec, dtype: str) -> ModelSpec:
 
     Raises OptionsError for a dtype in which no model runs.
     """
-    if dtype not in MODEL_DTYPES:
-        raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(MODEL_DTYPES)}")
-    changes: dict[str, object] = {"dtype": MODEL_DTYPES[dtype]}
+    known = model_dtype(dtype)
+    if known is None:
+        raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(model_dtype_words())}")
+    changes: dict[str, object] = {"dtype": known}
     if spec.weight_dtype is None and spec.parameters is not None:
         changes["weight_bytes"] = None
     return spec.model_copy(update=changes)

@@ -160,7 +160,7 @@ class Plan:
 
 def make_plan(deployment: Deployment, asked: Asked, *, context: int, batch: int) -> Plan:
     """Return the plan of *batch* sequences of *context* tokens; raise a KvplanError as make_budget does."""
-    budget = make_budget(deployment, asked)
+    budget = make_budget(deployment, asked, context=context)
     return Plan(
         asked=asked,
         budget=budget,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kvplan.arguments import checked
+from kvplan.errors import OptionsError
 from kvplan.importers import load
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.results import LayerSize, Size
@@ -107,7 +108,7 @@ def layer_kind(spec: ModelSpec, name: str) -> str:
 def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
     warnings = []
     spec, tp = deployment.spec, deployment.tp
-    if context > spec.max_context:
+    if spec.max_context is not None and context > spec.max_context:
         warnings.append(
             f"{context:,} tokens are more than the {spec.max_context:,} that {spec.name} was made for"
         )
@@ -130,8 +131,14 @@ def as_spec(model: Model) -> ModelSpec:
 
 
 def as_tokens(context: int | str | None, spec: ModelSpec) -> int:
-    """Return a context in tokens; the model's longest if none is given."""
-    return spec.max_context if context is None else parse_count(str(context))
+    """Return a context in tokens; the model's longest if none is given. Raises OptionsError without both."""
+    if context is not None:
+        return parse_count(str(context))
+    if spec.max_context is None:
+        raise OptionsError(
+            f"the spec of {spec.name} has no max_context: give --context 8k, or add max_context"
+        )
+    return spec.max_context
 
 
 def as_batch(batch: int) -> int:

@@ -160,7 +160,8 @@ def expanded(spec: ModelSpec) -> ModelSpec:
 def _expanded(kind: Kind) -> Kind:
     if not isinstance(kind, MLA):
         return kind
-    return MHA(kind="mha", heads=kind.heads, head_dim=kind.d_nope + kind.d_rope, v_head_dim=kind.v_head_dim)
+    d_nope, v_head_dim = kind.needed("d_nope", "v_head_dim", by="a cache of K and V of every head")
+    return MHA(kind="mha", heads=kind.heads, head_dim=d_nope + kind.d_rope, v_head_dim=v_head_dim)
 
 
 def _windowed(terms: Sequence[Term]) -> bool:

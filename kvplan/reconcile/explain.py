@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import inf
 
-from kvplan.errors import KvplanError
+from kvplan.errors import KvplanError, SpecError
 from kvplan.reconcile.assumptions import assumptions
 from kvplan.reconcile.changes import Assumption
 from kvplan.reconcile.errors import LogError
@@ -67,7 +67,7 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
         refused=None if refusal is None else str(refusal),
         estimates=estimates,
         explanations=explanations,
-        notes=(*_RESTARTED[: log.restarted], *notes, *more),
+        notes=(*_RESTARTED[: log.restarted], *notes, *more, *_untold(log, before)),
         trials=trials,
     )
 
@@ -103,7 +103,7 @@ def _explain(log: StartUpLog, before: _Trial, compare: Compare) -> tuple[tuple[E
     """Return the explanations with the fewest assumptions, and how many plans were made."""
     if before.off[0] == 0:
         return (), 1
-    known = tuple(assumptions(log, before.setup))
+    known = tuple(each for each in assumptions(log, before.setup) if not _lacking(each, before.setup))
     singles = list(_trials(log, before.setup, [(each,) for each in known], compare))
     made = 1 + len(known)
     if complete := _complete(singles):
@@ -118,6 +118,23 @@ def _explain(log: StartUpLog, before: _Trial, compare: Compare) -> tuple[tuple[E
         nearest = min(trials, key=lambda trial: trial.off, default=best)
         best = nearest if _is_nearer(nearest, best) else best
     return (() if best is before else _told(log, [best])), made
+
+
+def _lacking(assumed: Assumption, setup: Setup) -> str | None:
+    """Return what an assumption needs of the spec and the spec does not tell, or None."""
+    try:
+        assumed.apply(setup)
+    except SpecError as error:
+        return str(error)
+    return None
+
+
+def _untold(log: StartUpLog, before: _Trial) -> tuple[str, ...]:
+    """Return a note for each assumption that cannot be tried on a plan that differs from its log."""
+    if before.off[0] == 0:
+        return ()
+    lacking = ((each, _lacking(each, before.setup)) for each in assumptions(log, before.setup))
+    return tuple(f"not tried, that {each.text}: {reason}" for each, reason in lacking if reason)
 
 
 def _trials(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from kvplan.dtypes import model_dtype
 from kvplan.engines import find_engine
 from kvplan.engines.llamacpp.versions import BUILDS
 from kvplan.engines.settings import read_settings
@@ -13,8 +14,8 @@ from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
-from kvplan.planner.model_dtype import MODEL_DTYPES, in_dtype
-from kvplan.planner.size import Model, as_spec
+from kvplan.planner.model_dtype import in_dtype
+from kvplan.planner.size import Model, as_spec, as_tokens
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import EngineName, StartUpLog
 from kvplan.reconcile.printed import Printed
@@ -112,13 +113,13 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
     read_settings(engine, find_engine(engine).settings, asked.settings)
     context = asked.context or printed.context
     if context is None:
-        context = spec.max_context
+        context = as_tokens(None, spec)
         notes += _without_context(log, context)
     if asked.tp is None and printed.tp is None and log.engine != "llamacpp":
         notes.append("the log names no tensor parallelism: tp 1 is planned")
     choice = Choice(
         engine=engine,
-        dtype=printed.dtype if printed.dtype in MODEL_DTYPES else None,
+        dtype=model_dtype(printed.dtype or ""),
         kv_dtype=asked.kv_dtype or printed.kv_dtype,
         tp=asked.tp or printed.tp or 1,
         pp=asked.pp or printed.pp or 1,
@@ -151,8 +152,8 @@ def _in_slots(setup: Setup, asked: Asked) -> Setup:
 
 def _in_dtype(spec: ModelSpec, dtype: str | None) -> ModelSpec:
     """Return the model as the engine ran it: in a dtype that the log names."""
-    known = dtype is not None and MODEL_DTYPES.get(dtype, spec.dtype) != spec.dtype
-    return in_dtype(spec, dtype) if dtype is not None and known else spec
+    known = model_dtype(dtype or "")
+    return spec if known is None or known == spec.dtype else in_dtype(spec, known)
 
 
 def _model(log: StartUpLog, asked: Asked) -> tuple[ModelSpec, list[str]]:

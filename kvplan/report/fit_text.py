@@ -182,8 +182,9 @@ def _range(answer: Fit) -> list[RenderableType]:
 def _longest(answer: Fit, asked: str) -> str:
     if answer.max_context is None:
         return "any context: the cache does not grow"
-    longest = counted(answer.max_context, "token")
-    return f"{longest} for {asked}; {answer.model} was made for {answer.model_context:,}"
+    longest = f"{counted(answer.max_context, 'token')} for {asked}"
+    made_for = answer.model_context
+    return longest if made_for is None else f"{longest}; {answer.model} was made for {made_for:,}"
 
 
 def _fewest(answer: Fit, asked: str) -> str:

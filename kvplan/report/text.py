@@ -67,7 +67,8 @@ def print_explanation(answer: Explanation) -> None:
     """Print a spec, and its formula with the numbers put in, term by term."""
     layers = counted(sum(layer.count for layer in answer.layers), "layer")
     facts = [f"{answer.parameters:,} parameters"] if answer.parameters else []
-    facts += [layers, f"made for {counted(answer.max_context, 'token')}"]
+    made_for = [f"made for {counted(answer.max_context, 'token')}"] if answer.max_context else []
+    facts += [layers, *made_for]
     total = _sums(answer.bytes_per_token, answer.bytes_per_sequence, answer.context)
     write(
         Text(answer.model, "bold"),

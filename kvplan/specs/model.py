@@ -10,17 +10,22 @@ from pydantic import (
     PlainValidator,
     SerializeAsAny,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
-from kvplan.attention import Kind, kind_class
+from kvplan.attention import Kind, kind_class, kind_names
 from kvplan.attention.base import Count, Facts
-from kvplan.dtypes import dtype_by_name
+from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
+from kvplan.specs.names import MAX_LENGTH
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
 MAX_LAYERS = 10_000
+
+GIVEN = "given by you"
+"""The source of a spec that names none: a person's own design."""
 
 _ONLY = ""
 """The name of the layer type of a model that has a single one."""
@@ -33,12 +38,21 @@ class LayerRun(Facts):
     pattern: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
+def _is_shape(value: Any) -> bool:  # noqa: ANN401 - what a file holds
+    return isinstance(value, dict | tuple | list | Kind)
+
+
 def _named_kinds(value: Any) -> Any:  # noqa: ANN401 - what a file holds
     """Bring the three ways to write `attention` to one: a tuple of kinds for each layer type."""
     if not isinstance(value, dict) or not value:
-        raise ValueError("expected an attention kind, or a kind for each named layer type")
+        raise ValueError(
+            "expected an attention kind, as in {kind: gqa, heads: 32, groups: 8, head_dim: 128}, "
+            "or a kind for each named layer type"
+        )
     if "kind" in value:
         return {_ONLY: (value,)}
+    if any(type(each) is int for each in value.values()) and not any(map(_is_shape, value.values())):
+        raise ValueError(f"found no kind; expected one of {', '.join(kind_names())}, as in kind: gqa")
     return {name: kinds if isinstance(kinds, tuple) else (kinds,) for name, kinds in value.items()}
 
 
@@ -71,11 +85,21 @@ def _known_dtype(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _model_dtype(value: Any) -> Any:  # noqa: ANN401 - what a file holds
+    """Return torch's name of a dtype, and what is none as it is, to be refused."""
+    return (model_dtype(value) or value) if isinstance(value, str) else value
+
+
+_ModelDtype = Annotated[
+    Literal["bfloat16", "float16", "float32"],
+    BeforeValidator(_model_dtype),
+    WithJsonSchema({"enum": model_dtype_words(), "type": "string"}, mode="validation"),
+]
 _AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
 _AttentionByName = Annotated[dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds)]
 _Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
 Total = Annotated[int, Field(ge=1, le=10**18)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=80)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=MAX_LENGTH)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -83,6 +107,8 @@ class ModelSpec(Facts):
     """
     What kvplan knows of a model; `kvplan schema` prints the form of its file.
 
+    A file without `name` is called as it is named; `source` and `max_context`, the longest context
+    that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for.
@@ -99,11 +125,11 @@ class ModelSpec(Facts):
     hf_id: Text | None = None
     aliases: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    source: Text
+    source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
-    dtype: Literal["bfloat16", "float16", "float32"]
-    max_context: Count
+    dtype: _ModelDtype
+    max_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None

@@ -6,7 +6,7 @@ from pydantic import Field, create_model
 
 from kvplan.attention import kind_class, kind_names
 from kvplan.attention.base import Count
-from kvplan.specs.model import LayerRun, ModelSpec
+from kvplan.specs.model import LayerRun, ModelSpec, Name
 
 
 def json_schema() -> dict[str, Any]:
@@ -14,13 +14,15 @@ def json_schema() -> dict[str, Any]:
     Return the JSON Schema (draft 2020-12) of a model spec.
 
     It describes the file, where `attention` and `layers` have short forms that ModelSpec brings to
-    one; so it is that of a twin of ModelSpec with these two as they are written.
+    one, and `name` may be left to the file's own; so it is that of a twin of ModelSpec with these
+    three as they are written.
     """
     classes = tuple(kind_class(name) for name in kind_names())
     kind: Any = Annotated[Union[classes], Field(discriminator="kind")]  # noqa: UP007
     written = create_model(
         "WrittenSpec",
         __base__=ModelSpec,
+        name=(Name, Field(default_factory=str)),
         attention=(Union[kind, dict[str, Union[kind, tuple[kind, ...]]]], ...),  # noqa: UP007
         layers=(Count | tuple[LayerRun, ...], ...),
     )

@@ -10,11 +10,14 @@ import yaml
 
 from kvplan.errors import SpecError
 from kvplan.files import read_up_to
+from kvplan.specs.problems import Problem, refusal
 
 MAX_FILE_BYTES = 2**20
 MAX_VALUES = 50_000
 MAX_DEPTH = 40
-_SHOWN = 120
+
+Location = tuple[str | int, ...]
+"""A key path: the names and the indices that lead to a value."""
 
 Plain = str | int | float | bool | None | tuple["Plain", ...] | dict[str, "Plain"]
 
@@ -27,19 +30,24 @@ _BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The plain value of a YAML file, and the line on which each of its values stands."""
+    """
+    The plain value of a YAML file, and the line on which each of its values stands.
+
+    What is no plain value stands in it as None, or not at all, and is one of its `problems`.
+    """
 
     path: Path
     value: Plain
-    lines: dict[tuple[str | int, ...], int]
+    lines: dict[Location, int]
+    problems: tuple[Problem, ...]
 
-    def where(self, location: Sequence[str | int]) -> tuple[int, tuple[str | int, ...]]:
+    def where(self, location: Sequence[str | int]) -> tuple[int, Location]:
         """
         Return the line and the key path of *location*, as far as the file has it.
 
         Steps that are not in the file (a validator's own) are passed over.
         """
-        path: tuple[str | int, ...] = ()
+        path: Location = ()
         for step in location:
             if (*path, step) in self.lines:
                 path = (*path, step)
@@ -47,7 +55,15 @@ class Document:
 
 
 def read_yaml(path: Path) -> Document:
-    """Return the document in a YAML file; raise SpecError, naming file and line, if it is not one."""
+    """Return the document in a YAML file; raise SpecError, naming file and lines, if it is not one."""
+    document = read_document(path)
+    if document.problems:
+        raise refusal(path, document.problems)
+    return document
+
+
+def read_document(path: Path) -> Document:
+    """Return the document in a YAML file with its problems; raise SpecError if it cannot be read at all."""
     text = _read_text(path)
     try:
         _check_depth(path, text)
@@ -60,7 +76,8 @@ def read_yaml(path: Path) -> Document:
     if node is None:
         raise SpecError(f"{path}:1: the file is empty; expected the keys of a model spec")
     reader = _Reader(path)
-    return Document(path=path, value=reader.plain(node, ()), lines=reader.lines)
+    value = reader.plain(node, ())
+    return Document(path=path, value=value, lines=reader.lines, problems=tuple(reader.problems))
 
 
 def _read_text(path: Path) -> str:
@@ -99,53 +116,57 @@ def _unprintable_line(text: str) -> int:
 
 
 class _Reader:
-    """Turns YAML nodes into plain values, remembering lines and refusing what could surprise."""
+    """Turns YAML nodes into plain values, remembering lines and passing over what could surprise."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lines: dict[tuple[str | int, ...], int] = {}
+        self.lines: dict[Location, int] = {}
+        self.problems: list[Problem] = []
         self._values = 0
         self._open: set[int] = set()
 
-    def plain(self, node: yaml.Node, at: tuple[str | int, ...]) -> Plain:
+    def plain(self, node: yaml.Node, at: Location) -> Plain:
         """Return the plain value of *node*, which stands at the key path *at*."""
         line = self.lines.setdefault(at, node.start_mark.line + 1)
         self._values += 1
         if id(node) in self._open:
-            raise self._error(line, at, "an alias refers to the value that it is part of")
+            return self._pass_over(line, at, "an alias refers to the value that it is part of")
         if self._values > MAX_VALUES or len(at) > MAX_DEPTH:
             limits = f"more than {MAX_VALUES} values or {MAX_DEPTH} levels"
-            raise self._error(line, at, f"{limits}, aliases expanded")
+            raise refusal(self.path, [Problem(line=line, path=at, text=f"{limits}, aliases expanded")])
         self._open.add(id(node))
         value = self._value(node, at, line)
         self._open.discard(id(node))
         return value
 
-    def _value(self, node: yaml.Node, at: tuple[str | int, ...], line: int) -> Plain:
+    def _value(self, node: yaml.Node, at: Location, line: int) -> Plain:
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, at)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return tuple(self.plain(item, (*at, index)) for index, item in enumerate(node.value))
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, at, line)
-        raise self._error(line, at, f"the tag {node.tag!r} is not allowed")
+        return self._pass_over(line, at, f"the tag {node.tag!r} is not allowed")
 
-    def _mapping(self, node: yaml.MappingNode, at: tuple[str | int, ...]) -> Plain:
+    def _mapping(self, node: yaml.MappingNode, at: Location) -> Plain:
         result: dict[str, Plain] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(line, at, "a key that is a list or a mapping is not text")
+                self._pass_over(line, at, "a key that is a list or a mapping is not text")
+                continue
             key = key_node.value
             if key_node.tag != _TAG + "str":
-                raise self._error(line, at, f"the key {key!r} is not text")
+                self._pass_over(line, at, f"the key {key!r} is not text")
+                continue
             if key in result:
-                raise self._error(line, (*at, key), "this key stands twice")
+                self._pass_over(line, (*at, key), "this key stands twice")
+                continue
             self.lines[(*at, key)] = line
             result[key] = self.plain(value_node, (*at, key))
         return result
 
-    def _scalar(self, node: yaml.ScalarNode, at: tuple[str | int, ...], line: int) -> Plain:
+    def _scalar(self, node: yaml.ScalarNode, at: Location, line: int) -> Plain:
         text: str = node.value
         match node.tag.removeprefix(_TAG):
             case "str":
@@ -157,18 +178,12 @@ class _Reader:
             case "null" if text.lower() in ("", "~", "null"):
                 return None
             case "float":
-                raise self._error(line, at, f"found {text}; expected a whole number or text")
+                return self._pass_over(line, at, f"found {text[:40]}; expected a whole number or text")
             case _:
-                raise self._error(line, at, f"found {text[:40]!r}; expected plain text or a decimal number")
+                expected = "expected plain text or a decimal number"
+                return self._pass_over(line, at, f"found {text[:40]!r}; {expected}")
 
-    def _error(self, line: int, at: tuple[str | int, ...], problem: str) -> SpecError:
-        key = key_text(at)
-        return SpecError(f"{self.path}:{line}: {key + ': ' if key else ''}{problem}")
-
-
-def key_text(path: Sequence[str | int]) -> str:
-    """Return a key path as people write it: `attention.global.groups`, `layers[0].repeat`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    text = text.removeprefix(".")
-    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return text if text.isprintable() else repr(text)
+    def _pass_over(self, line: int, at: Location, text: str) -> Plain:
+        """Keep a problem, and return what stands for its value."""
+        self.problems.append(Problem(line=line, path=at, text=text))
+        return None

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from kvplan.attention import Kind, kind_class, kind_names
 from kvplan.attention.base import conv_history, groups_split, growing, heads_split, state_split, whole
+from kvplan.attention.grouped import Indexer
 from kvplan.dtypes import kv_format
-from kvplan.errors import SplitError, UnknownNameError
+from kvplan.errors import SpecError, SplitError, UnknownNameError
 from kvplan.terms import Growing, Layer, Target
 
 FP32_STATE = {"state_dtype": "fp32"}
@@ -158,6 +159,63 @@ def test_facts_are_frozen_and_strict(name: str) -> None:
             kind_class(name).model_validate({"kind": name, **facts, dimension: wrong})
     widest = {"kind": name, **facts, dimension: 10**9}
     assert kind_class(name).model_validate(widest).model_dump()[dimension] == 10**9
+
+
+NOT_CACHED = {
+    "mla": ("d_nope", "v_head_dim"),
+    "compressed": ("q_lora_rank", "o_lora_rank"),
+    "shared": ("head_dim",),
+    "linear": ("qk_head_dim",),
+    "gla": ("gate_rank",),
+    "rwkv": ("version",),
+    "mamba": ("dt_rank",),
+}
+"""Dimensions that no cache holds and no rank divides, by the kinds that have some."""
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_every_dimension_that_a_kind_asks_for_decides_a_byte_or_a_split(name: str) -> None:
+    """Whatever one of them is changed to: what decides nothing need not be given."""
+    kind, target = kind_of(name), Target(kv=kv_format("fp32"))
+    others = {"fp32": "bf16", True: False}
+    required = {key for key, field in type(kind).model_fields.items() if field.is_required()}
+    for key in required - {"kind"}:
+        was = getattr(kind, key)
+        other = kind.model_copy(update={key: 2 * was if type(was) is int else others[was]})
+        assert (other.lower(target), other.splits(), other.sharing()) != (
+            kind.lower(target),
+            kind.splits(),
+            kind.sharing(),
+        ), key
+
+
+@pytest.mark.parametrize("name", NOT_CACHED)
+def test_what_no_cache_holds_is_asked_for_where_it_is_read(name: str) -> None:
+    """By name, and all of it at once."""
+    facts, keys = EVERY_KIND[name][0], NOT_CACHED[name]
+    whole, target = kind_of(name), Target(kv=kv_format("fp32"))
+    short = kind_class(name).model_validate(
+        {"kind": name, **{key: value for key, value in facts.items() if key not in keys}}
+    )
+    assert (short.lower(target), short.splits(), short.sharing()) == (
+        whole.lower(target),
+        whole.splits(),
+        whole.sharing(),
+    )
+    they = " and ".join(keys)
+    with pytest.raises(SpecError) as caught:
+        short.projections(hidden=64)
+    assert str(caught.value) == (
+        f"{name} without {they}: the cache does without, its parameters cannot; add {they} to its attention"
+    )
+
+
+def test_an_indexer_caches_its_keys_whoever_reads_them() -> None:
+    """DeepSeek-V3.2: 128 of index_head_dim per token, for any number of query heads."""
+    indexer, target = Indexer(head_dim=128), Target(kv=kv_format("bf16"))
+    assert indexer.lower(target) == Indexer(heads=64, head_dim=128).lower(target)
+    with pytest.raises(SpecError, match=r"^indexer without heads: the cache does without, its parameters"):
+        indexer.projections(7168, 1536)
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:

@@ -199,7 +199,11 @@ def test_a_refusal_is_a_line_or_two(kvplan: Cli, command: str, message: str, sta
         ("list.yaml", b"- 1\n", ":1: found a list; expected the keys of a model spec"),
         ("bytes.yaml", b"\xff\xfe\x00", " is not UTF-8 text; expected a model spec in YAML"),
         ("large.yaml", b"#" * (2**20 + 1), " is larger than 1 MiB; a model spec is a short YAML file"),
-        ("twice.yaml", b"name: a\nname: b\n", ":2: name: this key stands twice"),
+        (
+            "twice.yaml",
+            b"layers: 2\nlayers: 3\ndtype: bf16\nattention: {kind: mha, heads: 2, head_dim: 64}\n",
+            ":2: layers: this key stands twice",
+        ),
     ],
 )
 def test_what_is_not_a_spec_file(

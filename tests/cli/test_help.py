@@ -14,7 +14,7 @@ COMMANDS = ("fit", "size", "check", "show", "models", "gpus", "schema", "import"
 def example_spec() -> str:
     """Return the README's spec of a model that is not in the catalogue."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (spec,) = re.findall(r"```yaml\n(name: my-model\n.*?)```", readme, re.DOTALL)
+    (spec,) = re.findall(r"```yaml\n(layers: .*?)```", readme, re.DOTALL)
     return str(spec)
 
 

@@ -43,6 +43,20 @@ def test_a_written_spec_passes_its_own_check(
     assert capsys.readouterr().out == f"wrote {spec}\n{spec} agrees with its source\n"
 
 
+def test_a_hyphen_is_the_terminal(config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As for other programs, and no file of that name."""
+    printed = []
+    for options in ((), ("-o", "-"), ("--output", "-", "--force")):
+        assert _run(config, *options) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0].startswith("name: ")
+    assert printed == printed[:1] * 3
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(printed[0], encoding="utf-8")
+    assert _run(config, "--check", str(spec)) == 0
+    assert not Path("-").exists()
+
+
 def test_a_spec_that_differs_ends_with_status_1(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

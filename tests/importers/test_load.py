@@ -51,7 +51,7 @@ def test_an_empty_folder_does_not_hide_a_catalogue_name(
 def test_a_spec_file_is_still_a_spec(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_text("name: x\n", encoding="utf-8")
-    with pytest.raises(SpecError, match="expected this key"):
+    with pytest.raises(SpecError, match="expected these keys"):
         load(path)
 
 

@@ -22,7 +22,7 @@ from kvplan.importers.parameters.ends import read_ends
 from tests.importers import configs
 from tests.importers.originals import REFUSED, index, needs_originals, values
 
-Answer = tuple[tuple[tuple[Kind, ...], ...], int, str, int | None]
+Answer = tuple[tuple[tuple[Kind, ...], ...], int | None, str, int | None]
 Counted = tuple[Parameters, int, bool | None]
 Path = tuple[str | int, ...]
 

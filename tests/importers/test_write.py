@@ -1,19 +1,24 @@
 """An imported spec as a file: it says where its facts came from, and loads back to the same spec."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.config import import_config, import_values, runs
-from kvplan.importers.write import save, spec_yaml
-from kvplan.inert import inert
+from kvplan.importers.write import as_yaml, save, spec_yaml
+from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
+from kvplan.specs.model import ModelSpec
 from tests.importers import configs
 from tests.importers.originals import FOLDER, REFUSED, index
+from tests.strategies import specs
 
 LLAMA_YAML = """\
 name: llama-3.1-8b
@@ -78,7 +83,7 @@ def test_notes_come_back_as_they_were_shown(tmp_path: Path, notes: str) -> None:
     spec = imported.spec.model_copy(update={"notes": notes})
     path = tmp_path / "model.yaml"
     path.write_text(text := spec_yaml(replace(imported, spec=spec)), encoding="utf-8")
-    assert load_file(path) == spec.model_copy(update={"notes": inert(notes)})
+    assert load_file(path) == spec
     assert all(line.isprintable() for line in text.split("\n"))
 
 
@@ -104,6 +109,77 @@ def test_every_small_config_loads_back_to_an_equal_spec(name: str, tmp_path: Pat
     path = tmp_path / "model.yaml"
     path.write_text(spec_yaml(imported), encoding="utf-8")
     assert load_file(path) == imported.spec
+
+
+def _read_back(text: str, folder: Path) -> ModelSpec:
+    path = folder / "model.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_file(path)
+
+
+@pytest.mark.parametrize("path", spec_files(), ids=lambda path: path.stem)
+def test_every_spec_of_the_catalogue_loads_back_to_an_equal_one(path: Path, tmp_path: Path) -> None:
+    spec = load_file(path)
+    assert _read_back(as_yaml(spec, {}), tmp_path) == spec
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=120)
+SENTENCES = st.lists(
+    st.sampled_from(["--kv-dtype fp8", "a-b", "x" * 120, "#", "- ", "'", ": "]) | WORDS, min_size=1
+)
+TEXTS = WORDS | SENTENCES.map(" ".join)
+ORIGINS = st.dictionaries(st.sampled_from(["dtype", "max_context", "layers", "heads"]), TEXTS)
+
+
+@st.composite
+def texts_and_specs(draw: st.DrawFn) -> ModelSpec:
+    """A spec whose texts and layer types are called anything but `kind`, which is a key of a kind."""
+    facts, lists = draw(specs()).model_dump(), st.lists(TEXTS, max_size=4).map(tuple)
+    old = list(facts["attention"])
+    new = draw(st.lists(WORDS | st.just(""), min_size=len(old), max_size=len(old), unique=True))
+    named = {name: other if other != "kind" else name for name, other in zip(old, new, strict=True)}
+    facts["attention"] = {named[name]: kinds for name, kinds in facts["attention"].items()}
+    for run in facts["layers"]:
+        run["pattern"] = tuple(named[name] for name in run["pattern"])
+    if draw(st.booleans()):
+        facts |= {
+            "source": draw(TEXTS),
+            "hf_id": draw(TEXTS),
+            "aliases": draw(lists),
+            "quantized": draw(lists),
+        }
+    optional = {"max_context": draw(st.none() | st.just(4096)), "notes": draw(st.none() | TEXTS)}
+    return ModelSpec.model_validate(facts | optional)
+
+
+@settings(deadline=None)
+@given(texts_and_specs(), ORIGINS)
+def test_any_spec_loads_back_to_an_equal_one(
+    tmp_path_factory: pytest.TempPathFactory, spec: ModelSpec, origins: dict[str, str]
+) -> None:
+    """Wherever its facts come from."""
+    assert _read_back(as_yaml(spec, origins), tmp_path_factory.getbasetemp()) == spec
+
+
+@pytest.mark.parametrize("letters", ["\x1b[31m", "\u202e", "\x85", "a\nb", "\t"])
+def test_what_could_act_on_a_terminal_is_escaped(letters: str, tmp_path: Path) -> None:
+    """And read back as it was."""
+    text = _yaml_of(notes=letters, hf_id=letters, aliases=(letters,))
+    assert text.replace("\n", "").isprintable()
+    assert _read_back(text, tmp_path).notes == letters
+
+
+def test_notes_are_broken_between_words_alone() -> None:
+    """A hyphen at the end of a line would be read back with a space behind it: `--kv- dtype`."""
+    said = "The checkpoint declares a KV cache in fp8_e4m3: --kv-dtype fp8_e4m3. " * 20
+    (folded,) = re.findall(r"notes: >-\n((?:  .*\n)+)", _yaml_of(notes=said.strip()))
+    assert folded.count("--kv-dtype") == 20
+    assert max(map(len, folded.splitlines())) <= 100
+
+
+def _yaml_of(**facts: object) -> str:
+    llama = import_values(configs.LLAMA, file="config.json", name="model").spec
+    return as_yaml(llama.model_copy(update=facts), {})
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,25 @@ def test_heads_must_share_the_groups_evenly() -> None:
         kvplan.fit(spec, kv_memory="1GiB")
 
 
+def test_windows_are_full_where_no_context_is_known() -> None:
+    """2 groups on TP 4: 4096 tokens x 2 x 2 x 64 x 2 B in the wider window, and 1024 in the other."""
+    window = {"kind": "sliding", "heads": 8, "groups": 2, "head_dim": 64}
+    spec = ModelSpec.model_validate(
+        {
+            "name": "windows",
+            "dtype": "bfloat16",
+            "layers": ({"repeat": 1, "pattern": ("wide", "narrow")},),
+            "attention": {"wide": {**window, "window": 4096}, "narrow": {**window, "window": 1024}},
+        }
+    )
+    detail = details(kvplan.check(spec, tp=4))["tp % groups"]
+    assert detail.endswith("5 MiB per sequence over all GPUs instead of 2.5 MiB")
+    short = spec.model_copy(update={"max_context": 1024})
+    assert details(kvplan.check(short, tp=4))["tp % groups"].endswith(
+        "2 MiB per sequence over all GPUs instead of 1 MiB"
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [

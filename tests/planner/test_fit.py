@@ -1,10 +1,16 @@
 """The largest batch, the longest context and the card's lines, by hand."""
 
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kvplan
+from kvplan.errors import OptionsError
+from kvplan.planner.explain import explain
+from kvplan.specs import ModelSpec
 from kvplan.units import GIB
 
 LLAMA = "llama-3.1-8b"
@@ -39,6 +45,40 @@ def test_the_lines_of_a_card() -> None:
     assert memory.kv_bytes == 72 * 10**9 - 16_060_522_496 - 2**30 - 2**29
     assert memory.kv_used_bytes == 3 * 8192 * TOKEN
     assert memory.free_bytes == memory.kv_bytes - memory.kv_used_bytes
+
+
+def design(max_context: int | None = None) -> ModelSpec:
+    """Llama-3.1-8B's shape as a person would think it up."""
+    return ModelSpec.model_validate(
+        {
+            "name": "design",
+            "dtype": "bfloat16",
+            "max_context": max_context,
+            "layers": 32,
+            "attention": {"kind": "gqa", "heads": 32, "groups": 8, "head_dim": 128},
+        }
+    )
+
+
+def test_a_design_without_a_longest_context_asks_for_one() -> None:
+    asked = "^the spec of design has no max_context: give --context 8k, or add max_context$"
+    for ask in (kvplan.size, partial(kvplan.fit, kv_memory="40GiB"), explain):
+        with pytest.raises(OptionsError, match=asked):
+            ask(design())
+    assert kvplan.fit(design(), kv_memory="40GiB", context=8192).model_context is None
+    assert kvplan.size(design(8192)) == kvplan.size(design(), context=8192)
+    assert kvplan.size(design(), context=2**29).warnings == ()
+
+
+@given(st.integers(1, 2**17))
+def test_the_asked_context_stands_in_for_the_longest_and_says_so(tokens: int) -> None:
+    """VLLM's table of rotations has a row for each token of the longest context, of 128 x 2 B."""
+    ask = partial(kvplan.fit, gpu="80GB", weights="16GB", context=tokens)
+    known, unknown = ask(design(tokens)), ask(design())
+    assert unknown.memory == known.memory
+    assert unknown.sources["overhead"] == (
+        known.sources["overhead"] + "; without a max_context, rotations are for the asked context"
+    )
 
 
 def test_weights_that_do_not_fit_leave_less_than_nothing() -> None:

@@ -1,6 +1,7 @@
 """Published start-ups against the plan: what agrees, and what explains the rest; worked out by hand."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +183,18 @@ def test_llamacpp_once_expanded_latents() -> None:
     rows = planned(explanation.rows)
     assert rows["K size"] == (1464 * MIB, 1464 * MIB)
     assert rows["V size"] == (61 * 128 * 128 * 2 * 512,) * 2
+
+
+def test_what_the_spec_does_not_tell_is_asked_for_where_it_would_explain(tmp_path: Path) -> None:
+    """A latent of three words has no heads to be expanded to; one that tells them has."""
+    model = tmp_path / "r1.yaml"
+    three = "{kind: mla, heads: 128, d_c: 512, d_rope: 64}"
+    model.write_text(f"dtype: bfloat16\nlayers: 61\nattention: {three}\n", encoding="utf-8")
+    found = answer("llamacpp-deepseek-r1-expanded", model=str(model))
+    _, note = found.notes
+    assert note.startswith("not tried, that latents are expanded to K and V of every head, as ")
+    assert note.endswith(" every head cannot; add d_nope and v_head_dim to its attention")
+    assert len(answer("llamacpp-deepseek-r1-expanded").notes) == 1
 
 
 def test_keys_and_values_may_be_stored_apart() -> None:

@@ -103,6 +103,18 @@ def test_what_is_given_is_called_given(kvplan: Cli) -> None:
     assert notes["kept back"] == "utilization 0.5"
 
 
+def test_of_a_design_of_ones_own_only_what_is_known_is_printed(kvplan: Cli, tmp_path: Path) -> None:
+    """No longest context, and no commit to read it again from."""
+    model = tmp_path / "design.yaml"
+    model.write_text(
+        "dtype: bfloat16\nlayers: 2\nattention: {kind: mha, heads: 2, head_dim: 64}\n", encoding="utf-8"
+    )
+    for command in ("size", "fit --kv-memory 1GiB", "show"):
+        out = kvplan(f"{command} {model} --context 8k").out
+        assert out.startswith("design") or " fit in " in out or "of KV memory" in out
+        assert not re.search("made for|read from|None", out)
+
+
 def test_the_commit_of_a_model_that_was_read_from_a_hub_is_printed(kvplan: Cli, tmp_path: Path) -> None:
     source = f"https://huggingface.co/some-org/some-model/blob/{'0123456789' * 4}/config.json"
     model = tmp_path / "some-model.yaml"

@@ -13,7 +13,7 @@ from kvplan.specs import catalogue
 from kvplan.specs.catalogue import find_spec, spec_files
 from kvplan.specs.index import build_index
 from kvplan.specs.load import load
-from kvplan.specs.strict_yaml import Document, read_yaml
+from kvplan.specs.strict_yaml import Document, read_document
 
 
 def add(folder: Path, file: str, name: str, extra: str = "") -> Path:
@@ -90,6 +90,32 @@ def test_a_broken_spec_is_told_when_the_index_is_built(folder: Path) -> None:
     assert str(caught.value).startswith(f"{path}:7: potato: unknown key")
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("source: https://example.org\n", "source: found nothing; the catalogue says where"),
+        ("max_context: 4096\n", "max_context: found nothing; a model of the catalogue was made for some"),
+    ],
+)
+def test_a_published_model_has_a_source_and_a_longest_context(folder: Path, line: str, problem: str) -> None:
+    """Which a design of one's own need not have."""
+    path = add(folder, "toy-3.yaml", "toy-3")
+    path.write_text(path.read_text(encoding="utf-8").replace(line, ""), encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        build_index(folder)
+    assert str(caught.value).startswith(f"{path}: {problem}")
+
+
+def test_the_parameters_of_a_published_model_can_be_counted(folder: Path) -> None:
+    path = add(folder, "toy-3.yaml", "toy-3")
+    latent = "attention: {kind: mla, heads: 2, d_c: 64, d_rope: 8, d_nope: 16}"
+    text = path.read_text(encoding="utf-8").replace("attention: {kind: mha, heads: 2, head_dim: 64}", latent)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        build_index(folder)
+    assert str(caught.value).startswith(f"{path}: attention: mla without v_head_dim: ")
+
+
 @pytest.mark.parametrize("name", ["toy-1", "TOY-1", " tiny ", "Org/Toy-1", "toy"])
 def test_a_model_is_found_by_any_of_its_names_in_any_case(folder: Path, name: str) -> None:
     assert find_spec(name) == folder / "family/toy-1.yaml"
@@ -122,9 +148,9 @@ def test_loading_a_model_reads_its_file_alone(folder: Path, monkeypatch: pytest.
 
     def spy(path: Path) -> Document:
         read.append(path)
-        return read_yaml(path)
+        return read_document(path)
 
-    monkeypatch.setattr(sys.modules["kvplan.specs.load"], "read_yaml", spy)
+    monkeypatch.setattr(sys.modules["kvplan.specs.load"], "read_document", spy)
     assert load("tiny").name == "toy-1"
     assert read == [folder / "family/toy-1.yaml"]
 

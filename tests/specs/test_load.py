@@ -10,9 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvplan.attention import kind_names
+import kvplan
+from kvplan.attention import kind_class, kind_names
 from kvplan.errors import KvplanError, SpecError
 from kvplan.specs.load import load, load_file, path_of
+from kvplan.specs.model import GIVEN, LayerRun, ModelSpec
+from kvplan.specs.names import as_name
+from kvplan.specs.problems import LONGEST
+from kvplan.specs.synonyms import MEANT
 
 HEAD = """\
 name: toy
@@ -55,23 +60,49 @@ def test_a_short_spec_is_read(write: Write) -> None:
     assert load(str(write(spec()))) == read
 
 
+def test_six_words_are_a_spec(tmp_path: Path) -> None:
+    """The rest are facts of published models: the file names the design, and nobody vouches for it."""
+    path = tmp_path / "My Design v2.yaml"
+    path.write_text(f"layers: 32\ndtype: bfloat16\nattention: {GQA}\n", encoding="utf-8")
+    read = load(path)
+    assert (read.name, read.source, read.max_context) == ("my-design-v2", GIVEN, None)
+    assert kvplan.size(read, context=8192).bytes_per_token == 32 * 2 * 8 * 128 * 2
+
+
+@pytest.mark.parametrize("six", ["heads: 128, d_c: 512, d_rope: 64"])
+def test_a_latent_needs_its_two_widths(write: Write, six: str) -> None:
+    """(512 + 64) x 2 B in each of 2 layers, on each rank."""
+    read = load(write(spec("2", f"{{kind: mla, {six}}}")))
+    assert kvplan.size(read, context=8192, tp=8).bytes_per_token == 2304
+
+
+@given(st.text(max_size=100), st.just("model"))
+def test_any_file_name_gives_a_name(stem: str, otherwise: str) -> None:
+    """One that a spec may have, and that a name already in its form keeps."""
+    name = as_name(stem, otherwise=otherwise)
+    found = ModelSpec.model_validate(
+        {"name": name, "dtype": "bfloat16", "layers": 1, "attention": {"kind": "none"}}
+    )
+    assert as_name(found.name, otherwise="") == name
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        # A misspelt key is told rather than the key that it leaves missing, and rather than others.
-        (
-            spec().replace("source", "sorce"),
-            ":2: sorce: unknown key (did you mean 'source'?) (and 1 more)",
-        ),
+        # A misspelt key is told rather than the key that it leaves missing, and before others.
+        (spec().replace("source", "sorce"), ":2: sorce: unknown key (did you mean 'source'?)"),
         (
             spec(attention="{kind: gqa, heads: 0, grups: 8, head_dim: 128}"),
-            ":6: attention.grups: unknown key (did you mean 'groups'?) (and 2 more)",
+            (
+                ":6: attention.grups: unknown key (did you mean 'groups'?)"
+                "; line 6: attention.heads: found 0; expected greater than or equal to 1"
+            ),
         ),
         (
             spec("[{repeat: 2, patern: [a]}]", f"{{a: {NONE}}}"),
-            ":5: layers[0].patern: unknown key (did you mean 'pattern'?) (and 1 more)",
+            ":5: layers[0].patern: unknown key (did you mean 'pattern'?)",
         ),
-        (spec().replace("max_context: 4096\n", ""), ":1: max_context: found nothing; expected this key"),
+        (spec().replace("dtype: bfloat16\n", ""), ":1: dtype: found nothing; expected this key"),
         (
             spec(attention="{kind: gqa, heads: 32, groups: 8}"),
             ":6: attention.head_dim: found nothing; expected this key",
@@ -91,10 +122,71 @@ def test_a_short_spec_is_read(write: Write) -> None:
         (spec() + "notes: yes\n", ":7: notes: found true; expected a valid string"),
         (spec() + "weight_dtype: fp9\n", ":7: weight_dtype: unknown dtype 'fp9' (did you mean 'fp8'?)"),
         (
-            spec().replace("bfloat16", "bf16"),
-            ":3: dtype: found 'bf16'; expected 'bfloat16', 'float16' or 'float32'",
+            spec().replace("bfloat16", "int8"),
+            ":3: dtype: found 'int8'; expected 'bfloat16', 'float16' or 'float32'",
         ),
+        (
+            "layers: 2\n",
+            ":1: found no dtype, attention; expected these keys",
+        ),
+        # What others call the keys, where they belong and where they do not.
+        (
+            (
+                "num_hidden_layers: 32\ntorch_dtype: bfloat16\n"
+                "attention: {kind: gqa, num_attention_heads: 32,\n  kv_heads: 8, head_dim: 128}\n"
+            ),
+            (
+                ":1: num_hidden_layers: unknown key (did you mean 'layers'?)"
+                "; line 2: torch_dtype: unknown key (did you mean 'dtype'?)"
+                "; line 3: attention.num_attention_heads: unknown key (did you mean 'heads'?)"
+                "; line 4: attention.kv_heads: unknown key (did you mean 'groups'?)"
+            ),
+        ),
+        (
+            spec(attention="{kind: mla, heads: 8, kv_lora_rank: 512, qk_rope_head_dim: 64}"),
+            (
+                ":6: attention.kv_lora_rank: unknown key (did you mean 'd_c'?)"
+                "; line 6: attention.qk_rope_head_dim: unknown key (did you mean 'd_rope'?)"
+            ),
+        ),
+        (spec() + "n_kv_heads: 8\n", ":7: n_kv_heads: unknown key (it belongs in attention, as 'groups')"),
+        (
+            spec(attention="{kind: mha, heads: 8, head_dim: 64, window: 8, n_layers: 2}"),
+            (
+                ":6: attention.window: unknown key ('window' is a key of sliding, compressed)"
+                "; line 6: attention.n_layers: unknown key (it belongs at the top, as 'layers')"
+            ),
+        ),
+        (
+            spec(attention="{heads: 32, groups: 8, head_dim: 128}"),
+            f":6: attention: found no kind; expected one of {', '.join(kind_names())}, as in kind: gqa",
+        ),
+        # What YAML would guess at beside what a validator finds; the cause is told, and not its effects.
+        (
+            spec("1.5", "{kind: gqa, heads: 010, groups: [8], head_dim: 128}") + "notes: a\nnotes: b\n",
+            (
+                ":5: layers: found 1.5; expected a whole number or text"
+                "; line 6: attention.groups: found a list; expected a valid integer"
+                "; line 6: attention.heads: found '010'; expected plain text or a decimal number"
+                "; line 8: notes: this key stands twice"
+            ),
+        ),
+        (
+            spec(attention="{kind: 1.5, heads: 8}"),
+            ":6: attention.kind: found 1.5; expected a whole number or text",
+        ),
+        (
+            spec() + "rope_theta: 1.5\n",
+            ":7: rope_theta: unknown key; expected one of " + ", ".join(ModelSpec.model_fields),
+        ),
+        # A file of another kind is not quoted.
         ("- a\n- b\n", ":1: found a list; expected the keys of a model spec"),
+        ("secret\n", ":1: found text; expected the keys of a model spec"),
+        (
+            "password: secret\nport: 1.5\n",
+            ":1: found none of the keys of a model spec, such as dtype, layers, attention",
+        ),
+        ("{}\n", ":1: found no dtype, attention, layers; expected these keys"),
     ],
 )
 def test_a_wrong_spec_is_refused_in_these_words(write: Write, text: str, problem: str) -> None:
@@ -135,6 +227,11 @@ def test_a_wrong_spec_is_refused_in_these_words(write: Write, text: str, problem
         (
             spec(attention="{kind: mqa, heads: 8, head_dim: 64,\n  indexer: {}}"),
             ":7: attention.indexer: ",
+            "unknown key ('indexer' is a key of gqa, mla, compressed)",
+        ),
+        (
+            spec(attention="{kind: mqa, heads: 8, head_dim: 64,\n  potato: {}}"),
+            ":7: attention.potato: ",
             "unknown key; expected one of kind, heads, head_dim, ",
         ),
         # Layer types that are called like a kind or like a key of one.
@@ -153,7 +250,11 @@ def test_a_wrong_spec_is_refused_in_these_words(write: Write, text: str, problem
             ":6: attention.version: ",
             "found 8; expected 5, 6 or 7",
         ),
-        (spec().replace("toy", "Toy Model"), ":1: name: ", "found 'Toy Model'"),
+        (
+            spec().replace("toy", "Toy Model"),
+            ":1: name: ",
+            "found 'Toy Model'; expected lower-case words joined by hyphens, as in my-model",
+        ),
         (spec().replace("toy", "a/b"), ":1: name: ", "found 'a/b'"),
         (spec().replace("toy", "a" * 81), ":1: name: ", "80 characters"),
         (spec().replace("toy", "7"), ":1: name: ", "found 7"),
@@ -178,6 +279,70 @@ def test_a_wrong_spec_is_refused_with_file_line_and_key(
     assert problem.startswith(f"{path}{place}")
     assert fragment in problem
     assert problem.isprintable()
+
+
+MISTAKES = {
+    ":1: name: found 'Toy Model'": ("toy", "Toy Model"),
+    "2: sourc: unknown key (did you mean 'source'?)": ("source:", "sourc:"),
+    "3: torch_dtype: unknown key (did you mean 'dtype'?)": ("dtype:", "torch_dtype:"),
+    "4: max_context: found -1; expected greater": ("4096", "-1"),
+    "5: layers: found 1.5; expected a whole number": ("layers: 32", "layers: 1.5"),
+    "6: attention.kv_heads: unknown key (did you mean 'groups'?)": ("groups", "kv_heads"),
+    "6: attention.heads: found '0x20'; expected": ("heads: 32", "heads: '0x20'"),
+    "6: attention.head_dim: found nothing; expected this key": (", head_dim: 128", ""),
+}
+"""Fragments of the error, and the change of a good spec that each is about."""
+
+
+@given(st.sets(st.sampled_from(sorted(MISTAKES))))
+def test_all_mistakes_are_told_at_once(tmp_path_factory: pytest.TempPathFactory, mistakes: set[str]) -> None:
+    """On one line, which no terminal is too small for; without a mistake there is none."""
+    text = spec()
+    for old, new in (MISTAKES[each] for each in sorted(mistakes)):
+        text = text.replace(old, new)
+    path = tmp_path_factory.getbasetemp() / "all.yaml"
+    path.write_text(text, encoding="utf-8")
+    if not mistakes:
+        assert load_file(path).name == "toy"
+        return
+    problem = refusal(path)
+    assert [each for each in mistakes if each.removeprefix(":") not in problem] == []
+    assert problem.count("; line ") == len(mistakes) - 1
+    assert len(problem) <= LONGEST
+    assert problem.isprintable()
+
+
+@pytest.mark.parametrize("count", [2, 30, 3000])
+def test_more_mistakes_than_are_read_are_counted(write: Write, count: int) -> None:
+    """Each is told or counted, in no more than fills a few lines."""
+    path = write(spec() + "".join(f"x{number}: 1\n" for number in range(count)))
+    problem = refusal(path)
+    assert len(problem) <= LONGEST < 1200 - len("kvplan: \n")
+    told = len(re.findall(r"x\d+: unknown key", problem))
+    left = re.search(r"; and (\d+) more$", problem)
+    assert told + (int(left[1]) if left else 0) == count
+    assert (left is None) == (count == 2)
+
+
+@pytest.mark.parametrize("word", ["bf16", "fp16", "fp32", "half", "torch.bfloat16", "BF16"])
+def test_a_dtype_has_many_names(write: Write, word: str) -> None:
+    """And one meaning, for models and for their states."""
+    short = {"half": "fp16"}.get(word, word.lower().replace("torch.bfloat", "bf"))
+    long = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}[short]
+    state = f"{{kind: lightning, heads: 8, head_dim: 64, state_dtype: {word}}}"
+    read = load_file(write(spec(attention=state).replace("dtype: bfloat16", f"dtype: {word}")))
+    plain = spec(attention=state.replace(word, short)).replace("dtype: bfloat16", f"dtype: {long}")
+    assert read == load_file(write(plain))
+    assert read.dtype == long
+
+
+@pytest.mark.parametrize("key", sorted(set(MEANT.values())))
+def test_every_key_that_others_name_otherwise_is_one(key: str) -> None:
+    """A hint names what may be written somewhere."""
+    known = set(ModelSpec.model_fields) | set(LayerRun.model_fields)
+    for kind in kind_names():
+        known |= set(kind_class(kind).model_fields)
+    assert key in known
 
 
 @pytest.mark.parametrize(

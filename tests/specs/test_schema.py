@@ -22,6 +22,8 @@ GOOD = {
     "an indexer": f"layers: 2, attention: {GQA[:-1]}, indexer: {{heads: 64, head_dim: 128}}}}}}",
     "all facts": f"""hf_id: Org/Toy, aliases: [toy-hf, Org/Toy2], notes: text, parameters: 1000,
         weight_dtype: fp8, weight_bytes: 1000, hidden: 64, layers: 10000, attention: {GQA}}}""",
+    "short dtypes": "layers: 2, attention: {kind: lightning, heads: 8, head_dim: 64, state_dtype: bfloat16}}",
+    "a latent in three words": "layers: 2, attention: {kind: mla, heads: 8, d_c: 512, d_rope: 64}}",
     "a state": """layers: 2, attention: {kind: linear, heads: 8, qk_head_dim: 64, feature_dim: 64,
         v_head_dim: 64, normalizer: true, state_dtype: fp32}}""",
 }
@@ -97,10 +99,17 @@ def test_bad_files_are_refused_by_both(validator: Draft202012Validator, body: st
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("name", "Toy Model"), ("dtype", "bf16"), ("source", ""), ("max_context", 0), ("aliases", [""])],
+    [("name", "Toy Model"), ("dtype", "int8"), ("source", ""), ("max_context", 0), ("aliases", [""])],
 )
 def test_facts_of_a_model_are_checked(validator: Draft202012Validator, key: str, value: object) -> None:
     document: Any = yaml.safe_load(HEAD + GOOD["one kind"])
     assert validator.is_valid(document)
     assert not validator.is_valid({**document, key: value})
-    assert key == "aliases" or not validator.is_valid({k: v for k, v in document.items() if k != key})
+
+
+@pytest.mark.parametrize("key", ["name", "source", "max_context", "dtype", "layers", "attention"])
+def test_the_schema_asks_for_what_every_design_has(validator: Draft202012Validator, key: str) -> None:
+    """A name, a source and a longest context are facts of published models."""
+    document: Any = yaml.safe_load(HEAD + GOOD["one kind"])
+    without = {name: value for name, value in document.items() if name != key}
+    assert validator.is_valid(without) == (key in ("name", "source", "max_context"))

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.errors import SpecError
-from kvplan.specs.strict_yaml import MAX_FILE_BYTES, Plain, key_text, read_yaml
+from kvplan.specs.problems import key_text
+from kvplan.specs.strict_yaml import MAX_FILE_BYTES, Plain, read_yaml
 
 Write = Callable[[str | bytes], Path]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kvplan.dtypes import short_dtype
 from kvplan.importers.fields import Fields
 from kvplan.specs.model import MAX_LAYERS
 
@@ -227,12 +228,12 @@ def require_equal(
 
 def take_state_dtype(fields: Fields, name: str) -> str:
     """Take the dtype of a state as a spec names it."""
-    names = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
     text = fields.take_text(name)
-    if text not in names:
-        raise fields.error(name, f"found {text!r}; expected {', '.join(names)}")
+    dtype = short_dtype(text)
+    if dtype is None:
+        raise fields.error(name, f"found {text!r}; expected float32, bfloat16, float16")
     fields.origins["state_dtype"] = f"{fields.path}{name} = {text!r}"
-    return names[text]
+    return dtype
 
 
 def local_and_global(fields: Fields, window: int) -> dict[str, Facts]:

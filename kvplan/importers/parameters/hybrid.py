@@ -124,13 +124,14 @@ def _plamo_mamba(fields: Fields, kind: Kind, hidden: int) -> Parameters:
     """
     if not isinstance(kind, Mamba):
         raise unexpected(kind)
-    heads, selection = fields.take_count("mamba_num_heads"), kind.dt_rank + 2 * kind.d_state
+    (dt_rank,) = kind.needed("dt_rank")
+    heads, selection = fields.take_count("mamba_num_heads"), dt_rank + 2 * kind.d_state
     return (
         column(hidden, 2 * kind.d_inner)
         + convolution(kind.d_inner, kind.conv_kernel, bias=False)
         + row(kind.d_inner, selection)
         + rms_norm(selection)
-        + column(kind.dt_rank, heads)
+        + column(dt_rank, heads)
         + Parameters(sharded=3 * heads)
         + row(kind.d_inner, hidden)
     )

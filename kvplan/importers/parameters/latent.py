@@ -47,15 +47,16 @@ def compressed(fields: Fields, kind: Kind, hidden: int) -> Parameters:  # noqa: 
     if not isinstance(kind, Compressed):
         raise unexpected(kind)
     width, queries = kind.head_dim, kind.heads * kind.head_dim
+    q_lora_rank, o_lora_rank = kind.needed("q_lora_rank", "o_lora_rank")
     return (
-        whole(hidden, kind.q_lora_rank)
-        + rms_norm(kind.q_lora_rank)
-        + column(kind.q_lora_rank, queries)
+        whole(hidden, q_lora_rank)
+        + rms_norm(q_lora_rank)
+        + column(q_lora_rank, queries)
         + whole(hidden, width)
         + rms_norm(width)
         + Parameters(sharded=kind.heads)
-        + column(queries // kind.o_groups, kind.o_groups * kind.o_lora_rank)
-        + row(kind.o_groups * kind.o_lora_rank, hidden)
+        + column(queries // kind.o_groups, kind.o_groups * o_lora_rank)
+        + row(kind.o_groups * o_lora_rank, hidden)
         + _compressor(kind, hidden)
     )
 
@@ -67,8 +68,9 @@ def _compressor(kind: Compressed, hidden: int) -> Parameters:
     pooled = _pool(hidden, kind.head_dim, kind.overlap, kind.ratio)
     if kind.indexer is None:
         return pooled
-    heads, width = kind.indexer.heads, kind.indexer.head_dim
-    queries = whole(kind.q_lora_rank, heads * width) + whole(hidden, heads)
+    heads, width = kind.indexer.needed("heads", "head_dim")
+    (q_lora_rank,) = kind.needed("q_lora_rank")
+    queries = whole(q_lora_rank, heads * width) + whole(hidden, heads)
     return pooled + _pool(hidden, width, kind.overlap, kind.ratio) + queries
 
 

@@ -63,8 +63,9 @@ def softmax(
         qkv, output = bias(fields), (output_bias or bias)(fields)
         norm = qk_norm if qk_norm_if(fields) else "none"
         if isinstance(kind, Shared):
+            (width,) = kind.needed("head_dim")
             return attention.queries_only(
-                hidden, kind.heads, kind.head_dim, kind.v_head_dim, bias=qkv, q_norm=norm == "head"
+                hidden, kind.heads, width, kind.v_head_dim, bias=qkv, q_norm=norm == "head"
             )
         dims = heads_of(kind)
         if dims is None and isinstance(kind, NoCache):
@@ -95,22 +96,22 @@ def latent(*, bias: Flag = _ATTENTION_BIAS) -> Mixer:
     def count(fields: Fields, kind: Kind, hidden: int) -> Parameters:
         if not isinstance(kind, MLA):
             raise unexpected(kind)
+        d_nope, v_head_dim = kind.needed("d_nope", "v_head_dim")
         parameters = attention.latent(
             hidden,
             kind.heads,
             d_c=kind.d_c,
             d_rope=kind.d_rope,
-            d_nope=kind.d_nope,
-            v_head_dim=kind.v_head_dim,
+            d_nope=d_nope,
+            v_head_dim=v_head_dim,
             q_lora_rank=kind.q_lora_rank,
             bias=bias(fields),
         )
         if kind.indexer is None:
             return parameters
         inputs = kind.q_lora_rank or hidden
-        return parameters + attention.latent_indexer(
-            hidden, kind.indexer.heads, kind.indexer.head_dim, inputs
-        )
+        heads, width = kind.indexer.needed("heads", "head_dim")
+        return parameters + attention.latent_indexer(hidden, heads, width, inputs)
 
     return count
 
@@ -121,11 +122,12 @@ def mamba(*, bias: Flag, conv_bias: Flag, selection_norms: bool = False) -> Mixe
     def count(fields: Fields, kind: Kind, hidden: int) -> Parameters:
         if not isinstance(kind, Mamba):
             raise unexpected(kind)
+        (dt_rank,) = kind.needed("dt_rank")
         return recurrent.mamba(
             hidden,
             kind.d_inner,
             d_state=kind.d_state,
-            dt_rank=kind.dt_rank,
+            dt_rank=dt_rank,
             conv_kernel=kind.conv_kernel,
             conv_bias=conv_bias(fields),
             bias=bias(fields),

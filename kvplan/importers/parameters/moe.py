@@ -98,8 +98,8 @@ def _block_selector(kind: Kind, hidden: int) -> Parameters:
     """Return MiniMax-M3's indexer: queries, one key, and a norm of each, whole on every rank."""
     if not isinstance(kind, GQA) or kind.indexer is None:
         return NONE
-    width = kind.indexer.head_dim
-    return whole(hidden, (kind.indexer.heads + 1) * width) + rms_norm(2 * width)
+    heads, width = kind.indexer.needed("heads", "head_dim")
+    return whole(hidden, (heads + 1) * width) + rms_norm(2 * width)
 
 
 def _step_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
@@ -137,7 +137,7 @@ def _sliding_sinks(kind: Kind, hidden: int) -> Parameters:
 def _hunyuan_mixer(fields: Fields, kind: Kind, hidden: int) -> Parameters:
     """Return Hunyuan's attention; layers that read another's keys have a norm for them all the same."""
     norms = flag("use_qk_norm", absent=True)
-    extra = rms_norm(kind.head_dim) if isinstance(kind, Shared) and norms(fields) else NONE
+    extra = rms_norm(*kind.needed("head_dim")) if isinstance(kind, Shared) and norms(fields) else NONE
     return softmax(bias=_BIAS, qk_norm="head", qk_norm_if=norms)(fields, kind, hidden) + extra
 
 

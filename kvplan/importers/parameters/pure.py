@@ -54,7 +54,8 @@ def _gla_mixer(*, gate: bool, bias: bool, kv_heads: Callable[[Fields], int | Non
             qkv_bias=bias,
             output_gate=kind.heads * kind.v_head_dim if gated_output else 0,
         )
-        forget = whole(hidden, kind.gate_rank) + column(kind.gate_rank, groups * kind.qk_head_dim, bias=True)
+        (gate_rank,) = kind.needed("gate_rank")
+        forget = whole(hidden, gate_rank) + column(gate_rank, groups * kind.qk_head_dim, bias=True)
         return projections + forget + rms_norm(kind.v_head_dim)
 
     return count

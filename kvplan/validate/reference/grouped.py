@@ -166,7 +166,8 @@ class Sharing(Reference):
         weights = Weights(seed=reader.heads)
         self.owner = owner
         self.out = weights.matrix(owner.queries.shape[1] * owner.values.shape[2], HIDDEN)
-        self.queries = weights.matrix(HIDDEN, reader.heads, reader.head_dim)
+        (width,) = reader.needed("head_dim", by="its queries")
+        self.queries = weights.matrix(HIDDEN, reader.heads, width)
 
     def full(self, inputs: Tensor) -> Tensor:
         positions = torch.arange(len(inputs))

@@ -33,13 +33,14 @@ class Latent(Reference):
 
     def __init__(self, kind: MLA) -> None:
         weights = Weights(seed=kind.heads)
-        self.queries = weights.matrix(HIDDEN, kind.heads, kind.d_nope + kind.d_rope)
+        d_nope, v_head_dim = kind.needed("d_nope", "v_head_dim", by="its heads")
+        self.queries = weights.matrix(HIDDEN, kind.heads, d_nope + kind.d_rope)
         self.latent = weights.matrix(HIDDEN, kind.d_c)
         self.rope_key = weights.matrix(HIDDEN, kind.d_rope)
-        self.up_keys = weights.matrix(kind.d_c, kind.heads, kind.d_nope)
-        self.up_values = weights.matrix(kind.d_c, kind.heads, kind.v_head_dim)
-        self.d_nope = kind.d_nope
-        self.scale = (kind.d_nope + kind.d_rope) ** -0.5
+        self.up_keys = weights.matrix(kind.d_c, kind.heads, d_nope)
+        self.up_values = weights.matrix(kind.d_c, kind.heads, v_head_dim)
+        self.d_nope = d_nope
+        self.scale = (d_nope + kind.d_rope) ** -0.5
 
     def visible(self, inputs: Tensor) -> Tensor:
         """Return [query, key]: what the full forward may read."""

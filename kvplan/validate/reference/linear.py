@@ -21,10 +21,11 @@ class Kernel(Reference):
 
     def __init__(self, kind: Linear) -> None:
         weights = Weights(seed=kind.heads)
-        self.queries = weights.matrix(HIDDEN, kind.heads, kind.qk_head_dim)
-        self.keys = weights.matrix(HIDDEN, kind.heads, kind.qk_head_dim)
+        (width,) = kind.needed("qk_head_dim", by="its queries")
+        self.queries = weights.matrix(HIDDEN, kind.heads, width)
+        self.keys = weights.matrix(HIDDEN, kind.heads, width)
         self.values = weights.matrix(HIDDEN, kind.heads, kind.v_head_dim)
-        self.features = weights.matrix(kind.qk_head_dim, kind.feature_dim)
+        self.features = weights.matrix(width, kind.feature_dim)
         self.normalizer = kind.normalizer
 
     def layout(self) -> dict[str, tuple[str, ...]]:
@@ -126,8 +127,9 @@ class Gated(Reference):
         self.queries = weights.matrix(HIDDEN, kind.heads, kind.qk_head_dim)
         self.keys = weights.matrix(HIDDEN, kind.heads, kind.qk_head_dim)
         self.values = weights.matrix(HIDDEN, kind.heads, kind.v_head_dim)
-        self.gate_down = weights.matrix(HIDDEN, kind.gate_rank)
-        self.gate_up = weights.matrix(kind.gate_rank, kind.heads, kind.qk_head_dim)
+        (rank,) = kind.needed("gate_rank", by="its gate")
+        self.gate_down = weights.matrix(HIDDEN, rank)
+        self.gate_up = weights.matrix(rank, kind.heads, kind.qk_head_dim)
 
     def log_gates(self, inputs: Tensor) -> Tensor:
         """Return the logarithms of the forget gates [..., head, key channel], below 0."""

@@ -18,8 +18,9 @@ class Selector:
     """
 
     def __init__(self, weights: Weights, indexer: Indexer) -> None:
-        self.queries = weights.matrix(HIDDEN, indexer.heads, indexer.head_dim)
-        self.head_weights = weights.matrix(HIDDEN, indexer.heads)
+        (heads,) = indexer.needed("heads", by="its queries")
+        self.queries = weights.matrix(HIDDEN, heads, indexer.head_dim)
+        self.head_weights = weights.matrix(HIDDEN, heads)
         self.keys = weights.matrix(HIDDEN, indexer.head_dim)
 
     def key(self, token: Tensor, position: int) -> Tensor:

@@ -27,8 +27,9 @@ class Selective(Reference):
         weights = Weights(seed=kind.d_inner)
         self.inner = weights.matrix(HIDDEN, kind.d_inner)
         self.kernel = weights.normal(kind.conv_kernel, kind.d_inner)
-        self.step_down = weights.matrix(kind.d_inner, kind.dt_rank)
-        self.step_up = weights.matrix(kind.dt_rank, kind.d_inner)
+        (rank,) = kind.needed("dt_rank", by="its step size")
+        self.step_down = weights.matrix(kind.d_inner, rank)
+        self.step_up = weights.matrix(rank, kind.d_inner)
         self.write = weights.matrix(kind.d_inner, kind.d_state)
         self.read = weights.matrix(kind.d_inner, kind.d_state)
         self.rates = -weights.normal(kind.d_inner, kind.d_state).abs() / 2
