@@ -14,6 +14,7 @@ from kvplan.reconcile.fields import count, flag
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import Figure, FigureName, StartUpLog, merged
 from kvplan.reconcile.printed import Printed
+from kvplan.reconcile.starts import Reader
 
 LOOKED_FOR = "`llama_kv_cache: size = ... MiB` or `KV self size = ... MiB`"
 
@@ -42,16 +43,11 @@ _CONTEXT = re.compile(r"\bn_(ctx|seq_max|ubatch) += (\d{1,12})\b")
 _SWITCH = re.compile(r"\b(flash_attn|kv_unified|swa_full) += (\w+)")
 _NAME = re.compile(r"general\.name(?: +str)? += (.+)")
 _VERSION = re.compile(r"\bbuild(?:_info)?(?::| =) (b?\d{1,6})\b")
-STARTS = _VERSION
+_SIGNS = ("llama_kv_cache", "KV self size", "llama_memory_recurrent")
 _MARKS = (
-    "llama_",
-    "KV self size",
-    "KV cache, size",
-    "n_ctx",
-    "n_seq_max",
-    "n_ubatch",
-    "general.name",
-    "build",
+    *_SIGNS,
+    *("creating", "n_ctx", "n_seq_max", "n_ubatch", "general.name", "build"),
+    *("flash_attn", "kv_unified", "swa_full"),
 )
 _OPTIONS = {"ctx": "context", "seq_max": "max_num_seqs", "ubatch": "max_num_batched_tokens"}
 
@@ -131,3 +127,6 @@ def _cache(
 def _given(*counts: str | None) -> dict[str, int]:
     names = ("cells", "layers", "sequences", "streams")
     return {name: int(each) for name, each in zip(names, counts, strict=False) if each}
+
+
+READER = Reader(read=read_llamacpp, signs=_SIGNS, starts=_VERSION)

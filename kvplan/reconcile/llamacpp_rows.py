@@ -32,12 +32,10 @@ def llamacpp_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
             f"the log is llama.cpp's: plan it with --engine llamacpp, not {deployment.engine.name}"
         )
     planned = buffers(deployment.arrangement.arranged, context=setup.context, batch=setup.batch)
-    return tuple(each for figure in log.figures for each in _rows(figure, planned))
+    return tuple(each for figure in log.different(*_WHOLE) for each in _rows(figure, planned))
 
 
 def _rows(figure: Figure, planned: tuple[Buffer, ...]) -> Iterator[Row]:
-    if figure.name not in _WHOLE:
-        return
     caches = [each for each in planned if _is_of(figure, each)]
     first, second = _WHOLE[figure.name]
     size = sum(first * each.k_bytes + second * each.v_bytes for each in caches)

@@ -9,6 +9,9 @@ from kvplan.reconcile.printed import Printed
 
 EngineName = Literal["vllm", "sglang", "llamacpp", "trtllm"]
 
+MAX_DIFFERENT = 64
+"""Figures of some names that are compared: more are those of starts that no line tells apart."""
+
 NO_DRAFT = "none"
 """The method of speculative decoding where a log says that there is none."""
 
@@ -100,6 +103,14 @@ class StartUpLog:
     def all(self, name: FigureName) -> tuple[Figure, ...]:
         """Return every figure of that name, in the order of the log."""
         return tuple(each for each in self.figures if each.name == name)
+
+    def different(self, *names: FigureName) -> tuple[Figure, ...]:
+        """Return each different figure of those names once, where it was printed first: ranks print alike."""
+        found: dict[object, Figure] = {}
+        for figure in self.figures:
+            if figure.name in names:
+                found.setdefault((figure.name, figure.printed, *figure.given.items()), figure)
+        return tuple(found.values())[-MAX_DIFFERENT:]
 
     def last(self, name: FigureName) -> Printed | None:
         """Return the figure that was printed last: an engine that starts twice counts the second time."""

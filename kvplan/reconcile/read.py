@@ -1,51 +1,27 @@
 """A text to the start-up log in it, whichever engine wrote it."""
 
 import codecs
-import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kvplan.errors import UnknownNameError
 from kvplan.reconcile import llamacpp_log, sglang_log, trtllm_log, vllm_log
 from kvplan.reconcile.errors import LogError
-from kvplan.reconcile.lines import MAX_CHARACTERS, Line, plain_lines, too_long
+from kvplan.reconcile.lines import MAX_CHARACTERS, plain_lines, too_long
 from kvplan.reconcile.log import EngineName, StartUpLog
+from kvplan.reconcile.starts import Reader
 
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """What reads one engine's lines, which of them it wants in words, and which begin a start."""
-
-    read: Callable[[Sequence[Line]], StartUpLog]
-    looked_for: str
-    starts: re.Pattern[str]
-
-    def read_last(self, lines: Sequence[Line]) -> StartUpLog:
-        """
-        Return the log of the last start that has figures.
-
-        An engine that is started again writes to the same log, and may then run another model. Options
-        may stand before the line that begins a start: what follows the figures before it belongs to it.
-        """
-        whole = self.read(lines)
-        if not whole.figures:
-            return whole
-        end = whole.figures[-1].line
-        starts = (line.number for line in lines if line.number < end and self.starts.search(line.text))
-        last = max(starts, default=0)
-        before = max((each.line for each in whole.figures if each.line < last), default=0)
-        if not before:
-            return whole
-        return replace(self.read([line for line in lines if line.number > before]), restarted=True)
-
-
-_READERS: dict[EngineName, _Reader] = {
-    "vllm": _Reader(vllm_log.read_vllm, vllm_log.LOOKED_FOR, vllm_log.STARTS),
-    "sglang": _Reader(sglang_log.read_sglang, sglang_log.LOOKED_FOR, sglang_log.STARTS),
-    "llamacpp": _Reader(llamacpp_log.read_llamacpp, llamacpp_log.LOOKED_FOR, llamacpp_log.STARTS),
-    "trtllm": _Reader(trtllm_log.read_trtllm, trtllm_log.LOOKED_FOR, trtllm_log.STARTS),
+_READERS: dict[EngineName, Reader] = {
+    "vllm": vllm_log.READER,
+    "sglang": sglang_log.READER,
+    "llamacpp": llamacpp_log.READER,
+    "trtllm": trtllm_log.READER,
+}
+_LOOKED_FOR = {
+    "vllm": vllm_log.LOOKED_FOR,
+    "sglang": sglang_log.LOOKED_FOR,
+    "llamacpp": llamacpp_log.LOOKED_FOR,
+    "trtllm": trtllm_log.LOOKED_FOR,
 }
 
 
@@ -58,10 +34,10 @@ def read_log(text: str, engine: str | None = None) -> StartUpLog:
     """
     lines = plain_lines(text)
     readers = _READERS if engine is None else {_known(engine): _READERS[_known(engine)]}
-    logs = [reader.read_last(lines) for reader in readers.values()]
-    found = max(logs, key=lambda log: len(log.figures))
-    if not found.figures:
-        looked_for = "; ".join(f"{name}: {reader.looked_for}" for name, reader in readers.items())
+    logs = [reader.read_last(lines) for reader in readers.values() if reader.has_figures(text)]
+    found = max(logs, key=lambda log: len(log.figures), default=None)
+    if found is None or not found.figures:
+        looked_for = "; ".join(f"{name}: {_LOOKED_FOR[name]}" for name in readers)
         raise LogError(f"no figure of an engine's start-up is in the log\nkvplan looks for {looked_for}")
     return found
 

@@ -32,7 +32,7 @@ def sglang_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
 
 def _heads(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizing) -> Iterator[Row]:
     """Yield the sizes of K and V; tensors have a page more than tokens (_create_buffers, memory_pool.py)."""
-    for figure in _once(log, "K size", "V size"):
+    for figure in log.different("K size", "V size"):
         windowed = _is_of_windows(log, figure, sizing)
         role = _ROLES[figure.name]
         token = max(
@@ -66,7 +66,7 @@ def _latents(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizi
         rank.full_bytes - (_indexer_bytes(sizing, stage) if setup.bare_latents else 0)
         for rank, stage in zip(sizing.cells.ranks, deployment.stages, strict=True)
     )
-    for figure in _once(log, "KV size"):
+    for figure in log.different("KV size"):
         size = (figure.given["tokens"] + sizing.page) * token
         yield row("KV size", setup.reading(figure.printed), size)
 
@@ -96,16 +96,6 @@ def _states(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizin
         for stage in deployment.stages
     )
     slot = {"conv size": conv, "state size": sizing.cells.slot_bytes - conv}
-    for figure in _once(log, "conv size", "state size"):
+    for figure in log.different("conv size", "state size"):
         size = (figure.given["slots"] + 1) * slot[figure.name]
         yield row(figure.name, setup.reading(figure.printed), size)
-
-
-def _once(log: StartUpLog, *names: str) -> Iterator[Figure]:
-    """Yield each different figure once: all ranks print the same pools."""
-    seen = set()
-    for figure in log.figures:
-        key = (figure.name, figure.printed, *figure.given.items())
-        if figure.name in names and key not in seen:
-            seen.add(key)
-            yield figure

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kvplan.reconcile.fields import count, field_text, ratio, read_fields
-from kvplan.reconcile.lines import Line
+from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
+from kvplan.reconcile.starts import Reader
 
 LOOKED_FOR = "`Allocated ... for max tokens in paged KV cache (...)`"
 
@@ -24,7 +25,6 @@ _TOKENS_PER_BLOCK = re.compile(r"Number of tokens per block: (\d{1,9})")
 _VERSION = re.compile(
     r"TensorRT[-_ ]?LLM(?:\]? ?TensorRT-LLM)? version:? ?v?(\d+\.\d+\S{0,20})", re.IGNORECASE
 )
-STARTS = _VERSION
 _LIMITS = {
     "max_seq_len": ("context", count),
     "max_num_requests": ("max_num_seqs", count),
@@ -34,11 +34,13 @@ _LIMITS = {
     "tensor_parallel_size": ("tp", count),
     "pipeline_parallel_size": ("pp", count),
 }
+_SIGNS = ("max tokens in paged KV cache", "max tokens in paged kv cache", "KV cache primary pool: ")
+_MARKS = (*_SIGNS, "TRT", "TensorRT", "trtllm", "LlmArgs", "tokens per block")
 
 
 def read_trtllm(lines: Sequence[Line]) -> StartUpLog:
     """Return what TensorRT-LLM's lines say; a log of another engine has no figures."""
-    return gather("trtllm", lines, version=_version, options=_options, figures=_figures)
+    return gather("trtllm", marked(lines, _MARKS), version=_version, options=_options, figures=_figures)
 
 
 def _version(text: str) -> str | None:
@@ -68,3 +70,6 @@ def _figures(line: Line) -> Iterator[Figure]:
         yield figure("free memory", match[3], match[4])
     if match := _BLOCKS.search(line.text):
         yield figure("blocks", match[1], "blocks")
+
+
+READER = Reader(read=read_trtllm, signs=_SIGNS, starts=_VERSION)

@@ -14,8 +14,9 @@ from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields,
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
+from kvplan.reconcile.starts import Reader
 
-STARTS = re.compile(r"vLLM API server version|LLM engine \(v")
+_STARTS = re.compile(r"vLLM API server version|LLM engine \(v")
 LOOKED_FOR = "`GPU KV cache size: ... tokens`, `Available KV cache memory: ...` or `# GPU blocks: ...`"
 
 _SIZE = r"(-?\d{1,15}(?:\.\d{1,6})?) ?(GiB|GB|MiB|MB)"
@@ -92,21 +93,17 @@ _SETTINGS = {
     "num_speculative_tokens": "num_speculative_tokens",
     "num_spec_tokens": "num_speculative_tokens",
 }
+_SIGNS = (
+    *("KV cache size", "KV cache memory", "KV Cache is", "kv_cache_size", "kv_cache_memory"),
+    *("for KV Cache as", "stored in KV cache", "KV cache is needed", "oading took", "weights took"),
+    *("weights take", "activation peak", "non_torch_memory", "secs, took", "total_gpu_memory", " blocks: "),
+    *("block size to ", "tokens per request", "maximum model length", "padding layers"),
+)
 _MARKS = (
-    *(
-        "KV cache size",
-        "KV cache memory",
-        "KV Cache is",
-        "kv_cache_size",
-        "kv_cache_memory",
-        "for KV Cache as",
-    ),
-    *("stored in KV cache", "KV cache is needed", "oading took", "weights took", "weights take"),
-    *("activation peak", "non_torch_memory", "secs, took", "total_gpu_memory", " blocks: ", "block size to "),
-    *("tokens per request", "maximum model length", "padding layers", "with config: model=", "Namespace("),
-    *("non-default args", "ersion", "LLM engine (v", "max model len", "max seq len", "num_batched_tokens="),
-    *("data type to store", "gpu_memory_utilization", "num_gpu_blocks_override", "Mamba cache mode"),
-    *("Turning off hybrid",),
+    *_SIGNS,
+    *("with config: model=", "Namespace(", "non-default args", "ersion", "LLM engine (v", "max model len"),
+    *("max seq len", "num_batched_tokens=", "data type to store", "gpu_memory_utilization"),
+    *("num_gpu_blocks_override", "Mamba cache mode", "Turning off hybrid", "dcp_world_size"),
 )
 """One of these is in every line that is read: a server's log is long, and few of its lines are of use."""
 
@@ -158,3 +155,6 @@ def _configured(text: str) -> dict[str, Any]:
     if flag(field_text(body, "disable_hybrid_kv_cache_manager") or ""):
         settings["hybrid_manager"] = "false"
     return {**found, "settings": settings}
+
+
+READER = Reader(read=read_vllm, signs=_SIGNS, starts=_STARTS, ends=("KV tokens", "blocks"))
