@@ -62,7 +62,8 @@ class Row:
     def planned(self) -> str:
         """The planned figure, or its range, in the unit of the printed one."""
         low, high = (_text(value, self.printed) for value in (self.low, self.high))
-        return low if low == high else f"{low} to {high}"
+        unit = f" {high.partition(' ')[2]}" if " " in high else ""
+        return low if low == high else f"{low.removesuffix(unit)} to {high}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""

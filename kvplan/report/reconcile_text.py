@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from kvplan.reconcile import Explanation, Reconciliation, Row
 from kvplan.report.console import counted, labelled, pinned, write
+from kvplan.report.narrow import Column, NumberTable
 
 _STYLES = {
     "agrees": "bold green",
@@ -77,12 +77,15 @@ def _subtitle(answer: Reconciliation) -> str:
     return ", ".join(part for part in parts if part)
 
 
+_COLUMNS = (
+    Column(""),
+    Column("figure"),
+    *(Column(name, numbers=True) for name in ("printed", "planned", "difference")),
+)
+
+
 def _table(rows: Sequence[Row]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    table.add_column("figure", no_wrap=True)
-    for name in ("printed", "planned", "difference"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = NumberTable(_COLUMNS, names=2)
     for row in rows:
         table.add_row(_mark(row), _name(row), str(row.printed), row.planned, _difference(row))
     return table
