@@ -12,6 +12,7 @@ from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.estimates import estimate_rows
 from kvplan.reconcile.llamacpp_rows import llamacpp_rows
 from kvplan.reconcile.log import EngineName, StartUpLog
+from kvplan.reconcile.memory import memory_causes
 from kvplan.reconcile.read import read_log
 from kvplan.reconcile.results import Explanation, Reconciliation
 from kvplan.reconcile.rows import Row
@@ -60,6 +61,7 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     explanations, trials = _explain(log, before, compare)
     if refusal is not None and not explanations:
         raise refusal
+    causes, tried = ((), 0) if refusal is not None else memory_causes(log, setup, asked, explanations)
     return Reconciliation(
         log=log,
         setup=setup,
@@ -67,8 +69,9 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
         refused=None if refusal is None else str(refusal),
         estimates=estimates,
         explanations=explanations,
+        memory_causes=causes,
         notes=(*_RESTARTED[: log.restarted], *notes, *more),
-        trials=trials,
+        trials=trials + tried,
     )
 
 
@@ -164,6 +167,7 @@ def _told(log: StartUpLog, trials: Sequence[_Trial]) -> tuple[Explanation, ...]:
             assumptions=tuple(_said(log, trial, each) for each in trial.assumed),
             options=tuple(each.option for each in trial.assumed if each.option),
             rows=trial.rows,
+            setup=trial.setup,
         )
         for trial in chosen
     )

@@ -41,6 +41,8 @@ class Asked:
     model: Model | None = None
     engine: str | None = None
     gpu: str | int | None = None
+    utilization: str | None = None
+    weight_dtype: str | None = None
     context: int | None = None
     tp: int | None = None
     pp: int | None = None

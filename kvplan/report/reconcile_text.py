@@ -32,34 +32,52 @@ def print_reconciliation(answer: Reconciliation) -> None:
         parts += [_table(rows), ""]
     for explanation in answer.explanations:
         parts += [_explanation(explanation), ""]
+    if answer.memory_causes:
+        parts += [_causes(answer.memory_causes), ""]
+    elif answer.memory_outside:
+        parts += ["None of the causes that were tried leaves so much memory.", ""]
     parts += [labelled("Note", note, "dim") for note in answer.notes]
     write(*(parts if answer.notes else parts[:-1]))
 
 
 def _headline(answer: Reconciliation) -> str:
-    outside = sum(not row.inside for row in answer.rows)
-    if answer.explained and (memory := answer.memory_outside):
-        return (
-            f"The memory for the cache is not the planned one: {memory.printed} printed, "
-            f"{memory.planned} planned. {_pool_alone(answer)}"
-        )
+    if memory := answer.memory_outside:
+        return f"The memory for the cache is not the planned one: {_beside(memory)}. {_pool_alone(answer)}"
     if answer.agrees and not answer.rows:
-        return "Only estimates can be compared: nothing exact in this log can be checked."
+        return f"Only estimates can be compared: nothing exact in this log can be checked.{_estimate(answer)}"
     if answer.agrees:
-        return f"The log agrees with the plan: {counted(len(answer.rows), 'figure')} in the rounding."
+        count = counted(len(answer.rows), "figure")
+        return f"The log agrees with the plan: {count} in the rounding.{_estimate(answer)}"
     if answer.explained:
         return f"The log is explained: {' and '.join(answer.explanations[0].assumptions)}."
     tried = f"none of {counted(answer.trials, 'plan')} explains it"
-    if answer.refused is not None:
+    if answer.refused is not None or answer.largest_difference is None:
         return f"The plan is refused, and {tried.removesuffix('it')}the log."
-    return f"The log differs from the plan in {counted(outside, 'figure')}, and {tried}."
+    worst = answer.largest_difference
+    return f"The log differs from the plan: {worst.figure} {_beside(worst)}, and {tried}."
+
+
+def _beside(row: Row) -> str:
+    return f"{row.printed} printed, {row.planned} planned ({row.difference_percent:+.2f} %)"
+
+
+def _estimate(answer: Reconciliation) -> str:
+    """Return the estimate that differs most, where the exact figures are as planned."""
+    worst = answer.largest_difference
+    return "" if worst is None else f" The {worst.figure} differ: {_beside(worst)}."
 
 
 def _pool_alone(answer: Reconciliation) -> str:
     """Return what is said of the pool's own figures, where the memory that they start from differs."""
+    if not answer.rows:
+        return "Nothing exact in this log can be checked."
     if answer.agrees:
-        return f"In the printed memory {counted(len(answer.rows), 'figure')} of the pool are as planned."
-    return f"The pool is explained: {' and '.join(answer.explanations[0].assumptions)}."
+        return f"In the printed memory the pool is as planned: {counted(len(answer.rows), 'figure')}."
+    if answer.explained:
+        return f"The pool is explained: {' and '.join(answer.explanations[0].assumptions)}."
+    outside = sum(not row.inside for row in answer.rows)
+    tried = counted(answer.trials, "plan")
+    return f"The pool differs in {counted(outside, 'figure')}, and none of {tried} explains it."
 
 
 def _subtitle(answer: Reconciliation) -> str:
@@ -103,6 +121,18 @@ def _name(row: Row) -> str:
 
 def _difference(row: Row) -> str:
     return "" if not row.difference else f"{row.signed_difference}, {row.difference_percent:+.2f} %"
+
+
+def _causes(causes: Sequence[Explanation]) -> RenderableType:
+    """Return what would leave the printed memory, each with its option and the memory that it leaves."""
+    lines: list[RenderableType] = [Text("The memory would be so with", "bold")]
+    for cause in causes:
+        (row,) = cause.rows
+        leaves = f" ({row.planned})" if row.low != row.high else ""
+        option = (f"  {' '.join(cause.options)}", "cyan") if cause.options else ""
+        text = Text.assemble(" and ".join(cause.assumptions), (leaves, "dim"), option)
+        lines.append(Padding(text, (0, 0, 0, 2)))
+    return Group(*lines)
 
 
 def _explanation(explanation: Explanation) -> RenderableType:
