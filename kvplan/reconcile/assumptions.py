@@ -8,6 +8,7 @@ from kvplan.dtypes import Role
 from kvplan.engines import find_engine
 from kvplan.planner.deployment import legal_tps, lowered, splits
 from kvplan.reconcile.changes import Assumption, choice, setting, with_layers
+from kvplan.reconcile.drafts import caching_draft
 from kvplan.reconcile.engine_assumptions import (
     llamacpp_assumptions,
     no_assumptions,
@@ -17,6 +18,9 @@ from kvplan.reconcile.engine_assumptions import (
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
 from kvplan.reconcile.setup import Setup, is_known
 from kvplan.terms import Term
+
+_UNCOUNTED = 2
+"""Layers of a draft that are tried where no setting counts them."""
 
 
 def assumptions(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
@@ -36,7 +40,7 @@ def assumptions(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
     if log.engine != "llamacpp" and log.options.block_size is None:
         yield from _block_sizes(setup)
     if log.options.draft != NO_DRAFT:
-        yield from _draft_layers()
+        yield from _draft_layers(setup)
     if any(figure.printed.unit in ("GB", "MB") for figure in log.figures):
         yield Assumption(
             topic="units",
@@ -86,7 +90,7 @@ def _without_settings(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
     for name, value in setup.choice.settings.items():
         if name in logged and logged[name] != value:
             yield setting(name, f"the log says {name}={logged[name]}", name, logged[name])
-        elif name not in logged:
+        elif name not in logged and not (name == "draft_layers" and caching_draft(log)):
             rest = {each: text for each, text in setup.choice.settings.items() if each != name}
             yield choice(name, f"{name} is what the engine takes unasked", "", settings=rest)
 
@@ -131,13 +135,19 @@ def _block_sizes(setup: Setup) -> Iterator[Assumption]:
         yield choice("block_size", text, option, block_size=size, settings=settings)
 
 
-def _draft_layers() -> Iterator[Assumption]:
+def _draft_layers(setup: Setup) -> Iterator[Assumption]:
     """Yield layers that a draft head for speculative decoding caches beside the model's own."""
-    for more in (1, 2):
+    counted = any(each.name == "draft_layers" for each in find_engine(setup.choice.engine).settings)
+    planned = setup.choice.settings.get("draft_layers")
+    for more in (1, 2, 3, 4, 5):
         layers = "layer" if more == 1 else "layers"
-        yield Assumption(
-            topic="draft",
-            text=f"speculative decoding caches {more} {layers} more",
-            option="",
-            apply=lambda each, more=more: with_layers(each, more),  # type: ignore[misc]
-        )
+        if counted and str(more) != planned:
+            text = f"speculative decoding caches {more} {layers} more"
+            yield setting("draft", text, "draft_layers", str(more))
+        elif not counted and more <= _UNCOUNTED:
+            yield Assumption(
+                topic="draft",
+                text=f"speculative decoding caches {more} {layers} more",
+                option="",
+                apply=lambda each, more=more: with_layers(each, more),  # type: ignore[misc]
+            )

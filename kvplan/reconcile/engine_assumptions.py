@@ -7,7 +7,7 @@ from kvplan.attention import Kind
 from kvplan.attention.grouped import MHA
 from kvplan.attention.latent import MLA
 from kvplan.engines.vllm.versions import RELEASES
-from kvplan.reconcile.changes import Assumption, choice, setting, with_layers
+from kvplan.reconcile.changes import Assumption, choice, setting
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
 from kvplan.reconcile.setup import Setup
 from kvplan.specs import ModelSpec
@@ -62,10 +62,10 @@ def _predictions() -> Iterator[Assumption]:
         yield Assumption(
             topic="draft",
             text=f"multi-token prediction of {each_one} caches a layer more and keeps a state for each",
-            option=f"--set num_speculative_tokens={tokens}",
-            apply=lambda setup, tokens=tokens: with_layers(  # type: ignore[misc]
-                setup.with_setting("num_speculative_tokens", str(tokens)), 1
-            ),
+            option=f"--set num_speculative_tokens={tokens} --set draft_layers=1",
+            apply=lambda setup, tokens=tokens: setup.with_setting(  # type: ignore[misc]
+                "num_speculative_tokens", str(tokens)
+            ).with_setting("draft_layers", "1"),
         )
 
 

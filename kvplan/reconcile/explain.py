@@ -8,6 +8,7 @@ from math import inf
 from kvplan.errors import KvplanError
 from kvplan.reconcile.assumptions import assumptions
 from kvplan.reconcile.changes import Assumption
+from kvplan.reconcile.drafts import unseen_draft
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.estimates import estimate_rows
 from kvplan.reconcile.llamacpp_rows import llamacpp_rows
@@ -62,6 +63,8 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     if refusal is not None and not explanations:
         raise refusal
     causes, tried = ((), 0) if refusal is not None else memory_causes(log, setup, asked, explanations)
+    counted = "draft_layers" in setup.choice.settings
+    unseen = unseen_draft(log, [row.figure for row in before.rows], planned=counted)
     return Reconciliation(
         log=log,
         setup=setup,
@@ -70,7 +73,7 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
         estimates=estimates,
         explanations=explanations,
         memory_causes=causes,
-        notes=(*_RESTARTED[: log.restarted], *notes, *more),
+        notes=(*_RESTARTED[: log.restarted], *notes, *more, *unseen),
         trials=trials + tried,
     )
 

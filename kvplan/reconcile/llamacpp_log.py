@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kvplan.reconcile.drafts import MARKS as DRAFT_MARKS
+from kvplan.reconcile.drafts import command_draft
 from kvplan.reconcile.fields import count, flag
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import Figure, FigureName, StartUpLog, merged
@@ -48,6 +50,7 @@ _MARKS = (
     *_SIGNS,
     *("creating", "n_ctx", "n_seq_max", "n_ubatch", "general.name", "build"),
     *("flash_attn", "kv_unified", "swa_full"),
+    *DRAFT_MARKS,
 )
 _OPTIONS = {"ctx": "context", "seq_max": "max_num_seqs", "ubatch": "max_num_batched_tokens"}
 
@@ -87,6 +90,7 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
     for match in _SWITCH.finditer(text):
         if (on := flag(match[2])) is not None:
             yield {"settings": {match[1]: "on" if on else "off"}}
+    yield from command_draft(text)
     if name := _NAME.search(text):
         yield {"model": name[1].strip()}
     key, value = (pattern.search(text) for _, pattern in _PARTS)

@@ -58,6 +58,11 @@ class Figure:
     worker: str = ""
     given: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> object:
+        """What it says, whoever printed it on whichever line: all ranks print the same pools."""
+        return (self.name, self.printed, *self.given.items())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedOptions:
@@ -109,7 +114,7 @@ class StartUpLog:
         found: dict[object, Figure] = {}
         for figure in self.figures:
             if figure.name in names:
-                found.setdefault((figure.name, figure.printed, *figure.given.items()), figure)
+                found.setdefault(figure.kind, figure)
         return tuple(found.values())[-MAX_DIFFERENT:]
 
     def last(self, name: FigureName) -> Printed | None:

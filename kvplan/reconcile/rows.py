@@ -11,6 +11,10 @@ WEIGHTS_PERCENT = 2
 """Planned weights are those of the checkpoint: padding, buffers and tables of an engine are within this."""
 
 
+DRAFT = ", draft"
+"""What the name of a figure ends with that is of a draft's own pool."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """

@@ -14,6 +14,7 @@ from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.size import MODEL_DTYPES, Model, as_spec
+from kvplan.reconcile.drafts import planned_draft
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import EngineName, StartUpLog
 from kvplan.reconcile.printed import Printed
@@ -110,7 +111,10 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
     spec, notes = _model(log, asked)
     engine, note = _engine(log, asked)
     notes += [note] if note else []
-    read_settings(engine, find_engine(engine).settings, asked.settings)
+    known = find_engine(engine).settings
+    read_settings(engine, known, asked.settings)
+    draft, more = planned_draft(log, tuple(each.name for each in known))
+    notes += more if "draft_layers" not in asked.settings else []
     context = asked.context or printed.context
     if context is None:
         context = spec.max_context
@@ -127,7 +131,7 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
         max_num_batched_tokens=asked.max_num_batched_tokens or printed.max_num_batched_tokens,
         max_num_seqs=printed.max_num_seqs,
         prefix_caching=printed.prefix_caching if asked.prefix_caching is None else asked.prefix_caching,
-        settings={**printed.settings, **asked.settings},
+        settings={**draft, **printed.settings, **asked.settings},
         card=None if asked.gpu is None else budget.Asked(gpu=asked.gpu).card(),
     )
     setup = Setup(spec=_in_dtype(spec, printed.dtype), choice=choice, context=context)

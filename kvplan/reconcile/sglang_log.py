@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kvplan.reconcile.drafts import MARKS as DRAFT_MARKS
+from kvplan.reconcile.drafts import command_draft
 from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields, word
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
@@ -82,7 +84,7 @@ _SIGNS = (
     *("#tokens: ", "max_mamba_cache_size: ", "max_total_num_tokens=", "Load weight "),
     *("layer_tokens", "swa size", "full size"),
 )
-_MARKS = (*_SIGNS, "ServerArgs(", "KV cache dtype", "sglang", "SGLang")
+_MARKS = (*_SIGNS, "ServerArgs(", "KV cache dtype", "sglang", "SGLang", *DRAFT_MARKS)
 
 
 def read_sglang(lines: Sequence[Line]) -> StartUpLog:
@@ -113,6 +115,7 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
         yield dict(read_fields(text, _TOTALS))
     if match := _POOL_DTYPE.search(text):
         yield {"kv_dtype": _TORCH_FP8.get(match[1], match[1])}
+    yield from command_draft(text)
 
 
 def _figures(line: Line) -> Iterator[Figure]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kvplan.reconcile.drafts import MARKS as DRAFT_MARKS
+from kvplan.reconcile.drafts import UNNAMED, command_draft, command_tokens
 from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields, word
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
@@ -104,6 +106,7 @@ _MARKS = (
     *("with config: model=", "Namespace(", "non-default args", "ersion", "LLM engine (v", "max model len"),
     *("max seq len", "num_batched_tokens=", "data type to store", "gpu_memory_utilization"),
     *("num_gpu_blocks_override", "Mamba cache mode", "Turning off hybrid", "dcp_world_size"),
+    *DRAFT_MARKS,
 )
 """One of these is in every line that is read: a server's log is long, and few of its lines are of use."""
 
@@ -139,6 +142,8 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
             yield {"settings": {name: match[1].replace(",", "")}}
     if _HYBRID_OFF.search(text):
         yield {"settings": {"hybrid_manager": "false"}}
+    yield from command_draft(text)
+    yield from command_tokens(text)
 
 
 def _configured(text: str) -> dict[str, Any]:
@@ -148,7 +153,7 @@ def _configured(text: str) -> dict[str, Any]:
     found: dict[str, Any] = dict(read_fields(body, _OPTIONS))
     method = field_text(body, "method")
     if "SpeculativeConfig(" in body or "'speculative_config': {" in body:
-        found["draft"] = method or "speculative decoding"
+        found["draft"] = method or UNNAMED
     elif "speculative_config=None" in body:
         found["draft"] = NO_DRAFT
     settings = {ours: value for key, ours in _SETTINGS.items() if (value := field_text(body, key))}
