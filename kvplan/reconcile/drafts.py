@@ -76,15 +76,10 @@ def unseen_draft(log: StartUpLog, figures: Sequence[str], *, planned: bool) -> t
     return (f"{told}: what it caches is not compared",)
 
 
-def planned_draft(log: StartUpLog, settings: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
-    """
-    Return the setting that plans the draft which a log names, and a note on it; nothing where it is given.
-
-    Of *settings* of the engine's own one counts draft layers; where there is none, the draft has a pool
-    and a line of its own.
-    """
+def planned_draft(log: StartUpLog) -> tuple[dict[str, str], list[str]]:
+    """Return the setting that plans the draft which a log names, and a note on it."""
     method = caching_draft(log)
-    if method is None or "draft_layers" not in settings:
+    if method is None:
         return {}, []
     note = (
         f"the log names speculative decoding ({method[:40]}): a draft layer like the model's own is planned, "

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from kvplan.planner.weights import stage_weights
+from kvplan.reconcile.dialect import Disclaimed
+from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.memory import memory_plan
 from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row, row
@@ -30,10 +32,11 @@ def estimate_rows(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[tuple[Ro
 def _weights(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
     """Yield the weights of the fullest rank: of the model itself, where a smaller draft is loaded too."""
     known = setup.spec.weights(asked.weight_dtype)
-    if known is None or log.engine not in ("vllm", "sglang") or not log.all("weights"):
+    name = DIALECTS[log.engine].weights
+    if known is None or isinstance(name, Disclaimed) or not log.all(name):
         return
     planned = max(stage_weights(setup.deployed(), known))
-    printed = max((each.printed for each in log.all("weights")), key=lambda each: each.value)
+    printed = max((each.printed for each in log.all(name)), key=lambda each: each.value)
     yield row("weights", setup.reading(printed), planned, percent=WEIGHTS_PERCENT)
 
 

@@ -7,6 +7,8 @@ from fractions import Fraction
 from kvplan.errors import KvplanError
 from kvplan.planner import budget
 from kvplan.planner.plan import Plan, make_plan
+from kvplan.reconcile.dialect import Disclaimed
+from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.printed import Printed
 from kvplan.reconcile.results import Explanation
@@ -57,7 +59,9 @@ class _Cause:
 
 def memory_plan(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[Printed, MemoryPlan] | None:
     """Return the printed memory and the planned one; None if the log has none, or no card is known."""
-    printed, total = log.least("KV memory"), log.least("GPU memory")
+    name = DIALECTS[log.engine].memory
+    printed = None if isinstance(name, Disclaimed) else log.least(name)
+    total = log.least("GPU memory")
     gpu = asked.gpu or (None if total is None else int(total.value))
     if printed is None or gpu is None or setup.spec.weights(asked.weight_dtype) is None:
         return None

@@ -4,25 +4,10 @@ import codecs
 import sys
 from pathlib import Path
 
-from kvplan.errors import UnknownNameError
-from kvplan.reconcile import llamacpp_log, sglang_log, trtllm_log, vllm_log
+from kvplan.reconcile.dialects import DIALECTS, find_dialect
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.lines import MAX_CHARACTERS, plain_lines, too_long
-from kvplan.reconcile.log import EngineName, StartUpLog
-from kvplan.reconcile.starts import Reader
-
-_READERS: dict[EngineName, Reader] = {
-    "vllm": vllm_log.READER,
-    "sglang": sglang_log.READER,
-    "llamacpp": llamacpp_log.READER,
-    "trtllm": trtllm_log.READER,
-}
-_LOOKED_FOR = {
-    "vllm": vllm_log.LOOKED_FOR,
-    "sglang": sglang_log.LOOKED_FOR,
-    "llamacpp": llamacpp_log.LOOKED_FOR,
-    "trtllm": trtllm_log.LOOKED_FOR,
-}
+from kvplan.reconcile.log import StartUpLog
 
 
 def read_log(text: str, engine: str | None = None) -> StartUpLog:
@@ -33,11 +18,11 @@ def read_log(text: str, engine: str | None = None) -> StartUpLog:
     kvplan does not read.
     """
     lines = plain_lines(text)
-    readers = _READERS if engine is None else {_known(engine): _READERS[_known(engine)]}
-    logs = [reader.read_last(lines) for reader in readers.values() if reader.has_figures(text)]
-    found = max(logs, key=lambda log: len(log.figures), default=None)
+    dialects = tuple(DIALECTS.values()) if engine is None else (find_dialect(engine),)
+    readers = [each.reader for each in dialects if each.reader.has_figures(text)]
+    found = max((each.read_last(lines) for each in readers), key=lambda log: len(log.figures), default=None)
     if found is None or not found.figures:
-        looked_for = "; ".join(f"{name}: {_LOOKED_FOR[name]}" for name in readers)
+        looked_for = "; ".join(f"{each.engine}: {each.looked_for}" for each in dialects)
         raise LogError(f"no figure of an engine's start-up is in the log\nkvplan looks for {looked_for}")
     return found
 
@@ -64,11 +49,3 @@ def _bytes(source: str) -> bytes:
     if sys.stdin is None:
         raise LogError("stdin is closed: give a file, or pipe a log into kvplan reconcile -")
     return sys.stdin.buffer.read(MAX_CHARACTERS + 1)
-
-
-def _known(engine: str) -> EngineName:
-    name = engine.partition("@")[0].strip().lower()
-    for known in _READERS:
-        if known == name:
-            return known
-    raise UnknownNameError(f"kvplan reads no logs of {name[:40]!r}, only those of {', '.join(_READERS)}")

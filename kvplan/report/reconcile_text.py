@@ -7,6 +7,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from kvplan.reconcile import Explanation, Reconciliation, Row
+from kvplan.reconcile.dialect import Disclaimed
+from kvplan.reconcile.dialects import DIALECTS
 from kvplan.report.console import counted, labelled, pinned, write
 from kvplan.report.narrow import Column, NumberTable
 
@@ -84,7 +86,8 @@ def _subtitle(answer: Reconciliation) -> str:
     choice = answer.setup.choice
     degrees = (("tp", choice.tp), ("pp", choice.pp), ("dcp", choice.dcp))
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
-    context = f"{answer.setup.context:,} tokens of context" if answer.log.engine != "sglang" else ""
+    cached = not isinstance(DIALECTS[answer.log.engine].context, Disclaimed)
+    context = f"{answer.setup.context:,} tokens of context" if cached else ""
     parts = [
         answer.setup.spec.name,
         spread,
