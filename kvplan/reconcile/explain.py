@@ -48,7 +48,7 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     if not before.rows and not estimates and refusal is None:
         raise LogError(
             "nothing in this log can be checked: its figures would be the same for every model\n"
-            "paste the lines on the memory for the KV cache and on the weights, too"
+            f"{_missing(log)}"
         )
     explanations, trials = _explain(log, before, compare)
     if refusal is not None and not explanations:
@@ -64,9 +64,27 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
         estimates=estimates,
         explanations=explanations,
         memory_causes=causes,
-        notes=(*_RESTARTED[: log.restarted], *notes, *more, *unseen),
+        notes=(*_notes(log), *notes, *more, *unseen),
         trials=trials + tried,
     )
+
+
+def _missing(log: StartUpLog) -> str:
+    """Return in words what would let the figures of a log be checked."""
+    if log.foreign is not None and log.foreign.plugin:
+        return f"it is of {log.foreign.name}: {log.foreign.lacks}"
+    return "paste the lines on the memory for the KV cache and on the weights, too"
+
+
+def _notes(log: StartUpLog) -> tuple[str, ...]:
+    """Return what the whole log is to be taken for."""
+    foreign = log.foreign
+    plugin = (
+        (f"the log is of {foreign.name}, whose pool alone is compared: {foreign.lacks}",)
+        if foreign is not None and foreign.plugin
+        else ()
+    )
+    return (*_RESTARTED[: log.restarted], *plugin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ _POOL = re.compile(
     rf"llama_kv_cache\w*: +size += +{_MIB} \( *(\d{{1,12}}) cells, *(\d{{1,6}}) layers"
     r"(?:, *(\d{1,6})(?:/ *(\d{1,6}))? seqs)?"
 )
-_SELF = re.compile(rf"KV self size +=\s+{_MIB}")
+_SELF = re.compile(rf"[Kk][Vv] self size +=\s+{_MIB}")
 _PARTS: tuple[tuple[FigureName, re.Pattern[str]], ...] = (
     ("K size", re.compile(rf"\bK \((\w+)\): +{_MIB}")),
     ("V size", re.compile(rf"\bV \((\w+)\): +{_MIB}")),
@@ -45,7 +45,7 @@ _CONTEXT = re.compile(r"\bn_(ctx|seq_max|ubatch) += (\d{1,12})\b")
 _SWITCH = re.compile(r"\b(flash_attn|kv_unified|swa_full) += (\w+)")
 _NAME = re.compile(r"general\.name(?: +str)? += (.+)")
 _VERSION = re.compile(r"\bbuild(?:_info)?(?::| =) (b?\d{1,6})\b")
-_SIGNS = ("llama_kv_cache", "KV self size", "llama_memory_recurrent")
+_SIGNS = ("llama_kv_cache", "KV self size", "kv self size", "llama_memory_recurrent")
 _MARKS = (
     *_SIGNS,
     *("creating", "n_ctx", "n_seq_max", "n_ubatch", "general.name", "build"),
@@ -133,4 +133,7 @@ def _given(*counts: str | None) -> dict[str, int]:
     return {name: int(each) for name, each in zip(names, counts, strict=False) if each}
 
 
-READER = Reader(read=read_llamacpp, signs=_SIGNS, starts=_VERSION)
+_STARTS = re.compile(rf"{_VERSION.pattern}|msg=\"starting (?:go |llama )?(?:runner|server)\"")
+"""llama.cpp's own line, or ollama's, which runs one model after another (its llm/server.go)."""
+
+READER = Reader(read=read_llamacpp, signs=_SIGNS, starts=_STARTS)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kvplan.reconcile.foreign import Foreign
 from kvplan.reconcile.lines import Line
 from kvplan.reconcile.printed import Printed
 
@@ -96,7 +97,8 @@ class StartUpLog:
     """
     A start-up log as kvplan understood it; `version` is None where the log does not tell.
 
-    `restarted` says that earlier starts are in the same log, of which nothing is here.
+    `restarted` says that earlier starts are in the same log, of which nothing is here. `foreign` is the
+    program that wrote it, where it is not the engine alone.
     """
 
     engine: EngineName
@@ -104,6 +106,7 @@ class StartUpLog:
     options: PrintedOptions
     figures: tuple[Figure, ...]
     restarted: bool = False
+    foreign: Foreign | None = None
 
     def all(self, name: FigureName) -> tuple[Figure, ...]:
         """Return every figure of that name, in the order of the log."""

@@ -58,11 +58,13 @@ class _Cause:
 
 
 def memory_plan(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[Printed, MemoryPlan] | None:
-    """Return the printed memory and the planned one; None if the log has none, or no card is known."""
+    """Return the printed memory and the planned one; None without either, or on a plugin's hardware."""
     name = DIALECTS[log.engine].memory
     printed = None if isinstance(name, Disclaimed) else log.least(name)
     total = log.least("GPU memory")
     gpu = asked.gpu or (None if total is None else int(total.value))
+    if log.foreign is not None and log.foreign.plugin:
+        return None
     if printed is None or gpu is None or setup.spec.weights(asked.weight_dtype) is None:
         return None
     share = asked.utilization or log.options.utilization

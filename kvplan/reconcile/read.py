@@ -2,10 +2,12 @@
 
 import codecs
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from kvplan.reconcile.dialects import DIALECTS, find_dialect
 from kvplan.reconcile.errors import LogError
+from kvplan.reconcile.foreign import find_foreign
 from kvplan.reconcile.lines import MAX_CHARACTERS, plain_lines, too_long
 from kvplan.reconcile.log import StartUpLog
 
@@ -21,10 +23,14 @@ def read_log(text: str, engine: str | None = None) -> StartUpLog:
     dialects = tuple(DIALECTS.values()) if engine is None else (find_dialect(engine),)
     readers = [each.reader for each in dialects if each.reader.has_figures(text)]
     found = max((each.read_last(lines) for each in readers), key=lambda log: len(log.figures), default=None)
+    foreign = find_foreign(text)
     if found is None or not found.figures:
+        if foreign is not None:
+            whose = f"of {foreign.name}" if " " in foreign.name else f"{foreign.name}'s"
+            raise LogError(f"the log is {whose}, and has no figure to compare\n{foreign.lacks}")
         looked_for = "; ".join(f"{each.engine}: {each.looked_for}" for each in dialects)
         raise LogError(f"no figure of an engine's start-up is in the log\nkvplan looks for {looked_for}")
-    return found
+    return replace(found, foreign=foreign)
 
 
 def read_source(source: str) -> str:

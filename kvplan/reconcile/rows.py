@@ -91,6 +91,8 @@ def row(figure: str, printed: Printed, planned: Fraction | float, *, percent: in
 
 
 def _text(value: Fraction, printed: Printed) -> str:
+    if printed.unit == "B":
+        return f"{int(value):,} B"
     if printed.is_size:
         scale, unit = (MIB, "MiB") if printed.unit in ("MiB", "MB") else (GIB, "GiB")
         return f"{float(value / scale):.2f} {unit}"

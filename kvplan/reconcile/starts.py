@@ -53,7 +53,8 @@ class Reader:
             if self._figures(lines[at:end]):
                 return at, end
             end = at
-        return 0, end
+        # What begins a start may be printed late where none was before it (TensorRT-LLM's version).
+        return 0, len(lines)
 
     def _figure_before(self, lines: Sequence[Line], first: int) -> int:
         """Return the place behind the last figure before a start; 0 if there is none."""

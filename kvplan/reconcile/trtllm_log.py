@@ -1,7 +1,7 @@
 """
 The start-up lines of TensorRT-LLM.
 
-Sources: cpp/tensorrt_llm/batch_manager/kvCacheManager.cpp (pool and blocks) of TensorRT-LLM 0.9 to
+Sources: cpp/tensorrt_llm/batch_manager/kvCacheManager.cpp (pool and blocks) of TensorRT-LLM 0.7 to
 1.0, and published logs; `(N)` behind the pool's size is its tokens.
 """
 
@@ -19,6 +19,9 @@ LOOKED_FOR = "`Allocated ... for max tokens in paged KV cache (...)`"
 
 _SIZE = r"(\d{1,12}(?:\.\d{1,6})?) (GiB|GB|MiB|MB)"
 _POOL = re.compile(rf"Allocated {_SIZE} for max tokens in paged KV cache \((\d{{1,15}})\)")
+# 0.7 and 0.8: Allocate N bytes for k/v cache. / Using N [total ]tokens in paged KV cache
+_BYTES = re.compile(r"Allocate (\d{1,15}) bytes for k/v cache")
+_USING = re.compile(r"Using (\d{1,12}) (?:total )?tokens in paged KV cache")
 _FREE = re.compile(rf"max tokens in paged kv cache: total: {_SIZE}, available: {_SIZE}")
 _BLOCKS = re.compile(r"Number of blocks in KV cache primary pool: (\d{1,12})")
 _TOKENS_PER_BLOCK = re.compile(r"Number of tokens per block: (\d{1,9})")
@@ -34,7 +37,10 @@ _LIMITS = {
     "tensor_parallel_size": ("tp", count),
     "pipeline_parallel_size": ("pp", count),
 }
-_SIGNS = ("max tokens in paged KV cache", "max tokens in paged kv cache", "KV cache primary pool: ")
+_SIGNS = (
+    *("max tokens in paged KV cache", "max tokens in paged kv cache", "KV cache primary pool: "),
+    *("bytes for k/v cache", "tokens in paged KV cache"),
+)
 _MARKS = (*_SIGNS, "TRT", "TensorRT", "trtllm", "LlmArgs", "tokens per block")
 
 
@@ -65,6 +71,10 @@ def _figures(line: Line) -> Iterator[Figure]:
     if match := _POOL.search(line.text):
         yield figure("KV size", match[1], match[2], tokens=int(match[3]))
         yield figure("KV tokens", match[3], "tokens")
+    if match := _BYTES.search(line.text):
+        yield figure("KV size", match[1], "B")
+    if match := _USING.search(line.text):
+        yield figure("KV tokens", match[1], "tokens")
     if match := _FREE.search(line.text):
         yield figure("GPU memory", match[1], match[2])
         yield figure("free memory", match[3], match[4])

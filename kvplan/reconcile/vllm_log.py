@@ -3,7 +3,7 @@ The start-up lines of vLLM, from 0.4 to 0.33.
 
 Sources: worker/model_runner.py, worker/worker.py and executor/executor_base.py of 0.4 to 0.9 (the
 old engine); v1/engine/core.py, v1/worker/gpu_worker.py and v1/core/kv_cache_utils.py of 0.8 to
-0.33; entrypoints/utils.py for the arguments.
+0.33; entrypoints/utils.py for the arguments; worker/worker_v1.py of vllm-ascend, which prints bytes.
 """
 
 import re
@@ -39,6 +39,8 @@ _FIGURES: tuple[tuple[FigureName, str, re.Pattern[str]], ...] = (
     ("KV memory", "", re.compile(rf"\b(?:kv_cache_size=|available_kv_cache_memory[= ]){_SIZE}")),
     ("KV memory", "", re.compile(rf"available KV cache memory \({_SIZE}\)")),
     ("KV memory", "", re.compile(rf"reserved {_SIZE} memory for KV Cache as specified")),
+    ("KV memory", "B", re.compile(r"\bAvailable memory: (\d{6,15}), total memory: \d")),
+    ("KV memory", "GiB", re.compile(r"\bAvailable memory: (\d{1,6}\.\d{1,20}) GiB, total memory: \d")),
     ("KV tokens", "tokens", re.compile(rf"KV cache size: {_COUNT} tokens")),
     ("KV tokens", "tokens", re.compile(rf"that can be stored in KV cache \({_COUNT}\)")),
     ("blocks", "blocks", re.compile(rf"# (?!CPU)\w+ blocks: {_COUNT}")),
@@ -99,7 +101,7 @@ _SIGNS = (
     *("KV cache size", "KV cache memory", "KV Cache is", "kv_cache_size", "kv_cache_memory"),
     *("for KV Cache as", "stored in KV cache", "KV cache is needed", "oading took", "weights took"),
     *("weights take", "activation peak", "non_torch_memory", "secs, took", "total_gpu_memory", " blocks: "),
-    *("block size to ", "tokens per request", "maximum model length", "padding layers"),
+    *("Available memory: ", "block size to ", "tokens per request", "maximum model length", "padding layers"),
 )
 _MARKS = (
     *_SIGNS,
