@@ -1,7 +1,6 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import OptionsError
@@ -9,10 +8,10 @@ from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
+from kvplan.planner.repository import ServedModel, served_model
 from kvplan.planner.results import Fit
 from kvplan.planner.size import Model, as_batch, as_spec, as_tokens, size_fields
 from kvplan.planner.ways_out import hints, smallest_spread, smallest_tp
-from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
 
 
@@ -81,10 +80,11 @@ def fit(  # noqa: PLR0913 - the options of one command
     )
     tokens, sequences = as_tokens(context, spec), as_batch(batch)
     plan = make_plan(deploy(spec, choice), asked, context=tokens, batch=sequences)
-    return _answer(plan, _served_as(model, spec))
+    gguf = engine.partition("@")[0] == "llamacpp"
+    return _answer(plan, served_model(model, spec, asked, gguf=gguf), dtype)
 
 
-def _answer(plan: Plan, served_as: str) -> Fit:
+def _answer(plan: Plan, served: ServedModel, dtype: str | None) -> Fit:
     deployment = plan.deployment
     shared = size_fields(deployment, plan.context, plan.batch)
     max_batch, start_up = plan.max_batch(), plan.start_up()
@@ -116,22 +116,21 @@ def _answer(plan: Plan, served_as: str) -> Fit:
         limit=_limit(plan, max_batch),
         hints=hints(plan),
         sources=plan.budget.sources,
-        command=_command(plan, served_as, start_up),
+        command=_command(plan, served, start_up, dtype) if plan.holds() else None,
     )
 
 
-def _served_as(model: Model, spec: ModelSpec) -> str:
-    """Return the hub id that was asked for, or that of the spec, or its name."""
-    asked = str(model) if isinstance(model, str) and model.count("/") == 1 else None
-    return asked if asked and not Path(asked).exists() else spec.hf_id or spec.name
+def _command(plan: Plan, served: ServedModel, start_up: StartUp | None, dtype: str | None) -> str | None:
+    """
+    Return the shell command that serves this plan; None for engines without one, or an option for it.
 
-
-def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None:
-    """Return the shell command that serves this plan; None for engines without one, or an option for it."""
+    It is a comment where kvplan does not know which repository or file has the planned weights.
+    """
     choice, asked = plan.deployment.choice, plan.asked
     if plan.deployment.engine is EXACT:
         return None
-    from kvplan.serving import write_command  # noqa: PLC0415 - the formula alone has no command
+    # The formula alone has no command.
+    from kvplan.serving import has_option, write_command  # noqa: PLC0415
 
     needed = start_up.max_num_seqs if start_up else None
     said = {
@@ -149,12 +148,15 @@ def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None
         "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
         "prefix_caching": choice.prefix_caching,
         "dcp": choice.dcp if choice.dcp > 1 else None,
+        "dtype": dtype if has_option(choice.engine, "dtype") else None,
         "settings": dict(choice.settings),
     }
     try:
-        return write_command(choice.engine, served_as, {k: v for k, v in said.items() if v is not None})
+        given = {name: answer for name, answer in said.items() if answer is not None}
+        command = write_command(choice.engine, served.name, given)
     except OptionsError:
         return None
+    return command if command is None or served.missing is None else f"# {served.missing}: {command}"
 
 
 def _limit(plan: Plan, max_batch: int | None) -> str:

@@ -124,4 +124,6 @@ LLAMACPP = Dialect(
     environment_prefix="LLAMA_ARG_",
     gather=gather,
     spread=spread,
+    # Which devices, and unequal shares of them, are more than how many.
+    stands_for=lambda keyword: "split" if keyword in ("split", "devices", "visible", "mode") else "",
 )

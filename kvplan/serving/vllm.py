@@ -279,4 +279,6 @@ VLLM = Dialect(
     negate=_negate,
     gather=_gather,
     spread=_spread,
+    # A method and a model go with the number of tokens.
+    stands_for=lambda keyword: _SPECULATIVE_TOKENS if keyword.startswith(_SPECULATIVE) else "",
 )
