@@ -120,6 +120,7 @@ LLAMACPP = Dialect(
     rows=_ROWS,
     head=_head,
     positional=False,
+    gguf=True,
     dashes=True,
     environment_prefix="LLAMA_ARG_",
     gather=gather,

@@ -53,6 +53,12 @@ def _variable(word: str) -> str:
     return f"{name}={shlex.quote(value)}"
 
 
+def takes_gguf(engine: str) -> bool:
+    """Tell whether the command of *engine* serves GGUF files alone."""
+    dialect = DIALECTS.get(engine.partition("@")[0])
+    return dialect is not None and dialect.gguf
+
+
 def has_option(engine: str, keyword: str) -> bool:
     """Tell whether the command of *engine* has an option for a plan's *keyword*."""
     dialect = DIALECTS.get(engine.partition("@")[0])
