@@ -13,7 +13,9 @@ WITHOUT_CACHE = ("ngram", "ngram_gpu", "[ngram]", "suffix", "medusa", "mlp_specu
 UNNAMED = "speculative decoding"
 
 # --speculative-config '{"method": "mtp"}', -sc.method mtp, --spec-method mtp, --speculative-algorithm EAGLE
-_JSON = re.compile(r"(?:--speculative[-_]config|-sc)[= ]+[\"'\\]*(\{[^{}]{0,2000}\})")
+# In a shell, a list of a Compose or Kubernetes file, or Python's list of arguments.
+_APART = r"[\"',:= ]{1,9}"
+_JSON = re.compile(rf"(?:--speculative[-_]config|-sc){_APART}(\{{[^{{}}]{{0,2000}}\}})")
 _KEYS = (
     (
         "draft",
@@ -25,7 +27,7 @@ _KEYS = (
     ("tokens", r"--num[-_]speculative[-_]tokens"),
 )
 _OPTIONS = tuple(
-    (name, re.compile(rf"(?:^|[\s'\"])(?:{names})[= ]+['\"]?([^\s'\",]{{1,200}})")) for name, names in _KEYS
+    (name, re.compile(rf"(?:^|[\s'\"])(?:{names}){_APART}([^\s'\",]{{1,200}})")) for name, names in _KEYS
 )
 MARKS = ("--spec", "-sc", "-md ", "--model-draft", "-hfd ", "speculative")
 _METHOD = re.compile(r"['\"]method['\"]\s*:\s*['\"]([^'\"]{1,60})['\"]")

@@ -66,6 +66,8 @@ def test_a_draft_that_nothing_names_is_an_assumption() -> None:
         ("--spec-method dflash --spec-tokens 7", "dflash", "7"),
         ("--speculative-model [ngram] --num-speculative-tokens 5", "ngram", "5"),
         ("--speculative-model a/b --num-speculative-tokens 5", "speculative decoding", "5"),
+        ('"--speculative-config", "{\\"method\\": \\"mtp\\", \\"num_speculative_tokens\\": 1}"', "mtp", "1"),
+        ("['--spec-method', 'eagle', '--spec-tokens', '2']", "eagle", "2"),
         ("--max-num-seqs 4", None, None),
     ],
 )
