@@ -243,9 +243,9 @@ def _free_causes(printed: Printed, before: MemoryPlan) -> Iterator[_Cause]:
     if least > 0:
         span = f"{format_gib(int(least))} to {format_gib(int(most))}"
         yield _Cause(text=f"another process on the card with {span}", row=fitted)
-        yield _Cause(
-            text=f"workspaces of experts or images, or CUDA graphs, {span} above the plan", row=fitted
-        )
+        if least <= _MOST_BESIDE_BYTES:
+            text = f"workspaces of experts or images, or CUDA graphs, {span} above the plan"
+            yield _Cause(text=text, row=fitted)
     elif -most <= before.plan.budget.needs.low_bytes:
         text = "no CUDA graphs (--enforce-eager), or fewer sequences at once"
         span = f"{format_gib(int(-most))} to {format_gib(int(-least))}"

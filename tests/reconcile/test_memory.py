@@ -151,6 +151,8 @@ def test_what_no_plan_knows_is_told_with_its_size() -> None:
     span = f"{float(low - printed):.2f} GiB to {float(high - printed):.2f} GiB"
     assert cause(found, "another process").assumptions == (f"another process on the card with {span}",)
     assert cause(found, "workspaces").assumptions[0].endswith(f"{span} above the plan")
+    # No published start had more than 20.88 GiB of them.
+    assert not [text for text in told(asked_of(log(low - 22))) if text.startswith("workspaces")]
     found = asked_of(log(high + Fraction(1, 4)))
     assert cause(found, "no CUDA graphs").options == ()
 
