@@ -424,10 +424,10 @@ MUTATIONS = (
     ),
     Mutation(
         "earlier starts count",
-        "reconcile/read.py",
-        "line.number > before]",
-        "line.number]",
-        "tests/reconcile/test_read.py",
+        "reconcile/starts.py",
+        "self._bounded(lines[before:end])",
+        "self._bounded(lines[:end])",
+        "tests/reconcile/test_read.py tests/reconcile/test_starts.py",
     ),
     Mutation(
         "a static window of w - 1",

@@ -50,6 +50,8 @@ DcpOption = Annotated[
     int | None, typer.Option(min=1, help="Decode context parallelism.  [default: the log's]")
 ]
 
+_NO_CAUSE = "no cause that was tried leaves so much memory"
+
 EPILOG = examples(
     "kvplan reconcile vllm.log",
     "docker logs my-server 2>&1 | kvplan reconcile - --gpu h100-80gb",
@@ -66,6 +68,8 @@ def _reconcile(
     log: Log,
     model: ModelOption = None,
     gpu: GpuOption = None,
+    utilization: o.Utilization = None,
+    weight_dtype: o.WeightDtype = None,
     context: ContextOption = None,
     tp: TpOption = None,
     pp: PpOption = None,
@@ -89,6 +93,8 @@ def _reconcile(
         model=model,
         engine=engine,
         gpu=o.one_gpu(gpu),
+        utilization=utilization,
+        weight_dtype=weight_dtype,
         context=context,
         tp=tp,
         pp=pp,
@@ -112,8 +118,11 @@ def _reconcile(
 
 def _left_over(answer: "Reconciliation") -> str:
     """Return what is left of the figures by the nearest assumption."""
-    if answer.explained and answer.memory_outside:
-        return "its card, the utilization, the weights' format or what else ran there is not the plan's"
+    if answer.memory_outside:
+        causes = [" and ".join(each.assumptions) for each in answer.memory_causes]
+        return (
+            f"it would be so with {causes[0]}" if causes else "no cause that was tried leaves so much memory"
+        )
     if not answer.explanations:
         return "no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))
@@ -125,7 +134,8 @@ def _furthest(answer: "Reconciliation") -> str:
     """Return the figure that is furthest from the plan, or why there is no plan."""
     if answer.refused is not None:
         return answer.refused.splitlines()[0]
-    differing = [answer.memory_outside] if answer.memory_outside else answer.rows
-    worst = max(differing, key=lambda row: abs(row.difference_percent))
+    worst = answer.largest_difference
+    if worst is None:
+        return "the log differs from the plan"
     difference = f"{worst.difference_percent:+.2f} %"
     return f"{worst.figure}: printed {worst.printed}, planned {worst.planned}, {difference}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvplan.errors import OptionsError
 from kvplan.planner.results import Fit
-from kvplan.serving import Served
+from kvplan.serving import Served, with_own_words
 from kvplan.serving import read_command as read_words
 from kvplan.specs.catalogue import read_index
 
@@ -52,9 +52,14 @@ def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
 
 
 def with_warnings(answer: Fit, served: Served) -> Fit:
-    """Return *answer* with a warning for each option that changes memory and that no plan counts."""
+    """
+    Return *answer* with a warning for each option that changes memory and that no plan counts.
+
+    Its command is the one that was served, with what the plan adds.
+    """
+    command = None if answer.command is None else with_own_words(answer.command, served)
     left_out = tuple(f"left out of the plan: {text}" for text in served.unmodelled)
-    return replace(answer, warnings=(*answer.warnings, *served.notes, *left_out))
+    return replace(answer, command=command, warnings=(*answer.warnings, *served.notes, *left_out))
 
 
 def not_used(served: Served) -> list[str]:

@@ -1,20 +1,19 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import OptionsError
-from kvplan.files import exists
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
+from kvplan.planner.repository import served_model
 from kvplan.planner.results import Fit
 from kvplan.planner.size import Model, as_batch, as_spec, as_tokens, size_fields
 from kvplan.planner.ways_out import hints, smallest_spread, smallest_tp
-from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
 
 
@@ -86,10 +85,10 @@ def fit(  # noqa: PLR0913 - the options of one command
     )
     tokens, sequences = as_tokens(context, spec), as_batch(batch)
     plan = make_plan(deploy(spec, choice), asked, context=tokens, batch=sequences)
-    return _answer(plan, _served_as(model, spec))
+    return _answer(plan, model, dtype)
 
 
-def _answer(plan: Plan, served_as: str) -> Fit:
+def _answer(plan: Plan, model: Model, dtype: str | None) -> Fit:
     deployment = plan.deployment
     shared = size_fields(deployment, plan.context, plan.batch)
     max_batch, start_up = plan.max_batch(), plan.start_up()
@@ -121,25 +120,37 @@ def _answer(plan: Plan, served_as: str) -> Fit:
         limit=_limit(plan, max_batch),
         hints=hints(plan),
         sources=plan.budget.sources,
-        command=_command(plan, served_as, start_up),
+        command=_command(plan, model, start_up, dtype) if plan.holds() else None,
     )
 
 
-def _served_as(model: Model, spec: ModelSpec) -> str:
-    """Return the hub id that was asked for, or that of the spec, or its name."""
-    asked = str(model) if isinstance(model, str) and model.count("/") == 1 else None
-    return asked if asked and not exists(Path(asked)) else spec.hf_id or spec.name
+def _command(plan: Plan, model: Model, start_up: StartUp | None, dtype: str | None) -> str | None:
+    """
+    Return the shell command that serves this plan; None for engines without one, or an option for it.
 
-
-def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None:
-    """Return the shell command that serves this plan; None for engines without one, or an option for it."""
-    choice, asked = plan.deployment.choice, plan.asked
+    It is a comment where kvplan does not know which repository or file has the planned weights.
+    """
     if plan.deployment.engine is EXACT:
         return None
-    from kvplan.serving import write_command  # noqa: PLC0415 - the formula alone has no command
+    # The formula alone has no command.
+    from kvplan.serving import has_option, takes_gguf, write_command  # noqa: PLC0415
 
+    engine = plan.deployment.choice.engine
+    served = served_model(model, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
+    said = _said(plan, start_up) | {"dtype": dtype if has_option(engine, "dtype") else None}
+    try:
+        given = {name: answer for name, answer in said.items() if answer is not None}
+        command = write_command(engine, served.name, given)
+    except OptionsError:
+        return None
+    return command if command is None or served.missing is None else f"# {served.missing}: {command}"
+
+
+def _said(plan: Plan, start_up: StartUp | None) -> dict[str, Any]:
+    """Return the options of a plan; None where the engine's own choice is planned."""
+    choice, asked = plan.deployment.choice, plan.asked
     needed = start_up.max_num_seqs if start_up else None
-    said = {
+    return {
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
         "dp": choice.dp if choice.dp > 1 else None,
@@ -156,10 +167,6 @@ def _command(plan: Plan, served_as: str, start_up: StartUp | None) -> str | None
         "dcp": choice.dcp if choice.dcp > 1 else None,
         "settings": dict(choice.settings),
     }
-    try:
-        return write_command(choice.engine, served_as, {k: v for k, v in said.items() if v is not None})
-    except OptionsError:
-        return None
 
 
 def _limit(plan: Plan, max_batch: int | None) -> str:

@@ -1,6 +1,6 @@
 """What may be otherwise than planned: each assumption is one change of a setup."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -8,35 +8,31 @@ from kvplan.dtypes import Role
 from kvplan.engines import find_engine
 from kvplan.planner.deployment import legal_tps, lowered, splits
 from kvplan.reconcile.changes import Assumption, choice, setting, with_layers
-from kvplan.reconcile.engine_assumptions import (
-    llamacpp_assumptions,
-    no_assumptions,
-    sglang_assumptions,
-    vllm_assumptions,
-)
+from kvplan.reconcile.dialect import Disclaimed
+from kvplan.reconcile.dialects import DIALECTS
+from kvplan.reconcile.drafts import caching_draft
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
 from kvplan.reconcile.setup import Setup, is_known
 from kvplan.terms import Term
 
+_UNCOUNTED = 2
+"""Layers of a draft that are tried where no setting counts them."""
+
 
 def assumptions(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
     """Yield what is worth trying, the likeliest first; what the log itself says is not put in doubt."""
-    terms = _terms(setup)
+    terms, dialect = _terms(setup), DIALECTS[log.engine]
     roles = {term.role for term in terms}
     yield from _as_logged(log, setup)
     yield from _kv_dtypes(log, setup, roles)
-    if log.options.tp is None and log.engine != "llamacpp":
+    if log.options.tp is None and not isinstance(dialect.degrees, Disclaimed):
         yield from _tp(setup)
-    yield from {
-        "vllm": vllm_assumptions,
-        "sglang": sglang_assumptions,
-        "llamacpp": llamacpp_assumptions,
-        "trtllm": no_assumptions,
-    }[log.engine](log, setup, terms)
-    if log.engine != "llamacpp" and log.options.block_size is None:
-        yield from _block_sizes(setup)
+    if not isinstance(dialect.assumptions, Disclaimed):
+        yield from dialect.assumptions(log, setup, terms)
+    if log.options.block_size is None and not isinstance(dialect.block_sizes, Disclaimed):
+        yield from _block_sizes(setup, dialect.block_sizes)
     if log.options.draft != NO_DRAFT:
-        yield from _draft_layers()
+        yield from _draft_layers(setup)
     if any(figure.printed.unit in ("GB", "MB") for figure in log.figures):
         yield Assumption(
             topic="units",
@@ -86,7 +82,7 @@ def _without_settings(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
     for name, value in setup.choice.settings.items():
         if name in logged and logged[name] != value:
             yield setting(name, f"the log says {name}={logged[name]}", name, logged[name])
-        elif name not in logged:
+        elif name not in logged and not (name == "draft_layers" and caching_draft(log)):
             rest = {each: text for each, text in setup.choice.settings.items() if each != name}
             yield choice(name, f"{name} is what the engine takes unasked", "", settings=rest)
 
@@ -96,12 +92,8 @@ def _kv_dtypes(log: StartUpLog, setup: Setup, roles: AbstractSet[Role]) -> Itera
     logged = log.options.kv_dtype
     if logged not in (None, "auto") and logged == setup.choice.kv_dtype:
         return
-    names = ["fp8", setup.spec.dtype, "fp8_per_token_head", "int4_per_token_head", "nvfp4", "float32"]
-    if "latent" in roles:
-        names = ["fp8_ds_mla", "fp8", setup.spec.dtype, "nvfp4_ds_mla"]
-    if log.engine == "llamacpp":
-        names = ["f16", "q8_0", "q4_0", "q5_1", "q5_0", "q4_1", "iq4_nl", "bfloat16", "float32"]
-    for name in dict.fromkeys(names):
+    formats = DIALECTS[log.engine].formats
+    for name in () if isinstance(formats, Disclaimed) else dict.fromkeys(formats(setup, roles)):
         if name != setup.choice.kv_dtype:
             yield choice("kv_dtype", f"the KV cache is stored in {name}", f"--kv-dtype {name}", kv_dtype=name)
 
@@ -116,10 +108,10 @@ def _tp(setup: Setup) -> Iterator[Assumption]:
             yield choice("tp", text, f"--tp {tp}", tp=tp)
 
 
-def _block_sizes(setup: Setup) -> Iterator[Assumption]:
+def _block_sizes(setup: Setup, sizes: Sequence[int]) -> Iterator[Assumption]:
     """Yield other blocks, and the kernel that takes them where the engine's setting names it."""
     kernel = any(each.name == "kernel_block" for each in find_engine(setup.choice.engine).settings)
-    for size in (16, 32, 64, 128, 256):
+    for size in sizes:
         if size == setup.choice.block_size:
             continue
         text, option = f"blocks hold {size} tokens", f"--block-size {size}"
@@ -131,13 +123,19 @@ def _block_sizes(setup: Setup) -> Iterator[Assumption]:
         yield choice("block_size", text, option, block_size=size, settings=settings)
 
 
-def _draft_layers() -> Iterator[Assumption]:
+def _draft_layers(setup: Setup) -> Iterator[Assumption]:
     """Yield layers that a draft head for speculative decoding caches beside the model's own."""
-    for more in (1, 2):
+    counted = any(each.name == "draft_layers" for each in find_engine(setup.choice.engine).settings)
+    planned = setup.choice.settings.get("draft_layers")
+    for more in (1, 2, 3, 4, 5):
         layers = "layer" if more == 1 else "layers"
-        yield Assumption(
-            topic="draft",
-            text=f"speculative decoding caches {more} {layers} more",
-            option="",
-            apply=lambda each, more=more: with_layers(each, more),  # type: ignore[misc]
-        )
+        if counted and str(more) != planned:
+            text = f"speculative decoding caches {more} {layers} more"
+            yield setting("draft", text, "draft_layers", str(more))
+        elif not counted and more <= _UNCOUNTED:
+            yield Assumption(
+                topic="draft",
+                text=f"speculative decoding caches {more} {layers} more",
+                option="",
+                apply=lambda each, more=more: with_layers(each, more),  # type: ignore[misc]
+            )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kvplan.planner.deployment import lowered
+from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.setup import Setup
 from kvplan.specs.model import LayerRun
 from kvplan.terms import Growing, Term
@@ -15,7 +16,7 @@ class Assumption:
     A change of the plan, in words and as the option that makes it (empty if kvplan has none).
 
     Of one `topic` only one assumption holds at a time. One that is `free` has a number of its own to
-    fit, and explains less than one that has not.
+    fit, and explains less than one that has not; `fitted` gives that number in words.
     """
 
     topic: str
@@ -23,6 +24,11 @@ class Assumption:
     option: str
     apply: Callable[[Setup], Setup]
     free: bool = False
+    fitted: Callable[[StartUpLog, Setup], str] | None = None
+
+    def said(self, log: StartUpLog, setup: Setup) -> str:
+        """Return the text, with the number that fits *log* where *setup* is the changed one."""
+        return self.text if self.fitted is None else f"{self.text}: {self.fitted(log, setup)}"
 
 
 def choice(topic: str, text: str, option: str, **changes: object) -> Assumption:

@@ -8,11 +8,13 @@ from kvplan.attention.grouped import MHA
 from kvplan.attention.latent import MLA
 from kvplan.dtypes import RECURRENT_ROLES
 from kvplan.engines.vllm.versions import RELEASES
-from kvplan.reconcile.changes import Assumption, choice, setting, with_layers
+from kvplan.reconcile.changes import Assumption, choice, setting
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
 from kvplan.reconcile.setup import Setup
+from kvplan.reconcile.vllm_rows import least_memory
 from kvplan.specs import ModelSpec
 from kvplan.terms import Growing, Term
+from kvplan.units import format_gib
 
 
 def vllm_assumptions(log: StartUpLog, setup: Setup, terms: Sequence[Term]) -> Iterator[Assumption]:
@@ -37,6 +39,7 @@ def vllm_assumptions(log: StartUpLog, setup: Setup, terms: Sequence[Term]) -> It
             option="",
             apply=lambda each: replace(each, rank_short=True),
             free=True,
+            fitted=lambda log, short: f"{format_gib(least_memory(log, short))} on the least",
         )
 
 
@@ -63,10 +66,10 @@ def _predictions() -> Iterator[Assumption]:
         yield Assumption(
             topic="draft",
             text=f"multi-token prediction of {each_one} caches a layer more and keeps a state for each",
-            option=f"--set num_speculative_tokens={tokens}",
-            apply=lambda setup, tokens=tokens: with_layers(  # type: ignore[misc]
-                setup.with_setting("num_speculative_tokens", str(tokens)), 1
-            ),
+            option=f"--set num_speculative_tokens={tokens} --set draft_layers=1",
+            apply=lambda setup, tokens=tokens: setup.with_setting(  # type: ignore[misc]
+                "num_speculative_tokens", str(tokens)
+            ).with_setting("draft_layers", "1"),
         )
 
 
@@ -144,11 +147,6 @@ def _micro_batches() -> Iterator[Assumption]:
     for tokens in (128, 256, 1024, 2048, 4096):
         text = f"batches of {tokens} tokens (n_ubatch) lie beside a window"
         yield choice("n_ubatch", text, f"--max-num-batched-tokens {tokens}", max_num_batched_tokens=tokens)
-
-
-def no_assumptions(log: StartUpLog, setup: Setup, terms: Sequence[Term]) -> Iterator[Assumption]:  # noqa: ARG001
-    """Yield nothing: the engine decides nothing of its own that changes its printed figures."""
-    yield from ()
 
 
 def expanded(spec: ModelSpec) -> ModelSpec:

@@ -1,12 +1,12 @@
 """The figures that no plan knows exactly: the weights on a GPU, and the memory that is left for the cache."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 
-from kvplan.planner import budget
-from kvplan.planner.plan import make_plan
 from kvplan.planner.weights import stage_weights
+from kvplan.reconcile.dialect import Disclaimed
+from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.log import StartUpLog
+from kvplan.reconcile.memory import memory_plan
 from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row, row
 from kvplan.reconcile.setup import Asked, Setup
 
@@ -20,32 +20,28 @@ def estimate_rows(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[tuple[Ro
     """
     rows: list[Row] = []
     notes: list[str] = []
-    quantized = log.options.quantization is not None and setup.spec.weight_dtype is None
+    said = setup.spec.weight_dtype or asked.weight_dtype
+    quantized = log.options.quantization is not None and said is None
     if quantized and log.all("weights"):
         notes.append(f"the log says quantization {log.options.quantization}: its weights are not compared")
     else:
-        rows += _weights(log, setup)
+        rows += _weights(log, setup, asked)
     return (*rows, *_kv_memory(log, setup, asked)), tuple(notes)
 
 
-def _weights(log: StartUpLog, setup: Setup) -> Iterator[Row]:
+def _weights(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
     """Yield the weights of the fullest rank: of the model itself, where a smaller draft is loaded too."""
-    known = setup.spec.weights()
-    if known is None or log.engine not in ("vllm", "sglang") or not log.all("weights"):
+    known = setup.spec.weights(asked.weight_dtype)
+    name = DIALECTS[log.engine].weights
+    if known is None or isinstance(name, Disclaimed) or not log.all(name):
         return
     planned = max(stage_weights(setup.deployed(), known))
-    printed = max((each.printed for each in log.all("weights")), key=lambda each: each.value)
+    printed = max((each.printed for each in log.all(name)), key=lambda each: each.value)
     yield row("weights", setup.reading(printed), planned, percent=WEIGHTS_PERCENT)
 
 
 def _kv_memory(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
     """Yield what the card would leave for the cache, over the range of the engine's other needs."""
-    printed, total = log.least("KV memory"), log.least("GPU memory")
-    gpu = asked.gpu or (None if total is None else int(total.value))
-    if printed is None or gpu is None or setup.spec.weights() is None:
-        return
-    memory = budget.Asked(gpu=gpu, utilization=log.options.utilization)
-    plan = make_plan(setup.deployed(), memory, context=setup.context, batch=1)
-    low, high = (Fraction(each) for each in plan.kv_range() or (min(plan.left()),) * 2)
-    nearest = min(max(printed.value, low), high)
-    yield Row(figure="KV memory", printed=printed, low=low, high=high, nearest=nearest, percent=0)
+    if found := memory_plan(log, setup, asked):
+        printed, planned = found
+        yield planned.row(printed)

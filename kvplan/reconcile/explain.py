@@ -1,6 +1,6 @@
 """A log against the plan: every figure, and the fewest assumptions that explain what differs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import inf
@@ -8,18 +8,18 @@ from math import inf
 from kvplan.errors import KvplanError, SpecError
 from kvplan.reconcile.assumptions import assumptions
 from kvplan.reconcile.changes import Assumption
+from kvplan.reconcile.described import make_setup
+from kvplan.reconcile.dialect import Compare
+from kvplan.reconcile.dialects import DIALECTS
+from kvplan.reconcile.drafts import unseen_draft
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.estimates import estimate_rows
-from kvplan.reconcile.llamacpp_rows import llamacpp_rows
-from kvplan.reconcile.log import EngineName, StartUpLog
+from kvplan.reconcile.log import StartUpLog
+from kvplan.reconcile.memory import memory_causes
 from kvplan.reconcile.read import read_log
 from kvplan.reconcile.results import Explanation, Reconciliation
 from kvplan.reconcile.rows import Row
-from kvplan.reconcile.setup import Asked, Setup, make_setup
-from kvplan.reconcile.sglang_rows import sglang_rows
-from kvplan.reconcile.trtllm_rows import trtllm_rows
-from kvplan.reconcile.vllm_rows import least_memory, vllm_rows
-from kvplan.units import format_gib
+from kvplan.reconcile.setup import Asked, Setup
 
 MAX_TRIALS = 400
 """Plans that are tried for one log; each takes about a millisecond."""
@@ -29,14 +29,6 @@ _TOLD = 3
 
 
 _RESTARTED = ("the engine started more than once: its last start is compared",)
-
-Compare = Callable[[StartUpLog, Setup], tuple[Row, ...]]
-_COMPARE: dict[EngineName, Compare] = {
-    "vllm": vllm_rows,
-    "sglang": sglang_rows,
-    "llamacpp": llamacpp_rows,
-    "trtllm": trtllm_rows,
-}
 
 
 def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
@@ -49,17 +41,20 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
     asked = asked or Asked()
     log = read_log(text, asked.engine)
     setup, notes = make_setup(log, asked)
-    compare = _COMPARE[log.engine]
+    dialect = DIALECTS[log.engine]
+    compare = dialect.compare
     before, refusal = _plan(log, setup, compare)
     estimates, more = estimate_rows(log, setup, asked) if refusal is None else ((), ())
     if not before.rows and not estimates and refusal is None:
         raise LogError(
-            "nothing in this log can be checked: its figures would be the same for every model",
-            "paste the lines on the memory for the KV cache and on the weights, too",
+            "nothing in this log can be checked: its figures would be the same for every model", _missing(log)
         )
     explanations, trials = _explain(log, before, compare)
     if refusal is not None and not explanations:
         raise refusal
+    causes, tried = ((), 0) if refusal is not None else memory_causes(log, setup, asked, explanations)
+    counted = dialect.drafts == "setting" and "draft_layers" in setup.choice.settings
+    unseen = unseen_draft(log, [row.figure for row in before.rows], planned=counted)
     return Reconciliation(
         log=log,
         setup=setup,
@@ -67,9 +62,28 @@ def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
         refused=None if refusal is None else str(refusal),
         estimates=estimates,
         explanations=explanations,
-        notes=(*_RESTARTED[: log.restarted], *notes, *more, *_untold(log, before)),
-        trials=trials,
+        memory_causes=causes,
+        notes=(*_notes(log), *notes, *more, *unseen, *_untold(log, before)),
+        trials=trials + tried,
     )
+
+
+def _missing(log: StartUpLog) -> str:
+    """Return in words what would let the figures of a log be checked."""
+    if log.foreign is not None and log.foreign.plugin:
+        return f"it is of {log.foreign.name}: {log.foreign.lacks}"
+    return "paste the lines on the memory for the KV cache and on the weights, too"
+
+
+def _notes(log: StartUpLog) -> tuple[str, ...]:
+    """Return what the whole log is to be taken for."""
+    foreign = log.foreign
+    plugin = (
+        (f"the log is of {foreign.name}, whose pool alone is compared: {foreign.lacks}",)
+        if foreign is not None and foreign.plugin
+        else ()
+    )
+    return (*_RESTARTED[: log.restarted], *plugin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,15 +192,10 @@ def _told(log: StartUpLog, trials: Sequence[_Trial]) -> tuple[Explanation, ...]:
     chosen = list(first.values())[:_TOLD]
     return tuple(
         Explanation(
-            assumptions=tuple(_said(log, trial, each) for each in trial.assumed),
+            assumptions=tuple(each.said(log, trial.setup) for each in trial.assumed),
             options=tuple(each.option for each in trial.assumed if each.option),
             rows=trial.rows,
+            setup=trial.setup,
         )
         for trial in chosen
     )
-
-
-def _said(log: StartUpLog, trial: _Trial, assumption: Assumption) -> str:
-    if assumption.topic != "rank":
-        return assumption.text
-    return f"{assumption.text}: {format_gib(least_memory(log, trial.setup))} on the least"

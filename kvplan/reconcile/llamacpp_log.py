@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kvplan.reconcile.drafts import MARKS as DRAFT_MARKS
+from kvplan.reconcile.drafts import command_draft
 from kvplan.reconcile.fields import count, flag
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import Figure, FigureName, StartUpLog, merged
 from kvplan.reconcile.printed import Printed
+from kvplan.reconcile.starts import Reader
 
 LOOKED_FOR = "`llama_kv_cache: size = ... MiB` or `KV self size = ... MiB`"
 
@@ -23,7 +26,7 @@ _POOL = re.compile(
     rf"llama_kv_cache\w*: +size += +{_MIB} \( *(\d{{1,12}}) cells, *(\d{{1,6}}) layers"
     r"(?:, *(\d{1,6})(?:/ *(\d{1,6}))? seqs)?"
 )
-_SELF = re.compile(rf"KV self size +=\s+{_MIB}")
+_SELF = re.compile(rf"[Kk][Vv] self size +=\s+{_MIB}")
 _PARTS: tuple[tuple[FigureName, re.Pattern[str]], ...] = (
     ("K size", re.compile(rf"\bK \((\w+)\): +{_MIB}")),
     ("V size", re.compile(rf"\bV \((\w+)\): +{_MIB}")),
@@ -42,16 +45,12 @@ _CONTEXT = re.compile(r"\bn_(ctx|seq_max|ubatch) += (\d{1,12})\b")
 _SWITCH = re.compile(r"\b(flash_attn|kv_unified|swa_full) += (\w+)")
 _NAME = re.compile(r"general\.name(?: +str)? += (.+)")
 _VERSION = re.compile(r"\bbuild(?:_info)?(?::| =) (b?\d{1,6})\b")
-STARTS = _VERSION
+_SIGNS = ("llama_kv_cache", "KV self size", "kv self size", "llama_memory_recurrent")
 _MARKS = (
-    "llama_",
-    "KV self size",
-    "KV cache, size",
-    "n_ctx",
-    "n_seq_max",
-    "n_ubatch",
-    "general.name",
-    "build",
+    *_SIGNS,
+    *("creating", "n_ctx", "n_seq_max", "n_ubatch", "general.name", "build"),
+    *("flash_attn", "kv_unified", "swa_full"),
+    *DRAFT_MARKS,
 )
 _OPTIONS = {"ctx": "context", "seq_max": "max_num_seqs", "ubatch": "max_num_batched_tokens"}
 
@@ -91,6 +90,7 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
     for match in _SWITCH.finditer(text):
         if (on := flag(match[2])) is not None:
             yield {"settings": {match[1]: "on" if on else "off"}}
+    yield from command_draft(text)
     if name := _NAME.search(text):
         yield {"model": name[1].strip()}
     key, value = (pattern.search(text) for _, pattern in _PARTS)
@@ -131,3 +131,9 @@ def _cache(
 def _given(*counts: str | None) -> dict[str, int]:
     names = ("cells", "layers", "sequences", "streams")
     return {name: int(each) for name, each in zip(names, counts, strict=False) if each}
+
+
+_STARTS = re.compile(rf"{_VERSION.pattern}|msg=\"starting (?:go |llama )?(?:runner|server)\"")
+"""llama.cpp's own line, or ollama's, which runs one model after another (its llm/server.go)."""
+
+READER = Reader(read=read_llamacpp, signs=_SIGNS, starts=_STARTS)

@@ -1,12 +1,13 @@
 """llama.cpp's figures: the cells, K and V of each of its caches."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from fractions import Fraction
 
 from kvplan.engines.llamacpp.buffers import Buffer, buffers
 from kvplan.engines.llamacpp.engine import Cells
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import Figure, FigureName, StartUpLog
-from kvplan.reconcile.rows import Row, row
+from kvplan.reconcile.rows import DRAFT, Row, row
 from kvplan.reconcile.setup import Setup
 
 _WINDOWS = "swa"
@@ -32,17 +33,38 @@ def llamacpp_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
             f"the log is llama.cpp's: plan it with --engine llamacpp, not {deployment.engine.name}"
         )
     planned = buffers(deployment.arrangement.arranged, context=setup.context, batch=setup.batch)
-    return tuple(each for figure in log.figures for each in _rows(figure, planned))
+    figures = log.different(*_WHOLE)
+    drafts = _drafts(figures, planned)
+    return tuple(_row(figure, planned, draft=figure in drafts) for figure in figures)
 
 
-def _rows(figure: Figure, planned: tuple[Buffer, ...]) -> Iterator[Row]:
-    if figure.name not in _WHOLE:
-        return
+def _drafts(figures: Sequence[Figure], planned: tuple[Buffer, ...]) -> list[Figure]:
+    """
+    Return the figures of caches that are beside the model's own: those with other layers.
+
+    A multi-token prediction or a draft model prints a line of the same form for its layers (the logs of
+    github.com/ggml-org/llama.cpp/pull/22673 and later). Without a line for the model's own layers a cache
+    is not the draft's.
+    """
+    attention = [each for each in figures if "cells" in each.given and not each.given.get("window")]
+    own = {each.layers for each in planned if each.name not in (_STATES, _WINDOWS)}
+    layers = {each.given.get("layers") for each in attention if each.name == "KV size"}
+    if not own & layers:
+        return []
+    kv = ("KV size", "K size", "V size")
+    return [each for each in attention if each.name in kv and each.given.get("layers") not in own]
+
+
+def _row(figure: Figure, planned: tuple[Buffer, ...], *, draft: bool) -> Row:
     caches = [each for each in planned if _is_of(figure, each)]
     first, second = _WHOLE[figure.name]
-    size = sum(first * each.k_bytes + second * each.v_bytes for each in caches)
+    size = Fraction(sum(first * each.k_bytes + second * each.v_bytes for each in caches))
+    if draft:
+        # Each of its layers is like one of the model's.
+        size = size * figure.given["layers"] / sum(each.layers for each in caches)
+        return row(f"{figure.name}{DRAFT}", figure.printed, size)
     name = f"{figure.name}, windows" if figure.given.get("window") else figure.name
-    yield row(name, figure.printed, size)
+    return row(name, figure.printed, size)
 
 
 def _is_of(figure: Figure, buffer: Buffer) -> bool:

@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kvplan.reconcile.foreign import Foreign
 from kvplan.reconcile.lines import Line
 from kvplan.reconcile.printed import Printed
 
 EngineName = Literal["vllm", "sglang", "llamacpp", "trtllm"]
+
+MAX_DIFFERENT = 64
+"""Figures of some names that are compared: more are those of starts that no line tells apart."""
 
 NO_DRAFT = "none"
 """The method of speculative decoding where a log says that there is none."""
@@ -55,6 +59,11 @@ class Figure:
     worker: str = ""
     given: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> object:
+        """What it says, whoever printed it on whichever line: all ranks print the same pools."""
+        return (self.name, self.printed, *self.given.items())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedOptions:
@@ -88,7 +97,8 @@ class StartUpLog:
     """
     A start-up log as kvplan understood it; `version` is None where the log does not tell.
 
-    `restarted` says that earlier starts are in the same log, of which nothing is here.
+    `restarted` says that earlier starts are in the same log, of which nothing is here. `foreign` is the
+    program that wrote it, where it is not the engine alone.
     """
 
     engine: EngineName
@@ -96,10 +106,19 @@ class StartUpLog:
     options: PrintedOptions
     figures: tuple[Figure, ...]
     restarted: bool = False
+    foreign: Foreign | None = None
 
     def all(self, name: FigureName) -> tuple[Figure, ...]:
         """Return every figure of that name, in the order of the log."""
         return tuple(each for each in self.figures if each.name == name)
+
+    def different(self, *names: FigureName) -> tuple[Figure, ...]:
+        """Return each different figure of those names once, where it was printed first: ranks print alike."""
+        found: dict[object, Figure] = {}
+        for figure in self.figures:
+            if figure.name in names:
+                found.setdefault(figure.kind, figure)
+        return tuple(found.values())[-MAX_DIFFERENT:]
 
     def last(self, name: FigureName) -> Printed | None:
         """Return the figure that was printed last: an engine that starts twice counts the second time."""

@@ -10,9 +10,9 @@ from kvplan.units import GIB, MIB
 
 # Engines that print GB and MB divide by 2^30 and 2^20 all the same: vLLM's memory profiler up to
 # 0.6 (worker/model_runner.py), SGLang (mem_cache/memory_pool.py, GB = 1024^3), ggml's examples.
-_SCALES = {"GiB": GIB, "GB": GIB, "MiB": MIB, "MB": MIB}
-_DECIMAL = {"GiB": 10**9, "GB": 10**9, "MiB": 10**6, "MB": 10**6}
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,6})?", re.ASCII)
+_SCALES = {"GiB": GIB, "GB": GIB, "MiB": MIB, "MB": MIB, "B": 1}
+_DECIMAL = {"GiB": 10**9, "GB": 10**9, "MiB": 10**6, "MB": 10**6, "B": 1}
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Printed:
             raise LogError(f"{self.text[:40]!r} is not a number of {self.unit}")
 
     def __str__(self) -> str:
+        if self.unit == "B":
+            return f"{int(self.value):,} B"
         if self.is_size:
             return f"{self.text} {self.unit}"
         return f"{self.text}x" if self.unit == "x" else f"{int(self.value):,} {self.unit}"
@@ -52,7 +54,7 @@ class Printed:
     def interval(self) -> tuple[Fraction, Fraction]:
         """Return the least and the greatest value that is printed so."""
         shown = len(self._digits.partition(".")[2])
-        if not self.is_size and not shown:
+        if (self.unit == "B" or not self.is_size) and not shown:
             return self.value, self.value
         half = Fraction(1, 2 * 10 ** max(shown, self.decimals)) * self._scale
         return self.value - half, self.value + half

@@ -10,11 +10,12 @@ from kvplan.reconcile.setup import Setup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Assumptions under which the plan was made again, and what it then gives."""
+    """Assumptions under which the plan was made again as `setup` says, and what it then gives."""
 
     assumptions: tuple[str, ...]
     options: tuple[str, ...]
     rows: tuple[Row, ...]
+    setup: Setup
 
     @property
     def complete(self) -> bool:
@@ -39,7 +40,8 @@ class Reconciliation:
     `rows` are the exact figures; they are empty where the plan is `refused`, for the reason that
     this gives. `estimates` are the weights and the KV memory, which no plan knows exactly.
     `explanations` is empty where the plan agrees as it stands. They all bring every exact figure into
-    its rounding, or the only one is the nearest that was found.
+    its rounding, or the only one is the nearest that was found. `memory_causes` are those under which the
+    memory for the cache lies in the planned range.
     """
 
     log: StartUpLog
@@ -48,6 +50,7 @@ class Reconciliation:
     refused: str | None
     estimates: tuple[Row, ...]
     explanations: tuple[Explanation, ...]
+    memory_causes: tuple[Explanation, ...]
     notes: tuple[str, ...]
     trials: int
 
@@ -82,6 +85,17 @@ class Reconciliation:
         """The memory for the cache, where what is printed lies outside the planned range."""
         return next((row for row in self.estimates if row.figure == "KV memory" and not row.inside), None)
 
+    @property
+    def largest_difference(self) -> Row | None:
+        """
+        What differs most from the plan as asked: the memory first, then exact figures, then estimates.
+
+        None if everything is inside.
+        """
+        exact, estimates = ([row for row in rows if not row.inside] for rows in (self.rows, self.estimates))
+        worst = max(exact or estimates, key=lambda row: abs(row.difference_percent), default=None)
+        return self.memory_outside or worst
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""
         choice = self.setup.choice
@@ -98,6 +112,7 @@ class Reconciliation:
             "refused": self.refused,
             "estimates": [row.to_dict() for row in self.estimates],
             "explanations": [each.to_dict() for each in self.explanations],
+            "memory_causes": [each.to_dict() for each in self.memory_causes],
             "notes": list(self.notes),
             "trials": self.trials,
             "log": self.log.to_dict(),

@@ -11,6 +11,10 @@ WEIGHTS_PERCENT = 2
 """Planned weights are those of the checkpoint: padding, buffers and tables of an engine are within this."""
 
 
+DRAFT = ", draft"
+"""What the name of a figure ends with that is of a draft's own pool."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """
@@ -62,7 +66,8 @@ class Row:
     def planned(self) -> str:
         """The planned figure, or its range, in the unit of the printed one."""
         low, high = (_text(value, self.printed) for value in (self.low, self.high))
-        return low if low == high else f"{low} to {high}"
+        unit = f" {high.partition(' ')[2]}" if " " in high else ""
+        return low if low == high else f"{low.removesuffix(unit)} to {high}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""
@@ -86,6 +91,8 @@ def row(figure: str, printed: Printed, planned: Fraction | float, *, percent: in
 
 
 def _text(value: Fraction, printed: Printed) -> str:
+    if printed.unit == "B":
+        return f"{int(value):,} B"
     if printed.is_size:
         scale, unit = (MIB, "MiB") if printed.unit in ("MiB", "MB") else (GIB, "GiB")
         return f"{float(value / scale):.2f} {unit}"

@@ -10,12 +10,15 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kvplan.reconcile.drafts import MARKS as DRAFT_MARKS
+from kvplan.reconcile.drafts import command_draft
 from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields, word
-from kvplan.reconcile.lines import Line
+from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
+from kvplan.reconcile.starts import Reader
 
-STARTS = re.compile(r"\bServerArgs\(")
+_STARTS = re.compile(r"\bServerArgs\(")
 LOOKED_FOR = "`KV Cache is allocated. ... #tokens: ...` or `max_total_num_tokens=...`"
 
 _GB = r"(-?\d{1,15}(?:\.\d{1,6})?) ?(GB|GiB)"
@@ -77,11 +80,16 @@ _TOTALS = {
     "max_running_requests": ("max_num_seqs", count),
     "chunked_prefill_size": ("max_num_batched_tokens", count),
 }
+_SIGNS = (
+    *("#tokens: ", "max_mamba_cache_size: ", "max_total_num_tokens=", "Load weight "),
+    *("layer_tokens", "swa size", "full size"),
+)
+_MARKS = (*_SIGNS, "ServerArgs(", "KV cache dtype", "sglang", "SGLang", *DRAFT_MARKS)
 
 
 def read_sglang(lines: Sequence[Line]) -> StartUpLog:
     """Return what SGLang's lines say; a log of another engine has no figures."""
-    return gather("sglang", lines, version=_version, options=_options, figures=_figures)
+    return gather("sglang", marked(lines, _MARKS), version=_version, options=_options, figures=_figures)
 
 
 def _version(text: str) -> str | None:
@@ -107,6 +115,7 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
         yield dict(read_fields(text, _TOTALS))
     if match := _POOL_DTYPE.search(text):
         yield {"kv_dtype": _TORCH_FP8.get(match[1], match[1])}
+    yield from command_draft(text)
 
 
 def _figures(line: Line) -> Iterator[Figure]:
@@ -135,3 +144,6 @@ def _sizes(
 def _figure(line: Line, name: FigureName, number: str, unit: str, **given: int) -> Figure:
     printed = Printed(number, unit, decimals=2 if unit in ("GB", "GiB") else 0)
     return Figure(name=name, printed=printed, line=line.number, worker=line.worker, given=given)
+
+
+READER = Reader(read=read_sglang, signs=_SIGNS, starts=_STARTS)

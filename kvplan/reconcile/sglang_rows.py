@@ -7,9 +7,10 @@ from kvplan.engines.sglang.engine import TokenPools
 from kvplan.engines.sglang.lowering import indexer_row
 from kvplan.engines.sglang.pools import Sizing
 from kvplan.planner.deployment import Deployment
+from kvplan.reconcile.drafts import caching_draft
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import Figure, StartUpLog
-from kvplan.reconcile.rows import Row, row
+from kvplan.reconcile.rows import DRAFT, Row, row
 from kvplan.reconcile.setup import Setup
 from kvplan.terms import Growing, Stage
 
@@ -32,13 +33,42 @@ def sglang_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
 
 def _heads(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizing) -> Iterator[Row]:
     """Yield the sizes of K and V; tensors have a page more than tokens (_create_buffers, memory_pool.py)."""
-    for figure in _once(log, "K size", "V size"):
+    drafts = _drafts(log, sizing)
+    for figure in log.different("K size", "V size"):
+        if figure.kind in drafts:
+            yield from _draft(setup, deployment, sizing, figure)
+            continue
         windowed = _is_of_windows(log, figure, sizing)
         role = _ROLES[figure.name]
         token = max(
             _token_bytes(stage, role, tp=deployment.tp, windowed=windowed) for stage in deployment.stages
         )
         yield row(figure.name, setup.reading(figure.printed), (figure.given["tokens"] + sizing.page) * token)
+
+
+def _drafts(log: StartUpLog, sizing: Sizing) -> list[object]:
+    """Return the kinds of a draft's pools: its worker starts after the model's (managers/scheduler.py)."""
+    if caching_draft(log) is None:
+        return []
+    own = 1 if sizing.cells.window is None else 2
+    of_workers: dict[tuple[str, str], dict[object, None]] = {}
+    for figure in log.figures:
+        if figure.name in _ROLES:
+            of_workers.setdefault((figure.name, figure.worker), {})[figure.kind] = None
+    return [kind for kinds in of_workers.values() for kind in list(kinds)[own:]]
+
+
+def _draft(setup: Setup, deployment: Deployment, sizing: Sizing, figure: Figure) -> Iterator[Row]:
+    """Yield the size of a draft's pool, of one layer like the model's own over all tokens."""
+    role = _ROLES[figure.name]
+    last = [
+        term.row_bytes * term.split.on_rank(deployment.tp)
+        for term in deployment.stages[-1].terms()
+        if term.role == role and isinstance(term.rows, Growing) and term.rows.window is None
+    ][-1:]
+    for token in last:
+        size = (figure.given["tokens"] + sizing.page) * token
+        yield row(f"{figure.name}{DRAFT}", setup.reading(figure.printed), size)
 
 
 def _token_bytes(stage: Stage, role: Role, *, tp: int, windowed: bool | None) -> int:
@@ -66,7 +96,7 @@ def _latents(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizi
         rank.full_bytes - (_indexer_bytes(sizing, stage) if setup.bare_latents else 0)
         for rank, stage in zip(sizing.cells.ranks, deployment.stages, strict=True)
     )
-    for figure in _once(log, "KV size"):
+    for figure in log.different("KV size"):
         size = (figure.given["tokens"] + sizing.page) * token
         yield row("KV size", setup.reading(figure.printed), size)
 
@@ -96,16 +126,6 @@ def _states(log: StartUpLog, setup: Setup, deployment: Deployment, sizing: Sizin
         for stage in deployment.stages
     )
     slot = {"conv size": conv, "state size": sizing.cells.slot_bytes - conv}
-    for figure in _once(log, "conv size", "state size"):
+    for figure in log.different("conv size", "state size"):
         size = (figure.given["slots"] + 1) * slot[figure.name]
         yield row(figure.name, setup.reading(figure.printed), size)
-
-
-def _once(log: StartUpLog, *names: str) -> Iterator[Figure]:
-    """Yield each different figure once: all ranks print the same pools."""
-    seen = set()
-    for figure in log.figures:
-        key = (figure.name, figure.printed, *figure.given.items())
-        if figure.name in names and key not in seen:
-            seen.add(key)
-            yield figure

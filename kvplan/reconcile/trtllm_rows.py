@@ -26,9 +26,12 @@ def trtllm_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
 def _rows(log: StartUpLog, setup: Setup, arrangement: Blocks) -> Iterator[Row]:
     pools = arrangement.pools
     token = max(sum(pools.token_bytes(group) for group in groups) for groups in pools.groups)
-    for figure in {each.given["tokens"]: each for each in log.all("KV size")}.values():
-        yield row("KV size", setup.reading(figure.printed), figure.given["tokens"] * token)
     blocks, tokens = log.last("blocks"), log.last("KV tokens")
+    for figure in {each.given.get("tokens"): each for each in log.all("KV size")}.values():
+        # Up to 0.8 the tokens stand on a line of their own.
+        count = figure.given.get("tokens", None if tokens is None else int(tokens.value))
+        if count is not None:
+            yield row("KV size", setup.reading(figure.printed), count * token)
     if blocks is not None and tokens is not None:
         yield row("KV tokens", tokens, blocks.value * pools.block_size)
     free = log.least("free memory")

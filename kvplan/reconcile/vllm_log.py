@@ -3,19 +3,22 @@ The start-up lines of vLLM, from 0.4 to 0.33.
 
 Sources: worker/model_runner.py, worker/worker.py and executor/executor_base.py of 0.4 to 0.9 (the
 old engine); v1/engine/core.py, v1/worker/gpu_worker.py and v1/core/kv_cache_utils.py of 0.8 to
-0.33; entrypoints/utils.py for the arguments.
+0.33; entrypoints/utils.py for the arguments; worker/worker_v1.py of vllm-ascend, which prints bytes.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kvplan.reconcile.drafts import MARKS as DRAFT_MARKS
+from kvplan.reconcile.drafts import UNNAMED, command_draft, command_tokens
 from kvplan.reconcile.fields import count, field_text, flag, ratio, read_fields, word
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import NO_DRAFT, Figure, FigureName, StartUpLog, gather
 from kvplan.reconcile.printed import Printed
+from kvplan.reconcile.starts import Reader
 
-STARTS = re.compile(r"vLLM API server version|LLM engine \(v")
+_STARTS = re.compile(r"vLLM API server version|LLM engine \(v")
 LOOKED_FOR = "`GPU KV cache size: ... tokens`, `Available KV cache memory: ...` or `# GPU blocks: ...`"
 
 _SIZE = r"(-?\d{1,15}(?:\.\d{1,6})?) ?(GiB|GB|MiB|MB)"
@@ -36,6 +39,8 @@ _FIGURES: tuple[tuple[FigureName, str, re.Pattern[str]], ...] = (
     ("KV memory", "", re.compile(rf"\b(?:kv_cache_size=|available_kv_cache_memory[= ]){_SIZE}")),
     ("KV memory", "", re.compile(rf"available KV cache memory \({_SIZE}\)")),
     ("KV memory", "", re.compile(rf"reserved {_SIZE} memory for KV Cache as specified")),
+    ("KV memory", "B", re.compile(r"\bAvailable memory: (\d{6,15}), total memory: \d")),
+    ("KV memory", "GiB", re.compile(r"\bAvailable memory: (\d{1,6}\.\d{1,20}) GiB, total memory: \d")),
     ("KV tokens", "tokens", re.compile(rf"KV cache size: {_COUNT} tokens")),
     ("KV tokens", "tokens", re.compile(rf"that can be stored in KV cache \({_COUNT}\)")),
     ("blocks", "blocks", re.compile(rf"# (?!CPU)\w+ blocks: {_COUNT}")),
@@ -92,21 +97,18 @@ _SETTINGS = {
     "num_speculative_tokens": "num_speculative_tokens",
     "num_spec_tokens": "num_speculative_tokens",
 }
+_SIGNS = (
+    *("KV cache size", "KV cache memory", "KV Cache is", "kv_cache_size", "kv_cache_memory"),
+    *("for KV Cache as", "stored in KV cache", "KV cache is needed", "oading took", "weights took"),
+    *("weights take", "activation peak", "non_torch_memory", "secs, took", "total_gpu_memory", " blocks: "),
+    *("Available memory: ", "block size to ", "tokens per request", "maximum model length", "padding layers"),
+)
 _MARKS = (
-    *(
-        "KV cache size",
-        "KV cache memory",
-        "KV Cache is",
-        "kv_cache_size",
-        "kv_cache_memory",
-        "for KV Cache as",
-    ),
-    *("stored in KV cache", "KV cache is needed", "oading took", "weights took", "weights take"),
-    *("activation peak", "non_torch_memory", "secs, took", "total_gpu_memory", " blocks: ", "block size to "),
-    *("tokens per request", "maximum model length", "padding layers", "with config: model=", "Namespace("),
-    *("non-default args", "ersion", "LLM engine (v", "max model len", "max seq len", "num_batched_tokens="),
-    *("data type to store", "gpu_memory_utilization", "num_gpu_blocks_override", "Mamba cache mode"),
-    *("Turning off hybrid",),
+    *_SIGNS,
+    *("with config: model=", "Namespace(", "non-default args", "ersion", "LLM engine (v", "max model len"),
+    *("max seq len", "num_batched_tokens=", "data type to store", "gpu_memory_utilization"),
+    *("num_gpu_blocks_override", "Mamba cache mode", "Turning off hybrid", "dcp_world_size"),
+    *DRAFT_MARKS,
 )
 """One of these is in every line that is read: a server's log is long, and few of its lines are of use."""
 
@@ -142,6 +144,8 @@ def _options(text: str) -> Iterator[dict[str, Any]]:
             yield {"settings": {name: match[1].replace(",", "")}}
     if _HYBRID_OFF.search(text):
         yield {"settings": {"hybrid_manager": "false"}}
+    yield from command_draft(text)
+    yield from command_tokens(text)
 
 
 def _configured(text: str) -> dict[str, Any]:
@@ -151,10 +155,13 @@ def _configured(text: str) -> dict[str, Any]:
     found: dict[str, Any] = dict(read_fields(body, _OPTIONS))
     method = field_text(body, "method")
     if "SpeculativeConfig(" in body or "'speculative_config': {" in body:
-        found["draft"] = method or "speculative decoding"
+        found["draft"] = method or UNNAMED
     elif "speculative_config=None" in body:
         found["draft"] = NO_DRAFT
     settings = {ours: value for key, ours in _SETTINGS.items() if (value := field_text(body, key))}
     if flag(field_text(body, "disable_hybrid_kv_cache_manager") or ""):
         settings["hybrid_manager"] = "false"
     return {**found, "settings": settings}
+
+
+READER = Reader(read=read_vllm, signs=_SIGNS, starts=_STARTS, ends=("KV tokens", "blocks"))

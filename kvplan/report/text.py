@@ -11,6 +11,7 @@ from kvplan.planner.deployment import LISTED_TP
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
 from kvplan.planner.results import Size
 from kvplan.report.console import Text, labelled, pinned, write
+from kvplan.report.narrow import Column, NumberTable
 from kvplan.units import counted, format_bytes, format_gib
 
 
@@ -125,12 +126,9 @@ def print_gpus(gpus: list[Gpu]) -> None:
     write(table)
 
 
-def _table(first: str, *columns: tuple[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, no_wrap=True)
-    for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
-    return table
+def _table(first: str, *columns: tuple[str, str]) -> NumberTable:
+    others = (Column(name, numbers=justify == "right") for name, justify in columns)
+    return NumberTable((Column(first), *others))
 
 
 def _by_reason(refused: dict[int, str]) -> dict[str, str]:

@@ -2,6 +2,6 @@
 
 from kvplan.serving.read import read_command
 from kvplan.serving.served import Served
-from kvplan.serving.write import write_command
+from kvplan.serving.write import has_option, takes_gguf, with_own_words, write_command
 
-__all__ = ["Served", "read_command", "write_command"]
+__all__ = ["Served", "has_option", "read_command", "takes_gguf", "with_own_words", "write_command"]

@@ -2,7 +2,7 @@
 
 from kvplan.errors import OptionsError
 from kvplan.serving.harmless import LLAMACPP_FLAGS, LLAMACPP_VALUES
-from kvplan.serving.rows import asks, harmless, left_out, model, refused, setting
+from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
 from kvplan.serving.slots import gather, spread
 from kvplan.serving.table import Dialect, Row
 from kvplan.serving.values import Value, auto, choice, counted, positive, shown, whole
@@ -52,10 +52,10 @@ def _proportions(option: str, text: str) -> str:
     return ",".join(kept)
 
 
-_DRAFT = "the weights and the cache of the draft are not counted"
-_CPU = "all weights are counted on the GPUs"
-_MEDIA = "the projector of images and audio is not counted so"
-_OTHER = "a model that is not served for text keeps another cache"
+_DRAFT = more("the weights and the cache of the draft are not counted")
+_CPU = less("all weights are counted on the GPUs")
+_MEDIA = either("the projector of images and audio is not counted so")
+_OTHER = either("a model that is not served for text keeps another cache")
 _ASKED: tuple[Row, ...] = (
     model("-m --model -hf -hfr --hf-repo -mu --model-url"),
     asks("-c --ctx-size", "total", counted(auto(whole, "0"))),
@@ -80,20 +80,22 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("-cmoe --cpu-moe", _CPU, takes="nothing"),
     left_out("-ncmoe --n-cpu-moe -ncffn --n-cpu-ffn", _CPU, "0"),
     left_out("-ot --override-tensor", _CPU),
-    left_out("-hff --hf-file", "weights are counted as the model's spec has them"),
-    left_out("--rpc", "GPUs of other machines are not counted"),
+    left_out("-hff --hf-file", either("weights are counted as the model's spec has them")),
+    left_out("--rpc", less("GPUs of other machines are not counted")),
     left_out("-md --spec-draft-model --model-draft", _DRAFT),
     left_out("-hfd -hfrd --spec-draft-hf --hf-repo-draft", _DRAFT),
     left_out("--spec-type", _DRAFT, "none"),
     left_out("--spec-default --fim-qwen-7b-spec --fim-qwen-14b-spec", _DRAFT, takes="nothing"),
-    left_out("-mm --mmproj -mmu --mmproj-url", _MEDIA),
+    left_out("-mm --mmproj -mmu --mmproj-url", more("the projector of images and audio is not counted")),
     left_out("--no-mmproj --no-mmproj-auto --no-mmproj-offload", _MEDIA, takes="nothing"),
-    left_out("--lora --lora-scaled --control-vector --control-vector-scaled", "adapters are not counted"),
-    left_out("--control-vector-layer-range", "adapters are not counted", takes="values"),
+    left_out(
+        "--lora --lora-scaled --control-vector --control-vector-scaled", more("adapters are not counted")
+    ),
+    left_out("--control-vector-layer-range", more("adapters are not counted"), takes="values"),
     left_out("--embedding --embeddings --rerank --reranking", _OTHER, takes="nothing"),
     left_out("--pooling", _OTHER, "none"),
-    left_out("--override-kv", "the model's header is taken as it is published"),
-    left_out("-mg --main-gpu", "what one GPU holds more than the others is not counted", "0"),
+    left_out("--override-kv", either("the model's header is taken as it is published")),
+    left_out("-mg --main-gpu", more("what one GPU holds more than the others is not counted"), "0"),
 )
 _REFUSED: tuple[Row, ...] = (
     refused("--no-kv-offload -nkvo", "the cache is in the CPU's memory then, not on a GPU", takes="nothing"),
@@ -115,13 +117,18 @@ def _head(name: str) -> list[str]:
     return ["llama-server", "-m" if name.endswith(".gguf") else "-hf", name]
 
 
+_STANDS_FOR = dict.fromkeys(("split", "devices", "visible", "mode"), "split") | {"gpu_layers": "gpu_layers"}
+"""Which devices, unequal shares of them and fewer layers on them are more than how many GPUs a plan has."""
+
 LLAMACPP = Dialect(
     engine="llamacpp",
     rows=_ROWS,
     head=_head,
     positional=False,
+    gguf=True,
     dashes=True,
     environment_prefix="LLAMA_ARG_",
     gather=gather,
     spread=spread,
+    stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kvplan.errors import OptionsError
 from kvplan.serving.llamacpp import LLAMACPP
-from kvplan.serving.served import Answer, Found, Served, nested
+from kvplan.serving.served import Answer, Found, Kept, Served, nested
 from kvplan.serving.sglang import SGLANG
 from kvplan.serving.table import Asks, Dialect, Harmless, Keys, LeftOut, ModelName, Refused, Switch
 from kvplan.serving.trtllm import TRTLLM
@@ -51,6 +51,7 @@ class _Reading:
         self.unmodelled: list[str] = []
         self.ignored: list[str] = []
         self.unknown: list[str] = []
+        self.kept: list[Kept] = []
 
     def take_variable(self, name: str, text: str) -> None:
         """Take an environment variable: one that the engine reads, or one of no effect."""
@@ -61,11 +62,13 @@ class _Reading:
         row = self.rows.get(name)
         if row is None:
             self.ignored.append(written)
+            self.kept.append(Kept(words=(written,), variable=True))
         else:
-            self.take(Given(row=row, name=name, spelt=name, text=text, written=written))
+            self.take(Given(row=row, name=name, spelt=name, text=text, words=(written,)))
 
     def take(self, given: Given) -> None:
         """Take one option, or the model."""
+        self._keep(given)
         match given.row:
             case None if not given.name:
                 self._take_word(given.text)
@@ -83,6 +86,27 @@ class _Reading:
                 self._take_answer(row, given)
             case Keys() as row:
                 self._take_keys(row, given)
+
+    def _keep(self, given: Given) -> None:
+        """Keep the words of an option that is not the plan's alone."""
+        row, variable = given.row, not given.name.startswith("-")
+        match row:
+            case Asks() | Keys() | Switch():
+                stands = self.dialect.stands_for(row.keyword)
+                unsaid = (
+                    isinstance(row, Asks)
+                    and not row.unset
+                    and row.value.read(given.spelt, given.text) is None
+                )
+                if stands or unsaid:
+                    keyword = stands or row.keyword
+                    self.kept.append(
+                        Kept(words=given.words, keyword=keyword, replaces=bool(stands), variable=variable)
+                    )
+            case LeftOut() | Harmless() | None if given.name:
+                self.kept.append(Kept(words=given.words, variable=variable))
+            case _:
+                pass
 
     def _take_word(self, word: str) -> None:
         if not self.dialect.positional:
@@ -138,4 +162,5 @@ class _Reading:
             ignored=tuple(self.ignored),
             unknown=tuple(self.unknown),
             notes=found.notes,
+            kept=tuple(self.kept),
         )

@@ -3,6 +3,12 @@
 from kvplan.serving.table import Asks, Harmless, LeftOut, ModelName, Refused, Switch, Takes
 from kvplan.serving.values import COUNT, Value
 
+MORE = "it takes more than planned"
+LESS = "it takes less than planned"
+EITHER = "it may take more or less than planned"
+DIRECTIONS = (MORE, LESS, EITHER)
+"""What an option that no plan counts does to the memory that the server takes."""
+
 
 def model(names: str) -> ModelName:
     """Return the options that name the model."""
@@ -26,8 +32,23 @@ def setting(names: str, name: str, against: str = "", *, on: str = "true") -> Sw
 
 
 def left_out(names: str, what: str, *unless: str, takes: Takes = "value") -> LeftOut:
-    """Return options of which no plan counts *what*, but for the values *unless*."""
+    """Return options of which no plan counts *what* and its direction, but for the values *unless*."""
     return LeftOut(names=tuple(names.split()), what=what, unless=unless, takes=takes)
+
+
+def more(what: str) -> str:
+    """Return *what* is left out where the server then takes more than planned."""
+    return f"{what}: {MORE}"
+
+
+def less(what: str) -> str:
+    """Return *what* is left out where the server then takes less than planned."""
+    return f"{what}: {LESS}"
+
+
+def either(what: str) -> str:
+    """Return *what* is left out where no one knows in which direction."""
+    return f"{what}: {EITHER}"
 
 
 def refused(names: str, hint: str, *unless: str, takes: Takes = "value") -> Refused:

@@ -11,6 +11,21 @@ Asked = Mapping[str, Answer | Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """
+    An option in its own words, which a command written again still has.
+
+    `keyword` is what a plan says by it, if anything: where `replaces`, these words stand for what a plan
+    would write of it, and else only where the plan says nothing of it.
+    """
+
+    words: tuple[str, ...]
+    keyword: str = ""
+    replaces: bool = False
+    variable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """
     A serving command, sorted by what it means to a plan.
@@ -18,7 +33,8 @@ class Served:
     `asked` are keyword arguments of `kvplan.fit`, and `dtype` if the command changes the model's.
     `unmodelled` are options that change the memory in a way that no plan counts, each with what is
     left out. `ignored` have no effect on memory; `unknown` are options that kvplan has never heard of:
-    both as they were written. `notes` say what the command leaves to the engine.
+    both as they were written. `notes` say what the command leaves to the engine. `kept` are the words of
+    all options that `asked` does not say whole.
     """
 
     engine: str
@@ -28,6 +44,7 @@ class Served:
     ignored: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

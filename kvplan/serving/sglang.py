@@ -1,7 +1,7 @@
 """SGLang's options: srt/arg_groups/fields/*.py and srt/server_args.py of SGLang 0.5.23."""
 
 from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
-from kvplan.serving.rows import asks, harmless, left_out, model, refused, setting
+from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
 from kvplan.serving.table import Dialect, Row, Switch
 from kvplan.serving.values import (
     COUNT_TEXT,
@@ -41,7 +41,7 @@ _ASKED: tuple[Row, ...] = (
         "--chunked-prefill-size",
         "max_num_batched_tokens",
         counted(auto(whole, "-1")),
-        "whole prompts are prefilled at once, and their activations are not counted",
+        more("whole prompts are prefilled at once, and their activations are not counted"),
     ),
     asks("--max-running-requests", "max_num_seqs"),
     asks("--dtype", "dtype", MODEL_DTYPE),
@@ -73,17 +73,17 @@ _ASKED: tuple[Row, ...] = (
 )
 
 
-_GRAPHS = "the memory of CUDA graphs is estimated for SGLang's own choice of them"
-_DRAFT = "the weights and the cache layers of the draft are not counted"
-_LORA = "adapters and their buffers are not counted"
-_CPU = "all weights are counted on the GPU"
-_EXPERTS = "copies of experts are not counted"
-_WEIGHTS = "weights are counted as the checkpoint stores them, or as --weight-dtype says"
-_ROLE = "a server for one phase keeps other buffers"
-_MEDIA = "the encoder of images, audio and video is not counted so"
-_PAGES = "a backend may force another page size: see --page-size"
-_STATES = "states are counted at their usual size and number"
-_HOST = "buffers of a further cache tier on the GPU are not counted"
+_GRAPHS = either("the memory of CUDA graphs is estimated for SGLang's own choice of them")
+_DRAFT = more("the weights and the cache layers of the draft are not counted")
+_LORA = more("adapters and their buffers are not counted")
+_CPU = less("all weights are counted on the GPU")
+_EXPERTS = more("copies of experts are not counted")
+_WEIGHTS = either("weights are counted as the checkpoint stores them, or as --weight-dtype says")
+_ROLE = either("a server for one phase keeps other buffers")
+_MEDIA = either("the encoder of images, audio and video is not counted so")
+_PAGES = either("a backend may force another page size: see --page-size")
+_STATES = either("states are counted at their usual size and number")
+_HOST = more("buffers of a further cache tier on the GPU are not counted")
 
 _LOADERS = (
     "auto",
@@ -103,7 +103,7 @@ _LOADERS = (
 _LEFT_OUT: tuple[Row, ...] = (
     left_out(
         "--disable-cuda-graph --disable-decode-cuda-graph --disable-prefill-cuda-graph",
-        _GRAPHS,
+        less("without CUDA graphs SGLang needs less beside its pools"),
         takes="nothing",
     ),
     left_out("--cuda-graph-max-bs --cuda-graph-max-bs-decode --cuda-graph-max-bs-prefill", _GRAPHS),
@@ -124,16 +124,18 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--modelopt-quant", _WEIGHTS),
     left_out("--load-format", _WEIGHTS, *_LOADERS),
     left_out("--quantize-and-serve", _WEIGHTS, takes="nothing"),
-    left_out("--json-model-override-args", "the model's config is taken as it is published", "{}"),
+    left_out("--json-model-override-args", either("the model's config is taken as it is published"), "{}"),
     left_out("--ep-num-redundant-experts", _EXPERTS, "0"),
     left_out("--enable-eplb", _EXPERTS, takes="nothing"),
     left_out(
-        "--moe-dp-size --moe-data-parallel-size", "expert weights are counted once for each replica", "1"
+        "--moe-dp-size --moe-data-parallel-size",
+        either("expert weights are counted once for each replica"),
+        "1",
     ),
-    left_out("--moe-dense-tp-size", "weights are counted as divided over tp"),
-    left_out("--enable-dp-lm-head", "weights are counted as divided over tp", takes="nothing"),
+    left_out("--moe-dense-tp-size", either("weights are counted as divided over tp")),
+    left_out("--enable-dp-lm-head", either("weights are counted as divided over tp"), takes="nothing"),
     left_out("--disaggregation-mode", _ROLE, "null"),
-    left_out("--dwdp-size", "weights in flight are not counted", "1"),
+    left_out("--dwdp-size", more("weights in flight are not counted"), "1"),
     left_out("--encoder-only --language-only --language-model-only", _MEDIA, takes="nothing"),
     left_out("--enable-multimodal --mm-enable-dp-encoder", _MEDIA, takes="nothing"),
     left_out("--attention-backend --decode-attention-backend --prefill-attention-backend", _PAGES),
@@ -144,13 +146,15 @@ _LEFT_OUT: tuple[Row, ...] = (
         takes="nothing",
     ),
     left_out("SGLANG_MAMBA_CONV_DTYPE", _STATES, "bfloat16"),
-    left_out("--qsa-indexer-dtype", "indexer keys are counted in the usual dtype", "auto"),
+    left_out("--qsa-indexer-dtype", either("indexer keys are counted in the usual dtype"), "auto"),
     left_out(
-        "--enable-deepseek-v4-fp4-indexer", "indexer keys are counted in the usual dtype", takes="nothing"
+        "--enable-deepseek-v4-fp4-indexer",
+        either("indexer keys are counted in the usual dtype"),
+        takes="nothing",
     ),
     left_out(
         "--enable-unified-memory --enable-page-major-kv-layout",
-        "pools are counted as split at start",
+        either("pools are counted as split at start"),
         takes="nothing",
     ),
     left_out(
@@ -159,15 +163,19 @@ _LEFT_OUT: tuple[Row, ...] = (
         takes="nothing",
     ),
     left_out("--enable-hisparse --enable-unified-cache-external-linker", _HOST, takes="nothing"),
-    left_out("--swa-prefix-tails", "the pool of windowed layers is counted by its ratio"),
-    left_out("--is-embedding", "a model that is not served for text keeps another cache", takes="nothing"),
-    left_out("--dllm-algorithm", "a diffusion model's buffers are not counted"),
+    left_out("--swa-prefix-tails", either("the pool of windowed layers is counted by its ratio")),
+    left_out(
+        "--is-embedding", either("a model that is not served for text keeps another cache"), takes="nothing"
+    ),
+    left_out("--dllm-algorithm", more("a diffusion model's buffers are not counted")),
     left_out(
         "--enable-two-batch-overlap --enable-pdmux",
-        "a second batch's activations are not counted",
+        more("a second batch's activations are not counted"),
         takes="nothing",
     ),
-    left_out("--model-impl", "activations are estimated for SGLang's own model code", "auto", "sglang"),
+    left_out(
+        "--model-impl", either("activations are estimated for SGLang's own model code"), "auto", "sglang"
+    ),
 )
 _GROUPS = (
     "attention on fewer ranks than the experts is not a plan that kvplan makes; "

@@ -8,6 +8,7 @@ ggml-org/llama.cpp@0c1e57098.
 from collections.abc import Mapping
 
 from kvplan.errors import OptionsError
+from kvplan.serving.rows import either, less
 from kvplan.serving.served import SETTING, Answer, Found
 from kvplan.serving.values import kvplan_format
 from kvplan.units import parse_count
@@ -38,7 +39,7 @@ def gather(found: Found, program: str) -> Found:
     # All slots' cache is allocated at start: they are the batch of the plan, and its bound.
     answers = {"batch": slots, "max_num_seqs": slots, **context, **_tokens(given), **_types_of(given), **gpus}
     if "gpu_layers" in given:
-        unmodelled += (f"-ngl {given['gpu_layers']}: all layers are counted on the GPUs",)
+        unmodelled += (f"-ngl {given['gpu_layers']}: {less('all layers are counted on the GPUs')}",)
     return Found(answers={**answers, **settings}, unmodelled=unmodelled, notes=tuple(notes))
 
 
@@ -82,7 +83,11 @@ def _gpus(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, ..
     gpus = _count(given, "devices", len(parts) or _count(given, "visible", 1))
     if mode == "none" or gpus == 1:
         return {}, ()
-    uneven = (f"-ts {given['split']}: layers are counted as split evenly",) if len(set(parts)) > 1 else ()
+    uneven = (
+        (f"-ts {given['split']}: {either('layers are counted as split evenly')}",)
+        if len(set(parts)) > 1
+        else ()
+    )
     return {"pp": gpus}, uneven
 
 

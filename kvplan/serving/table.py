@@ -100,9 +100,11 @@ class Dialect:
 
     `rows` are its options and the environment variables that it reads. `head` begins a written
     command for a model. `positional`: a word outside options is the model. `abbreviates`: the
-    beginning of an option stands for it (argparse). `dashes`: a value may begin with `-`.
+    beginning of an option stands for it (argparse). `dashes`: a value may begin with `-`. `gguf`: models
+    are GGUF files.
     `negate` gives the names that turn a flag off. `gather` turns what options said into the options of
-    a plan, where they are not the same, and `spread` is its inverse.
+    a plan, where they are not the same, and `spread` is its inverse. `stands_for` gives, for the keyword of
+    an option that says more than a plan, what of a plan it says; its own words are kept then.
     """
 
     engine: str
@@ -113,9 +115,11 @@ class Dialect:
     dashes: bool = False
     underscores: bool = False
     environment_prefix: str | None = None
+    gguf: bool = False
     negate: Callable[[str], tuple[str, ...]] = lambda _: ()
     gather: Callable[[Found, str], Found] = keep
     spread: Callable[[dict[str, Answer]], dict[str, Answer]] = same
+    stands_for: Callable[[str], str] = lambda _: ""
 
     def by_name(self) -> Mapping[str, Row]:
         """Return each row under each of its names, and under the names that turn its flag off."""

@@ -5,7 +5,7 @@ TensorRT-LLM's options: tensorrt_llm/commands/serve.py, NVIDIA/TensorRT-LLM@0020
 """
 
 from kvplan.serving.harmless import TRTLLM_FLAGS, TRTLLM_VALUES
-from kvplan.serving.rows import asks, harmless, left_out, refused
+from kvplan.serving.rows import asks, either, harmless, left_out, refused
 from kvplan.serving.table import Dialect, Row
 from kvplan.serving.values import RATIO, cache_format
 
@@ -32,9 +32,11 @@ _ROWS: tuple[Row, ...] = (
         "kvplan does not know what of the cache each rank keeps then: leave it out",
         "1",
     ),
-    left_out("--backend", "the cache is counted as PyTorch's flow of TensorRT-LLM keeps it", "pytorch"),
-    left_out("--moe-cluster-parallel-size --cluster-size", "weights are counted as divided over tp"),
-    left_out("--server-role", "a server for one phase keeps other buffers"),
+    left_out(
+        "--backend", either("the cache is counted as PyTorch's flow of TensorRT-LLM keeps it"), "pytorch"
+    ),
+    left_out("--moe-cluster-parallel-size --cluster-size", either("weights are counted as divided over tp")),
+    left_out("--server-role", either("a server for one phase keeps other buffers")),
     harmless(TRTLLM_FLAGS, "nothing"),
     harmless(TRTLLM_VALUES, "value"),
 )

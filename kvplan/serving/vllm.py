@@ -7,7 +7,7 @@ Options that 0.11 to 0.30 had and 0.33 has not are read, too.
 from collections.abc import Mapping
 
 from kvplan.serving.harmless import VLLM_FLAGS, VLLM_LISTS, VLLM_OBJECTS, VLLM_VALUES
-from kvplan.serving.rows import asks, harmless, left_out, model, refused, setting
+from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
 from kvplan.serving.served import Answer, Found
 from kvplan.serving.table import Dialect, Keys, Row, Switch
 from kvplan.serving.values import (
@@ -46,7 +46,7 @@ _SPECULATIVE = "speculative_config"
 _SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
 # config/speculative.py: these guess from the text, without a model.
 _WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
-_DRAFT = (
+_DRAFT = more(
     "what drafts has weights of its own, which are not counted, and layers with a cache of its own, which "
     "are counted only with --set draft_layers=N"
 )
@@ -62,7 +62,7 @@ _ASKED: tuple[Row, ...] = (
         "--max-model-len",
         "context",
         counted(auto(_scaled, "auto", "-1")),
-        "vLLM takes the longest context that fits, the plan the model's longest",
+        less("vLLM takes the longest context that fits, the plan the model's longest"),
     ),
     asks("--max-num-batched-tokens", "max_num_batched_tokens", counted(_scaled)),
     asks("--max-num-seqs", "max_num_seqs"),
@@ -102,11 +102,11 @@ _ASKED: tuple[Row, ...] = (
 )
 
 
-_GRAPHS = "the memory of CUDA graphs is estimated for vLLM's own choice of them"
-_LORA = "adapters and their buffers are not counted"
-_MEDIA = "the encoder of images, audio and video is not counted so"
-_EXPORTS = "a prefill that exports states keeps one more: give --set {}"
-_STATES = "states are counted at their usual size and number"
+_GRAPHS = either("the memory of CUDA graphs is estimated for vLLM's own choice of them")
+_LORA = more("adapters and their buffers are not counted")
+_MEDIA = either("the encoder of images, audio and video is not counted so")
+_EXPORTS = more("a prefill that exports states keeps one more: give --set {}")
+_STATES = either("states are counted at their usual size and number")
 
 _LOADERS = (
     "auto",
@@ -127,79 +127,92 @@ _LOADERS = (
 """Formats that load weights as the checkpoint stores them."""
 
 _LEFT_OUT: tuple[Row, ...] = (
-    left_out("--enforce-eager", "without CUDA graphs vLLM keeps less for itself", takes="nothing"),
+    left_out("--enforce-eager", less("without CUDA graphs vLLM keeps less for itself"), takes="nothing"),
     left_out("--compilation-config -cc", _GRAPHS, takes="json"),
     left_out("-O0 -O1 -O3", _GRAPHS, takes="nothing"),
     left_out("--optimization-level -O", _GRAPHS, "2"),
     left_out("--cudagraph-capture-sizes --cuda-graph-sizes", _GRAPHS, takes="values"),
     left_out("--max-cudagraph-capture-size", _GRAPHS),
     left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
-    left_out("--cpu-offload-gb", "all weights are counted on the GPU", "0"),
-    left_out("--offload-group-size", "all weights are counted on the GPU", "0"),
+    left_out("--cpu-offload-gb", less("all weights are counted on the GPU"), "0"),
+    left_out("--offload-group-size", less("all weights are counted on the GPU"), "0"),
     left_out(
-        "--quantization -q", "weights are counted as the checkpoint stores them, or as --weight-dtype says"
+        "--quantization -q",
+        either("weights are counted as the checkpoint stores them, or as --weight-dtype says"),
     ),
-    left_out("--quantization-config", "weights are counted as the checkpoint stores them", takes="json"),
-    left_out("--load-format", "weights are counted as the checkpoint stores them", *_LOADERS),
-    left_out("--hf-overrides", "the model's config is taken as it is published", takes="json"),
-    left_out("--hf-config-path", "the model's config is taken as it is published"),
-    left_out("--rope-scaling", "the model's config is taken as it is published", takes="json"),
+    left_out(
+        "--quantization-config", either("weights are counted as the checkpoint stores them"), takes="json"
+    ),
+    left_out("--load-format", either("weights are counted as the checkpoint stores them"), *_LOADERS),
+    left_out("--hf-overrides", either("the model's config is taken as it is published"), takes="json"),
+    left_out("--hf-config-path", either("the model's config is taken as it is published")),
+    left_out("--rope-scaling", either("the model's config is taken as it is published"), takes="json"),
     left_out("--enable-lora", _LORA, takes="nothing"),
     left_out("--lora-modules", _LORA, takes="values"),
     left_out(
         "--enable-expert-parallel -ep",
-        "with dp above 1, experts are spread over all GPUs: weights are less",
+        less("with dp above 1, experts are spread over all GPUs: weights are less"),
         takes="nothing",
     ),
-    left_out("--enable-eplb", "copies of experts are not counted", takes="nothing"),
-    left_out("--eplb-config", "copies of experts are not counted", takes="json"),
-    left_out("--num-redundant-experts", "copies of experts are not counted", "0"),
-    left_out("--enable-elastic-ep", "expert weights are counted on a fixed number of GPUs", takes="nothing"),
-    left_out("--dcp-q-replicate", "copies of the query projections are not counted", takes="nothing"),
-    left_out("--performance-mode", "vLLM sets its tokens in flight and CUDA graphs by it", "balanced"),
-    left_out("--ubatch-size", "a second micro-batch's activations are not counted", "0", "1"),
-    left_out("--enable-return-routed-experts", "its buffers are not counted", takes="nothing"),
+    left_out("--enable-eplb", more("copies of experts are not counted"), takes="nothing"),
+    left_out("--eplb-config", more("copies of experts are not counted"), takes="json"),
+    left_out("--num-redundant-experts", more("copies of experts are not counted"), "0"),
     left_out(
-        "--no-swa-bounded-replay", "windows are counted as replayed within their bound", takes="nothing"
+        "--enable-elastic-ep", either("expert weights are counted on a fixed number of GPUs"), takes="nothing"
     ),
-    left_out("--enable-dbo", "a second micro-batch's activations are not counted", takes="nothing"),
+    left_out("--dcp-q-replicate", more("copies of the query projections are not counted"), takes="nothing"),
+    left_out(
+        "--performance-mode", either("vLLM sets its tokens in flight and CUDA graphs by it"), "balanced"
+    ),
+    left_out("--ubatch-size", more("a second micro-batch's activations are not counted"), "0", "1"),
+    left_out("--enable-return-routed-experts", more("its buffers are not counted"), takes="nothing"),
+    left_out(
+        "--no-swa-bounded-replay", more("windows are counted as replayed within their bound"), takes="nothing"
+    ),
+    left_out("--enable-dbo", more("a second micro-batch's activations are not counted"), takes="nothing"),
     left_out(
         "--prefill-context-parallel-size -pcp",
-        "its further GPUs are not counted: give --set prefill_context_parallel_size=N",
+        either("its further GPUs are not counted: give --set prefill_context_parallel_size=N"),
         "1",
     ),
     left_out(
         "--kv-transfer-config",
-        "a connector's buffers are not counted, and it may turn off hybrid groups",
+        more("a connector's buffers are not counted, and it may turn off hybrid groups"),
         takes="json",
     ),
-    left_out("--ec-transfer-config", "a connector's buffers are not counted", takes="json"),
-    left_out("--kv-offloading-size", "its connector's buffers on the GPU are not counted"),
+    left_out("--ec-transfer-config", more("a connector's buffers are not counted"), takes="json"),
+    left_out("--kv-offloading-size", more("its connector's buffers on the GPU are not counted")),
     left_out(
         "--attention-backend",
-        "a backend may force another block: give --set attention_backend=NAME, or --block-size",
+        either("a backend may force another block: give --set attention_backend=NAME, or --block-size"),
     ),
     left_out("--gdn-prefill-backend", _EXPORTS.format("gdn_prefill_backend=flashinfer"), "triton", "cutedsl"),
     left_out("--kda-prefill-backend", _EXPORTS.format("kda_prefill_backend=flashkda"), "triton"),
     left_out(
-        "--attention-config -ac", "a backend may force another block size: see --block-size", takes="json"
+        "--attention-config -ac",
+        either("a backend may force another block size: see --block-size"),
+        takes="json",
     ),
-    left_out("VLLM_ATTENTION_BACKEND", "a backend may force another block size: see --block-size"),
-    left_out("VLLM_KV_CACHE_LAYOUT", "blocks are laid out as vLLM chooses by itself"),
-    left_out("VLLM_USE_V2_MODEL_RUNNER", "tokens in flight are counted for vLLM's own choice of runner"),
+    left_out("VLLM_ATTENTION_BACKEND", either("a backend may force another block size: see --block-size")),
+    left_out("VLLM_KV_CACHE_LAYOUT", either("blocks are laid out as vLLM chooses by itself")),
+    left_out(
+        "VLLM_USE_V2_MODEL_RUNNER", either("tokens in flight are counted for vLLM's own choice of runner")
+    ),
     left_out("--mamba-block-size", _STATES),
     left_out("--use-replayssm", _STATES, takes="nothing"),
     left_out("--enable-mamba-fine-grained-prefix-cache", _STATES, takes="nothing"),
-    left_out("--disable-sliding-window", "vLLM caps the context at the window", takes="nothing"),
+    left_out("--disable-sliding-window", less("vLLM caps the context at the window"), takes="nothing"),
     left_out(
         "--no-enable-chunked-prefill --disable-chunked-prefill",
-        "whole prompts are in flight at once: see --max-num-batched-tokens",
+        more("whole prompts are in flight at once: see --max-num-batched-tokens"),
         takes="nothing",
     ),
-    left_out("--disable-chunked-mm-input", "vLLM may raise the tokens in flight", takes="nothing"),
-    left_out("--runner", "a model that is not served for text keeps another cache", "auto", "generate"),
-    left_out("--convert", "a model that is not served for text keeps another cache", "auto", "none"),
-    left_out("--task", "a model that is not served for text keeps another cache", "auto", "generate"),
+    left_out("--disable-chunked-mm-input", more("vLLM may raise the tokens in flight"), takes="nothing"),
+    left_out(
+        "--runner", either("a model that is not served for text keeps another cache"), "auto", "generate"
+    ),
+    left_out("--convert", either("a model that is not served for text keeps another cache"), "auto", "none"),
+    left_out("--task", either("a model that is not served for text keeps another cache"), "auto", "generate"),
     left_out("--limit-mm-per-prompt", _MEDIA, takes="json"),
     left_out("--language-model-only", _MEDIA, takes="nothing"),
     left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
@@ -207,10 +220,10 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
     left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
     left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),
-    left_out("--model-impl", "activations are estimated for vLLM's own model code", "auto", "vllm"),
-    left_out("--diffusion-config -dc", "a diffusion model's buffers are not counted", takes="json"),
-    left_out("--engram-config", "its tables are not counted", takes="json"),
-    left_out("--additional-config", "what a platform reads there is not known", takes="json"),
+    left_out("--model-impl", either("activations are estimated for vLLM's own model code"), "auto", "vllm"),
+    left_out("--diffusion-config -dc", more("a diffusion model's buffers are not counted"), takes="json"),
+    left_out("--engram-config", more("its tables are not counted"), takes="json"),
+    left_out("--additional-config", either("what a platform reads there is not known"), takes="json"),
 )
 _REFUSED: tuple[Row, ...] = (
     refused(
@@ -279,4 +292,6 @@ VLLM = Dialect(
     negate=_negate,
     gather=_gather,
     spread=_spread,
+    # A method and a model go with the number of tokens.
+    stands_for=lambda keyword: _SPECULATIVE_TOKENS if keyword.startswith(_SPECULATIVE) else "",
 )

@@ -39,13 +39,18 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """One option as given: its full name, its own spelling, its text (empty for a flag), and all of it."""
+    """One option as given: its full name, its own spelling, its text (empty for a flag), and its words."""
 
     row: Row | None
     name: str
     spelt: str
     text: str
-    written: str
+    words: tuple[str, ...]
+
+    @property
+    def written(self) -> str:
+        """All of it, as it was written."""
+        return " ".join(self.words)
 
 
 def find_launch(words: Sequence[str]) -> Launch:
@@ -129,13 +134,13 @@ def find_options(words: Sequence[str], dialect: Dialect) -> Iterator[Given]:
         end = at + 1 if equals else _end(words, at, row, dialect)
         taken = [text] if equals else list(words[at + 1 : end])
         _require_arity(spelt, row, taken)
-        written = " ".join(words[at:end])
-        yield Given(row=row, name=name, spelt=spelt, text=" ".join(taken), written=written)
+        given = tuple(words[at:end])
+        yield Given(row=row, name=name, spelt=spelt, text=" ".join(taken), words=given)
         at = end
 
 
 def _outside(word: str) -> Given:
-    return Given(row=None, name="", spelt="", text=word, written=word)
+    return Given(row=None, name="", spelt="", text=word, words=(word,))
 
 
 def _require_arity(spelt: str, row: Row | None, taken: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
 """The command that starts an engine with the options of a plan."""
 
 import shlex
+from collections.abc import Sequence
 
 from kvplan.errors import OptionsError
-from kvplan.serving.read import DIALECTS
-from kvplan.serving.served import Answer, Asked, flat
+from kvplan.serving.read import DIALECTS, read_command
+from kvplan.serving.served import Answer, Asked, Kept, Served, flat
 from kvplan.serving.table import Asks, Dialect, Switch
 
 _DEGREES = ("tp", "pp", "dp", "dcp")
@@ -12,14 +13,14 @@ _FLAGS = {"true": "true", "on": "true", "1": "true", "false": "false", "off": "f
 NO_SERVER = ("exact", "transformers")
 
 
-def write_command(engine: str, model: str, asked: Asked) -> str | None:
+def write_command(engine: str, model: str, asked: Asked, kept: Sequence[Kept] = ()) -> str | None:
     """
     Return the shell command of *engine* (a version after `@` is left off) for what a plan *asked*.
 
     `read_command` reads the same out of it again, `batch` apart: it is a load, and no option but
     llama.cpp's slots, where `max_num_seqs` does not say them. Give what differs from the engine's own
-    choice; all of it is written. None for engines without a server. Raises OptionsError for what the
-    engine has no option for.
+    choice; all of it is written, and behind it the words that are *kept*. None for engines without a
+    server. Raises OptionsError for what the engine has no option for.
     """
     name = engine.partition("@")[0]
     if name in NO_SERVER:
@@ -29,9 +30,40 @@ def write_command(engine: str, model: str, asked: Asked) -> str | None:
     if not model or model.startswith("-"):
         raise OptionsError(f"{model!r} is not the name of a model")
     dialect = DIALECTS[name]
-    variables, options = _written(dialect, dialect.spread(flat(asked)))
-    words = [*dialect.head(model), *options]
+    answers = dialect.spread(flat(asked))
+    replaced = {each.keyword for each in kept if each.replaces}
+    kept = [each for each in kept if each.replaces or each.keyword not in answers]
+    variables, options = _written(
+        dialect, {name: answer for name, answer in answers.items() if name not in replaced}
+    )
+    variables += [_variable(word) for each in kept if each.variable for word in each.words]
+    words = [*dialect.head(model), *options, *(w for each in kept if not each.variable for w in each.words)]
     return " ".join([*variables, *(shlex.quote(word) for word in words)])
+
+
+def with_own_words(command: str, served: Served) -> str:
+    """Return the *command* of a plan for the model that was *served*, with the words that it kept."""
+    asked = read_command(shlex.split(command)).asked
+    written = write_command(served.engine, served.model, asked, served.kept)
+    return command if written is None else written
+
+
+def _variable(word: str) -> str:
+    name, _, value = word.partition("=")
+    return f"{name}={shlex.quote(value)}"
+
+
+def takes_gguf(engine: str) -> bool:
+    """Tell whether the command of *engine* serves GGUF files alone."""
+    dialect = DIALECTS.get(engine.partition("@")[0])
+    return dialect is not None and dialect.gguf
+
+
+def has_option(engine: str, keyword: str) -> bool:
+    """Tell whether the command of *engine* has an option for a plan's *keyword*."""
+    dialect = DIALECTS.get(engine.partition("@")[0])
+    rows = () if dialect is None else dialect.rows
+    return any(isinstance(row, (Asks, Switch)) and row.keyword == keyword for row in rows)
 
 
 def _written(dialect: Dialect, answers: dict[str, Answer]) -> tuple[list[str], list[str]]:

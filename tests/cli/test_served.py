@@ -52,7 +52,7 @@ def test_what_no_plan_counts_is_a_warning_and_the_rest_is_listed(kvplan: Cli) ->
 
 def test_the_report_shows_the_command_and_what_was_ignored(kvplan: Cli) -> None:
     out = kvplan(f"fit --gpu h100-80gb -- {ISSUE} --port 8000").out
-    assert f"\nServe    {ISSUE}\n" in out
+    assert f"\nServe    {ISSUE} --port 8000\n" in out
     assert "\nIgnored  --port 8000" in out
 
 
@@ -93,3 +93,41 @@ def test_llama_server_shares_its_context_among_slots(kvplan: Cli) -> None:
     assert (answer["context"], answer["batch"], answer["kv_dtype"]) == (16_384, 4, "q8_0")
     assert answer["total_bytes"] == 65_536 * 65_536 * 34 // 32
     assert answer["command"] == command
+
+
+OWN = (
+    "--enable-lora --quantization fp8 --cpu-offload-gb 4 --enable-expert-parallel "
+    '--kv-transfer-config \'{"kv_connector": "X"}\' '
+    '--speculative-config \'{"method": "eagle3", "model": "a/b", "num_speculative_tokens": 3}\''
+)
+
+
+def test_a_users_own_options_are_kept_whole(kvplan: Cli) -> None:
+    answer = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE} {OWN} --host 0.0.0.0 --kv-cache-metrics")
+    assert answer["command"] == f"{ISSUE} {OWN} --host 0.0.0.0 --kv-cache-metrics"
+
+
+def test_what_a_plan_says_takes_the_place_of_an_engines_own_choice(kvplan: Cli) -> None:
+    command = "vllm serve meta-llama/Llama-3.1-8B-Instruct --max-model-len 8192 --kv-cache-dtype auto"
+    assert fitted(kvplan, f"--gpu h100-80gb --json -- {command}")["command"] == command
+    answer = fitted(kvplan, f"--gpu h100-80gb --kv-dtype fp8 --json -- {command}")
+    assert answer["command"] == command.replace("auto", "fp8")
+
+
+def test_unequal_shares_and_devices_of_llamacpp_are_kept(kvplan: Cli) -> None:
+    command = (
+        "llama-server -hf meta-llama/Llama-3.1-8B-Instruct -c 8192 -np 1 -ts 3,1 -dev CUDA0,CUDA1 -ngl 99"
+    )
+    answer = fitted(kvplan, f"--gpu rtx-4090-24gb --json -- {command}")
+    assert (answer["pp"], answer["command"]) == (2, command)
+
+
+def test_nothing_is_served_that_does_not_fit(kvplan: Cli) -> None:
+    answer = fitted(kvplan, f"--gpu rtx-4090-24gb --json -- {ISSUE}")
+    assert (answer["fits"], answer["command"]) == (False, None)
+    assert "\nServe " not in kvplan(f"fit --gpu rtx-4090-24gb -- {ISSUE}").out
+
+
+def test_the_models_dtype_is_served_too(kvplan: Cli) -> None:
+    command = "vllm serve meta-llama/Llama-3.1-8B-Instruct --max-model-len 8192 --dtype float16"
+    assert fitted(kvplan, f"--gpu h100-80gb --json -- {command}")["command"] == command

@@ -28,7 +28,10 @@ def test_a_difference_that_is_left_over_is_status_1_and_two_lines(kvplan: Cli, t
     path.write_text(log_text("vllm-0.19-llama-3.1-8b").replace("476,016", "400,000"), encoding="utf-8")
     run = kvplan(f"reconcile {path}")
     assert run.status == 1
-    assert run.out.startswith("The log differs from the plan in 2 figures, and none of ")
+    assert run.out.startswith(
+        "The log differs from the plan: KV tokens 400,000 tokens printed, 475,984 to 476,064 planned "
+        "(-15.96 %), and none of "
+    )
     assert run.err.startswith(
         "kvplan: KV tokens: printed 400,000 tokens, planned 475,984 to 476,064, -15.96 %"
     )

@@ -265,7 +265,7 @@ def test_multi_token_prediction_is_a_layer_and_its_states() -> None:
     assert told(found) == [
         ("multi-token prediction of 3 tokens caches a layer more and keeps a state for each",)
     ]
-    assert found.explanations[0].options == ("--set num_speculative_tokens=3",)
+    assert found.explanations[0].options == ("--set num_speculative_tokens=3 --set draft_layers=1",)
     state = 24 * 128 * 128 * 4 + (3 + 3) * 5120 * 2
     # A token takes 2 heads x 2 x 256 bytes; the block is the first multiple of 16 that holds a state.
     block = -(-state // (16 * 1024)) * 16

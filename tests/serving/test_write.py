@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.errors import OptionsError
-from kvplan.serving import read_command, write_command
+from kvplan.serving import read_command, with_own_words, write_command
 
 COUNTS = st.integers(1, 10**12)
 DEGREES = st.integers(1, 4096)
@@ -179,3 +179,44 @@ def test_what_no_option_says_is_refused(
 ) -> None:
     with pytest.raises(OptionsError, match=message):
         write_command(engine, model, options)
+
+
+KEPT = st.lists(
+    st.sampled_from(
+        [
+            ("--enable-lora",),
+            ("--quantization", "fp8"),
+            ("--cpu-offload-gb", "4"),
+            ("--kv-transfer-config", '{"kv_connector": "X", "of": "a b"}'),
+            ("--port", "8000"),
+            ("--no-such-option=1",),
+            ("--served-model-name", "one", "two"),
+        ]
+    ),
+    unique=True,
+)
+
+
+@given(asked(VLLM, VLLM_SETTINGS), KEPT)
+def test_words_that_no_plan_says_are_kept_whole(options: dict[str, Any], kept: list[tuple[str, ...]]) -> None:
+    plain = write_command("vllm", "a/b", options)
+    assert plain is not None
+    words = [word for option in kept for word in option]
+    served = read_command([*shlex.split(plain), *words])
+    assert [word for each in served.kept for word in each.words if not each.keyword] == words
+    written = shlex.split(with_own_words(plain, served))
+    assert read_command(written).asked == served.asked == options
+    assert written[len(written) - len(words) :] == words
+
+
+def test_a_speculative_config_is_kept_and_its_tokens_are_not_said_twice() -> None:
+    config = '{"method": "mtp", "num_speculative_tokens": 2}'
+    words = ["VLLM_USE_V1=1", "vllm", "serve", "a/b", "--spec-model", "c/d", "-sc", config]
+    served = read_command(words)
+    assert served.asked == {"settings": {"num_speculative_tokens": "2"}}
+    plain = write_command("vllm", "MODEL", {**served.asked, "tp": 2})
+    assert plain is not None
+    assert shlex.split(with_own_words(plain, served)) == [
+        *("VLLM_USE_V1=1", "vllm", "serve", "a/b", "--tensor-parallel-size", "2"),
+        *("--spec-model", "c/d", "-sc", config),
+    ]

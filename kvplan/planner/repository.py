@@ -1,0 +1,74 @@
+"""What a serving command names as its model: a repository or file with the weights that were planned."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvplan.dtypes import dtype_by_name
+from kvplan.errors import KvplanError
+from kvplan.files import exists
+from kvplan.importers import load
+from kvplan.planner.budget import Asked
+from kvplan.planner.size import Model
+from kvplan.specs import ModelSpec
+from kvplan.specs.catalogue import read_index
+
+MODEL = "MODEL"
+GGUF = "MODEL.gguf"
+"""What stands in a command for a model of which kvplan knows no repository."""
+
+_SPEC_FILES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """The model of a command, and in words what it stands for where kvplan knows none."""
+
+    name: str
+    missing: str | None = None
+
+
+def served_model(model: Model, spec: ModelSpec, asked: Asked, *, gguf: bool) -> ServedModel:
+    """
+    Return what serves *spec*, which *model* named, with the weights that were *asked*.
+
+    A hub id is the release's own: it is not given for other weights than it has, for a spec that is not the
+    catalogue's, nor to an engine that reads GGUF files alone (*gguf*).
+    """
+    text = str(model) if isinstance(model, str | Path) else ""
+    weights = _other_weights(spec, asked)
+    if gguf:
+        if text.lower().endswith((".gguf", "-gguf")) and not weights:
+            return ServedModel(name=text)
+        return ServedModel(name=GGUF, missing=f"{GGUF} stands for a GGUF of {spec.name}{weights}")
+    if not weights and (name := _release(model, spec, text)) is not None:
+        return ServedModel(name=name)
+    return ServedModel(name=MODEL, missing=f"{MODEL} stands for a repository of {spec.name}{weights}")
+
+
+def _release(model: Model, spec: ModelSpec, text: str) -> str | None:
+    """Return the folder, the GGUF file or the hub id that was asked for, or the catalogue's hub id."""
+    if not text:
+        return spec.hf_id if isinstance(model, ModelSpec) and _is_catalogues(model) else None
+    path = Path(text)
+    if exists(path):
+        return text if path.is_dir() or path.suffix.lower() == ".gguf" else None
+    if text.count("/") == 1:
+        return text
+    return None if path.suffix.lower() in _SPEC_FILES else spec.hf_id
+
+
+def _is_catalogues(spec: ModelSpec) -> bool:
+    try:
+        return spec.name in read_index() and load(spec.name) == spec
+    except KvplanError:
+        return False
+
+
+def _other_weights(spec: ModelSpec, asked: Asked) -> str:
+    """Return in words the weights that were asked for, where the release has others."""
+    if asked.weights is not None:
+        return f" with weights of {asked.weights}" + (" bytes" if isinstance(asked.weights, int) else "")
+    if asked.weight_dtype is None:
+        return ""
+    own = dtype_by_name(spec.weight_dtype or spec.dtype).name
+    return "" if dtype_by_name(asked.weight_dtype).name == own else f" with weights in {asked.weight_dtype}"

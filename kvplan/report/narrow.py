@@ -1,0 +1,87 @@
+"""A table of numbers at every width: none is broken or cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+
+from kvplan.report.console import Text
+
+Cell = str | Text
+_INDENT = _GAP = 2
+_FOLDED = 12
+"""Text is folded to no less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's title, and whether it holds numbers: those stand to the right and in one piece."""
+
+    title: str
+    numbers: bool = False
+
+
+@dataclass(slots=True)
+class NumberTable:
+    """
+    A table whose rows are written below each other where the numbers of one would not fit beside another.
+
+    The first *names* columns name a row, and are in one piece, too.
+    """
+
+    columns: Sequence[Column]
+    names: int = 1
+    rows: list[tuple[Text, ...]] = field(default_factory=list)
+
+    def add_row(self, *cells: Cell) -> None:
+        """Add a row, a cell for each column; text is drawn as it is, without markup."""
+        self.rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the table, or its rows apart where its numbers do not fit."""
+        fits = self._narrowest() <= options.max_width
+        yield self._table() if fits else Group(*map(self._apart, self.rows))
+
+    def _narrowest(self) -> int:
+        """Return the width below which a number or a name would break, or text become a column of letters."""
+        gaps = _GAP * (len(self.columns) - 1)
+        return gaps + sum(map(self._least, range(len(self.columns))))
+
+    def _least(self, at: int) -> int:
+        cells = [self.columns[at].title, *(str(row[at]) for row in self.rows)]
+        if self._is_whole(at):
+            return max(map(cell_len, cells))
+        return min(_FOLDED, max(cell_len(word) for cell in cells for word in (cell.split() or [""])))
+
+    def _is_whole(self, at: int) -> bool:
+        """Tell whether the cells of a column are in one piece."""
+        return at < self.names or self.columns[at].numbers
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for at, column in enumerate(self.columns):
+            table.add_column(
+                column.title,
+                justify="right" if column.numbers else "left",
+                no_wrap=self._is_whole(at),
+                overflow="fold",
+            )
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def _apart(self, row: Sequence[Text]) -> RenderableType:
+        """Return one row: its name, and below it each value beside the title of its column."""
+        name = Text("  ").join(row[: self.names])
+        values = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+        values.add_column()
+        cells = list(zip(self.columns, row, strict=True))[self.names :]
+        numbers = [cell_len(str(cell)) for column, cell in cells if column.numbers]
+        values.add_column(overflow="fold", min_width=max(numbers, default=None))
+        for column, cell in cells:
+            if str(cell):
+                values.add_row(column.title, cell)
+        return Group(name, Padding(values, (0, 0, 0, _INDENT)))
