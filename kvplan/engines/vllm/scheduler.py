@@ -17,6 +17,8 @@ def resident(pool: Pool, prompt: int) -> int | None:
     Return how many requests stand at full length together when each comes with *prompt* tokens.
 
     They have the pool's context when they are done, and come one by one. None if they take no blocks.
+    Equal to the scheduler's own answer in 328 of 330 jobs, and one too many in two of a model of states
+    alone with prefix caching.
     """
     context, charge = pool.context, pool.layout.charge
     specs = [group.spec for group in pool.layout.groups]
@@ -26,7 +28,9 @@ def resident(pool: Pool, prompt: int) -> int | None:
     if not steady:
         return None
     admitted = sum(_admitted(charge, spec, prompt, context) for spec in specs)
-    worst = sum(_worst(charge, spec, prompt, last, block) for spec in specs)
+    # A step that is scheduled ahead adds its token before anything of the prompt is given back.
+    ahead = sum(_admitted(charge, spec, prompt + charge.decode_tokens - 1, context) for spec in specs)
+    worst = max(ahead, sum(_worst(charge, spec, prompt, last, block) for spec in specs))
     usable = pool.usable_blocks
     kept_free = int(pool.layout.options.watermark * pool.num_blocks)
     if max(worst, admitted) > usable:
@@ -70,7 +74,9 @@ def _admitted(charge: Charge, spec: PageSpec, prompt: int, context: int) -> int:
 def _worst(charge: Charge, spec: PageSpec, prompt: int, last: int, state_block: int) -> int:
     """Return the most blocks of a request that decodes from the end of its prompt on."""
     if spec.paging == "state":
-        return 2 if charge.states == "align" else 1
+        if charge.states != "align" or last < state_block:
+            return 1
+        return 2
     # Alignments repeat with the window and the block.
     first = max(prompt, last - 2 * (spec.window or 0) - 2 * spec.block_size)
     positions = range(first, last + 1)
