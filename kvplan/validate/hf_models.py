@@ -64,9 +64,16 @@ def require_version(since: str) -> None:
     """Raise SkippedError where the installed transformers is older than a claim (`5.23`) is about."""
     import transformers  # noqa: PLC0415 - only the checks need it
 
-    installed = transformers.__version__
-    if since and _minor(installed) < _minor(since):
+    if not is_since(since):
+        installed = transformers.__version__
         raise SkippedError(f"the claim is about transformers {since} and later; {installed} differs")
+
+
+def is_since(since: str) -> bool:
+    """Whether the installed transformers is that version or a later one; any is for an empty text."""
+    import transformers  # noqa: PLC0415 - only the checks need it
+
+    return not since or _minor(transformers.__version__) >= _minor(since)
 
 
 def _minor(version: str) -> tuple[int, int]:
@@ -92,9 +99,9 @@ def cache_of(output: Any) -> Any:  # noqa: ANN401 - transformers' objects
 
 
 def cache_key(model: Any) -> str:  # noqa: ANN401 - a torch module
-    """Return the name under which a model takes the cache of the tokens before."""
-    # Mamba's own name for it.
-    return "cache_params" if "cache_params" in signature(model.forward).parameters else "past_key_values"
+    """Return the name under which a model takes the cache of earlier tokens; Mamba and RWKV have theirs."""
+    names = signature(model.forward).parameters
+    return next((own for own in ("cache_params", "state") if own in names), "past_key_values")
 
 
 def new_cache(model: Any) -> Any:  # noqa: ANN401 - transformers' objects

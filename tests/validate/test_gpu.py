@@ -27,9 +27,18 @@ from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rou
 from kvplan.validate.gpu.layout import Shape, shapes
 from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
-from kvplan.validate.gpu.real import chosen, run_real
-from kvplan.validate.results import Measurement, SkippedError
-from kvplan.validate.run import validate
+from kvplan.validate.gpu.real import (
+    BATCH,
+    NAMES,
+    WORKING_ROOM,
+    chosen,
+    instants,
+    predictions,
+    run_real,
+)
+from kvplan.validate.results import Check, Measurement, SkippedError
+from kvplan.validate.run import run_checks, validate
+from kvplan.validate.toys import Toy, toys
 
 STATES = {"conv_kernel": 4, "conv_dtype": "bf16", "state_dtype": "fp32"}
 LAID_OUT: list[tuple[dict[str, Any], str, int]] = [
@@ -167,13 +176,39 @@ def test_a_layout_that_is_a_little_larger_than_planned_is_noticed_at_the_edge(
     assert len(failed(run_edge(EDGES[0], "cpu"))) == 2
 
 
-def test_a_real_model_class_takes_the_bytes_of_the_plan() -> None:
-    [toy] = [each for each in chosen() if each.name == "llama"]
-    assert failed(run_real(toy, "cpu")) == []
+def toy_named(name: str) -> Toy:
+    return next(toy for toy in toys() if toy.name == name)
+
+
+# With a cache of K and V apart, one whose memory no formula predicts, a state without layers, an encoder.
+@pytest.mark.parametrize("name", ["llama", "deepseek-v4", "rwkv-4", "bart"])
+def test_a_real_model_class_takes_the_bytes_of_the_plan(name: str) -> None:
+    found = run_real(toy_named(name), "cpu")
+    assert failed(found) == []
+    assert all(each.measured for each in found if each.unit == "bytes")
+
+
+def test_memory_that_no_formula_predicts_is_recorded_and_its_data_is_a_claim() -> None:
+    sizes = predictions(toy_named("deepseek-v4"), instants(toy_named("deepseek-v4"), 45)[0])
+    assert sizes.memory is None
+    # 45 tokens of 512 channels in bf16: 31 of the window as K and as V in the layer without
+    # compression, once in the others; 11 blocks of 4 with keys of 128 in two layers, 2 blocks of 16 in one.
+    rows = 512 * 2
+    assert sizes.data > BATCH * (5 * 31 * rows + 2 * 11 * (rows + 256) + 2 * rows)
+
+
+def test_every_kind_that_a_class_caches_runs_at_this_level() -> None:
+    """RecurrentGemma alone keeps its states in its modules, and returns no cache."""
+
+    def kinds(names: set[str]) -> set[str]:
+        chosen_toys = [toy for toy in toys() if toy.name in names]
+        return {kind.kind for toy in chosen_toys for kinds in toy.spec.attention.values() for kind in kinds}
+
+    assert kinds({toy.name for toy in toys()}) - kinds(set(NAMES)) == {"rg_lru", "none"}
 
 
 def test_a_window_that_a_decode_step_keeps_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    [toy] = [each for each in chosen() if each.name == "mistral"]
+    toy = toy_named("mistral")
     assert failed(run_real(toy, "cpu")) == []
     monkeypatch.setattr(
         DynamicSlidingWindowLayer, "update", lambda self, *args, **_: DynamicLayer.update(self, *args)
@@ -200,8 +235,10 @@ def test_no_cuda_call_of_this_level_is_missing_from_the_list() -> None:
 
 
 def test_models_select_their_own_edges_and_classes() -> None:
-    names = [check.name for check in checks(("llama-3.1-8b",))]
-    assert names == ["(a) llama", "(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
+    names = [check.name for check in checks(("mistral-7b-v0.1",))]
+    assert names == ["(a) mistral"]
+    names = [check.name for check in checks(("llama-3.1-8b",)) if check.name.startswith("(c)")]
+    assert names == ["(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
 
 
 MIB = 2**20
@@ -241,8 +278,29 @@ def test_a_card_with_too_little_free_memory_is_skipped(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (9, 80))
     with pytest.raises(SkippedError, match="the budget takes 10 bytes, and the card has 9 free"):
         CudaMeter().require_free(10, "the budget")
-    with pytest.raises(SkippedError, match="too little memory: out of it"), metered("cuda"):
-        raise torch.OutOfMemoryError("out of it\nand how")
+
+
+def test_memory_that_runs_out_where_the_plan_fits_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache far larger than planned ends so, and must not hide among what was skipped."""
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+
+    def grows(_: str) -> list[Measurement]:
+        with metered("cuda"):
+            raise torch.OutOfMemoryError("out of it\nand how")
+
+    machine = {"device": "a card", "driver": "580.95", "torch": "2.11.0", "transformers": "5.17.0"}
+    run = run_checks([Check(level="L4", name="(a) toy", run=grows)], device="cuda", machine=machine)
+    assert [(each.name, each.reason) for each in run.failed] == [("(a) toy", "OutOfMemoryError: out of it")]
+    assert (run.skipped, run.passed) == ((), False)
+
+
+def test_a_card_without_room_for_a_forward_pass_is_skipped_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (WORKING_ROOM - 1, 2 * WORKING_ROOM))
+    with pytest.raises(SkippedError, match="a forward pass of LlamaConfig takes"):
+        run_real(chosen()[0], "cuda")
 
 
 def test_the_weights_at_an_edge_are_let_go_when_a_check_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
