@@ -37,12 +37,20 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def build(
-    config_class: str, model_class: str, facts: Mapping[str, Any], device: str, dtype: str = "bfloat16"
+def build(  # noqa: PLR0913 - what from_config is told
+    config_class: str,
+    model_class: str,
+    facts: Mapping[str, Any],
+    device: str,
+    *,
+    dtype: str = "bfloat16",
+    experts: str | None = "batched_mm",
 ) -> Any:  # noqa: ANN401 - a torch module
     """
     Return a model of transformers' own classes with random weights in *dtype* on *device*.
 
+    *experts* is how those of a model are computed, None for the library's choice: one batched product,
+    whose shapes do not depend on the data, gathers the weights of every token's experts.
     Raises SkippedError where the installed transformers does not have the class.
     """
     import torch  # noqa: PLC0415 - only the checks need it
@@ -56,7 +64,7 @@ def build(
     torch.manual_seed(0)
     config = getattr(transformers, config_class)(**facts)
     with torch.device(device):
-        model = _from_config(getattr(transformers, model_class), config, getattr(torch, dtype))
+        model = _from_config(getattr(transformers, model_class), config, getattr(torch, dtype), experts)
     return model.eval()
 
 
@@ -81,12 +89,13 @@ def _minor(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _from_config(model_class: Any, config: Any, dtype: Any) -> Any:  # noqa: ANN401 - transformers' objects
-    """Build the model; experts as one batched product, whose shapes do not depend on the data."""
+def _from_config(model_class: Any, config: Any, dtype: Any, experts: str | None) -> Any:  # noqa: ANN401
     if not hasattr(model_class, "from_config"):
         return model_class._from_config(config, dtype=dtype)  # noqa: SLF001 - what AutoModel calls
+    if experts is None:
+        return model_class.from_config(config, dtype=dtype)
     try:
-        return model_class.from_config(config, dtype=dtype, experts_implementation="batched_mm")
+        return model_class.from_config(config, dtype=dtype, experts_implementation=experts)
     except (TypeError, ValueError):  # A model without experts.
         return model_class.from_config(config, dtype=dtype)
 

@@ -20,22 +20,16 @@ from kvplan.dtypes import kv_format
 from kvplan.errors import KvplanError
 from kvplan.planner.results import Fit
 from kvplan.terms import Target
-from kvplan.validate.gpu import allocator, checks, edge, pool
+from kvplan.validate.gpu import allocator, checks, edge, full_size, pool, real
 from kvplan.validate.gpu.allocator import block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
 from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
+from kvplan.validate.gpu.grown import Sizes, claims, predictions
 from kvplan.validate.gpu.layout import Shape, shapes
 from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
-from kvplan.validate.gpu.real import (
-    BATCH,
-    NAMES,
-    WORKING_ROOM,
-    chosen,
-    instants,
-    predictions,
-    run_real,
-)
+from kvplan.validate.gpu.real import NAMES, WORKING_ROOM, chosen, run_real
+from kvplan.validate.hf_models import build, quiet
 from kvplan.validate.results import Check, Measurement, SkippedError
 from kvplan.validate.run import run_checks, validate
 from kvplan.validate.toys import Toy, toys
@@ -189,12 +183,12 @@ def test_a_real_model_class_takes_the_bytes_of_the_plan(name: str) -> None:
 
 
 def test_memory_that_no_formula_predicts_is_recorded_and_its_data_is_a_claim() -> None:
-    sizes = predictions(toy_named("deepseek-v4"), instants(toy_named("deepseek-v4"), 45)[0])
+    sizes = predictions(real.subject_of(toy_named("deepseek-v4"), "cpu"))[0]
     assert sizes.memory is None
     # 45 tokens of 512 channels in bf16: 31 of the window as K and as V in the layer without
     # compression, once in the others; 11 blocks of 4 with keys of 128 in two layers, 2 blocks of 16 in one.
     rows = 512 * 2
-    assert sizes.data > BATCH * (5 * 31 * rows + 2 * 11 * (rows + 256) + 2 * rows)
+    assert sizes.data > real.BATCH * (5 * 31 * rows + 2 * 11 * (rows + 256) + 2 * rows)
 
 
 def test_every_kind_that_a_class_caches_runs_at_this_level() -> None:
@@ -205,6 +199,30 @@ def test_every_kind_that_a_class_caches_runs_at_this_level() -> None:
         return {kind.kind for toy in chosen_toys for kinds in toy.spec.attention.values() for kind in kinds}
 
     assert kinds({toy.name for toy in toys()}) - kinds(set(NAMES)) == {"rg_lru", "none"}
+
+
+def test_published_models_run_with_the_lengths_that_a_card_holds() -> None:
+    """Mistral: 32 layers of K and V of 8 heads of 128 channels in bf16; 4 sequences; a window of 4,096."""
+    subjects = {each.full.model: full_size.subject_of(each.full) for each in full_size.full_sizes()}
+    assert len(subjects) == 6
+    assert subjects["bamba-9b"].lengths == (300, 700)
+    row = 4 * 32 * 2 * 8 * 128 * 2
+    assert predictions(subjects["mistral-7b-v0.1"]) == [
+        Sizes(memory=1001 * row, data=1001 * row),
+        Sizes(memory=1002 * row, data=1002 * row),
+        Sizes(memory=9002 * row, data=4095 * row),
+        Sizes(memory=4096 * row, data=4095 * row),
+    ]
+
+
+def test_a_model_at_full_size_is_measured_as_a_small_one() -> None:
+    toy = toy_named("llama")
+    small = replace(real.subject_of(toy, "cpu"), batch=full_size.BATCH)
+    with metered("cpu") as meter, quiet():
+        model = build(toy.config_class, toy.model_class, toy.config, "cpu", experts=None)
+        assert failed(claims(small, full_size._measured(meter, small, model))) == []
+    with pytest.raises(SkippedError, match="needs a GPU with 29 GiB free"):
+        full_size.run_full_size(full_size.full_sizes()[0], "cpu")
 
 
 def test_a_window_that_a_decode_step_keeps_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +254,7 @@ def test_no_cuda_call_of_this_level_is_missing_from_the_list() -> None:
 
 def test_models_select_their_own_edges_and_classes() -> None:
     names = [check.name for check in checks(("mistral-7b-v0.1",))]
-    assert names == ["(a) mistral"]
+    assert names == ["(a) mistral", "(e) mistral-7b-v0.1"]
     names = [check.name for check in checks(("llama-3.1-8b",)) if check.name.startswith("(c)")]
     assert names == ["(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
 
@@ -288,7 +306,12 @@ def test_memory_that_runs_out_where_the_plan_fits_is_a_failure(monkeypatch: pyte
         with metered("cuda"):
             raise torch.OutOfMemoryError("out of it\nand how")
 
-    machine = {"device": "a card", "driver": "580.95", "torch": "2.11.0", "transformers": "5.17.0"}
+    machine: dict[str, str | None] = {
+        "device": "a card",
+        "driver": "580.95",
+        "torch": "2.11.0",
+        "transformers": "5.17.0",
+    }
     run = run_checks([Check(level="L4", name="(a) toy", run=grows)], device="cuda", machine=machine)
     assert [(each.name, each.reason) for each in run.failed] == [("(a) toy", "OutOfMemoryError: out of it")]
     assert (run.skipped, run.passed) == ((), False)

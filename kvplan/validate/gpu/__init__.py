@@ -1,8 +1,9 @@
 """
 L4: the memory of a GPU as torch's allocator counts it; on a CPU the same code counts storages.
 
-(a) real model classes, (b) paged pools that are filled and read, (c) the edge of a card, (d) what a
-budget needs beside tensors. Nothing of it counts as validated on CUDA unless a GPU was measured.
+(a) real model classes, (b) paged pools that are filled and read, (c) the edge of a budget, (d) what a
+budget needs beside tensors, (e) published models at full size. Nothing of it counts as validated on
+CUDA unless a GPU was measured.
 """
 
 from functools import partial
@@ -15,6 +16,7 @@ def checks(models: tuple[str, ...]) -> list[Check]:
     """Return the checks of this level; with *models*, only the real classes and edges of theirs."""
     # torch is imported by all of these.
     from kvplan.validate.gpu.edge import EDGES, run_edge  # noqa: PLC0415
+    from kvplan.validate.gpu.full_size import full_sizes, run_full_size  # noqa: PLC0415
     from kvplan.validate.gpu.real import chosen, run_real  # noqa: PLC0415
 
     families = {path_of(model).parent.name for model in models}
@@ -29,7 +31,12 @@ def checks(models: tuple[str, ...]) -> list[Check]:
         for edge in EDGES
         if not models or edge.model in names
     ]
-    return real + edges if models else [*_first(), *real, *_pools(), *edges, *_last()]
+    full = [
+        Check(level="L4", name=f"(e) {each.full.model}", run=partial(run_full_size, each))
+        for each in full_sizes()
+        if not models or each.full.model in names
+    ]
+    return [*real, *edges, *full] if models else [*_first(), *real, *_pools(), *edges, *full, *_last()]
 
 
 def _pools() -> list[Check]:

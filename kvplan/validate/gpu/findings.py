@@ -9,13 +9,13 @@ from kvplan.validate.gpu.meter import metered
 from kvplan.validate.results import Measurement, SkippedError
 
 AWAITED = {
-    "torch.cuda.memory_stats, requested_bytes.all.current": "(a) real model classes, (b) pools, (c) the edge",
+    "torch.cuda.memory_stats, requested_bytes.all.current": "(a) real classes, (b), (c), (e) full size",
     "torch.cuda.memory_reserved": "(c) the edge, (d) rounding",
     "torch.cuda.memory_allocated": "(d) rounding",
     "torch.cuda.set_per_process_memory_fraction": "(c) the edge",
     "torch.cuda.mem_get_info": "(c) the edge, (d) context",
-    "torch.cuda.empty_cache": "(a) to (d), between measurements",
-    "torch.cuda.synchronize": "(a) to (d), before each reading",
+    "torch.cuda.empty_cache": "(a) to (e), between measurements",
+    "torch.cuda.synchronize": "(a) to (e), before each reading",
     "torch.cuda.get_allocator_backend": "all of L4, before anything is measured",
     "torch.nn.functional.scaled_dot_product_attention on CUDA tensors": "(b) pools",
 }
