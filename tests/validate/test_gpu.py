@@ -20,8 +20,8 @@ from kvplan.dtypes import kv_format
 from kvplan.errors import KvplanError
 from kvplan.planner.results import Fit
 from kvplan.terms import Target
-from kvplan.validate.gpu import allocator, checks, edge, full_size, pool, real
-from kvplan.validate.gpu.allocator import block_bytes, require_plain, segment_bytes
+from kvplan.validate.gpu import allocator, card, checks, edge, full_size, pool, real
+from kvplan.validate.gpu.allocator import MIB, block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
 from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
 from kvplan.validate.gpu.grown import Sizes, claims, predictions
@@ -174,6 +174,36 @@ def toy_named(name: str) -> Toy:
     return next(toy for toy in toys() if toy.name == name)
 
 
+@pytest.mark.parametrize(("limit", "left"), [(32 * MIB, 0), (32 * MIB + 7, 7), (75 * MIB, 0)])
+def test_what_a_device_refuses_is_counted_to_the_last_piece(limit: int, left: int) -> None:
+    """Pieces of 64, 10 and 1 MiB here; on a GPU those of 1 MiB share segments of 2."""
+    with CpuMeter() as meter, meter.limited(limit):
+        assert card.left_over(meter) == left
+        assert meter.free() == limit
+
+
+@pytest.mark.parametrize("each", EDGES, ids=lambda each: each.family)
+def test_at_the_edge_of_what_is_free_the_plan_fits_and_one_more_does_not(each: edge.Edge) -> None:
+    with CpuMeter() as meter, meter.limited(32 * MIB):
+        held = torch.empty(5 * MIB, dtype=torch.uint8)
+        planned, fits = edge.at_the_card(each, meter)
+        del held
+    assert planned.answer.gpu == f"{27 * MIB}B"
+    assert fits == [True, False]
+    with pytest.raises(SkippedError, match="needs a GPU, whose driver refuses"):
+        edge.run_card_edge(each, "cpu")
+
+
+def test_the_catalogues_figure_holds_to_its_last_digit() -> None:
+    """143,156 MiB of an H200, and 79.18 GiB of an H100, of which a hundredth of a GiB is 10.24 MiB."""
+    exact = card.catalogued("NVIDIA H200", 143_156 * MIB + MIB)
+    assert (exact.subject, exact.predicted, exact.measured, exact.passed) == ("h200-141gb", MIB, MIB, True)
+    assert not card.catalogued("NVIDIA H200", 143_156 * MIB + MIB + 1).passed
+    assert card.catalogued("NVIDIA H100 80GB HBM3", 85_018_877_624).predicted == 10_737_419
+    with pytest.raises(SkippedError, match="no card that a driver calls 'NVIDIA Nothing'"):
+        card.catalogued("NVIDIA Nothing", 1)
+
+
 # With a cache of K and V apart, one whose memory no formula predicts, a state without layers, an encoder.
 @pytest.mark.parametrize("name", ["llama", "deepseek-v4", "rwkv-4", "bart"])
 def test_a_real_model_class_takes_the_bytes_of_the_plan(name: str) -> None:
@@ -259,7 +289,6 @@ def test_models_select_their_own_edges_and_classes() -> None:
     assert names == ["(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
 
 
-MIB = 2**20
 ROUNDED = [
     # A tensor's bytes, the block that it is charged, the segment that it lies in.
     (1, 512, 2 * MIB),

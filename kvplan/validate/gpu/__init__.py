@@ -2,8 +2,8 @@
 L4: the memory of a GPU as torch's allocator counts it; on a CPU the same code counts storages.
 
 (a) real model classes, (b) paged pools that are filled and read, (c) the edge of a budget, (d) what a
-budget needs beside tensors, (e) published models at full size. Nothing of it counts as validated on
-CUDA unless a GPU was measured.
+budget needs beside tensors, (e) published models at full size, (f) the edge of the card itself.
+Nothing of it counts as validated on CUDA unless a GPU was measured.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ from kvplan.validate.results import Check
 def checks(models: tuple[str, ...]) -> list[Check]:
     """Return the checks of this level; with *models*, only the real classes and edges of theirs."""
     # torch is imported by all of these.
-    from kvplan.validate.gpu.edge import EDGES, run_edge  # noqa: PLC0415
+    from kvplan.validate.gpu.edge import EDGES, run_card_edge, run_edge  # noqa: PLC0415
     from kvplan.validate.gpu.full_size import full_sizes, run_full_size  # noqa: PLC0415
     from kvplan.validate.gpu.real import chosen, run_real  # noqa: PLC0415
 
@@ -27,7 +27,8 @@ def checks(models: tuple[str, ...]) -> list[Check]:
         if not models or toy.family in families
     ]
     edges = [
-        Check(level="L4", name=f"(c) {edge.family}: {edge.model}", run=partial(run_edge, edge))
+        Check(level="L4", name=f"({part}) {edge.family}: {edge.model}", run=partial(run, edge))
+        for part, run in (("c", run_edge), ("f", run_card_edge))
         for edge in EDGES
         if not models or edge.model in names
     ]
@@ -36,13 +37,24 @@ def checks(models: tuple[str, ...]) -> list[Check]:
         for each in full_sizes()
         if not models or each.full.model in names
     ]
-    return [*real, *edges, *full] if models else [*_first(), *real, *_pools(), *edges, *full, *_last()]
+    return (
+        [*real, *edges, *full] if models else [*_first(), *real, *_pools(), *edges, *_card(), *full, *_last()]
+    )
 
 
 def _pools() -> list[Check]:
     from kvplan.validate.gpu.pool import POOLS, run_pool  # noqa: PLC0415 - imports torch
 
     return [Check(level="L4", name=f"(b) {pool.family} pool", run=partial(run_pool, pool)) for pool in POOLS]
+
+
+def _card() -> list[Check]:
+    from kvplan.validate.gpu.card import run_catalogue, run_refusal  # noqa: PLC0415 - imports torch
+
+    return [
+        Check(level="L4", name="(f) the driver's refusal", run=run_refusal),
+        Check(level="L4", name="(f) the catalogue's bytes", run=run_catalogue),
+    ]
 
 
 def _first() -> list[Check]:

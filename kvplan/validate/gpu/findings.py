@@ -9,13 +9,14 @@ from kvplan.validate.gpu.meter import metered
 from kvplan.validate.results import Measurement, SkippedError
 
 AWAITED = {
-    "torch.cuda.memory_stats, requested_bytes.all.current": "(a) real classes, (b), (c), (e) full size",
-    "torch.cuda.memory_reserved": "(c) the edge, (d) rounding",
+    "torch.cuda.memory_stats, requested_bytes.all.current": "(a) real classes, (b), (c), (e), (f)",
+    "torch.cuda.memory_reserved": "(c) and (f) the edges, (d) rounding",
     "torch.cuda.memory_allocated": "(d) rounding",
     "torch.cuda.set_per_process_memory_fraction": "(c) the edge",
-    "torch.cuda.mem_get_info": "(c) the edge, (d) context",
-    "torch.cuda.empty_cache": "(a) to (e), between measurements",
-    "torch.cuda.synchronize": "(a) to (e), before each reading",
+    "torch.cuda.mem_get_info": "(c) and (f) the edges, (d) context",
+    "torch.cuda.get_device_name": "(f) the catalogue's bytes",
+    "torch.cuda.empty_cache": "(a) to (f), between measurements",
+    "torch.cuda.synchronize": "(a) to (f), before each reading",
     "torch.cuda.get_allocator_backend": "all of L4, before anything is measured",
     "torch.nn.functional.scaled_dot_product_attention on CUDA tensors": "(b) pools",
 }
