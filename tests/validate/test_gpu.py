@@ -20,7 +20,7 @@ from kvplan.dtypes import kv_format
 from kvplan.errors import KvplanError
 from kvplan.planner.results import Fit
 from kvplan.terms import Target
-from kvplan.validate.gpu import allocator, card, checks, edge, full_size, pool, real
+from kvplan.validate.gpu import card, checks, edge, full_size, pool, real
 from kvplan.validate.gpu.allocator import MIB, block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
 from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
@@ -30,6 +30,7 @@ from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
 from kvplan.validate.gpu.real import NAMES, WORKING_ROOM, chosen, run_real
 from kvplan.validate.hf_models import build, quiet
+from kvplan.validate.machine import ALLOCATOR_SETTINGS
 from kvplan.validate.results import Check, Measurement, SkippedError
 from kvplan.validate.run import run_checks, validate
 from kvplan.validate.toys import Toy, toys
@@ -307,7 +308,7 @@ def test_the_allocators_rounding_is_that_of_its_source(size: int, block: int, se
     assert (block_bytes(size), segment_bytes(size)) == (block, segment)
 
 
-@pytest.mark.parametrize("name", allocator.SETTINGS)
+@pytest.mark.parametrize("name", ALLOCATOR_SETTINGS)
 def test_an_allocator_with_settings_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "expandable_segments:True")
     with pytest.raises(KvplanError, match=f"unset {name}$"):
