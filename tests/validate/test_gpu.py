@@ -23,7 +23,14 @@ from kvplan.terms import Target
 from kvplan.validate.gpu import card, checks, edge, full_size, pool, real
 from kvplan.validate.gpu.allocator import MIB, block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
-from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
+from kvplan.validate.gpu.findings import (
+    AWAITED,
+    run_call,
+    run_context,
+    run_rounding,
+    run_workspace,
+    workspace_bytes,
+)
 from kvplan.validate.gpu.grown import Sizes, claims, predictions
 from kvplan.validate.gpu.layout import Shape, shapes
 from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
@@ -193,6 +200,13 @@ def test_at_the_edge_of_what_is_free_the_plan_fits_and_one_more_does_not(each: e
     assert fits == [True, False]
     with pytest.raises(SkippedError, match="needs a GPU, whose driver refuses"):
         edge.run_card_edge(each, "cpu")
+
+
+def test_torchs_choice_of_a_workspace_is_that_of_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (workspace_bytes(9), workspace_bytes(8)) == (33_554_432, 8_519_680)
+    assert workspace_bytes(10) is None
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    assert workspace_bytes(9) is None
 
 
 def test_the_catalogues_figure_holds_to_its_last_digit() -> None:
