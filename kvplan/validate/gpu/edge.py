@@ -95,7 +95,8 @@ def run_card_edge(edge: Edge, device: str) -> list[Measurement]:
     with metered(device) as meter:
         card, fits = at_the_card(edge, meter)
         requested = _requested(meter, card.layout(card.sequences))
-    return _claims(edge, card, fits, requested)
+    found = _claims(edge, card, fits, requested)
+    return [replace(each, subject=f"{each.subject}, the whole card") for each in found]
 
 
 def at_the_card(edge: Edge, meter: Meter) -> tuple[_Card, list[bool]]:
