@@ -91,6 +91,8 @@ static const struct {
     {cudaDevAttrMaxGridDimY, 65535},
     {cudaDevAttrMaxGridDimZ, 65535},
     {cudaDevAttrMaxRegistersPerBlock, 65536},
+    {cudaDevAttrMaxRegistersPerMultiprocessor, 65536},
+    {cudaDevAttrMaxBlocksPerMultiprocessor, 32},
 };
 
 static int limit(int attribute) {
@@ -126,6 +128,7 @@ int cudaGetDeviceProperties(struct cudaDeviceProp *out, int device) {
         out->maxThreadsDim[axis] = limit(cudaDevAttrMaxBlockDimX + axis);
         out->maxGridSize[axis] = limit(cudaDevAttrMaxGridDimX + axis);
     }
+    out->maxBlocksPerMultiProcessor = limit(cudaDevAttrMaxBlocksPerMultiprocessor);
     out->l2CacheSize = 50 << 20;
     out->textureAlignment = 512;
     out->unifiedAddressing = 1;
