@@ -10,6 +10,7 @@ from kvplan.planner.deployment import sharing
 from kvplan.specs.load import load
 from kvplan.validate.results import Level, Measurement, Number, Run
 from kvplan.validate.run import LEVELS
+from tests.fakecuda.errors import APART, CONCERNED
 from tests.mutations import MUTATIONS
 from tests.validate.recorded_runs import of_level, runs
 
@@ -174,6 +175,16 @@ def mutation_summary() -> None:
     cog.outl(
         f"There are {len(MUTATIONS)} of them in {len(set(parts))} files: {kinds} in the attention kinds, "
         f"{len(parts) - kinds} in terms, dtypes, units, engines and the planner."
+    )
+
+
+def l4_mutations() -> None:
+    """Write how many deliberate errors concern what L4 runs."""
+    near = [each.name for each in MUTATIONS if each.file.startswith(CONCERNED)]
+    apart = [name for name in near if name in APART]
+    cog.outl(
+        f"Of the {len(near)} errors in files whose figures L4 measures, {len(near) - len(apart)} concern "
+        f"something that it runs; the other {len(apart)} are named there with the reason."
     )
 
 

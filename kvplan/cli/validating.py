@@ -44,10 +44,19 @@ JsonFile = Annotated[
         help="Write the run to a file, or - for stdout, with all sizes.",
     ),
 ]
+Parts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--part", metavar="PART", help="Only this part of L4, a to f; may be repeated.  [default: all]"
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep what the --json file holds, and run only what it lacks.")
+]
 _EPILOG = examples(
     "kvplan validate --level L0",
     "kvplan validate deepseek-v3 gemma-3-27b --level L2",
-    "kvplan validate --device cuda --level L4 --json measured.json",
+    "kvplan validate --device cuda --level L4 --json measured.json --resume",
 )
 
 
@@ -57,7 +66,12 @@ def register(app: typer.Typer) -> None:
 
 
 def _validate(
-    models: Models = None, level: Levels = None, device: Device = None, json_file: JsonFile = None
+    models: Models = None,
+    level: Levels = None,
+    part: Parts = None,
+    device: Device = None,
+    json_file: JsonFile = None,
+    resume: Resume = False,
 ) -> None:
     """Is it true? Predicted against measured: reference attention, real model code, a real GPU.
 
@@ -68,20 +82,28 @@ def _validate(
 
     from kvplan.report.console import write
     from kvplan.validate.progress import progress
-    from kvplan.validate.record import save
+    from kvplan.validate.record import load, save
     from kvplan.validate.run import validate
     from kvplan.validate.table import summary, table
 
     to_stdout = str(json_file) == "-"
     if json_file and not is_folder(json_file.absolute().parent):
         raise KvplanError(f"cannot write {json_file}: {json_file.absolute().parent} is not a folder")
+    if resume and (not json_file or to_stdout):
+        raise KvplanError("--resume goes on with the run in a file: name it with --json FILE")
     # The program starts without garbage collection; models are full of reference cycles.
     gc.enable()
     # An end without warning leaves what was measured so far.
     keep = partial(save, path=json_file) if json_file and not to_stdout else None
     with progress() as announce:
         run = validate(
-            tuple(models or ()), levels=tuple(level or ()), device=device, announce=announce, keep=keep
+            tuple(models or ()),
+            levels=tuple(level or ()),
+            parts=tuple(part or ()),
+            device=device,
+            announce=announce,
+            keep=keep,
+            before=load(json_file) if json_file and resume else None,
         )
     if keep:
         keep(run)

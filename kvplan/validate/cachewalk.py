@@ -60,7 +60,7 @@ def walk(*caches: object) -> Walked:
 
     Tensors without dimensions are bookkeeping of the library (a window's size) and left out.
     """
-    tensors = [(path, tensor) for path, tensor in _reachable(caches) if tensor.dim()]
+    tensors = list(_holding(caches))
     storages: set[int] = set()
     found = []
     for path, tensor in tensors:
@@ -80,6 +80,17 @@ def walk(*caches: object) -> Walked:
     return Walked(tensors=tuple(found))
 
 
+def copies_of(*caches: object) -> list[Any]:
+    """Return a copy of each tensor that `walk` counts, alone in its memory: what it contains, and no more."""
+    return [tensor.clone() for _, tensor in _holding(caches)]
+
+
+def bookkeeping_bytes(cache: object, device: str) -> int:
+    """Return the bytes of the tensors on *device* that `walk` leaves out."""
+    scalars = [tensor for _, tensor in _reachable(cache) if not tensor.dim()]
+    return sum(scalar.element_size() for scalar in scalars if scalar.device.type == device)
+
+
 def kept_in_modules(model: Any, before: Iterable[int] = ()) -> dict[str, Any]:  # noqa: ANN401 - a torch module
     """
     Return the tensors that a model's modules hold as plain attributes, by their names.
@@ -96,6 +107,11 @@ def kept_in_modules(model: Any, before: Iterable[int] = ()) -> dict[str, Any]:  
         for key, value in vars(module).items()
         if isinstance(value, torch.Tensor) and id(value) not in known
     }
+
+
+def _holding(caches: object) -> Iterator[tuple[str, Any]]:
+    """Give the tensors that have dimensions, with the ways to them."""
+    return ((path, tensor) for path, tensor in _reachable(caches) if tensor.dim())
 
 
 def _reachable(cache: object) -> Iterator[tuple[str, Any]]:

@@ -18,14 +18,16 @@ class FullModel:
     One published model: its catalogue name, and transformers' class and configuration of it.
 
     An empty `config` is the class's own defaults, where they are this model's. `lengths` are the two
-    prompts; they are short where the class loops over tokens without its kernels. For `give_cache` and
-    `since` see Toy.
+    prompts; they are short where the class loops over tokens without its kernels. `device_lengths` are
+    those of L4 on a GPU, shorter where the class needs more memory than a card has. For `give_cache`
+    and `since` see Toy.
     """
 
     model: str
     config_class: str
     config: Mapping[str, Any]
     lengths: tuple[int, int]
+    device_lengths: tuple[int, int]
     give_cache: bool
     since: str
 
@@ -41,6 +43,7 @@ def full_models() -> tuple[FullModel, ...]:
             config_class=facts["class"],
             config={key: _unrolled(value) for key, value in facts["config"].items()},
             lengths=facts.get("lengths", usual),
+            device_lengths=facts.get("device_lengths", facts.get("lengths", usual)),
             give_cache=facts.get("give_cache", False),
             since=facts.get("since", ""),
         )

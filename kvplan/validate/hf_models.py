@@ -37,12 +37,20 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def build(
-    config_class: str, model_class: str, facts: Mapping[str, Any], device: str, dtype: str = "bfloat16"
+def build(  # noqa: PLR0913 - what from_config is told
+    config_class: str,
+    model_class: str,
+    facts: Mapping[str, Any],
+    device: str,
+    *,
+    dtype: str = "bfloat16",
+    experts: str | None = "batched_mm",
 ) -> Any:  # noqa: ANN401 - a torch module
     """
     Return a model of transformers' own classes with random weights in *dtype* on *device*.
 
+    *experts* is how those of a model are computed, None for the library's choice: one batched product,
+    whose shapes do not depend on the data, gathers the weights of every token's experts.
     Raises SkippedError where the installed transformers does not have the class.
     """
     import torch  # noqa: PLC0415 - only the checks need it
@@ -56,7 +64,7 @@ def build(
     torch.manual_seed(0)
     config = getattr(transformers, config_class)(**facts)
     with torch.device(device):
-        model = _from_config(getattr(transformers, model_class), config, getattr(torch, dtype))
+        model = _from_config(getattr(transformers, model_class), config, getattr(torch, dtype), experts)
     return model.eval()
 
 
@@ -64,9 +72,16 @@ def require_version(since: str) -> None:
     """Raise SkippedError where the installed transformers is older than a claim (`5.23`) is about."""
     import transformers  # noqa: PLC0415 - only the checks need it
 
-    installed = transformers.__version__
-    if since and _minor(installed) < _minor(since):
+    if not is_since(since):
+        installed = transformers.__version__
         raise SkippedError(f"the claim is about transformers {since} and later; {installed} differs")
+
+
+def is_since(since: str) -> bool:
+    """Whether the installed transformers is that version or a later one; any is for an empty text."""
+    import transformers  # noqa: PLC0415 - only the checks need it
+
+    return not since or _minor(transformers.__version__) >= _minor(since)
 
 
 def _minor(version: str) -> tuple[int, int]:
@@ -74,12 +89,13 @@ def _minor(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _from_config(model_class: Any, config: Any, dtype: Any) -> Any:  # noqa: ANN401 - transformers' objects
-    """Build the model; experts as one batched product, whose shapes do not depend on the data."""
+def _from_config(model_class: Any, config: Any, dtype: Any, experts: str | None) -> Any:  # noqa: ANN401
     if not hasattr(model_class, "from_config"):
         return model_class._from_config(config, dtype=dtype)  # noqa: SLF001 - what AutoModel calls
+    if experts is None:
+        return model_class.from_config(config, dtype=dtype)
     try:
-        return model_class.from_config(config, dtype=dtype, experts_implementation="batched_mm")
+        return model_class.from_config(config, dtype=dtype, experts_implementation=experts)
     except (TypeError, ValueError):  # A model without experts.
         return model_class.from_config(config, dtype=dtype)
 
@@ -92,9 +108,9 @@ def cache_of(output: Any) -> Any:  # noqa: ANN401 - transformers' objects
 
 
 def cache_key(model: Any) -> str:  # noqa: ANN401 - a torch module
-    """Return the name under which a model takes the cache of the tokens before."""
-    # Mamba's own name for it.
-    return "cache_params" if "cache_params" in signature(model.forward).parameters else "past_key_values"
+    """Return the name under which a model takes the cache of earlier tokens; Mamba and RWKV have theirs."""
+    names = signature(model.forward).parameters
+    return next((own for own in ("cache_params", "state") if own in names), "past_key_values")
 
 
 def new_cache(model: Any) -> Any:  # noqa: ANN401 - transformers' objects

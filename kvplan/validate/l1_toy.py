@@ -14,14 +14,13 @@ from kvplan.engines.transformers.caches import Moment, allocated, kept
 from kvplan.errors import UnknownNameError
 from kvplan.specs.load import path_of
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk
-from kvplan.validate.hf_models import build, cache_of, new_cache, quiet, require_version, stage_of
+from kvplan.validate.feeding import encoder_inputs, encoder_tokens, feed, found
+from kvplan.validate.hf_models import build, quiet, require_version, stage_of
 from kvplan.validate.results import Check, Measurement, Number
 from kvplan.validate.toys import Toy, toys
 
 BATCH = 2
 NEW_TOKENS = 5
-AUDIO_STRIDE = 2
-"""Whisper's second convolution halves the frames: two of them make one encoder position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +48,10 @@ def instants(toy: Toy) -> list[Instant]:
     # The last token of a generation has not been fed back.
     later: tuple[tuple[int, Moment], ...] = ((0, "prefill"), (NEW_TOKENS - 1, "decode"))
     return [
-        Instant(
-            prompt=length, tokens=length + fed, encoder_tokens=_encoder_tokens(toy, length), moment=moment
-        )
+        Instant(prompt=length, tokens=length + fed, encoder_tokens=encoder_tokens(toy, length), moment=moment)
         for length in toy.lengths
         for fed, moment in later
     ]
-
-
-def _encoder_tokens(toy: Toy, length: int) -> int | None:
-    """Return an encoder's tokens: twice the decoder's, so that neither can stand for the other."""
-    if toy.encoder == "audio":
-        return int(toy.config["max_source_positions"])
-    return 2 * length if toy.encoder else None
 
 
 def predictions(toy: Toy) -> dict[str, Number | None]:
@@ -149,46 +139,17 @@ def _run(model: Any, before: frozenset[int], toy: Toy, look: Instant, device: st
     """
     import torch  # noqa: PLC0415 - only the checks need it
 
-    encoder = _encoder_inputs(toy, look, device)
+    encoder = encoder_inputs(toy, look.encoder_tokens, BATCH, device)
     ids = torch.randint(3, 250, (BATCH, look.prompt), device=device)
-    key = "decoder_input_ids" if toy.encoder in ("tokens", "audio") else "input_ids"
-    given = {"past_key_values": new_cache(model)} if toy.give_cache else {}
-    output = model(**{key: ids}, **encoder, **given, use_cache=True)
+    cache = feed(toy, model, ids, encoder)
 
     def walked(cache: object) -> Walked:
         return walk(cache, kept_in_modules(model, before) if toy.give_cache else None)
 
-    first = walked(_cache(output, given))
-    if encoder or given:
-        # Mllama reads its image from the cache after the first step.
-        again = {} if key == "input_ids" else encoder
-        return [first, walked(_step(model, key, again, _cache(output, given)))]
+    first = walked(cache)
+    if encoder or toy.give_cache:
+        return [first, walked(_step(toy, model, encoder, cache))]
     return [first, walked(_generate(model, ids))]
-
-
-def _encoder_inputs(toy: Toy, look: Instant, device: str) -> dict[str, Any]:
-    """Return random token ids, audio features or states for the encoder, if there is one."""
-    import torch  # noqa: PLC0415 - only the checks need it
-
-    tokens, config = look.encoder_tokens or 0, toy.config
-    match toy.encoder:
-        case "tokens":
-            return {"input_ids": torch.randint(3, 250, (BATCH, tokens), device=device)}
-        case "states":
-            size = (BATCH, tokens, config["hidden_size"])
-            return {"cross_attention_states": torch.randn(size, device=device, dtype=torch.bfloat16)}
-        case "audio":
-            size = (BATCH, config["num_mel_bins"], AUDIO_STRIDE * tokens)
-            return {"input_features": torch.randn(size, device=device, dtype=torch.bfloat16)}
-        case _:
-            return {}
-
-
-def _cache(output: object, given: dict[str, Any]) -> Any:  # noqa: ANN401 - transformers' objects
-    cache = cache_of(output) or given.get("past_key_values")
-    if cache is None:
-        raise RuntimeError("the model returned no cache")
-    return cache
 
 
 def _generate(model: Any, ids: Any) -> Any:  # noqa: ANN401 - a torch module and tensor
@@ -203,14 +164,14 @@ def _generate(model: Any, ids: Any) -> Any:  # noqa: ANN401 - a torch module and
         return_dict_in_generate=True,
         use_cache=True,
     )
-    return _cache(output, {})
+    return found(output)
 
 
-def _step(model: Any, key: str, encoder: dict[str, Any], cache: Any) -> Any:  # noqa: ANN401
+def _step(toy: Toy, model: Any, encoder: dict[str, Any], cache: Any) -> Any:  # noqa: ANN401
     """Feed the new tokens but the last one by one, as generation does."""
     import torch  # noqa: PLC0415 - only the checks need it
 
     for _ in range(NEW_TOKENS - 1):
         token = torch.full((BATCH, 1), 7, device=model.device)
-        model(**{key: token}, **encoder, past_key_values=cache, use_cache=True)
+        cache = feed(toy, model, token, encoder, cache)
     return cache

@@ -1,14 +1,17 @@
 """What a validation run found: one measurement per claim, as plain values without torch."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeVar
 
 from kvplan.errors import KvplanError
 
 Level = Literal["L0", "L1", "L2", "L3", "L4"]
 Rule = Literal["equal", "at most", "finding"]
 Number = int | float
+
+MACHINE = ("device", "driver", "torch", "transformers", "card_bytes", "cuda", "cudnn", "allocator")
+"""The fields of a Run that say where it was taken."""
 
 
 class SkippedError(Exception):
@@ -50,12 +53,24 @@ class Check:
 
     It raises SkippedError where it cannot run. `name` is what the progress line shows. The module of
     each level (see run.py) has a function `checks(models) -> list[Check]`: those that speak of the
-    given catalogue names or files, all of them for an empty tuple.
+    given catalogue names or files, all of them for an empty tuple. `part` is the letter under which a
+    level's checks can be run apart from its others, where it has parts.
     """
 
     level: Level
     name: str
     run: Callable[[str], list[Measurement]]
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a check took, and on a GPU the most bytes that torch's allocator held meanwhile."""
+
+    level: Level
+    name: str
+    seconds: float
+    peak_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +83,18 @@ class Missing:
     trace: str = ""
 
 
+_Named = TypeVar("_Named", Missing, Timing)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """
     All measurements of one run, and where they were taken.
 
     `skipped` checks had a reason not to run; `failed` ones raised an error that is none of the
-    expected ones. `driver` is None without a GPU; `complete` is False after an interruption.
+    expected ones; all that were tried have a timing. `driver` and what follows it (the memory that it
+    reports for the card, the versions of CUDA and cuDNN, torch's allocator and its settings) are None
+    without a GPU; `complete` is False after an interruption.
     """
 
     device: str
@@ -86,6 +106,35 @@ class Run:
     skipped: tuple[Missing, ...] = ()
     failed: tuple[Missing, ...] = ()
     complete: bool = True
+    card_bytes: int | None = None
+    cuda: str | None = None
+    cudnn: str | None = None
+    allocator: str | None = None
+    timings: tuple[Timing, ...] = ()
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Where it was taken: one file holds what one machine measured."""
+        return {name: getattr(self, name) for name in MACHINE}
+
+    def has(self, check: Check) -> bool:
+        """Whether it holds what *check* measured."""
+        missing = {(each.level, each.name) for each in (*self.skipped, *self.failed)}
+        tried = {(each.level, each.name) for each in self.timings}
+        return (check.level, check.name) in tried - missing
+
+    def without(self, check: Check) -> "Run":
+        """Return the run without the attempt at *check* that measured nothing."""
+
+        def others(found: tuple[_Named, ...]) -> tuple[_Named, ...]:
+            return tuple(each for each in found if (each.level, each.name) != (check.level, check.name))
+
+        return replace(
+            self,
+            skipped=others(self.skipped),
+            failed=others(self.failed),
+            timings=others(self.timings),
+        )
 
     @property
     def on_cuda(self) -> bool:
@@ -116,6 +165,9 @@ class Run:
         return {**found, "passed": self.passed, "on_cuda": self.on_cuda}
 
 
+_LATER = frozenset({"card_bytes", "cuda", "cudnn", "allocator", "timings"})
+
+
 def run_from_dict(found: Any) -> Run:  # noqa: ANN401 - whatever a JSON file says
     """
     Return the run that `to_dict` wrote; what passed is worked out again, not believed.
@@ -124,15 +176,17 @@ def run_from_dict(found: Any) -> Run:  # noqa: ANN401 - whatever a JSON file say
     """
     known = {field.name for field in fields(Run)}
     derived = {"passed", "on_cuda"}
-    if not isinstance(found, dict) or set(found) != known | derived:
+    # Runs that were recorded before them have none of the fields about time and the GPU.
+    if not isinstance(found, dict) or not known - _LATER <= set(found) - derived <= known:
         raise KvplanError("this JSON is not a recorded validation run: its keys are not those of a run")
     try:
         return Run(
             **{
-                **{key: found[key] for key in known},
+                **{key: found[key] for key in known & set(found)},
                 "measurements": tuple(map(_measurement, found["measurements"])),
                 "skipped": tuple(Missing(**each) for each in found["skipped"]),
                 "failed": tuple(Missing(**each) for each in found["failed"]),
+                "timings": tuple(Timing(**each) for each in found.get("timings", ())),
             }
         )
     except TypeError as error:

@@ -9,9 +9,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from threading import current_thread, main_thread
 from traceback import format_exception
-from typing import get_args
+from typing import Any, get_args
 
 from kvplan.errors import KvplanError, UnknownNameError
+from kvplan.validate.machine import begin, describe_machine
 from kvplan.validate.results import Check, Level, Missing, Run, SkippedError
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -32,18 +33,21 @@ Keep = Callable[[Run], None]
 """Given what is measured so far, as a run that is not complete, after each check but the last."""
 
 
-def validate(
+def validate(  # noqa: PLR0913 - what the command line can ask for
     models: tuple[str, ...] = (),
     *,
     levels: Iterable[str] = (),
+    parts: Iterable[str] = (),
     device: str | None = None,
     announce: Announce | None = None,
     keep: Keep | None = None,
+    before: Run | None = None,
 ) -> Run:
     """
     Return what the checks of *levels* (all of them if none is named) measured on *device*.
 
-    Only the checks that speak of *models* are run, all if none is named. An interruption returns
+    Only the checks that speak of *models* are run, all if none is named, and only those of *parts* of
+    a level that has parts. What *before* holds is kept, and not measured again. An interruption returns
     what is done so far, and *keep* is given that after every check. Raises KvplanError for what it
     does not know, without torch, and where an allocator's settings would change what L4 measures.
     """
@@ -52,10 +56,21 @@ def validate(
     where = choose_device(device)
     if where == "cuda" and "L4" in asked:
         _require_plain_allocator()
-    found = [check for level in asked for check in level_checks(level, models)]
+    found = _of_parts([check for level in asked for check in level_checks(level, models)], tuple(parts))
     if not found:
         raise KvplanError(f"no check of {', '.join(asked)} speaks of {', '.join(models)}")
-    return run_checks(found, device=where, machine=describe_machine(where), announce=announce, keep=keep)
+    machine = describe_machine(where)
+    return run_checks(found, device=where, machine=machine, announce=announce, keep=keep, before=before)
+
+
+def _of_parts(checks: list[Check], parts: tuple[str, ...]) -> list[Check]:
+    """Return the checks of *parts*, all for none; raise UnknownNameError for a part that there is not."""
+    known = sorted({check.part for check in checks} - {""})
+    for part in parts:
+        if part not in known:
+            there = f"there are {', '.join(known)}" if known else "these checks have none"
+            raise UnknownNameError(f"unknown part {part!r}: {there}")
+    return [check for check in checks if not parts or check.part in parts]
 
 
 def level_by_name(name: str) -> Level:
@@ -99,75 +114,65 @@ def _require_plain_allocator() -> None:
     require_plain()
 
 
-def describe_machine(device: str) -> dict[str, str | None]:
-    """Return the fields of a Run that say where it was taken."""
-    import torch  # noqa: PLC0415 - only the checks need it
-    import transformers  # noqa: PLC0415 - as above
-
-    on_cuda = device == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(0) if on_cuda else "cpu",
-        "driver": _driver_version() if on_cuda else None,
-        "torch": str(torch.__version__),
-        "transformers": transformers.__version__,
-    }
-
-
-def _driver_version() -> str:
-    import subprocess  # noqa: PLC0415 - only where there is a GPU; the driver's own program
-
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.split("\n", 1)[0].strip()
-
-
-def run_checks(
+def run_checks(  # noqa: PLR0913 - see validate
     checks: list[Check],
     *,
     device: str,
-    machine: dict[str, str | None],
+    machine: dict[str, Any],
     announce: Announce | None = None,
     keep: Keep | None = None,
+    before: Run | None = None,
 ) -> Run:
     """
     Run the checks one after another on *device*; an interruption ends early, and keeps all.
 
     Ctrl-C and SIGTERM interrupt. A check that cannot run, or that breaks, is listed with its reason
-    and stops no other.
+    and stops no other. Checks of which *before* holds the measurements are not run again.
     """
-    run = Run(
-        **machine,  # type: ignore[arg-type]
-        date=datetime.now(UTC).date().isoformat(),
-        measurements=(),
-        complete=False,
-    )
+    run = _begun(machine, before)
+    missing = [check for check in checks if not run.has(check)]
     try:
         with _terminable():
-            for number, check in enumerate(checks, start=1):
+            for number, check in enumerate(missing, start=1):
                 if announce:
-                    announce(number, len(checks), check)
+                    announce(number, len(missing), check)
                 run = _with(run, check, device)
-                if keep and number < len(checks):
+                if keep and number < len(missing):
                     keep(run)
     except KeyboardInterrupt:
         return run
     return replace(run, complete=True)
 
 
+def _begun(machine: dict[str, Any], before: Run | None) -> Run:
+    """Return a run without measurements, or *before* if it was taken here; raise KvplanError if not."""
+    date = datetime.now(UTC).date().isoformat()
+    begun = Run(**machine, date=date, measurements=(), complete=False)
+    if before is None:
+        return begun
+    for field, value in begun.machine.items():
+        if before.machine[field] != value:
+            raise KvplanError(
+                f"the run to go on with was taken with {field} {before.machine[field]}, and here it is "
+                f"{value}: write to another file"
+            )
+    return replace(before, date=date, complete=False)
+
+
 def _with(run: Run, check: Check, device: str) -> Run:
     """Return *run* with what one more check measured, or why it measured nothing."""
-    missing = Missing(level=check.level, name=check.name, reason="")
+    # What an earlier attempt at the same check left.
+    run = run.without(check)
+    ended, missing = begin(check.level, check.name), Missing(level=check.level, name=check.name, reason="")
     try:
-        return replace(run, measurements=(*run.measurements, *check.run(device)))
+        run = replace(run, measurements=(*run.measurements, *check.run(device)))
     except SkippedError as reason:
-        return replace(run, skipped=(*run.skipped, replace(missing, reason=str(reason))))
+        run = replace(run, skipped=(*run.skipped, replace(missing, reason=str(reason))))
     except Exception as error:  # noqa: BLE001 - other people's code may raise anything
         # A KvplanError says all in its line; of other errors the place is wanted too.
         trace = "" if isinstance(error, KvplanError) else "".join(format_exception(error))
-        return replace(run, failed=(*run.failed, replace(missing, reason=_in_a_line(error), trace=trace)))
+        run = replace(run, failed=(*run.failed, replace(missing, reason=_in_a_line(error), trace=trace)))
+    return replace(run, timings=(*run.timings, ended()))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from kvplan.units import format_gib
 from kvplan.validate.results import Measurement, Missing, Number, Run
 
 if TYPE_CHECKING:
@@ -50,11 +51,19 @@ def summary(run: Run) -> list[str]:
         *_listed("failed", run.failed),
         f"{good:,} of {len(held):,} claims hold ({_where(run)}, {run.date})",
     ]
+    if run.timings and run.driver:
+        lines.append(_took(run))
     if not run.complete:
         lines.append("interrupted: the checks that are missing above were not run")
     if not run.on_cuda:
         lines.append("not validated on CUDA: no GPU's memory was measured in this run")
     return lines
+
+
+def _took(run: Run) -> str:
+    seconds = sum(each.seconds for each in run.timings)
+    peak = max(each.peak_bytes or 0 for each in run.timings)
+    return f"{len(run.timings)} checks in {seconds:.0f} s; torch's allocator held {format_gib(peak)} at most"
 
 
 def _listed(what: str, missing: tuple[Missing, ...]) -> list[str]:

@@ -20,16 +20,27 @@ from kvplan.dtypes import kv_format
 from kvplan.errors import KvplanError
 from kvplan.planner.results import Fit
 from kvplan.terms import Target
-from kvplan.validate.gpu import allocator, checks, edge, pool
-from kvplan.validate.gpu.allocator import block_bytes, require_plain, segment_bytes
+from kvplan.validate.gpu import card, checks, edge, full_size, pool, real
+from kvplan.validate.gpu.allocator import MIB, block_bytes, require_plain, segment_bytes
 from kvplan.validate.gpu.edge import EDGES, run_edge
-from kvplan.validate.gpu.findings import AWAITED, run_call, run_context, run_rounding, run_workspace
+from kvplan.validate.gpu.findings import (
+    AWAITED,
+    run_call,
+    run_context,
+    run_rounding,
+    run_workspace,
+    workspace_bytes,
+)
+from kvplan.validate.gpu.grown import Sizes, claims, predictions
 from kvplan.validate.gpu.layout import Shape, shapes
 from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
-from kvplan.validate.gpu.real import chosen, run_real
-from kvplan.validate.results import Measurement, SkippedError
-from kvplan.validate.run import validate
+from kvplan.validate.gpu.real import NAMES, WORKING_ROOM, chosen, run_real
+from kvplan.validate.hf_models import build, quiet
+from kvplan.validate.machine import ALLOCATOR_SETTINGS
+from kvplan.validate.results import Check, Measurement, SkippedError
+from kvplan.validate.run import run_checks, validate
+from kvplan.validate.toys import Toy, toys
 
 STATES = {"conv_kernel": 4, "conv_dtype": "bf16", "state_dtype": "fp32"}
 LAID_OUT: list[tuple[dict[str, Any], str, int]] = [
@@ -167,13 +178,100 @@ def test_a_layout_that_is_a_little_larger_than_planned_is_noticed_at_the_edge(
     assert len(failed(run_edge(EDGES[0], "cpu"))) == 2
 
 
-def test_a_real_model_class_takes_the_bytes_of_the_plan() -> None:
-    [toy] = [each for each in chosen() if each.name == "llama"]
-    assert failed(run_real(toy, "cpu")) == []
+def toy_named(name: str) -> Toy:
+    return next(toy for toy in toys() if toy.name == name)
+
+
+@pytest.mark.parametrize(("limit", "left"), [(32 * MIB, 0), (32 * MIB + 7, 7), (75 * MIB, 0)])
+def test_what_a_device_refuses_is_counted_to_the_last_piece(limit: int, left: int) -> None:
+    """Pieces of 64, 10 and 1 MiB here; on a GPU those of 1 MiB share segments of 2."""
+    with CpuMeter() as meter, meter.limited(limit):
+        assert card.left_over(meter) == left
+        assert meter.free() == limit
+
+
+@pytest.mark.parametrize("each", EDGES, ids=lambda each: each.family)
+def test_at_the_edge_of_what_is_free_the_plan_fits_and_one_more_does_not(each: edge.Edge) -> None:
+    with CpuMeter() as meter, meter.limited(32 * MIB):
+        held = torch.empty(5 * MIB, dtype=torch.uint8)
+        planned, fits = edge.at_the_card(each, meter)
+        del held
+    assert planned.answer.gpu == f"{27 * MIB}B"
+    assert fits == [True, False]
+    with pytest.raises(SkippedError, match="needs a GPU, whose driver refuses"):
+        edge.run_card_edge(each, "cpu")
+
+
+def test_torchs_choice_of_a_workspace_is_that_of_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (workspace_bytes(9), workspace_bytes(8)) == (33_554_432, 8_519_680)
+    assert workspace_bytes(10) is None
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    assert workspace_bytes(9) is None
+
+
+def test_the_catalogues_figure_holds_to_its_last_digit() -> None:
+    """143,156 MiB of an H200, and 79.18 GiB of an H100, of which a hundredth of a GiB is 10.24 MiB."""
+    exact = card.catalogued("NVIDIA H200", 143_156 * MIB + MIB)
+    assert (exact.subject, exact.predicted, exact.measured, exact.passed) == ("h200-141gb", MIB, MIB, True)
+    assert not card.catalogued("NVIDIA H200", 143_156 * MIB + MIB + 1).passed
+    assert card.catalogued("NVIDIA H100 80GB HBM3", 85_018_877_624).predicted == 10_737_419
+    with pytest.raises(SkippedError, match="no card that a driver calls 'NVIDIA Nothing'"):
+        card.catalogued("NVIDIA Nothing", 1)
+
+
+# With a cache of K and V apart, one whose memory no formula predicts, a state without layers, an encoder.
+@pytest.mark.parametrize("name", ["llama", "deepseek-v4", "rwkv-4", "bart"])
+def test_a_real_model_class_takes_the_bytes_of_the_plan(name: str) -> None:
+    found = run_real(toy_named(name), "cpu")
+    assert failed(found) == []
+    assert all(each.measured for each in found if each.unit == "bytes")
+
+
+def test_memory_that_no_formula_predicts_is_recorded_and_its_data_is_a_claim() -> None:
+    sizes = predictions(real.subject_of(toy_named("deepseek-v4"), "cpu"))[0]
+    assert sizes.memory is None
+    # 45 tokens of 512 channels in bf16: 31 of the window as K and as V in the layer without
+    # compression, once in the others; 11 blocks of 4 with keys of 128 in two layers, 2 blocks of 16 in one.
+    rows = 512 * 2
+    assert sizes.data > real.BATCH * (5 * 31 * rows + 2 * 11 * (rows + 256) + 2 * rows)
+
+
+def test_every_kind_that_a_class_caches_runs_at_this_level() -> None:
+    """RecurrentGemma alone keeps its states in its modules, and returns no cache."""
+
+    def kinds(names: set[str]) -> set[str]:
+        chosen_toys = [toy for toy in toys() if toy.name in names]
+        return {kind.kind for toy in chosen_toys for kinds in toy.spec.attention.values() for kind in kinds}
+
+    assert kinds({toy.name for toy in toys()}) - kinds(set(NAMES)) == {"rg_lru", "none"}
+
+
+def test_published_models_run_with_the_lengths_that_a_card_holds() -> None:
+    """Mistral: 32 layers of K and V of 8 heads of 128 channels in bf16; 4 sequences; a window of 4,096."""
+    subjects = {each.full.model: full_size.subject_of(each.full) for each in full_size.full_sizes()}
+    assert len(subjects) == 6
+    assert subjects["bamba-9b"].lengths == (300, 700)
+    row = 4 * 32 * 2 * 8 * 128 * 2
+    assert predictions(subjects["mistral-7b-v0.1"]) == [
+        Sizes(memory=1001 * row, data=1001 * row),
+        Sizes(memory=1002 * row, data=1002 * row),
+        Sizes(memory=9002 * row, data=4095 * row),
+        Sizes(memory=4096 * row, data=4095 * row),
+    ]
+
+
+def test_a_model_at_full_size_is_measured_as_a_small_one() -> None:
+    toy = toy_named("llama")
+    small = replace(real.subject_of(toy, "cpu"), batch=full_size.BATCH)
+    with metered("cpu") as meter, quiet():
+        model = build(toy.config_class, toy.model_class, toy.config, "cpu", experts=None)
+        assert failed(claims(small, full_size._measured(meter, small, model))) == []
+    with pytest.raises(SkippedError, match="needs a GPU with 29 GiB free"):
+        full_size.run_full_size(full_size.full_sizes()[0], "cpu")
 
 
 def test_a_window_that_a_decode_step_keeps_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    [toy] = [each for each in chosen() if each.name == "mistral"]
+    toy = toy_named("mistral")
     assert failed(run_real(toy, "cpu")) == []
     monkeypatch.setattr(
         DynamicSlidingWindowLayer, "update", lambda self, *args, **_: DynamicLayer.update(self, *args)
@@ -200,11 +298,12 @@ def test_no_cuda_call_of_this_level_is_missing_from_the_list() -> None:
 
 
 def test_models_select_their_own_edges_and_classes() -> None:
-    names = [check.name for check in checks(("llama-3.1-8b",))]
-    assert names == ["(a) llama", "(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
+    names = [check.name for check in checks(("mistral-7b-v0.1",))]
+    assert names == ["(a) mistral", "(e) mistral-7b-v0.1"]
+    names = [check.name for check in checks(("llama-3.1-8b",)) if check.name.startswith("(c)")]
+    assert names == ["(c) GQA: llama-3.1-8b", "(c) fp8 KV: llama-3.1-8b"]
 
 
-MIB = 2**20
 ROUNDED = [
     # A tensor's bytes, the block that it is charged, the segment that it lies in.
     (1, 512, 2 * MIB),
@@ -223,7 +322,7 @@ def test_the_allocators_rounding_is_that_of_its_source(size: int, block: int, se
     assert (block_bytes(size), segment_bytes(size)) == (block, segment)
 
 
-@pytest.mark.parametrize("name", allocator.SETTINGS)
+@pytest.mark.parametrize("name", ALLOCATOR_SETTINGS)
 def test_an_allocator_with_settings_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "expandable_segments:True")
     with pytest.raises(KvplanError, match=f"unset {name}$"):
@@ -241,8 +340,34 @@ def test_a_card_with_too_little_free_memory_is_skipped(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (9, 80))
     with pytest.raises(SkippedError, match="the budget takes 10 bytes, and the card has 9 free"):
         CudaMeter().require_free(10, "the budget")
-    with pytest.raises(SkippedError, match="too little memory: out of it"), metered("cuda"):
-        raise torch.OutOfMemoryError("out of it\nand how")
+
+
+def test_memory_that_runs_out_where_the_plan_fits_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache far larger than planned ends so, and must not hide among what was skipped."""
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+
+    def grows(_: str) -> list[Measurement]:
+        with metered("cuda"):
+            raise torch.OutOfMemoryError("out of it\nand how")
+
+    machine: dict[str, str | None] = {
+        "device": "a card",
+        "driver": "580.95",
+        "torch": "2.11.0",
+        "transformers": "5.17.0",
+    }
+    run = run_checks([Check(level="L4", name="(a) toy", run=grows)], device="cuda", machine=machine)
+    assert [(each.name, each.reason) for each in run.failed] == [("(a) toy", "OutOfMemoryError: out of it")]
+    assert (run.skipped, run.passed) == ((), False)
+
+
+def test_a_card_without_room_for_a_forward_pass_is_skipped_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (WORKING_ROOM - 1, 2 * WORKING_ROOM))
+    with pytest.raises(SkippedError, match="a forward pass of LlamaConfig takes"):
+        run_real(chosen()[0], "cuda")
 
 
 def test_the_weights_at_an_edge_are_let_go_when_a_check_breaks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kvplan.errors import KvplanError
-from kvplan.validate.results import Level, Measurement, Missing, Number, Rule, Run, run_from_dict
+from kvplan.validate.results import Level, Measurement, Missing, Number, Rule, Run, Timing, run_from_dict
 from tests.validate.recorded_runs import runs
 
 
@@ -95,6 +95,20 @@ def test_a_run_survives_json() -> None:
     assert found["measurements"][0]["passed"] is True
     assert found["passed"] is False
     assert run_from_dict(found) == run
+
+
+def test_a_run_of_a_gpu_says_where_and_how_long() -> None:
+    timing = Timing(level="L4", name="(a) llama", seconds=1.5, peak_bytes=7)
+    run = a_run(driver="580.95", card_bytes=150, cuda="13.0", cudnn="91900", timings=(timing,))
+    assert run_from_dict(json.loads(json.dumps(run.to_dict()))) == run
+    assert run.machine["card_bytes"] == 150
+
+
+def test_a_run_from_before_timings_is_read() -> None:
+    found = a_run(measurement(1, 1)).to_dict()
+    for later in ("card_bytes", "cuda", "cudnn", "allocator", "timings"):
+        del found[later]
+    assert run_from_dict(found) == a_run(measurement(1, 1))
 
 
 def test_what_a_recorded_run_says_of_itself_is_not_believed() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ import typer
 
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.validate import run as runner
-from kvplan.validate.record import save
-from kvplan.validate.results import Check, Measurement, Run, SkippedError, run_from_dict
+from kvplan.validate.machine import describe_machine
+from kvplan.validate.record import load, save
+from kvplan.validate.results import Check, Measurement, Run, SkippedError, Timing, run_from_dict
 from kvplan.validate.run import level_by_name, run_checks, validate
 from kvplan.validate.table import summary
 
@@ -104,6 +106,71 @@ def test_what_is_done_is_kept_after_each_check(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
+def named(name: str, run: object, part: str = "") -> Check:
+    return Check(level="L1", name=name, run=run, part=part)  # type: ignore[arg-type]
+
+
+def test_a_run_goes_on_where_it_ended_and_tries_again_what_measured_nothing() -> None:
+    first = run_checks(
+        [
+            named("first", good),
+            named("second", cannot_run),
+            named("third", breaks),
+            named("stop", interrupted),
+        ],
+        device="cpu",
+        machine=MACHINE,
+    )
+    assert [each.name for each in first.timings] == ["first", "second", "third"]
+    began: list[str] = []
+    again = run_checks(
+        [named("first", breaks), named("second", good), named("third", cannot_run)],
+        device="cpu",
+        machine=MACHINE,
+        announce=lambda _, total, check: began.append(f"{check.name} of {total}"),
+        before=first,
+    )
+    assert began == ["second of 2", "third of 2"]
+    assert [each.measured for each in again.measurements] == [2, 2]
+    assert [each.name for each in again.skipped] == ["third"]
+    assert (again.failed, again.complete) == ((), True)
+    assert [each.name for each in again.timings] == ["first", "second", "third"]
+
+
+def test_a_run_of_another_machine_is_not_gone_on_with() -> None:
+    with pytest.raises(KvplanError, match=r"taken with torch 2\.13\.0, and here it is 2\.11\.0"):
+        run_checks([], device="cpu", machine={**MACHINE, "torch": "2.11.0"}, before=execute(good))
+
+
+def test_a_file_that_holds_no_run_is_not_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    assert load(file) is None
+    file.write_text("{")
+    with pytest.raises(KvplanError, match="it is no JSON"):
+        load(file)
+    file.write_text("{}")
+    with pytest.raises(KvplanError, match="not a recorded validation run"):
+        load(file)
+
+
+def test_parts_are_run_apart_and_put_together_in_one_file(
+    monkeypatch: pytest.MonkeyPatch, toy_level: list[Check], tmp_path: Path
+) -> None:
+    toy_level += [named("one", good, "a"), named("two", good, "b"), named("rest", good)]
+    file = tmp_path / "run.json"
+    for part, held in (("b", ["two"]), ("a", ["two", "one"])):
+        assert command_line(monkeypatch, "--part", part, "--json", str(file), "--resume") == 0
+        found = load(file)
+        assert found
+        assert [each.name for each in found.timings] == held
+    assert command_line(monkeypatch, "--json", str(file), "--resume") == 0
+    assert [each["name"] for each in json.loads(file.read_text())["timings"]] == ["two", "one", "rest"]
+    with pytest.raises(UnknownNameError, match="unknown part 'z': there are a, b"):
+        command_line(monkeypatch, "--part", "z")
+    with pytest.raises(KvplanError, match="name it with --json"):
+        command_line(monkeypatch, "--resume")
+
+
 def test_a_run_that_cannot_be_written_leaves_the_file_before_it(tmp_path: Path) -> None:
     with pytest.raises(KvplanError, match="cannot write"):
         save(execute(good), tmp_path / "none" / "run.json")
@@ -127,6 +194,25 @@ def test_the_summary_says_that_no_gpu_was_measured() -> None:
     assert lines[1].startswith("failed: L1 breaks: RuntimeError")
     assert lines[2].startswith("1 of 2 claims hold (cpu, torch 2.13.0, transformers 5.23.0, ")
     assert lines[3].startswith("not validated on CUDA")
+
+
+def test_the_summary_of_a_gpu_says_how_long_it_took_and_what_it_held() -> None:
+    timings = (
+        Timing(level="L4", name="(a) llama", seconds=1.4, peak_bytes=2**30),
+        Timing(level="L4", name="(b) GQA pool", seconds=2.2, peak_bytes=3 * 2**29),
+    )
+    run = replace(execute(good), driver="580.95", timings=timings)
+    assert "2 checks in 4 s; torch's allocator held 1.50 GiB at most" in summary(run)
+
+
+def test_a_cpu_has_no_driver_and_its_checks_no_peak() -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    machine = describe_machine("cpu")
+    assert (machine["device"], machine["driver"], "card_bytes" in machine) == ("cpu", None, False)
+    [timing] = execute(good).timings
+    assert (timing.name, timing.peak_bytes) == ("good", None)
+    assert 0 <= timing.seconds < 60
 
 
 def test_levels_are_known_in_any_case() -> None:

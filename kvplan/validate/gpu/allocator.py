@@ -10,6 +10,7 @@ import os
 import torch
 
 from kvplan.errors import KvplanError
+from kvplan.validate.machine import ALLOCATOR_SETTINGS
 
 MIB = 1024**2
 MIN_BLOCK = 512
@@ -23,12 +24,10 @@ LARGE_SEGMENT = 20 * MIB
 """What tensors between the two share."""
 SEGMENT_STEP = 2 * MIB
 
-SETTINGS = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING")
-
 
 def require_plain() -> None:
     """Raise KvplanError unless torch's own allocator runs with its own settings: others round otherwise."""
-    for name in SETTINGS:
+    for name in ALLOCATOR_SETTINGS:
         if os.environ.get(name):
             raise KvplanError(f"L4 measures torch's allocator as it is by default: unset {name}")
     backend = torch.cuda.get_allocator_backend()

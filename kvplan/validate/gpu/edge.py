@@ -1,4 +1,8 @@
-"""(c) The edge of a card: the planned number of sequences allocates, one more runs out of memory."""
+"""
+(c) The edge of a budget and (f) that of the card: the planned sequences allocate, one more does not.
+
+At the first the allocator refuses what is past a limit, at the second the driver what is past the card.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,48 +78,67 @@ class _Card:
 
 
 def run_edge(edge: Edge, device: str) -> list[Measurement]:
-    """Return whether the planned sequences allocate beside the weights, one more too, and their bytes."""
+    """Return whether the sequences planned for a budget allocate, one more too, and their bytes."""
     with metered(device) as meter:
-        card = _roomy(edge, meter)
+        card = _roomy(edge, meter, _budget(device), slack=0)
         memory = card.answer.memory
         meter.require_free(memory.budget_bytes, f"the budget of {card.answer.gpu}")
         with meter.limited(meter.reserved() + memory.budget_bytes):
-            weights = _weights(memory.weights_bytes, device)
-            try:
-                fits = [_allocates(meter, card.layout(card.sequences + more)) for more in (0, 1)]
-            finally:
-                del weights
+            fits = _tried(meter, card)
         # Without the limit, so that tensors larger than planned are measured too.
         requested = _requested(meter, card.layout(card.sequences))
     return _claims(edge, card, fits, requested)
 
 
-def _roomy(edge: Edge, meter: Meter) -> _Card:
+def run_card_edge(edge: Edge, device: str) -> list[Measurement]:
+    """Return the same of all that the driver reports as free, where nothing but the driver refuses."""
+    with metered(device) as meter:
+        card, fits = at_the_card(edge, meter)
+        requested = _requested(meter, card.layout(card.sequences))
+    found = _claims(edge, card, fits, requested)
+    return [replace(each, subject=f"{each.subject}, the whole card") for each in found]
+
+
+def at_the_card(edge: Edge, meter: Meter) -> tuple[_Card, list[bool]]:
+    """Plan for what is free; return the plan, and whether it and one sequence more allocate."""
+    whole = {"gpu": f"{meter.free()}B", "utilization": "1"}
+    card = _roomy(edge, meter, whole, slack=meter.held_back())
+    return card, _tried(meter, card)
+
+
+def _budget(device: str) -> dict[str, Any]:
+    return {"gpu": CARD} if device == "cuda" else {"gpu": "32MiB", "utilization": "1"}
+
+
+def _tried(meter: Meter, card: _Card) -> list[bool]:
+    """Return whether the planned sequences allocate beside the weights, and whether one more does."""
+    weights = _weights(card.answer.memory.weights_bytes, meter.device)
+    try:
+        return [_allocates(meter, card.layout(card.sequences + more)) for more in (0, 1)]
+    finally:
+        del weights
+        meter.clear()
+
+
+def _roomy(edge: Edge, meter: Meter, budget: dict[str, Any], slack: int) -> _Card:
     """
-    Return the plan for the longest context whose free bytes cover the allocator's rounding.
+    Return the plan for the longest context whose free bytes cover the allocator's rounding and *slack*.
 
     The free bytes are those of the tensors, not the plan's: one that promises too much is returned,
     and fails.
     """
-    spec, card = _spec_and_card(edge, meter.device)
-    context = edge.context if meter.device == "cuda" else 64
+    on_gpu = meter.device == "cuda"
+    context = edge.context if on_gpu else 64
+    spec = load(edge.model) if on_gpu else next(toy.spec for toy in toys() if toy.name == edge.toy)
     for tokens in range(context, context // 2, -8):
-        answer = _plan(spec, card, edge.kv, tokens)
-        name = edge.model if meter.device == "cuda" else edge.toy
-        planned = _Card(name=name, spec=spec, kv=edge.kv, answer=answer)
+        answer = _plan(spec, budget if on_gpu else {**budget, "weights": "8MiB"}, edge.kv, tokens)
+        planned = _Card(name=edge.model if on_gpu else edge.toy, spec=spec, kv=edge.kv, answer=answer)
         layout = planned.layout(planned.sequences)
-        slack = meter.rounding(len(layout) + 1)
-        if planned.sequences and (planned.room_bytes < 0 or slack <= planned.room_bytes):
-            _require_whole_segments(layout, slack)
+        rounded = meter.rounding(len(layout) + 1)
+        if planned.sequences and (planned.room_bytes < 0 or rounded + slack <= planned.room_bytes):
+            _require_whole_segments(layout, rounded)
             return planned
     raise SkippedError(f"no context near {context} leaves room for the allocator's rounding")
-
-
-def _spec_and_card(edge: Edge, device: str) -> tuple[ModelSpec, dict[str, Any]]:
-    if device == "cuda":
-        return load(edge.model), {"gpu": CARD}
-    spec = next(toy.spec for toy in toys() if toy.name == edge.toy)
-    return spec, {"gpu": "32MiB", "weights": "8MiB", "utilization": "1"}
 
 
 def _plan(spec: ModelSpec, card: dict[str, Any], kv: str, tokens: int) -> Fit:

@@ -1,25 +1,32 @@
 """(d) What a budget needs beside tensors: the allocator's rounding, the CUDA context, workspaces."""
 
+import os
 from dataclasses import replace
 
 import torch
 
+from kvplan.units import KIB
 from kvplan.validate.gpu.allocator import MIB, block_bytes, segment_bytes
 from kvplan.validate.gpu.meter import metered
 from kvplan.validate.results import Measurement, SkippedError
 
 AWAITED = {
-    "torch.cuda.memory_stats, requested_bytes.all.current": "(a) real model classes, (b) pools, (c) the edge",
-    "torch.cuda.memory_reserved": "(c) the edge, (d) rounding",
+    "torch.cuda.memory_stats, requested_bytes.all.current": "(a) real classes, (b), (c), (e), (f)",
+    "torch.cuda.memory_reserved": "(c) and (f) the edges, (d) rounding",
     "torch.cuda.memory_allocated": "(d) rounding",
     "torch.cuda.set_per_process_memory_fraction": "(c) the edge",
-    "torch.cuda.mem_get_info": "(c) the edge, (d) context",
-    "torch.cuda.empty_cache": "(a) to (d), between measurements",
-    "torch.cuda.synchronize": "(a) to (d), before each reading",
+    "torch.cuda.mem_get_info": "(c) and (f) the edges, (d) context",
+    "torch.cuda.get_device_capability": "(d) workspace",
+    "torch.cuda.get_device_name": "(f) the catalogue's bytes",
+    "torch.cuda.empty_cache": "(a) to (f), between measurements",
+    "torch.cuda.synchronize": "(a) to (f), before each reading",
     "torch.cuda.get_allocator_backend": "all of L4, before anything is measured",
     "torch.nn.functional.scaled_dot_product_attention on CUDA tensors": "(b) pools",
 }
 """The calls that need a GPU, and the checks that wait for them."""
+
+HOPPER = 9
+"""The major compute capability of H100 and H200."""
 
 _SIZES = (1, 511, 512, 513, 300_000, MIB, MIB + 1, 3 * MIB, 10 * MIB, 21 * MIB + 3)
 
@@ -72,8 +79,9 @@ def run_context(when: str, device: str) -> list[Measurement]:
 
 
 def run_workspace(device: str) -> list[Measurement]:
-    """Return what a first matrix product leaves in the allocator."""
+    """Return what a first matrix product leaves in the allocator, beside torch's choice for the device."""
     _require_cuda(device)
+    chosen = workspace_bytes(torch.cuda.get_device_capability()[0])
     with metered(device) as meter:
         before = meter.requested()
         ones = torch.ones(1024, 1024, dtype=torch.bfloat16, device=device)
@@ -81,7 +89,20 @@ def run_workspace(device: str) -> list[Measurement]:
         torch.cuda.synchronize()
         workspace = meter.requested() - before - 2 * ones.numel() * ones.element_size()
         del ones, product
-    return [_finding("workspace that a first matrix product keeps in the allocator", workspace)]
+    found = _finding("workspace that a first matrix product keeps in the allocator", workspace)
+    return [found if chosen is None else replace(found, predicted=chosen, rule="equal")]
+
+
+def workspace_bytes(major: int) -> int | None:
+    """
+    Return what torch gives cuBLAS on a device of this compute capability; None where versions differ.
+
+    aten/src/ATen/cuda/CublasHandlePool.cpp, parseChosenWorkspaceSize: Hopper has 32 MiB, older devices
+    two buffers of 4 MiB and eight of 16 KiB. CUBLAS_WORKSPACE_CONFIG overrules it.
+    """
+    if major > HOPPER or os.environ.get("CUBLAS_WORKSPACE_CONFIG"):
+        return None
+    return 32 * MIB if major == HOPPER else 2 * 4 * MIB + 8 * 16 * KIB
 
 
 def _require_cuda(device: str) -> None:

@@ -16,8 +16,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from kvplan.validate.gpu.allocator import SEGMENT_STEP
+from kvplan.validate.gpu.allocator import MIB, SEGMENT_STEP
 from kvplan.validate.results import SkippedError
+
+HELD_BACK = 64 * MIB
+"""What a driver may report as free and keep: tables of its own for each allocation, and rests of pages."""
 
 
 class Meter(Protocol):
@@ -33,6 +36,12 @@ class Meter(Protocol):
 
     def rounding(self, tensors: int) -> int:
         """Return the most that the allocator may add to this many tensors of 10 MiB and more."""
+
+    def free(self) -> int:
+        """Return the bytes that the device reports as free."""
+
+    def held_back(self) -> int:
+        """Return the most bytes that the device may report as free and not give."""
 
     def require_free(self, size_bytes: int, what: str) -> None:
         """Raise SkippedError where the device has less than *size_bytes* free for *what*."""
@@ -60,9 +69,15 @@ class CudaMeter:
     def rounding(self, tensors: int) -> int:
         return tensors * SEGMENT_STEP
 
-    def require_free(self, size_bytes: int, what: str) -> None:
+    def free(self) -> int:
         self.clear()
-        free = torch.cuda.mem_get_info()[0]
+        return int(torch.cuda.mem_get_info()[0])
+
+    def held_back(self) -> int:
+        return HELD_BACK
+
+    def require_free(self, size_bytes: int, what: str) -> None:
+        free = self.free()
         if free < size_bytes:
             raise SkippedError(f"{what} takes {size_bytes} bytes, and the card has {free} free")
 
@@ -122,6 +137,14 @@ class CpuMeter(TorchDispatchMode):  # type: ignore[misc]
     def rounding(self, tensors: int) -> int:  # noqa: ARG002 - nothing is rounded here
         return 0
 
+    def free(self) -> int:
+        if self._limit is None:
+            raise SkippedError("needs a GPU, whose driver refuses what is more than free")
+        return self._limit - self._live
+
+    def held_back(self) -> int:
+        return 0
+
     def require_free(self, size_bytes: int, what: str) -> None:
         """Do nothing: what is counted here lies in the machine's memory, and is small."""
 
@@ -143,16 +166,14 @@ def metered(device: str) -> Iterator[Meter]:
     """
     Give the meter of *device*, and leave nothing behind, whatever happens inside.
 
-    Raises SkippedError where a GPU runs out of memory, which is no difference from a plan: those that
-    are about the edge catch it themselves.
+    A GPU that runs out of memory inside breaks the check: each asks for the memory that it plans to
+    need (`require_free`) before it begins, and those that are about the edge catch the error themselves.
     """
     if device == "cuda":
         meter = CudaMeter()
         meter.clear()
         try:
             yield meter
-        except torch.OutOfMemoryError as error:
-            raise SkippedError(f"the card has too little memory: {str(error).splitlines()[0]}") from None
         finally:
             meter.clear()
         return

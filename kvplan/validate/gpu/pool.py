@@ -19,12 +19,15 @@ from kvplan.attention.ssm import Mamba2
 from kvplan.attention.windowed import Sliding
 from kvplan.dtypes import kv_format
 from kvplan.terms import Target
+from kvplan.units import GIB
 from kvplan.validate.gpu.meter import metered
 from kvplan.validate.results import Measurement
 
 BLOCK = 16
 LENGTHS = (1, 16, 17, 47, 80)
 """Tokens of the sequences: one, a whole block, one more, and a window (32) more than once around."""
+_ROOM = GIB
+"""What a pool and the tokens beside it may take; they are a few MiB."""
 
 _GROUPED = GQA(kind="gqa", heads=32, groups=8, head_dim=128)
 _WINDOW = Sliding(kind="sliding", heads=32, groups=8, head_dim=128, window=32)
@@ -132,6 +135,7 @@ class _Rows:
         table = block_table([-(-min(tokens, self.ring or tokens) // BLOCK) for tokens in LENGTHS])
         blocks = sum(map(len, table))
         with metered(device) as meter:
+            meter.require_free(_ROOM, "a pool")
             before = meter.requested()
             pools = [
                 torch.empty(blocks, BLOCK, self.groups, width, dtype=dtype, device=device)
@@ -174,6 +178,7 @@ def _run_states(device: str, _: torch.dtype) -> Outcome:
     sizes = (kind.heads, kind.head_dim, kind.d_state)
     state_bytes = kind.heads * kind.head_dim * kind.d_state * 4
     with metered(device) as meter:
+        meter.require_free(_ROOM, "a pool")
         before = meter.requested()
         pages = torch.zeros(len(LENGTHS), history_bytes + state_bytes, dtype=torch.uint8, device=device)
         requested = meter.requested() - before

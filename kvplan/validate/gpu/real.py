@@ -1,94 +1,73 @@
 """(a) The cache of real model classes, by the allocator's own count at two lengths."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from kvplan.engines.transformers.caches import Moment, allocated
-from kvplan.validate.gpu.meter import Meter, metered
-from kvplan.validate.hf_models import build, cache_key, cache_of, quiet, stage_of
+from kvplan.units import GIB
+from kvplan.validate.feeding import encoder_inputs, encoder_tokens, feed
+from kvplan.validate.gpu.grown import Feed, Subject, claims, grown_over
+from kvplan.validate.gpu.meter import metered
+from kvplan.validate.hf_models import build, is_since, quiet
 from kvplan.validate.results import Measurement
 from kvplan.validate.toys import Toy, toys
 
-NAMES = ("llama", "falcon-7b", "mistral", "gemma3", "gpt-oss", "deepseek-v3", "bamba", "qwen3-next")
+NAMES = (
+    *("llama", "gpt-neox", "falcon-7b", "mistral", "gemma3", "gpt-oss", "llama4", "mimo-v2-flash"),
+    *("gemma4, shared layers", "deepseek-v3", "deepseek-v3.2", "deepseek-v4"),
+    *("falcon-mamba", "bamba", "qwen3-next", "kimi-linear", "minimax-01", "lfm2", "rwkv-4"),
+    *("bart", "whisper", "mllama"),
+)
+"""One or two of each attention kind that a class of transformers caches and returns."""
 BATCH = 2
+WORKING_ROOM = 24 * GIB
+"""What a forward pass of any of them may take beside weights and cache: Bamba's took 19.9 GiB."""
 
 
 def chosen() -> list[Toy]:
-    """Return the small models of L1 that this level runs: one or two of each family."""
+    """Return the small models of L1 that this level runs, but for those of a later transformers."""
     by_name = {toy.name: toy for toy in toys()}
-    return [by_name[name] for name in NAMES]
+    return [by_name[name] for name in NAMES if is_since(by_name[name].since)]
+
+
+def subject_of(toy: Toy, device: str) -> Subject:
+    """Return what kvplan is told of a small model on *device*."""
+    return Subject(
+        name=toy.name,
+        detail=toy.config_class,
+        spec=toy.spec,
+        traits=toy.traits,
+        batch=BATCH,
+        lengths=toy.device_lengths if device == "cuda" else toy.lengths,
+        beside=partial(encoder_tokens, toy),
+    )
 
 
 def run_real(toy: Toy, device: str) -> list[Measurement]:
     """Return the bytes that prefills and a decode step leave on the device, beside the engine's."""
-    lengths = toy.device_lengths if device == "cuda" else toy.lengths
+    subject = subject_of(toy, device)
     with metered(device) as meter, quiet():
-        model = build(toy.config_class, toy.model_class, toy.config, device)
+        meter.require_free(WORKING_ROOM, f"a forward pass of {toy.config_class}")
+        # On the CPU first: RWKV's initialisation needs cuSOLVER, which is none of this level's concern.
+        model = build(toy.config_class, toy.model_class, toy.config, "cpu").to(device)
         # The first forward pass loads kernels and keeps workspaces, which are no part of a cache.
-        grown_over(meter, model, BATCH, 8)
-        prefills, decodes = zip(*(grown_over(meter, model, BATCH, length) for length in lengths), strict=True)
+        grown_over(meter, _feeder(toy, model, 8), 8)
+        found = [
+            sizes
+            for length in subject.lengths
+            for sizes in grown_over(meter, _feeder(toy, model, length), length)
+        ]
         del model
-    sizes = [
-        *(_size(toy, tokens, "prefill", found) for tokens, found in zip(lengths, prefills, strict=True)),
-        *(_size(toy, tokens + 1, "decode", found) for tokens, found in zip(lengths, decodes, strict=True)),
-    ]
-    return [*sizes, _slope(lengths, sizes[:2])]
+    return claims(subject, found)
 
 
-def grown_over(meter: Meter, model: Any, batch: int, length: int) -> tuple[int, int]:  # noqa: ANN401
-    """
-    Return by how much a prefill raises the requested bytes, and by how much a token later.
+def _feeder(toy: Toy, model: Any, length: int) -> Feed:  # noqa: ANN401 - a torch module
+    """Return what feeds the model; the encoder's input for a prompt of *length* tokens is made once."""
+    encoder = encoder_inputs(toy, encoder_tokens(toy, length), BATCH, str(model.device))
 
-    A prefill may leave a view of more than the cache holds; a decode step that keeps a window whole
-    shows in the second. Tensors without dimensions on the device are left out, as in L1: transformers
-    keeps each sliding layer's window as one, 8 bytes.
-    """
-    meter.clear()
-    before = meter.requested()
-    cache, sizes = None, []
-    for tokens in (length, 1):
-        ids = torch.full((batch, tokens), 7, device=meter.device)
-        given: dict[str, Any] = {} if cache is None else {cache_key(model): cache}
-        cache = cache_of(model(input_ids=ids, use_cache=True, **given)) or cache
-        del ids, given
-        meter.clear()
-        sizes.append(meter.requested() - before - _bookkeeping(cache, meter.device))
-    del cache
-    meter.clear()
-    return sizes[0], sizes[1]
+    def more(tokens: int, cache: Any) -> Any:  # noqa: ANN401 - transformers' objects
+        ids = torch.full((BATCH, tokens), 7, device=model.device)
+        return feed(toy, model, ids, encoder, cache)
 
-
-def _bookkeeping(cache: Any, device: str) -> int:  # noqa: ANN401 - transformers' objects
-    """Return the bytes of the tensors without dimensions that a cache's layers hold on *device*."""
-    held = [value for layer in cache.layers for value in vars(layer).values()]
-    scalars = [value for value in held if isinstance(value, torch.Tensor) and not value.dim()]
-    return sum(scalar.element_size() for scalar in scalars if scalar.device.type == device)
-
-
-def _size(toy: Toy, tokens: int, moment: Moment, found: int) -> Measurement:
-    what = "a prefill of {} tokens leaves" if moment == "prefill" else "a decode step to {} tokens leaves"
-    return Measurement(
-        level="L4",
-        subject=toy.name,
-        claim=f"requested bytes that {what.format(tokens)}",
-        predicted=allocated(
-            stage_of(toy.spec), tokens=tokens, batch=BATCH, tp=1, moment=moment, traits=toy.traits
-        ),
-        measured=found,
-        unit="bytes",
-        detail=f"{toy.config_class}, {BATCH} sequences",
-    )
-
-
-def _slope(lengths: tuple[int, int], prefills: list[Measurement]) -> Measurement:
-    step = BATCH * (lengths[1] - lengths[0])
-    low, high = prefills
-    return replace(
-        high,
-        claim=f"requested bytes per token, {lengths[0]} to {lengths[1]} tokens",
-        predicted=((high.predicted or 0) - (low.predicted or 0)) / step,
-        measured=(high.measured - low.measured) / step,
-        unit="bytes/token",
-    )
+    return more
