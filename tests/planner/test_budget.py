@@ -75,7 +75,7 @@ def test_no_more_than_the_card_is_taken(model: str, options: dict[str, Any], lim
 @pytest.mark.parametrize(("gpu", "tokens"), [("a100-80gb", 2048), ("h100-80gb", 8192), ("b200-180gb", 16384)])
 def test_a_card_beside_a_known_memory_decides_the_defaults_alone(gpu: str, tokens: int) -> None:
     """What vLLM batches on the card is in flight in every window; the memory is as given."""
-    asked = {"kv_memory": "20GiB", "context": 32768, "engine": "vllm"}
+    asked: dict[str, Any] = {"kv_memory": "20GiB", "context": 32768, "engine": "vllm"}
     beside = kvplan.fit("gemma-3-27b", gpu=gpu, **asked)
     told = kvplan.fit("gemma-3-27b", **asked, max_num_batched_tokens=tokens)
     assert beside.gpu == f"20.00 GiB of KV memory on {gpu}"

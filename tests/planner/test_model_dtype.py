@@ -1,5 +1,7 @@
 """The dtype in which a model runs: asked for, or chosen by its engine."""
 
+from typing import Any
+
 import pytest
 
 import kvplan
@@ -42,7 +44,7 @@ def test_each_engine_has_its_rule(
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
 def test_a_float32_release_is_planned_as_it_runs_and_says_so(engine: str) -> None:
     """Half the bytes of weights and cache, and a line; --dtype float32 keeps all of them."""
-    asked = {"gpu": "h100-80gb", "context": 8192, "engine": engine}
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "context": 8192, "engine": engine}
     plain = kvplan.fit(FLOAT32, **asked)
     said = kvplan.fit(FLOAT32, **asked, dtype="bfloat16")
     kept = kvplan.fit(FLOAT32, **asked, dtype="float32")
