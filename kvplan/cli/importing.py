@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvplan.cli.options import Ignore
 from kvplan.cli.printing import examples
 
 if TYPE_CHECKING:
@@ -42,15 +43,18 @@ def _import(
     check: CheckFile = None,
     revision: Revision = None,
     force: Force = False,
+    ignore: Ignore = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Write a spec from a model's own file. With --check, exit status 1 if a spec differs from it."""
     from kvplan.importers import import_model
 
     if check is not None and output is not None:
         raise typer.BadParameter("give --output or --check, not both")
-    imported = import_model(source, revision)
+    imported = import_model(source, revision, ignore)
     for part in imported.not_counted:
         typer.echo(f"kvplan: not counted: {part}", err=True)
+    for field in (*imported.spec.ignored, *imported.spec.unread):
+        typer.echo(f"kvplan: ignored: {field}", err=True)
     if check is not None:
         _compare(check, imported)
         return

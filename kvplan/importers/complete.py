@@ -1,5 +1,6 @@
 """A spec with its weights: what a config tells of them, and what the files beside it say exactly."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,27 +17,27 @@ from kvplan.importers.weights import Counted, quantization_of, stored_weights, w
 from kvplan.units import format_gib
 
 
-def import_complete(source: str | Path) -> Imported:
+def import_complete(source: str | Path, ignore: Sequence[str] = ()) -> Imported:
     """
     Return the spec of a `config.json` or of a folder, with parameters and bytes of the weights.
 
     Files of weights are read where a folder was asked for, not beside a lone config. Raises
     ImportedError as import_config does, and for weight files that are broken.
     """
-    imported = import_config(source)
+    imported = import_config(source, ignore)
     folder = Path(source) if Path(source).is_dir() else None
     stored = stored_weights(folder) if folder else None
     return with_weights(imported, stored, folder)
 
 
-def import_hub(repo_id: str, revision: str | None = None) -> Imported:
+def import_hub(repo_id: str, revision: str | None = None, ignore: Sequence[str] = ()) -> Imported:
     """
     Return the spec of a model on the hub, of *revision* or the newest commit, which `source` names.
 
     Raises ImportedError as fetch_model and import_config do.
     """
     model = fetch_model(repo_id, revision)
-    imported = with_weights(import_config(model.folder), model.weights, model.folder)
+    imported = with_weights(import_config(model.folder, ignore), model.weights, model.folder)
     source = f"https://huggingface.co/{repo_id}/blob/{model.commit}/config.json"
     spec = imported.spec.model_copy(update={"hf_id": repo_id, "source": source})
     return replace(imported, spec=spec, notes=(*imported.notes, *model.notes))

@@ -1,7 +1,7 @@
 """From a `config.json` to a spec: which reader, which part of the file, and what it leaves out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvplan.errors import ImportedError, did_you_mean
+from kvplan.importers.consequence import Consequence
 from kvplan.importers.drafts import draft_layers
 from kvplan.importers.families import ARCHITECTURES, MODEL_TYPES, WRAPPERS, Reader, reader
 from kvplan.importers.families.common import Reading
@@ -50,16 +51,16 @@ class Imported:
     estimates: tuple[str, ...] = ()
 
 
-def import_config(source: str | Path) -> Imported:
+def import_config(source: str | Path, ignore: Sequence[str] = ()) -> Imported:
     """
-    Return the spec of a `config.json`, or of a folder that holds one.
+    Return the spec of a `config.json`, or of a folder that holds one, without the fields of *ignore*.
 
     Raises ImportedError, which names file and field, for a file that cannot be read, an unknown
     model type, a missing or contradictory field, and a field that could change the memory and
     that the family's reader does not know.
     """
     path = config_path(source)
-    return import_values(read_json(path), file=str(path), name=_name(path))
+    return import_values(read_json(path), file=str(path), name=_name(path), ignore=ignore)
 
 
 def config_path(source: str | Path) -> Path:
@@ -73,8 +74,14 @@ def config_path(source: str | Path) -> Path:
     return inside
 
 
-def import_values(values: Mapping[str, Json], *, file: str, name: str) -> Imported:
-    """Return the spec of a config's fields; *file* is what errors call it, *name* the spec's name."""
+def import_values(
+    values: Mapping[str, Json], *, file: str, name: str, ignore: Sequence[str] = ()
+) -> Imported:
+    """
+    Return the spec of a config's fields; *file* is what errors call it, *name* the spec's name.
+
+    *ignore* names fields that are not known and are answered without.
+    """
     top = Fields(values, file=file)
     text = _text_part(top)
     model_type, read = _reader(top, text)
@@ -83,13 +90,15 @@ def import_values(values: Mapping[str, Json], *, file: str, name: str) -> Import
     not_counted = (*draft_layers(text), *draft_layers(top), *reading.not_counted)
     if text is not top:
         top.skip_repeated(text)
-    _refuse_unknown(top, model_type)
+    ignored = tuple(top.ignore(ignore))
+    unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
     text.state("architecture", "model_type")
     spec = _spec(reading, name=name, dtype=dtype, architecture=model_type, file=file)
     said = [*reading.notes, *(f"Not counted: {part}." for part in not_counted)]
+    found = {"notes": " ".join(said) or None, "ignored": ignored, "unread": unread}
     return Imported(
-        spec=spec.model_copy(update={"notes": " ".join(said)}) if said else spec,
+        spec=spec.model_copy(update=found),
         origins=dict(text.origins),
         notes=(*_code_note(top), *reading.notes),
         not_counted=not_counted,
@@ -170,13 +179,16 @@ def _dtype(top: Fields, text: Fields, model_type: str) -> str:
     return dtype
 
 
-def _refuse_unknown(top: Fields, model_type: str) -> None:
-    if unknown := top.unused():
-        more = f" (and {', '.join(unknown[1:4])})" if len(unknown) > 1 else ""
+def _unread(top: Fields, model_type: str) -> tuple[str, ...]:
+    """Return the unknown fields that change no cache; raise ImportedError for one that could."""
+    unknown = top.unknown()
+    if refused := [each.path for each in unknown if each.consequence is Consequence.CACHE]:
+        more = f" (and {', '.join(refused[1:4])})" if len(refused) > 1 else ""
         raise ImportedError(
-            f"{top.file}: {unknown[0]}: the reader of {model_type} does not know this field{more}\n"
-            "        and it could change the memory; if it does not, take it out of a copy of the file"
+            f"{top.file}: {refused[0]}: the reader of {model_type} does not know this field{more}\n"
+            f"        and it could change the memory; if it does not, --ignore {refused[0]} answers without"
         )
+    return tuple(each.path for each in unknown)
 
 
 def _code_note(top: Fields) -> tuple[str, ...]:

@@ -5,14 +5,24 @@ A reader takes the fields that it knows. What is left over must be known to be h
 file describes something that kvplan does not understand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.errors import ImportedError
+from kvplan.importers.consequence import Consequence, consequence
 from kvplan.importers.harmless import HARMLESS, NEUTRAL, PARAMETER_FIELDS
 from kvplan.importers.strict_json import Json, shown
 
 MAX_COUNT = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A field that nobody took and that is not known to be harmless, and what it could change."""
+
+    path: str
+    consequence: Consequence
 
 
 class Fields:
@@ -175,10 +185,36 @@ class Fields:
             *(name for name in inner.used if name in self and _same(self.values[name], inner.values[name]))
         )
 
-    def unused(self) -> list[str]:
-        """Return the fields that nobody took and that are not known to be harmless, with their path."""
-        own = [f"{self.path}{name}" for name in self.values if not self._is_known(name)]
-        return own + [name for view in self._inner for name in view.unused()]
+    def unknown(self) -> list[Unknown]:
+        """Return the fields that nobody took and that are not known to be harmless."""
+        own = [
+            Unknown(path=f"{self.path}{name}", consequence=consequence(name, value))
+            for name, value in self.values.items()
+            if not self._is_known(name)
+        ]
+        return own + [each for view in self._inner for each in view.unknown()]
+
+    def ignore(self, names: Iterable[str]) -> list[str]:
+        """
+        Take the unknown fields that *names* name, alone or with their path, and return their paths.
+
+        Raises ImportedError for a name of which there is none.
+        """
+        found = [(each.path, each.path.rpartition(".")[2]) for each in self.unknown()]
+        for name in names:
+            if not any(name in pair for pair in found):
+                raise ImportedError(
+                    f"{self.file}: {name[:60]}: no field of this name is unknown here; "
+                    "expected one that an error names"
+                )
+        paths = [path for path, name in found if path in names or name in names]
+        self._skip_paths(paths)
+        return paths
+
+    def _skip_paths(self, paths: Iterable[str]) -> None:
+        self.skip(*(path.removeprefix(self.path) for path in paths if path.startswith(self.path)))
+        for view in self._inner:
+            view._skip_paths(paths)  # noqa: SLF001 - of the same class
 
     def _is_known(self, name: str) -> bool:
         if name in self.used or name in HARMLESS or name in PARAMETER_FIELDS:

@@ -36,6 +36,9 @@ def spec_yaml(imported: Imported) -> str:
     lines = [f"{key}: {_scalar(getattr(spec, key))}" for key in _PLAIN if getattr(spec, key) is not None]
     if spec.aliases:
         lines += _flow("aliases: ", [_scalar(alias) for alias in spec.aliases], "  ", "[]")
+    for key in ("ignored", "unread"):
+        if names := getattr(spec, key):
+            lines += _flow(f"{key}: ", [_scalar(name) for name in names], "  ", "[]")
     if spec.notes:
         lines += [
             "notes: >-",

@@ -10,7 +10,7 @@ from kvplan.planner.catalogue_rows import ModelRow
 from kvplan.planner.check import Check
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
 from kvplan.planner.results import Size
-from kvplan.report.console import counted, labelled, pinned, write
+from kvplan.report.console import counted, labelled, not_read, pinned, write
 from kvplan.units import format_bytes, format_gib
 
 
@@ -36,8 +36,9 @@ def print_size(answer: Size) -> None:
     setting = f"KV cache in {answer.kv_dtype}, engine {answer.engine}, {spread}"
     headline = Text(f"{answer.model} caches {token} per token, {sequence} per sequence.", "bold")
     write(headline, Text(setting, "dim"), *pinned(answer.source), "", table, "", layers)
-    if answer.warnings:
-        write("", *(labelled("Warning", warning, "yellow") for warning in answer.warnings))
+    said = [labelled("Warning", warning, "yellow") for warning in answer.warnings]
+    if said := [*not_read(answer.ignored_fields), *said]:
+        write("", *said)
 
 
 def print_check(answer: Check) -> None:
@@ -57,6 +58,7 @@ def print_check(answer: Check) -> None:
         "",
         labelled("Legal tp", " " + ", ".join(map(str, answer.legal_tp))),
         *(labelled("Advice", advice) for advice in answer.advice),
+        *not_read(answer.ignored_fields),
         "",
         refused,
     )
@@ -72,6 +74,7 @@ def print_explanation(answer: Explanation) -> None:
         Text(answer.model, "bold"),
         Text(answer.source, "dim"),
         *([Text(answer.notes, "dim")] if answer.notes else []),
+        *not_read(answer.ignored_fields),
         ", ".join(facts),
         f"KV cache in {answer.kv_dtype}, one of {counted(answer.tp, 'rank')}",
         "",
