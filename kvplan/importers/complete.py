@@ -7,6 +7,7 @@ from typing import Any
 
 from kvplan.errors import ImportedError
 from kvplan.importers.config import Imported, import_config
+from kvplan.importers.consequence import Consequence
 from kvplan.importers.hub import fetch_model
 from kvplan.importers.parameters import Shape, count
 from kvplan.importers.parameters.base import Parameters
@@ -69,6 +70,20 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     return replace(imported, spec=spec, origins=origins, notes=tuple(notes), estimates=estimates)
 
 
+def count_parameters(imported: Imported) -> Parameters | None:
+    """
+    Return the parameters of the text model, None if no counter knows its type.
+
+    Raises ImportedError for fields that the count needs and the file lacks, and for unknown ones that
+    could change it.
+    """
+    top = imported.outer or imported.fields
+    for each in top.unknown():
+        if each.consequence is not Consequence.NOTHING:
+            raise ImportedError(f"{top.file}: {each.path}: not known, and it could change their number")
+    return count(imported.model_type, imported.fields, Shape.of(imported.spec), imported.outer)
+
+
 def _ends(imported: Imported) -> Ends | None:
     """Return the embedding and the output head, None where the file leaves them open: the count says why."""
     try:
@@ -80,7 +95,7 @@ def _ends(imported: Imported) -> Ends | None:
 def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
     """Return the parameters of the text model, or why they cannot be counted."""
     try:
-        found = count(imported.model_type, imported.fields, Shape.of(imported.spec), imported.outer)
+        found = count_parameters(imported)
     except ImportedError as error:
         return None, [f"Parameters are not counted: {error}."]
     if found is None:

@@ -10,12 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvplan.errors import ImportedError, did_you_mean
+from kvplan.importers.class_defaults import defaults_of
 from kvplan.importers.consequence import Consequence
 from kvplan.importers.drafts import draft_layers
 from kvplan.importers.families import ARCHITECTURES, MODEL_TYPES, WRAPPERS, Reader, reader
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
+from kvplan.importers.layer_words import check_layer_types
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.specs.model import ModelSpec
@@ -85,8 +87,11 @@ def import_values(
     top = Fields(values, file=file)
     text = _text_part(top)
     model_type, read = _reader(top, text)
+    if text is not top and (defaults := defaults_of(model_type)) is not None:
+        text.complete(defaults)
     dtype = _dtype(top, text, model_type)
     reading = read(text, _STATE_DTYPES[dtype])
+    check_layer_types(text, reading)
     not_counted = (*draft_layers(text), *draft_layers(top), *reading.not_counted)
     if text is not top:
         top.skip_repeated(text)
@@ -95,12 +100,13 @@ def import_values(
     not_counted = tuple(dict.fromkeys(not_counted))
     text.state("architecture", "model_type")
     spec = _spec(reading, name=name, dtype=dtype, architecture=model_type, file=file)
-    said = [*reading.notes, *(f"Not counted: {part}." for part in not_counted)]
+    notes = (*text.completed(), *reading.notes)
+    said = [*notes, *(f"Not counted: {part}." for part in not_counted)]
     found = {"notes": " ".join(said) or None, "ignored": ignored, "unread": unread}
     return Imported(
         spec=spec.model_copy(update=found),
         origins=dict(text.origins),
-        notes=(*_code_note(top), *reading.notes),
+        notes=(*_code_note(top), *notes),
         not_counted=not_counted,
         model_type=model_type,
         fields=text,

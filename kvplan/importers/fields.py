@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.errors import ImportedError
+from kvplan.importers.class_defaults import ClassDefaults
 from kvplan.importers.consequence import Consequence, consequence
 from kvplan.importers.harmless import HARMLESS, NEUTRAL, PARAMETER_FIELDS
 from kvplan.importers.strict_json import Json, shown
 
 MAX_COUNT = 10**9
+
+_WINDOW = ("sliding_window", "max_window_layers")
+"""Fields that say nothing beside a `use_sliding_window` of false: vLLM 0.33, config/model.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,8 @@ class Fields:
     """
     One object of a config file.
 
-    `values` is the object as the file has it, `used` says what each field taken became, and
-    `origins` where each fact of the spec came from.
+    `values` is the object as the file has it, `defaults` names what a class adds to it and which,
+    `used` says what each field taken became, and `origins` where each fact of the spec came from.
     Every `take` raises ImportedError, naming file and field, for a field that is missing, of the
     wrong type, out of range, or given twice in two spellings that disagree.
     """
@@ -39,6 +43,7 @@ class Fields:
         self.values = values
         self.file = file
         self.path = path
+        self.defaults: dict[str, str] = {}
         self.used: dict[str, str] = {}
         self.origins: dict[str, str] = {}
         self._inner: list[Fields] = []
@@ -75,6 +80,7 @@ class Fields:
                 )
         if to:
             value = "" if isinstance(first, list | dict) else f" = {shown(first)}"
+            value += self.defaults.get(given[0], "")
             self.origins.setdefault(to, f"{self.path}{given[0]}{value}")
         return first
 
@@ -190,9 +196,27 @@ class Fields:
         own = [
             Unknown(path=f"{self.path}{name}", consequence=consequence(name, value))
             for name, value in self.values.items()
-            if not self._is_known(name)
+            if not self._is_known(name) and name not in self.defaults
         ]
         return own + [each for view in self._inner for each in view.unknown()]
+
+    def complete(self, defaults: ClassDefaults) -> None:
+        """Add the fields that a nested text model leaves out, since they are its class's defaults."""
+        missing = {
+            name: value
+            for name, value in defaults.values.items()
+            if name not in self and not any(other in self for other in defaults.instead.get(name, ()))
+        }
+        self.values = {**self.values, **missing}
+        self.defaults = dict.fromkeys(missing, f", the default of {defaults.name}")
+
+    def completed(self) -> tuple[str, ...]:
+        """Return a sentence on the defaults that were taken, if any was."""
+        taken = [name for name in self.defaults if self.values[name] is not None]
+        if not taken:
+            return ()
+        listed = ", ".join(f"{name} {shown(self.values[name])}" for name in taken)
+        return (f"{self.path.rstrip('.')} leaves out {listed}{self.defaults[taken[0]]}.",)
 
     def ignore(self, names: Iterable[str]) -> list[str]:
         """
@@ -218,6 +242,8 @@ class Fields:
 
     def _is_known(self, name: str) -> bool:
         if name in self.used or name in HARMLESS or name in PARAMETER_FIELDS:
+            return True
+        if name in _WINDOW and self.values.get("use_sliding_window") is False:
             return True
         return any(_same(self.values[name], value) for value in NEUTRAL.get(name, ()))
 

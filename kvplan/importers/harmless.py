@@ -169,6 +169,7 @@ NEUTRAL: dict[str, tuple[object, ...]] = {
     "is_decoder": (False, True, None),
     "is_encoder_decoder": (False, None),
     "language_model_only": (False, True),
+    "layer_types": (None,),
     "sliding_window": (None,),
     "use_bidirectional_attention": (False, None, "vision"),
     "torch_dtype": (None,),

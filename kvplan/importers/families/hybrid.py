@@ -14,6 +14,7 @@ from kvplan.importers.families.common import (
     product,
     sliding,
     softmax,
+    stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
@@ -76,7 +77,7 @@ def falcon_h1(fields: Fields, dtype: str) -> Reading:
     """
     base = frame(fields)
     heads = take_heads(fields)
-    attention = softmax(heads, take_groups(fields, heads), take_head_dim(fields))
+    attention = softmax(heads, take_groups(fields, heads), stated_head_dim(fields, base.hidden, heads))
     expect(fields, "attn_layer_indices", (None,), why="every layer has both")
     mamba = _mamba2_facts(fields, dtype)
     inner = fields.take_count("mamba_d_ssm")
@@ -148,7 +149,9 @@ def recurrent_gemma(fields: Fields, dtype: str) -> Reading:
     base = frame(fields, context=context)
     heads = take_heads(fields)
     window = fields.take_count("attention_window_size", to="window")
-    attention = sliding(heads, take_groups(fields, heads), take_head_dim(fields), window)
+    attention = sliding(
+        heads, take_groups(fields, heads), stated_head_dim(fields, base.hidden, heads), window
+    )
     recurrent = {
         "kind": "rg_lru",
         "heads": heads,

@@ -64,7 +64,9 @@ def longcat_flash(fields: Fields, dtype: str) -> Reading:
     del dtype
     base = frame(fields, layers=("num_layers",))
     expect(fields, "attention_method", ("MLA",), why="both blocks are MLA")
-    product(fields, "num_hidden_layers", base.layers, "num_layers")
+    if fields.has("num_hidden_layers") and fields.take_count("num_hidden_layers") != 2 * base.layers:
+        # Since transformers 5 the class counts blocks there, for its caches.
+        product(fields, "num_hidden_layers", base.layers, "num_layers")
     mla = take_mla(fields)
     return base.same("pair", mla, mla)
 

@@ -15,6 +15,7 @@ from kvplan.importers.families.common import (
     require_equal,
     sliding,
     softmax,
+    stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
@@ -46,7 +47,7 @@ def exaone4(fields: Fields, dtype: str) -> Reading:
     del dtype
     base = frame(fields)
     heads = take_heads(fields)
-    shape = (heads, take_groups(fields, heads), take_head_dim(fields))
+    shape = (heads, take_groups(fields, heads), stated_head_dim(fields, base.hidden, heads))
     if fields.take("sliding_window") is None:
         fields.skip("sliding_window_pattern", "layer_types")
         return base.same("full", softmax(*shape))

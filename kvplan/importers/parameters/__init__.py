@@ -6,8 +6,6 @@ for multi-token prediction. Buffers that are saved with the weights and steer th
 (the bias of a router); tables that the code can compute do not.
 """
 
-from kvplan.errors import ImportedError
-from kvplan.importers.consequence import Consequence
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.parameters.blockwise import BLOCKWISE
@@ -52,7 +50,4 @@ def count(model_type: str, fields: Fields, shape: Shape, outer: Fields | None = 
     ImportedError for a field that the count needs and the file lacks, or that is not what it should be.
     """
     counter = COUNTERS.get(model_type)
-    for each in (outer or fields).unknown():
-        if each.consequence is not Consequence.NOTHING:
-            raise ImportedError(f"{fields.file}: {each.path}: not known, and it could change their number")
     return None if counter is None else counter(fields, shape, read_ends(model_type, fields, outer))
