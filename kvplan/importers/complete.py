@@ -60,6 +60,9 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     if stored is not None or quantization is not None:
         counted = _counted(imported, parameters, ends) if parameters and ends else None
         found, note = _weights(stored, counted, quantization, origins)
+        if not found:
+            # The parameters times the model's dtype are not what the file stores.
+            facts = {name: value for name, value in facts.items() if name not in ("parameters", "replicated")}
         facts |= found
         notes += note
     notes += _kv_note(quantization)
@@ -113,7 +116,8 @@ def _weights(
     """Return the bytes of stored or quantised weights, and what is uncertain about them."""
     weights = weight_bytes(stored, counted, quantization)
     if weights is None:
-        return {}, ["The weights are quantised, and their size is unknown: give --weights."]
+        why = f" ({quantization.problem})" if quantization and quantization.problem else ""
+        return {}, [f"The weights are quantised, and their size is unknown{why}: give --weights."]
     origins["weight_bytes"] = weights.origin
     if weights.exact:
         return {"weight_bytes": weights.low_bytes}, []
