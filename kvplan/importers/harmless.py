@@ -135,8 +135,9 @@ _GENERATION = """
 """How text is drawn from the model, and what a call returns."""
 
 _OTHER_TOWERS = """
-    adapter_config aligner_config alignment_intermediate_size audio_channels audio_config audio_encoder
-    audio_frame_step audio_length_per_tok audio_merge_size audio_soft_tokens_per_image candidate_resolutions
+    acoustic_tokenizer_chunk_size acoustic_tokenizer_encoder_config adapter_config aligner_config
+    alignment_intermediate_size audio_channels audio_chunk_size audio_config audio_encoder audio_frame_step
+    audio_length_per_tok audio_merge_size audio_soft_tokens_per_image candidate_resolutions
     code_predictor_config deepstack_layer_map do_image_splitting downsample_factor downsample_mode
     downsample_rate downsample_ratio drop_vision_last_layer embd_layer encoder_attention_heads
     encoder_ffn_dim encoder_hidden_size encoder_layers encoder_patch_merge encoder_patch_size
@@ -147,17 +148,18 @@ _OTHER_TOWERS = """
     max_pixels_tolerance max_tiles max_value_projector_patch_to_query_dict merge_kernel_size
     merged_hidden_size merger_times min_image_tokens min_tiles mm_hidden_size mm_patch_merge_type
     mm_projector_type mm_resampler_type mm_tokens_per_image mm_use_im_patch_token mm_use_im_start_end
-    mm_vision_select_feature mm_vision_select_layer mm_vision_tower multimodal_projector_bias
+    mm_vision_select_feature mm_vision_select_layer mm_vision_tower multimodal_projector_bias num_channels
     num_image_tokens num_mel_bins out_hidden_size patch_size perceiver_config process_image_mode
     projection_dim projection_hidden_size projection_layer_norm_eps projector_bias projector_config
     projector_dropout projector_hidden_act projector_hidden_size projector_layernorm_eps
     projector_patch_to_query_dict projector_pooling_ratio projector_type projector_use_layernorm
-    qformer_config scale_factor seconds_per_chunk spatial_merge_size spatial_patch_size spatial_pool_mode
-    spatial_pool_stride spatial_target_layers spatial_vision_layer temporal_patch_size tile_size tile_tag
-    understand_projector_stride use_im_start_end use_image_special_tokens use_mm_proj use_thumbnail
-    video_pruning_rate video_seq_length video_temporal_patch_size vision_aspect_ratio vision_config
-    vision_feature_layer vision_feature_select_strategy vision_hidden_size vision_soft_tokens_per_image
-    vision_tower vision_use_cls_token vision_use_head visual_indicator_token_ids vocabulary_map vq_config
+    qformer_config scale_factor seconds_per_chunk semantic_tokenizer_encoder_config spatial_merge_size
+    spatial_patch_size spatial_pool_mode spatial_pool_stride spatial_target_layers spatial_vision_layer
+    temporal_patch_size tile_size tile_tag understand_projector_stride use_im_start_end
+    use_image_special_tokens use_mm_proj use_thumbnail video_pruning_rate video_seq_length
+    video_temporal_patch_size vision_aspect_ratio vision_config vision_feature_layer
+    vision_feature_select_strategy vision_hidden_size vision_soft_tokens_per_image vision_tower
+    vision_use_cls_token vision_use_head visual_indicator_token_ids vocabulary_map vq_config
 """
 """Encoders of images and sound: they see their input at once and keep nothing between tokens."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from kvplan.importers.families.common import Reading
+from kvplan.importers.families.rows import ROWS, read_row
 from kvplan.importers.fields import Fields
 
 Reader = Callable[[Fields, str], Reading]
@@ -78,6 +79,7 @@ MODEL_TYPES: dict[str, str] = {
     "ministral3": "windows.mistral_with_head_dim",
     "phi3": "windows.phi3",
     "phi3_v": "windows.phi3",
+    "phi4_multimodal": "windows.phi3",
     "phimoe": "windows.phi3",
     "starcoder2": "windows.mixtral",
     "qwen2": "qwen.qwen2",
@@ -96,7 +98,9 @@ MODEL_TYPES: dict[str, str] = {
     "gemma3n_text": "gemma.gemma3n",
     "gemma4": "gemma.gemma4",
     "gemma4_text": "gemma.gemma4",
+    "gemma4_unified_text": "gemma.gemma4",
     "gpt_oss": "typed.typed",
+    "laguna": "typed.laguna",
     "exaone4": "typed.exaone4",
     "olmo3": "typed.typed_without_head_dim",
     "cohere2": "typed.cohere2",
@@ -109,6 +113,11 @@ MODEL_TYPES: dict[str, str] = {
     "deepseek_v2": "latent.deepseek_v2",
     "deepseek_v3": "latent.deepseek_v3",
     "kimi_k2": "latent.deepseek_v3",
+    "youtu": "latent.deepseek_v3",
+    "axk1": "latent.deepseek_v3",
+    "axk2": "latent.axk2",
+    "hy_v4": "latent.hy_v4",
+    "bailing_hybrid": "latent.bailing_hybrid",
     "glm4_moe_lite": "latent.deepseek_v3",
     "minicpm3": "latent.deepseek_v3",
     "mistral4": "latent.deepseek_v3",
@@ -121,6 +130,7 @@ MODEL_TYPES: dict[str, str] = {
     "kimi_linear": "latent.kimi_linear",
     "minimax_m3": "sparse.minimax_m3",
     "minimax_m3_vl": "sparse.minimax_m3",
+    "minimax_m3_vl_text": "sparse.minimax_m3",
     # States in place of a cache, alone or between attention layers.
     "mamba": "states.mamba",
     "ov_mamba": "states.mamba",
@@ -140,6 +150,7 @@ MODEL_TYPES: dict[str, str] = {
     "zamba2": "zamba.zamba2",
     "lfm2": "hybrid.lfm2",
     "lfm2_moe": "hybrid.lfm2",
+    "lfm3": "hybrid.lfm3",
     "minimax": "linear.minimax",
     "minimax_m1": "linear.minimax_m1",
     "minimax_text_01": "linear.minimax_m1",
@@ -156,19 +167,31 @@ MODEL_TYPES: dict[str, str] = {
     "whisper": "encoders.whisper",
     "bart": "encoders.bart",
     "t5": "encoders.t5",
+    "mt5": "encoders.t5",
+    "umt5": "encoders.t5",
     "mllama": "encoders.mllama",
     "mllama_text_model": "encoders.mllama",
 }
 
 _WRAPPERS = """
-aya_vision deepseek_v41 deepseek_vl_v2 gemma3 gemma3n gemma4 glm4v glm4v_moe idefics3 internvl kimi_k25
-kimi_vl lfm2_vl llama4 llava llava_next llava_onevision minimax_m3_vl ministral3 mistral3 mllama
-multi_modality paligemma qwen2_5_vl qwen2_vl qwen3_5 qwen3_5_moe qwen3_vl qwen3_vl_moe smolvlm
-step3p7 vipllava
+aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl deepseek_vl_hybrid
+deepseek_vl_v2 emu3 exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe
+glmasr glmga got_ocr2 hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_vl lfm2_vl
+lfm3_vl lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6
+minicpmv4_7 minimax_m3_vl ministral3 mistral3 mllama moss_transcribe_diarize multi_modality
+nemotron_h_omni paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_vl qwen2_audio qwen2_vl
+qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe shieldgemma2 smolvlm step3p7
+vibevoice_asr video_llama_3 video_llava vipllava voxtral
 """
 
 WRAPPERS = frozenset(_WRAPPERS.split())
 """Model types that put a text model, nested in their config, behind encoders that cache nothing."""
+
+
+def model_types() -> tuple[str, ...]:
+    """Return every model type that has a reader."""
+    return (*MODEL_TYPES, *ROWS)
+
 
 ARCHITECTURES = {
     "BloomForCausalLM": "bloom",
@@ -195,7 +218,7 @@ def reader(model_type: str) -> Reader | None:
     """Return the reader of a model type, or None if there is none."""
     place = MODEL_TYPES.get(model_type)
     if place is None:
-        return None
+        return read_row(model_type)
     module, _, name = place.partition(".")
     found: Reader = getattr(import_module(f"{__name__}.{module}"), name)
     return found

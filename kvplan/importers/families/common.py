@@ -167,11 +167,12 @@ def optional_head_dim(
     return divided_head_dim(fields, hidden, heads)
 
 
-def stated_head_dim(fields: Fields, hidden: int, heads: int) -> int:
+def stated_head_dim(fields: Fields, hidden: int, heads: int, *names: str) -> int:
     """Take `head_dim`, which the files always have; null says hidden / heads, as the class reads it."""
-    if fields.take("head_dim") is None:
+    names = names or ("head_dim",)
+    if fields.take(*names) is None:
         return divided_head_dim(fields, hidden, heads)
-    return take_head_dim(fields)
+    return take_head_dim(fields, *names)
 
 
 def require_older(fields: Fields, name: str, written_since: tuple[int, int] | None) -> None:

@@ -196,6 +196,28 @@ def lfm2(fields: Fields, dtype: str) -> Reading:
     return base.mixed(layers, {"conv": conv, "attention": softmax(heads, groups, head_dim)})
 
 
+def lfm3(fields: Fields, dtype: str) -> Reading:
+    """Read Lfm3Config: short convolutions, windows and full attention, as `layer_types` says."""
+    base = frame(fields)
+    heads = take_heads(fields)
+    shape = (heads, take_groups(fields, heads), take_head_dim(fields))
+    fields.state("channels", "hidden_size: modeling_lfm3.py of transformers 5.23")
+    fields.state("conv_dtype", "the model's dtype: the cache classes of transformers 5.23")
+    fields.skip("use_sandwich_norm", "use_attention_gate")
+    kinds: dict[str, Facts] = {
+        "conv": {
+            "kind": "short_conv",
+            "channels": base.hidden,
+            "conv_kernel": fields.take_count("conv_L_cache", to="conv_kernel"),
+            "conv_dtype": dtype,
+        },
+        "local": sliding(*shape, fields.take_count("sliding_window", to="window")),
+        "global": softmax(*shape),
+    }
+    words = {"conv": "conv", "sliding_attention": "local", "full_attention": "global"}
+    return base.mixed(by_types(fields, base.layers, words), kinds)
+
+
 def spikingbrain(fields: Fields, dtype: str) -> Reading:
     """
     Read SpikingBrain's config: window attention in `attn_layers`, gated linear attention elsewhere.
