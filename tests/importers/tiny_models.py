@@ -41,6 +41,7 @@ SIZES: dict[str, Any] = {
     "index_n_heads": 2,
     "index_topk": 8,
     "intermediate_size": 48,
+    "kv_channels": 16,
     "kv_lora_rank": 24,
     "max_position_embeddings": 128,
     "moe_intermediate_size": 24,

@@ -52,6 +52,7 @@ MODEL_TYPES: dict[str, str] = {
     "arcee": "dense.grouped",
     "apertus": "dense.grouped",
     "phi": "dense.grouped",
+    "jetmoe": "dense.jetmoe",
     "smollm3": "windows.all_full",
     "dots1": "qwen.dots1",
     "exaone": "dense.exaone",
@@ -138,6 +139,9 @@ MODEL_TYPES: dict[str, str] = {
     "mamba2": "states.mamba2",
     "rwkv": "states.rwkv4",
     "rwkv5": "states.rwkv5",
+    "rwkv6": "states.rwkv6",
+    "rwkv7": "states.rwkv7",
+    "xlstm": "states.xlstm",
     "gla": "states.gla",
     "gla_swa": "hybrid.spikingbrain",
     "jamba": "hybrid.jamba",
@@ -147,6 +151,8 @@ MODEL_TYPES: dict[str, str] = {
     "nemotron_h": "nemotron.nemotron_h",
     "plamo2": "hybrid.plamo2",
     "recurrent_gemma": "hybrid.recurrent_gemma",
+    "phi4flash": "hybrid.phi4flash",
+    "zamba": "zamba.zamba",
     "zamba2": "zamba.zamba2",
     "lfm2": "hybrid.lfm2",
     "lfm2_moe": "hybrid.lfm2",
@@ -176,7 +182,7 @@ MODEL_TYPES: dict[str, str] = {
 _WRAPPERS = """
 aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl deepseek_vl_hybrid
 deepseek_vl_v2 emu3 exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe
-glmasr glmga got_ocr2 hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_vl lfm2_vl
+glmasr glmga got_ocr2 hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl
 lfm3_vl lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6
 minicpmv4_7 minimax_m3_vl ministral3 mistral3 mllama moss_transcribe_diarize multi_modality
 nemotron_h_omni paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_vl qwen2_audio qwen2_vl

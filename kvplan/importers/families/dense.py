@@ -63,6 +63,16 @@ def grouped_with_null_head_dim(fields: Fields, dtype: str) -> Reading:
     return base.same("full", softmax(heads, groups, stated_head_dim(fields, base.hidden, heads)))
 
 
+def jetmoe(fields: Fields, dtype: str) -> Reading:
+    """Read JetMoeConfig: each of a token's attention experts has a query head for each KV head."""
+    del dtype
+    base = frame(fields)
+    groups = fields.take_count("num_key_value_heads", to="groups")
+    heads = groups * fields.take_count("num_experts_per_tok", to="heads")
+    product(fields, "num_attention_heads", heads, "num_key_value_heads x num_experts_per_tok")
+    return base.same("full", softmax(heads, groups, take_head_dim(fields, "kv_channels", "head_dim")))
+
+
 def ungrouped(fields: Fields, dtype: str) -> Reading:
     """Read a family without KV heads: each query head has its own."""
     del dtype

@@ -218,6 +218,53 @@ def lfm3(fields: Fields, dtype: str) -> Reading:
     return base.mixed(by_types(fields, base.layers, words), kinds)
 
 
+def phi4flash(fields: Fields, dtype: str) -> Reading:
+    """
+    Read Phi4FlashConfig: Mamba and windows in the first half, one full layer, and readers of its cache.
+
+    The model's own cache keeps state and convolution in its dtype (modeling_phi4flash.py of the release).
+    """
+    base = frame(fields)
+    heads = take_heads(fields)
+    shape = (heads, take_groups(fields, heads), divided_head_dim(fields, base.hidden, heads))
+    expect(fields, "mb_per_layer", (2,), why="every second layer is Mamba")
+    middle = base.layers // 2
+    windows = [index < middle and index % 2 == 1 for index in range(base.layers)]
+    kinds: dict[str, Facts] = {
+        "mamba": {
+            "kind": "mamba",
+            "d_inner": fields.take_share(base.hidden, "mamba_expand", to="d_inner"),
+            "d_state": fields.take_count("mamba_d_state", to="d_state"),
+            "dt_rank": take_dt_rank(fields, "mamba_dt_rank", base.hidden),
+            "conv_kernel": fields.take_count("mamba_d_conv", to="conv_kernel"),
+            "conv_dtype": dtype,
+            "state_dtype": dtype,
+        },
+        "local": sliding(*shape, _phi4flash_window(fields, windows)),
+        "full": softmax(*shape),
+        "gate": {"kind": "none"},
+        "cross": {"kind": "shared", "heads": heads, "head_dim": shape[2]},
+    }
+    even = ["mamba" if index <= middle else "gate" for index in range(base.layers)]
+    odd = ["full" if index == middle + 1 else "cross" for index in range(base.layers)]
+    layers = [
+        "local" if window else (odd if index % 2 else even)[index] for index, window in enumerate(windows)
+    ]
+    return base.mixed(layers, kinds)
+
+
+def _phi4flash_window(fields: Fields, windows: Sequence[bool]) -> int:
+    """Take the window, which the class writes for each layer, null where there is none."""
+    if not isinstance(fields.take("sliding_window"), list):
+        return fields.take_count("sliding_window", to="window")
+    given = fields.take_list("sliding_window", to="window")
+    found = {each for each, window in zip(given, windows, strict=False) if window}
+    window = found.pop() if len(found) == 1 else None
+    if type(window) is not int or given != [window if each else None for each in windows]:
+        raise fields.error("sliding_window", "expected one window in each odd layer of the first half")
+    return window
+
+
 def spikingbrain(fields: Fields, dtype: str) -> Reading:
     """
     Read SpikingBrain's config: window attention in `attn_layers`, gated linear attention elsewhere.

@@ -285,6 +285,9 @@ def _kimi(fields: Fields, dtype: str, *, plain_queries: bool) -> Reading:
         part, names = fields, ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
         layers = by_types(fields, base.layers, {"linear_attention": "kda", "full_attention": "mla"})
     fields.skip("mla_use_nope")
+    if fields.has("routed_expert_hidden_size"):
+        fields.skip(*_K3)
+        part.skip("gate_lower_bound", "use_full_rank_gate")
     kda = {
         "kind": "kda",
         "heads": part.take_count(names[0], to="kda.heads"),
@@ -294,6 +297,16 @@ def _kimi(fields: Fields, dtype: str, *, plain_queries: bool) -> Reading:
         "state_dtype": "fp32",
     }
     return base.mixed(layers, {"kda": kda, "mla": take_mla(fields, plain_queries=plain_queries)})
+
+
+_K3 = (
+    "activation_situ_beta",
+    "activation_situ_linear_beta",
+    "attn_res_block_size",
+    "latent_moe_use_norm",
+    "mla_use_output_gate",
+)
+"""Fields of Kimi K3 beside Kimi Linear's: activations, gates and norms, of which a token keeps nothing."""
 
 
 def _numbered(linear: Fields, count: int) -> list[str]:

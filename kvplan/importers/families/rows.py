@@ -2,7 +2,8 @@
 Families that differ in the spellings of their fields alone: a row each, and one reader for all.
 
 A row names the fields that give softmax attention its shape, and which other fields of the family change
-nothing in the cache. Source of every row: the config and modeling files of that name in transformers 5.23.
+nothing in the cache. Source of every row that names no other: the config and modeling files of that name
+in transformers 5.23.
 """
 
 from collections.abc import Callable
@@ -111,6 +112,31 @@ ROWS: dict[str, Row] = {
     "iquestcoder": _SIZED,
     "jais2": _SIZED,
     "solar_open": _SIZED,
+    "phi3small": Row(
+        # Its block-sparse layers keep every token: modeling_phi3_small.py of the release.
+        skip=(
+            "blocksparse_block_size",
+            "blocksparse_homo_head_pattern",
+            "blocksparse_num_local_blocks",
+            "blocksparse_triton_kernel_block_size",
+            "blocksparse_vert_stride",
+            "dense_attention_every_n_layers",
+            "dummy_token_indices",
+            "embedding_dropout_prob",
+            "ff_dim_multiplier",
+            "ff_intermediate_size",
+            "ffn_dropout_prob",
+            "gegelu_limit",
+            "gegelu_pad_to_256",
+            "mup_attn_multiplier",
+            "mup_embedding_multiplier",
+            "mup_use_scaling",
+            "mup_width_multiplier",
+            "pad_sequence_to_multiple_of_64",
+            "rope_embedding_base",
+            "rope_position_scale",
+        ),
+    ),
     # Windows in the layers that `layer_types` says.
     "afmoe": Row(layers="typed", head_dim=("head_dim",), skip=("global_attn_every_n_layers",)),
     "beam": _TYPED_SIZED,
@@ -172,6 +198,8 @@ ROWS: dict[str, Row] = {
         ),
         only=(("is_encoder_decoder", (True,)), ("add_cross_attention", (True,))),
     ),
+    # No cache in the class, which reads the whole text anew for each token.
+    "openai-gpt": replace(_GPT, layers="none"),
     # Encoders: every token sees all others at once.
     "big_bird": replace(_ENCODER, skip=("attention_type", "num_random_blocks")),
     "camembert": _ENCODER,

@@ -37,8 +37,9 @@ COUNTERS: dict[str, Counter] = {
 
 _CACHE_ALONE = """
     axk2 bailing_hybrid bigbird_pegasus blenderbot blenderbot-small doge electra gemma4_unified_text git
-    hrm_text hy_v4 laguna lfm3 m2m_100 marian nllb-moe pegasus pegasus_x prophetnet rembert
-    roberta-prelayernorm roc_bert roformer umt5 xlm xlm-roberta-xl xmod
+    hrm_text hy_v4 jetmoe laguna lfm3 m2m_100 marian nllb-moe openai-gpt pegasus pegasus_x phi3small
+    phi4flash prophetnet rembert roberta-prelayernorm roc_bert roformer rwkv6 rwkv7 umt5 xlm xlm-roberta-xl
+    xlstm xmod zamba
 """
 
 UNCOUNTED = {
