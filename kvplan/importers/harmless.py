@@ -24,9 +24,10 @@ _TOKENS = """
     audio_start_token_id audio_token_id audio_token_index begin_of_image_token_id begin_suppress_tokens
     boa_token_id boi_token_id boi_token_index bos_token bos_token_id cls_token_id decoder_start_token_id
     eoa_token_id eoa_token_index eod_token eod_token_id eoi_token_id eoi_token_index eos_token eos_token_id
-    eot_token_id forced_bos_token_id forced_eos_token_id ignore_index im_end_id im_newline_id im_start_id
-    image_bos_token_id image_end_id image_eos_token_id image_start_id image_start_token_id image_token_id
-    image_token_index img_token_id mask_index mask_token_id media_placeholder_token_id newline_id num_labels
+    eot_token_id forced_bos_token_id forced_eos_token_id frame_end_token_id frame_start_token_id
+    ignore_index im_end_id im_newline_id im_start_id image_bos_token_id image_end_id image_eos_token_id
+    image_patch_id image_start_id image_start_token_id image_token_id image_token_index img_token_id
+    low_res_image_start_token_id mask_index mask_token_id media_placeholder_token_id newline_id num_labels
     pad_token pad_token_id predict_special_tokens prefix sep_token sep_token_id slice_end_id slice_start_id
     speech_token_id suppress_tokens timestamp_token_id tool_call_token_id unk_token unk_token_id
     use_unified_vision_chunk user_token_id video_end_token_id video_placeholder video_start_token_id
@@ -138,10 +139,11 @@ _OTHER_TOWERS = """
     acoustic_tokenizer_chunk_size acoustic_tokenizer_encoder_config adapter_config aligner_config
     alignment_intermediate_size audio_channels audio_chunk_size audio_config audio_encoder audio_frame_step
     audio_length_per_tok audio_merge_size audio_soft_tokens_per_image candidate_resolutions
-    code_predictor_config deepstack_layer_map do_image_splitting downsample_factor downsample_mode
-    downsample_rate downsample_ratio drop_vision_last_layer embd_layer encoder_attention_heads
-    encoder_ffn_dim encoder_hidden_size encoder_layers encoder_patch_merge encoder_patch_size
-    force_image_size gen_aligner_config gen_head_config gen_vision_config global_view_pos has_lora_adapter
+    code_predictor_config deepstack_layer_map density_router_hidden_size density_router_loss_weight
+    density_router_threshold do_image_splitting downsample_factor downsample_mode downsample_rate
+    downsample_ratio drop_vision_last_layer embd_layer encoder_attention_heads encoder_ffn_dim
+    encoder_hidden_size encoder_layers encoder_patch_merge encoder_patch_size force_image_size
+    gen_aligner_config gen_head_config gen_vision_config global_view_pos has_lora_adapter
     high_res_vision_config image_aspect_ratio image_break_token_id image_crop_resolution image_end_token_id
     image_grid_pinpoints image_seq_length image_size image_split_resolution image_text_hidden_size
     img_processor img_token_compression_config insert_layer_id is_vqa max_image_tokens max_num_tiles

@@ -10,8 +10,18 @@ from tests.importers import tiny_models as tiny
 
 pytest.importorskip("torch", reason="runs small models: kvplan[validate]")
 
-NO_CAUSAL_CLASS = {"emu3_text_model", "phi3small", "xmod"}
+NO_CAUSAL_CLASS = {
+    "emu3_text_model",
+    "ernie4_5_vl_moe_text",
+    "granite4_vision_text",
+    "paddleocr_vl_text",
+    "phi3small",
+    "xmod",
+}
 """Rows that transformers builds no small model of: a part, code of a release, one class per language."""
+
+WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molmo2_text"}
+"""Text models that transformers builds by themselves without an output head."""
 
 BESIDE_ROWS = """
     axk1 axk2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
@@ -33,7 +43,7 @@ def test_a_class_keeps_what_kvplan_reads_of_its_file(model_type: str) -> None:
     found = tiny.imported(config)
     assert found.spec.unread == ()
     encoder = all(kind.kind == "none" for kind in found.spec.kinds())
-    model = tiny.built(config, head=not encoder)
+    model = tiny.built(config, head=not encoder and model_type not in WITHOUT_HEAD)
     if not encoder:
         expected = tiny.predicted(found, encoder=config.is_encoder_decoder)
         assert tiny.measured(model) == expected

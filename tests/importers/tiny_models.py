@@ -92,6 +92,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "deepseek_v3": _MLA,
     "deepseek_v32": _MLA,
     "doge": {"sliding_window": None},
+    "glm_ocr_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
+    "hunyuan_vl_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "hrm_text": {"num_layers_per_stack": 2},
     "hy_v4": {**_MLA, "indexer_types": ["full", "shared"] * 2},

@@ -89,6 +89,7 @@ MODEL_TYPES: dict[str, str] = {
     "qwen2_vl_text": "qwen.qwen2",
     "qwen2_5_vl": "qwen.qwen2",
     "qwen2_5_vl_text": "qwen.qwen2",
+    "qwen2_5_omni_text": "qwen.qwen2",
     "qwen3": "qwen.qwen3",
     "qwen3_moe": "qwen.qwen3_moe",
     "mimo": "qwen.qwen3",
@@ -181,13 +182,14 @@ MODEL_TYPES: dict[str, str] = {
 
 _WRAPPERS = """
 aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl deepseek_vl_hybrid
-deepseek_vl_v2 emu3 exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe
-glmasr glmga got_ocr2 hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl
-lfm3_vl lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6
-minicpmv4_7 minimax_m3_vl ministral3 mistral3 mllama moss_transcribe_diarize multi_modality
-nemotron_h_omni paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_vl qwen2_audio qwen2_vl
-qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe shieldgemma2 smolvlm step3p7
-vibevoice_asr video_llama_3 video_llava vipllava voxtral
+deepseek_vl_v2 emu3 ernie4_5_vl_moe exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v
+glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2 granite4_vision granite_docling hunyuan_vl
+hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl
+lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
+minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality nemotron_h_omni
+paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker qwen2_5_vl
+qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe
+shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3 video_llava vipllava voxtral
 """
 
 WRAPPERS = frozenset(_WRAPPERS.split())

@@ -103,14 +103,21 @@ ROWS: dict[str, Row] = {
     ),
     # Keys and values in groups.
     "emu3_text_model": _GQA,
+    "ernie4_5_vl_moe_text": _GQA,
     "flex_olmo": _GQA,
+    "granite4_vision_text": _GQA,
+    "granite_docling_text": _GQA,
     "nanochat": _GQA,
     "aria_text": _SIZED,
     "diffllama": _SIZED,
+    "glm_ocr_text": _SIZED,
+    "hunyuan_vl_text": _SIZED,
     "hy_v3": _SIZED,
     "hyperclovax": replace(_SIZED, skip=("use_post_norm",)),
     "iquestcoder": _SIZED,
     "jais2": _SIZED,
+    "molmo2_text": replace(_SIZED, skip=("additional_vocab_size", "norm_after")),
+    "paddleocr_vl_text": _SIZED,
     "solar_open": _SIZED,
     "phi3small": Row(
         # Its block-sparse layers keep every token: modeling_phi3_small.py of the release.

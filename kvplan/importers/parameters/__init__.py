@@ -36,10 +36,11 @@ COUNTERS: dict[str, Counter] = {
 """What counts the models of each model_type."""
 
 _CACHE_ALONE = """
-    axk2 bailing_hybrid bigbird_pegasus blenderbot blenderbot-small doge electra gemma4_unified_text git
-    hrm_text hy_v4 jetmoe laguna lfm3 m2m_100 marian nllb-moe openai-gpt pegasus pegasus_x phi3small
-    phi4flash prophetnet rembert roberta-prelayernorm roc_bert roformer rwkv6 rwkv7 umt5 xlm xlm-roberta-xl
-    xlstm xmod zamba
+    axk2 bailing_hybrid bigbird_pegasus blenderbot blenderbot-small doge electra ernie4_5_vl_moe_text
+    gemma4_unified_text git glm_ocr_text granite4_vision_text granite_docling_text hrm_text
+    hunyuan_vl_text hy_v4 jetmoe laguna lfm3 m2m_100 marian molmo2_text nllb-moe openai-gpt
+    paddleocr_vl_text pegasus pegasus_x phi3small phi4flash prophetnet qwen2_5_omni_text rembert
+    roberta-prelayernorm roc_bert roformer rwkv6 rwkv7 umt5 xlm xlm-roberta-xl xlstm xmod zamba
 """
 
 UNCOUNTED = {
