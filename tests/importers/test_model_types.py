@@ -24,7 +24,8 @@ WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molm
 """Text models that transformers builds by themselves without an output head."""
 
 BESIDE_ROWS = """
-    axk1 axk2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
+    apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
+    gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
 """
 
 
@@ -47,6 +48,6 @@ def test_a_class_keeps_what_kvplan_reads_of_its_file(model_type: str) -> None:
     if not encoder:
         expected = tiny.predicted(found, encoder=config.is_encoder_decoder)
         assert tiny.measured(model) == expected
-        assert 0 < expected[0] < expected[1]
+        assert 0 < expected[0] <= expected[1]
     if (counted := _counted(found)) is not None:
         assert counted.total == tiny.parameters(model)
