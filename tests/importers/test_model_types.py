@@ -24,6 +24,7 @@ WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molm
 """Text models that transformers builds by themselves without an output head."""
 
 BESIDE_ROWS = """
+    deepseek_v2 deepseek_v3 deepseek_v32
     apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
     gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
 """
