@@ -69,6 +69,7 @@ def _size(
     prefix_caching: o.PrefixCaching = None,
     dcp: o.Dcp = 1,
     settings: o.Settings = [],  # noqa: B006 - typer copies it
+    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """What a token, a sequence and a batch take."""
@@ -91,6 +92,7 @@ def _size(
         prefix_caching=prefix_caching,
         dcp=dcp,
         settings=o.as_settings(settings),
+        ignore=ignore,
     )
     if as_json:
         print_answer(answer.to_dict())
@@ -110,12 +112,13 @@ def _check(
     pp: o.Pp = 1,
     kv_dtype: o.KvDtype = None,
     pp_layers: o.PpLayers = None,
+    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """Which parallelism is legal, and what it costs. Exit status 1 if a rule is broken."""
     from kvplan.planner.check import check
 
-    answer = check(model, tp=tp, pp=pp, kv_dtype=kv_dtype, pp_layers=pp_layers)
+    answer = check(model, tp=tp, pp=pp, kv_dtype=kv_dtype, pp_layers=pp_layers, ignore=ignore)
     if as_json:
         print_answer(answer.to_dict())
     else:
@@ -135,12 +138,15 @@ def _show(
     tp: o.Tp = 1,
     kv_dtype: o.KvDtype = None,
     encoder_tokens: o.EncoderTokens = None,
+    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """The spec, and its formula with the numbers put in, term by term."""
     from kvplan.planner.explain import explain
 
-    answer = explain(model, context=context, tp=tp, kv_dtype=kv_dtype, encoder_tokens=encoder_tokens)
+    answer = explain(
+        model, context=context, tp=tp, kv_dtype=kv_dtype, encoder_tokens=encoder_tokens, ignore=ignore
+    )
     if as_json:
         print_answer(answer.to_dict())
     else:

@@ -57,6 +57,7 @@ def _fit(
     prefix_caching: o.PrefixCaching = None,
     dcp: o.Dcp = 1,
     settings: o.Settings = [],  # noqa: B006 - typer copies it
+    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
@@ -84,6 +85,7 @@ def _fit(
         prefix_caching=prefix_caching,
         dcp=dcp,
         settings=o.as_settings(settings),
+        ignore=ignore,
     )
     ask, answer, ignored = _answered(model, options)
     if as_json:

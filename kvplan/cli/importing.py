@@ -46,6 +46,7 @@ def _import(
     check: CheckFile = None,
     revision: Revision = None,
     force: Force = False,
+    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
     as_json: o.AsJson = False,
 ) -> None:
     """Write a spec from a model's own file. With --check, exit status 1 if a spec differs from it."""
@@ -53,9 +54,11 @@ def _import(
 
     if check is not None and output is not None:
         raise typer.BadParameter("give --output or --check, not both")
-    imported = import_model(source, revision)
+    imported = import_model(source, revision, ignore)
     for part in imported.not_counted:
         complain(f"not counted: {part}")
+    for field in (*imported.spec.ignored, *imported.spec.unread):
+        complain(f"ignored: {field}")
     if check is not None:
         _compare(check, imported, as_json=as_json)
         return

@@ -206,6 +206,15 @@ Overhead = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")]
+Ignore = Annotated[
+    list[str],
+    typer.Option(
+        "--ignore",
+        metavar="FIELD",
+        help="Answer without a field of the config.json that kvplan does not know.",
+        show_default=False,
+    ),
+]
 Search = Annotated[str, typer.Argument(help="Show only names that contain this.", show_default=False)]
 KindName = Annotated[
     str | None,

@@ -4,6 +4,7 @@ A model's own files (config.json, GGUF, safetensors) to a spec; the only place w
 Nothing is read but the file or folder that was asked for, and no code of a model is ever run.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,30 +21,34 @@ _REST = "a model folder, a .gguf file or a hub id"
 
 
 @checked
-def load(model: str | Path) -> "ModelSpec":
+def load(model: str | Path, ignore: Sequence[str] = ()) -> "ModelSpec":
     """
     Return the spec of a model: by name, from a spec file, or from the model's own files.
 
     *model* is a catalogue name, an alias, a hub id, a spec file, a `config.json`, a folder that
-    holds one, or a GGUF file. Raises a KvplanError for what it does not understand.
+    holds one, or a GGUF file. *ignore* names fields of a config that kvplan does not know and that
+    are answered without. Raises a KvplanError for what it does not understand.
     """
     if is_source(model):
-        return import_model(model).spec
+        return import_model(model, ignore=ignore).spec
     # Imported here, as pydantic is not needed for what is above.
     from kvplan.specs.catalogue import find_spec  # noqa: PLC0415
     from kvplan.specs.load import load as load_spec  # noqa: PLC0415
 
     try:
         # A folder without a model does not hide a name of the catalogue.
-        return load_spec(find_spec(str(model)) if is_folder(Path(model)) else model)
+        spec = load_spec(find_spec(str(model)) if is_folder(Path(model)) else model)
     except OSError as error:
         raise SpecError(f"cannot read {str(model)[:60]}...: {error.strerror or error}") from None
     except UnknownNameError as error:
-        return _from_hub(str(model), error)
+        return _from_hub(str(model), error, ignore)
     except SpecError as error:
         if str(error).endswith("a spec file in YAML"):
             raise SpecError(f"{error.line}, {_OTHERS}") from None
         raise
+    if ignore:
+        raise SpecError(f"{str(model)[:60]} has no unknown field {ignore[0][:60]}: leave --ignore out")
+    return spec
 
 
 def is_source(model: str | Path) -> bool:
@@ -54,11 +59,12 @@ def is_source(model: str | Path) -> bool:
     return is_folder(path) and (isinstance(model, Path) or _is_path(model) or _has_model(path))
 
 
-def import_model(source: str | Path, revision: str | None = None) -> "Imported":
+def import_model(source: str | Path, revision: str | None = None, ignore: Sequence[str] = ()) -> "Imported":
     """
     Return the spec of a `config.json`, a GGUF file, a folder with either, or a model on the hub.
 
-    *revision* is a commit, branch or tag of a hub model. Raises ImportedError.
+    *revision* is a commit, branch or tag of a hub model; *ignore* names unknown fields of a config that
+    are answered without. Raises ImportedError.
     """
     # Imported here, as each kind of source needs other readers.
     from kvplan.importers.complete import import_complete, import_hub  # noqa: PLC0415
@@ -67,22 +73,24 @@ def import_model(source: str | Path, revision: str | None = None) -> "Imported":
 
     path = Path(source)
     if path.suffix.lower() == ".gguf" or (is_folder(path) and _has_only_gguf(path)):
+        if ignore:
+            raise ImportedError(f"{path} has no config.json, whose fields --ignore names: leave it out")
         return import_gguf(path)
     if path.suffix.lower() == ".json" or is_folder(path):
-        return import_complete(path)
+        return import_complete(path, ignore)
     if is_hub_id(str(source)) and not exists(path):
-        return import_hub(str(source), revision)
+        return import_hub(str(source), revision, ignore)
     raise ImportedError(f"{str(source)[:80]!r} is no model's own file; expected a config.json, {_REST}")
 
 
-def _from_hub(model: str, unknown: UnknownNameError) -> "ModelSpec":
+def _from_hub(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":
     """Return the spec of a hub id that the catalogue does not know; raise if the hub has none, either."""
     from kvplan.importers.hub import is_hub_id  # noqa: PLC0415 - unknown names alone
 
     if not is_hub_id(model):
         raise unknown
     try:
-        return import_model(model).spec
+        return import_model(model, ignore=ignore).spec
     except ImportedError as error:
         raise UnknownNameError(unknown.line, f"        {error.line.rstrip(';')}") from None
 

@@ -1,5 +1,6 @@
 """A spec with its weights: what a config tells of them, and what the files beside it say exactly."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from kvplan.errors import ImportedError
 from kvplan.files import is_folder
 from kvplan.importers.config import Imported, import_config
+from kvplan.importers.consequence import Consequence
 from kvplan.importers.hub import fetch_model
 from kvplan.importers.parameters import Shape, count
 from kvplan.importers.parameters.base import Parameters
@@ -17,27 +19,27 @@ from kvplan.importers.weights import Counted, quantization_of, stored_weights, w
 from kvplan.units import format_gib
 
 
-def import_complete(source: str | Path) -> Imported:
+def import_complete(source: str | Path, ignore: Sequence[str] = ()) -> Imported:
     """
     Return the spec of a `config.json` or of a folder, with parameters and bytes of the weights.
 
     Files of weights are read where a folder was asked for, not beside a lone config. Raises
     ImportedError as import_config does, and for weight files that are broken.
     """
-    imported = import_config(source)
+    imported = import_config(source, ignore)
     folder = Path(source) if is_folder(Path(source)) else None
     stored = stored_weights(folder) if folder else None
     return with_weights(imported, stored, folder)
 
 
-def import_hub(repo_id: str, revision: str | None = None) -> Imported:
+def import_hub(repo_id: str, revision: str | None = None, ignore: Sequence[str] = ()) -> Imported:
     """
     Return the spec of a model on the hub, of *revision* or the newest commit, which `source` names.
 
     Raises ImportedError as fetch_model and import_config do.
     """
     model = fetch_model(repo_id, revision)
-    imported = with_weights(import_config(model.folder), model.weights, model.folder)
+    imported = with_weights(import_config(model.folder, ignore), model.weights, model.folder)
     spec = imported.spec.model_copy(update={"hf_id": repo_id, "source": model.source})
     return replace(imported, spec=spec, notes=(*imported.notes, *model.notes))
 
@@ -58,6 +60,9 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     if stored is not None or quantization is not None:
         counted = _counted(imported, parameters, ends) if parameters and ends else None
         found, note = _weights(stored, counted, quantization, origins)
+        if not found:
+            # The parameters times the model's dtype are not what the file stores.
+            facts = {name: value for name, value in facts.items() if name not in ("parameters", "replicated")}
         facts |= found
         notes += note
     notes += _kv_note(quantization)
@@ -66,6 +71,20 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     estimates = () if stored is not None or quantization is None else ("weight_bytes",)
     notes = [*imported.notes, *notes]
     return replace(imported, spec=spec, origins=origins, notes=tuple(notes), estimates=estimates)
+
+
+def count_parameters(imported: Imported) -> Parameters | None:
+    """
+    Return the parameters of the text model, None if no counter knows its type.
+
+    Raises ImportedError for fields that the count needs and the file lacks, and for unknown ones that
+    could change it.
+    """
+    top = imported.outer or imported.fields
+    for each in top.unknown():
+        if each.consequence is not Consequence.NOTHING:
+            raise ImportedError(f"{top.file}: {each.path}: not known, and it could change their number")
+    return count(imported.model_type, imported.fields, Shape.of(imported.spec), imported.outer)
 
 
 def _ends(imported: Imported) -> Ends | None:
@@ -79,7 +98,7 @@ def _ends(imported: Imported) -> Ends | None:
 def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
     """Return the parameters of the text model, or why they cannot be counted."""
     try:
-        found = count(imported.model_type, imported.fields, Shape.of(imported.spec), imported.outer)
+        found = count_parameters(imported)
     except ImportedError as error:
         return None, [f"Parameters are not counted: {error.line}."]
     if found is None:
@@ -97,7 +116,8 @@ def _weights(
     """Return the bytes of stored or quantised weights, and what is uncertain about them."""
     weights = weight_bytes(stored, counted, quantization)
     if weights is None:
-        return {}, ["The weights are quantised, and their size is unknown: give --weights."]
+        why = f" ({quantization.problem})" if quantization and quantization.problem else ""
+        return {}, [f"The weights are quantised, and their size is unknown{why}: give --weights."]
     origins["weight_bytes"] = weights.origin
     if weights.exact:
         return {"weight_bytes": weights.low_bytes}, []

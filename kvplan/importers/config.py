@@ -1,6 +1,6 @@
 """From a `config.json` to a spec: which reader, which part of the file, and what it leaves out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,11 +11,14 @@ from pydantic import ValidationError
 from kvplan.dtypes import model_dtype
 from kvplan.errors import ImportedError, did_you_mean
 from kvplan.files import is_folder
+from kvplan.importers.class_defaults import defaults_of
+from kvplan.importers.consequence import Consequence
 from kvplan.importers.drafts import draft_layers
-from kvplan.importers.families import ARCHITECTURES, MODEL_TYPES, WRAPPERS, Reader, reader
+from kvplan.importers.families import ARCHITECTURES, WRAPPERS, Reader, model_types, reader
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
+from kvplan.importers.layer_words import check_layer_types
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.specs.model import ModelSpec
@@ -52,16 +55,16 @@ class Imported:
     estimates: tuple[str, ...] = ()
 
 
-def import_config(source: str | Path) -> Imported:
+def import_config(source: str | Path, ignore: Sequence[str] = ()) -> Imported:
     """
-    Return the spec of a `config.json`, or of a folder that holds one.
+    Return the spec of a `config.json`, or of a folder that holds one, without the fields of *ignore*.
 
     Raises ImportedError, which names file and field, for a file that cannot be read, an unknown
     model type, a missing or contradictory field, and a field that could change the memory and
     that the family's reader does not know.
     """
     path = config_path(source)
-    return import_values(read_json(path), file=str(path), name=_name(path))
+    return import_values(read_json(path), file=str(path), name=_name(path), ignore=ignore)
 
 
 def config_path(source: str | Path) -> Path:
@@ -75,25 +78,37 @@ def config_path(source: str | Path) -> Path:
     return inside
 
 
-def import_values(values: Mapping[str, Json], *, file: str, name: str) -> Imported:
-    """Return the spec of a config's fields; *file* is what errors call it, *name* the spec's name."""
+def import_values(
+    values: Mapping[str, Json], *, file: str, name: str, ignore: Sequence[str] = ()
+) -> Imported:
+    """
+    Return the spec of a config's fields; *file* is what errors call it, *name* the spec's name.
+
+    *ignore* names fields that are not known and are answered without.
+    """
     top = Fields(values, file=file)
     text = _text_part(top)
     model_type, read = _reader(top, text)
+    if text is not top and (defaults := defaults_of(model_type)) is not None:
+        text.complete(defaults)
     dtype = _dtype(top, text, model_type)
     reading = read(text, _STATE_DTYPES[dtype])
+    check_layer_types(text, reading)
     not_counted = (*draft_layers(text), *draft_layers(top), *reading.not_counted)
     if text is not top:
         top.skip_repeated(text)
-    _refuse_unknown(top, model_type)
+    ignored = tuple(top.ignore(ignore))
+    unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
     text.state("architecture", "model_type")
     spec = _spec(reading, name=name, dtype=dtype, architecture=model_type, file=file)
-    said = [*reading.notes, *(f"Not counted: {part}." for part in not_counted)]
+    notes = (*text.completed(), *reading.notes)
+    said = [*notes, *(f"Not counted: {part}." for part in not_counted)]
+    found = {"notes": " ".join(said) or None, "ignored": ignored, "unread": unread}
     return Imported(
-        spec=spec.model_copy(update={"notes": " ".join(said)}) if said else spec,
+        spec=spec.model_copy(update=found),
         origins=dict(text.origins),
-        notes=(*_code_note(top), *reading.notes),
+        notes=(*_code_note(top), *notes),
         not_counted=not_counted,
         model_type=model_type,
         fields=text,
@@ -141,7 +156,7 @@ def _model_type(top: Fields) -> str | None:
 
 
 def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> ImportedError:
-    hint = did_you_mean(model_type, list(MODEL_TYPES))
+    hint = did_you_mean(model_type, list(model_types()))
     code = "; its own code (auto_map) is never run" if has_code else ""
     return fields.error(
         "model_type",
@@ -173,13 +188,16 @@ def _dtype(top: Fields, text: Fields, model_type: str) -> str:
     return dtype
 
 
-def _refuse_unknown(top: Fields, model_type: str) -> None:
-    if unknown := top.unused():
-        more = f" (and {', '.join(unknown[1:4])})" if len(unknown) > 1 else ""
+def _unread(top: Fields, model_type: str) -> tuple[str, ...]:
+    """Return the unknown fields that change no cache; raise ImportedError for one that could."""
+    unknown = top.unknown()
+    if refused := [each.path for each in unknown if each.consequence is Consequence.CACHE]:
+        more = f" (and {', '.join(refused[1:4])})" if len(refused) > 1 else ""
         raise ImportedError(
-            f"{top.file}: {unknown[0]}: the reader of {model_type} does not know this field{more}",
-            "        and it could change the memory; if it does not, take it out of a copy of the file",
+            f"{top.file}: {refused[0]}: the reader of {model_type} does not know this field{more}",
+            f"        and it could change the memory; if it does not, --ignore {refused[0]} answers without",
         )
+    return tuple(each.path for each in unknown)
 
 
 def _code_note(top: Fields) -> tuple[str, ...]:

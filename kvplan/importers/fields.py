@@ -5,22 +5,36 @@ A reader takes the fields that it knows. What is left over must be known to be h
 file describes something that kvplan does not understand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.errors import ImportedError
+from kvplan.importers.class_defaults import ClassDefaults
+from kvplan.importers.consequence import Consequence, consequence
 from kvplan.importers.harmless import HARMLESS, NEUTRAL, PARAMETER_FIELDS
 from kvplan.importers.strict_json import Json, shown
 
 MAX_COUNT = 10**9
+
+_WINDOW = ("sliding_window", "max_window_layers")
+"""Fields that say nothing beside a `use_sliding_window` of false: vLLM 0.33, config/model.py."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A field that nobody took and that is not known to be harmless, and what it could change."""
+
+    path: str
+    consequence: Consequence
 
 
 class Fields:
     """
     One object of a config file.
 
-    `values` is the object as the file has it, `used` says what each field taken became, and
-    `origins` where each fact of the spec came from.
+    `values` is the object as the file has it, `defaults` names what a class adds to it and which,
+    `used` says what each field taken became, and `origins` where each fact of the spec came from.
     Every `take` raises ImportedError, naming file and field, for a field that is missing, of the
     wrong type, out of range, or given twice in two spellings that disagree.
     """
@@ -29,6 +43,7 @@ class Fields:
         self.values = values
         self.file = file
         self.path = path
+        self.defaults: dict[str, str] = {}
         self.used: dict[str, str] = {}
         self.origins: dict[str, str] = {}
         self._inner: list[Fields] = []
@@ -65,6 +80,7 @@ class Fields:
                 )
         if to:
             value = "" if isinstance(first, list | dict) else f" = {shown(first)}"
+            value += self.defaults.get(given[0], "")
             self.origins.setdefault(to, f"{self.path}{given[0]}{value}")
         return first
 
@@ -175,13 +191,59 @@ class Fields:
             *(name for name in inner.used if name in self and _same(self.values[name], inner.values[name]))
         )
 
-    def unused(self) -> list[str]:
-        """Return the fields that nobody took and that are not known to be harmless, with their path."""
-        own = [f"{self.path}{name}" for name in self.values if not self._is_known(name)]
-        return own + [name for view in self._inner for name in view.unused()]
+    def unknown(self) -> list[Unknown]:
+        """Return the fields that nobody took and that are not known to be harmless."""
+        own = [
+            Unknown(path=f"{self.path}{name}", consequence=consequence(name, value))
+            for name, value in self.values.items()
+            if not self._is_known(name) and name not in self.defaults
+        ]
+        return own + [each for view in self._inner for each in view.unknown()]
+
+    def complete(self, defaults: ClassDefaults) -> None:
+        """Add the fields that a nested text model leaves out, since they are its class's defaults."""
+        missing = {
+            name: value
+            for name, value in defaults.values.items()
+            if name not in self and not any(other in self for other in defaults.instead.get(name, ()))
+        }
+        self.values = {**self.values, **missing}
+        self.defaults = dict.fromkeys(missing, f", the default of {defaults.name}")
+
+    def completed(self) -> tuple[str, ...]:
+        """Return a sentence on the defaults that were taken, if any was."""
+        taken = [name for name in self.defaults if self.values[name] is not None]
+        if not taken:
+            return ()
+        listed = ", ".join(f"{name} {shown(self.values[name])}" for name in taken)
+        return (f"{self.path.rstrip('.')} leaves out {listed}{self.defaults[taken[0]]}.",)
+
+    def ignore(self, names: Iterable[str]) -> list[str]:
+        """
+        Take the unknown fields that *names* name, alone or with their path, and return their paths.
+
+        Raises ImportedError for a name of which there is none.
+        """
+        found = [(each.path, each.path.rpartition(".")[2]) for each in self.unknown()]
+        for name in names:
+            if not any(name in pair for pair in found):
+                raise ImportedError(
+                    f"{self.file}: {name[:60]}: no field of this name is unknown here; "
+                    "expected one that an error names"
+                )
+        paths = [path for path, name in found if path in names or name in names]
+        self._skip_paths(paths)
+        return paths
+
+    def _skip_paths(self, paths: Iterable[str]) -> None:
+        self.skip(*(path.removeprefix(self.path) for path in paths if path.startswith(self.path)))
+        for view in self._inner:
+            view._skip_paths(paths)  # noqa: SLF001 - of the same class
 
     def _is_known(self, name: str) -> bool:
         if name in self.used or name in HARMLESS or name in PARAMETER_FIELDS:
+            return True
+        if name in _WINDOW and self.values.get("use_sliding_window") is False:
             return True
         return any(_same(self.values[name], value) for value in NEUTRAL.get(name, ()))
 

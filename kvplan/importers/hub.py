@@ -185,7 +185,7 @@ def _download(
     from huggingface_hub import errors, hf_hub_download  # noqa: PLC0415 - an extra, and heavy
 
     def work() -> str:
-        return hf_hub_download(
+        path: str = hf_hub_download(
             repo_id,
             name,
             revision=revision,
@@ -193,6 +193,7 @@ def _download(
             headers={"accept-encoding": "identity"},
             tqdm_class=Limit,
         )
+        return path
 
     try:
         path = guard.in_time(f"{name} of {repo_id}", work)

@@ -14,20 +14,27 @@ _KV_NAMES = {"FP8": "fp8", "NVFP4": "nvfp4", "INT8": "int8"}
 _KV_SCHEMES = {("float", 8, None): "fp8", ("int", 8, None): "int8", ("float", 4, 16): "nvfp4"}
 
 
+class CacheDeclarationError(ImportedError):
+    """What a section says of the KV cache is not understood, whatever it says of the weights."""
+
+
 class Section:
     """The object that describes the quantisation, read strictly."""
 
     def __init__(self, values: Config, where: str) -> None:
         self.values = values
         self.where = where
-        unknown = [name for name in values if ("kv" in name or "cache" in name) and name not in _KV_FIELDS]
+        unknown = [name for name, value in values.items() if _is_unknown(name, value)]
         if unknown:
-            raise self.error(
-                unknown[0], f"kvplan does not know this field of the KV cache{_hint(unknown[0])}"
-            )
+            problem = f"kvplan does not know this field of the KV cache{_hint(unknown[0])}"
+            raise CacheDeclarationError(f"{where}.{unknown[0]}: {problem}")
 
     def error(self, name: str, problem: str) -> ImportedError:
         return ImportedError(f"{self.where}.{name}: {problem}")
+
+    def first(self, *names: str) -> str:
+        """Return the first of these fields that is there, else the last of them."""
+        return next((name for name in names if name in self.values), names[-1])
 
     def bits(self, name: str) -> int:
         value = self.values.get(name)
@@ -73,9 +80,8 @@ class Section:
         dtypes = {_kv_name(value) for _, value in declared}
         if None in dtypes or len(dtypes) > 1:
             name, value = declared[0]
-            raise self.error(
-                name, f"found {shown(value)}, which is no KV cache dtype that kvplan knows; give --kv-dtype"
-            )
+            problem = f"found {shown(value)}, which is no KV cache dtype that kvplan knows; give --kv-dtype"
+            raise CacheDeclarationError(f"{self.where}.{name}: {problem}")
         return dtypes.pop() if dtypes else None
 
 
@@ -89,6 +95,13 @@ def _kv_name(value: Json) -> str | None:
         if (value.get("type"), value.get("num_bits"), value.get("group_size")) == (kind, bits, group):
             return name
     return None
+
+
+def _is_unknown(name: str, value: Json) -> bool:
+    """Tell whether a field declares something of the cache that nobody reads; modules have dots in them."""
+    is_module = "." in name or "*" in name
+    about_cache = not is_module and ("kv" in name or "cache" in name)
+    return about_cache and name not in _KV_FIELDS and value not in (None, [], {})
 
 
 def _hint(name: str) -> str:

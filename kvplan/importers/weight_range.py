@@ -1,22 +1,15 @@
 """The bytes that quantised weights can take, where only a config tells of them."""
 
-import re
 from fractions import Fraction
 
 from kvplan.dtypes import Dtype
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.quantization import Quantization
+from kvplan.importers.weight_parts import touched
 from kvplan.units import ceil_div
 
 # A row, which may have one scale and one bias, has at least so many weights in the models that are served.
 _SHORTEST_ROW = 256
-
-# Modules of which excluding all changes little beside what the range leaves open anyway: norms, routers,
-# and parts that a text model's parameters do not count.
-_SMALL = (
-    "embed", "wte", "norm", "router", "e_score_correction_bias", "mlp.gate", ".gate",
-    "visual", "vision", "audio", "projector", "multi_modal", "mtp", "conv1d", "eh_proj",
-)  # fmt: skip
 
 
 def weight_range(
@@ -29,12 +22,17 @@ def weight_range(
     which *parameters* counts as sharded; *dtype* stores what is not quantised. The range is open
     where the config is: modules that a pattern may exclude, scales, and mixed widths.
     """
+    if quantization.ends and len(quantization.bits) == 1 and not quantization.excluded:
+        exact = _exact(parameters, dtype, quantization)
+        if exact is not None:
+            return exact, exact
     rest = parameters.sharded - embedding - head
     keeps = _kept(quantization)
-    never = quantization.method == "mxfp4"
-    low = high = _bytes(embedding, dtype)
+    never, ends = quantization.method == "mxfp4", quantization.ends
+    low = high = Fraction(0)
     for elements, stays, may_stay, experts in (
-        (head, "head" in keeps, True, False),
+        (embedding, not ends, not ends, False),
+        (head, "head" in keeps, not ends, False),
         (rest, never, "rest" in keeps, False),
         (parameters.replicated, never, True, False),
         (parameters.experts, False, "experts" in keeps, True),
@@ -44,6 +42,16 @@ def weight_range(
         low += full if stays else least
         high += full if stays or may_stay else most
     return int(low), ceil_div(high.numerator, high.denominator)
+
+
+def _exact(parameters: Parameters, dtype: Dtype, quantization: Quantization) -> int | None:
+    """Return the bytes where every matrix is quantised alike, None where the vectors are not counted."""
+    if parameters.vectors is None or quantization.group_size is None:
+        return None
+    matrices = parameters.total - parameters.vectors
+    scales = Fraction(matrices * quantization.scale_bytes[0], quantization.group_size)
+    size = Fraction(matrices * quantization.bits[0], 8) + scales + _bytes(parameters.vectors, dtype)
+    return ceil_div(size.numerator, size.denominator)
 
 
 def _kept(quantization: Quantization) -> set[str]:
@@ -58,22 +66,8 @@ def _kept(quantization: Quantization) -> set[str]:
         # They replace Linear modules: experts that are kept as one tensor stay as they are.
         keeps.add("experts")
     for pattern in quantization.excluded or ():
-        keeps |= _touched(pattern)
+        keeps |= touched(pattern)
     return keeps
-
-
-def _touched(pattern: str) -> set[str]:
-    """Return the parts of a model that a pattern of excluded modules may cover."""
-    if "head" in pattern or pattern == "output":
-        return {"head"}
-    if any(part in pattern for part in _SMALL) or pattern == "gate":
-        return set()
-    if "expert" in pattern:
-        return {"rest"} if "shared" in pattern else {"experts"}
-    words = re.findall(r"[a-z]\w*", pattern.removeprefix("re:").lower())
-    # A whole layer, or all that follows its attention, has experts in it; a projection has none.
-    whole = not words or words[-1] in ("mlp", "ffn", "block_sparse_moe", "layers", "model")
-    return {"rest", "experts"} if whole else {"rest"}
 
 
 def _quantized(

@@ -76,7 +76,7 @@ def weight_bytes(
     if stored is not None:
         by_dtype = tuple(stored.bytes_by_dtype().items())
         return _exact(stored.total_bytes, by_dtype, stored.origin)
-    if counted is None:
+    if counted is None or (quantization is not None and not quantization.bits):
         return None
     dtype = dtype_by_name(counted.dtype)
     count = f"{counted.parameters.total:,} parameters"
@@ -90,7 +90,10 @@ def weight_bytes(
         dtype=dtype,
         quantization=quantization,
     )
-    origin = f"{count}, {quantization.method}: a range, as the config does not tell every tensor's size"
+    told = (
+        f"in {quantization.bits[0]} bits" if low == high else "a range, as the config does not tell all sizes"
+    )
+    origin = f"{count}, {quantization.method}: {told}"
     return Weights(low_bytes=low, high_bytes=high, by_dtype=(), origin=origin)
 
 

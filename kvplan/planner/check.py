@@ -1,6 +1,6 @@
 """Which parallelism a model allows, what it costs, and the reason for every refusal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Check:
     Whether a model spreads over tp x pp GPUs.
 
     `legal_tp` lists the degrees up to 64 that work, `refused_tp` the reason for each that does not.
-    `advice` is the literature's, never a failure.
+    `advice` is the literature's, never a failure. `ignored_fields` are as in Size.
     """
 
     model: str
@@ -50,6 +50,7 @@ class Check:
     legal_tp: tuple[int, ...]
     refused_tp: dict[int, str]
     advice: tuple[str, ...]
+    ignored_fields: tuple[str, ...]
 
     def __repr__(self) -> str:
         broken = ", ".join(rule.rule for rule in self.checks if not rule.ok)
@@ -62,24 +63,25 @@ class Check:
 
 
 @checked
-def check(
+def check(  # noqa: PLR0913 - the options of one command
     model: Model,
     *,
     tp: int = 1,
     pp: int = 1,
     kv_dtype: str | None = None,
     pp_layers: tuple[int, ...] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Check:
     """
     Return whether the model spreads over *tp* x *pp* GPUs, rule by rule.
 
     A broken rule is an answer, not an exception; a KvplanError is raised for a model, dtype or
-    degree that cannot be understood.
+    degree that cannot be understood. *ignore* is as in size.
     """
     for name, degree in (("tp", tp), ("pp", pp)):
         if degree < 1:
             raise SplitError(f"{name}={degree} is not at least 1")
-    spec = as_spec(model)
+    spec = as_spec(model, ignore=ignore)
     layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))
     parts = splits(spec, layers)
     rules = (*_sharing(spec), *_spreading(spec, layers, parts, tp), _stages(spec, pp, pp_layers))
@@ -96,6 +98,7 @@ def check(
             if (reason := refusal(parts, degree)) is not None
         },
         advice=tuple(_advice(spec)),
+        ignored_fields=(*spec.ignored, *spec.unread),
     )
 
 

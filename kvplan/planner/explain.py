@@ -1,6 +1,7 @@
 """The formula with the numbers put in: what each layer type keeps, term by term, and who says so."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,7 +46,11 @@ class LayerFormula:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Explanation:
-    """A model's cache, explained for one rank of a single pipeline stage. Sizes are per sequence."""
+    """
+    A model's cache, explained for one rank of a single pipeline stage. Sizes are per sequence.
+
+    `ignored_fields` are as in Size.
+    """
 
     model: str
     source: str
@@ -58,6 +63,7 @@ class Explanation:
     layers: tuple[LayerFormula, ...]
     bytes_per_token: int | float
     bytes_per_sequence: int
+    ignored_fields: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"<Explanation {self.model}: {len(self.layers)} layer types>"
@@ -68,16 +74,17 @@ class Explanation:
 
 
 @checked
-def explain(
+def explain(  # noqa: PLR0913 - the options of one command
     model: Model,
     *,
     context: int | str | None = None,
     tp: int = 1,
     kv_dtype: str | None = None,
     encoder_tokens: int | None = None,
+    ignore: Sequence[str] = (),
 ) -> Explanation:
     """Return the formulas of *model* with its numbers put in; raise a KvplanError as `size` does."""
-    spec = as_spec(model)
+    spec = as_spec(model, ignore=ignore)
     deployment = deploy(spec, Choice(kv_dtype=kv_dtype, tp=tp, encoder_tokens=encoder_tokens))
     tokens = as_tokens(context, spec)
     layers = []
@@ -108,6 +115,7 @@ def explain(
         layers=tuple(layers),
         bytes_per_token=growth(stage.terms(), tp),
         bytes_per_sequence=sum(layer.bytes_per_sequence for layer in layers),
+        ignored_fields=(*spec.ignored, *spec.unread),
     )
 
 

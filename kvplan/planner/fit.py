@@ -1,6 +1,6 @@
 """How many sequences fit, and every answer that follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kvplan.arguments import checked
@@ -44,6 +44,7 @@ def fit(  # noqa: PLR0913 - the options of one command
     prefix_caching: bool | None = None,
     dcp: int = 1,
     settings: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Fit:
     """
     Return how many sequences of *context* tokens fit, and the inverse answers for *batch* of them.
@@ -53,10 +54,11 @@ def fit(  # noqa: PLR0913 - the options of one command
     are those of one replica, before tp and pp. *dtype* is the one in which the model runs, unless its
     engine chooses.
     *max_num_seqs* bounds the sequences of one replica; the other last ones are options of an *engine*
-    other than `exact`, *settings* those that only this engine has, by its own names.
+    other than `exact`, *settings* those that only this engine has, by its own names. *ignore* names fields
+    of a config that kvplan does not know and that are answered without.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
-    spec = as_spec(model)
+    spec = as_spec(model, ignore)
     asked = Asked(
         gpu=gpu,
         kv_memory=kv_memory,

@@ -47,6 +47,7 @@ class Size:
     total_bytes_all_gpus: int
     layers: tuple[LayerSize, ...]
     warnings: tuple[str, ...]
+    ignored_fields: tuple[str, ...]
 
     def __repr__(self) -> str:
         return (

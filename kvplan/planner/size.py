@@ -1,7 +1,7 @@
 """The forward answer: bytes per token, sequence, batch, rank and all ranks."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,16 @@ def size(  # noqa: PLR0913 - the options of one command
     prefix_caching: bool | None = None,
     dcp: int = 1,
     settings: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Size:
     """
     Return what the cache of *batch* sequences of *context* tokens takes.
 
     *model* is a catalogue name, a hub id, a spec file or a spec. *context* takes `8k`; left out, it
-    is the model's longest. *dtype* is the one in which the model runs, unless its engine chooses. The
-    last five are options of an *engine* other than `exact`. Raises a KvplanError for what it does not
-    understand.
+    is the model's longest. *dtype* is the one in which the model runs, unless its engine chooses. From
+    *block_size* to *settings* all are options of an *engine* other than `exact`. *ignore* names fields of
+    a config that kvplan does not know and that are answered without. Raises a KvplanError for what it does
+    not understand.
     """
     choice = Choice(
         engine=engine,
@@ -59,7 +61,7 @@ def size(  # noqa: PLR0913 - the options of one command
         dcp=dcp,
         settings=settings or {},
     )
-    deployment = deploy(as_spec(model), choice)
+    deployment = deploy(as_spec(model, ignore), choice)
     return Size(**size_fields(deployment, as_tokens(context, deployment.spec), as_batch(batch)))
 
 
@@ -83,6 +85,7 @@ def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, A
         "total_bytes_all_gpus": deployment.all_gpus_bytes(tokens=context, batch=batch),
         "layers": _layer_sizes(deployment, deployment.stages[rank].types, context),
         "warnings": _warnings(deployment, context),
+        "ignored_fields": (*deployment.spec.ignored, *deployment.spec.unread),
     }
 
 
@@ -113,6 +116,8 @@ def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
             f"{context:,} tokens are more than the {spec.max_context:,} that {spec.name} was made for"
         )
     warnings += deployment.notes
+    if spec.ignored:
+        warnings.append(f"the answer is without {', '.join(spec.ignored)}, which could change the memory")
     replicated = dict.fromkeys(
         term.split for layer in deployment.layers.values() for term in layer if term.split.copies(tp) > 1
     )
@@ -125,9 +130,13 @@ def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def as_spec(model: Model) -> ModelSpec:
-    """Return *model* itself if it is a spec, else the spec that it names."""
-    return model if isinstance(model, ModelSpec) else load(model)
+def as_spec(model: Model, ignore: Sequence[str] = ()) -> ModelSpec:
+    """
+    Return *model* itself if it is a spec, else the spec that it names.
+
+    *ignore* names unknown fields of a model's own file that are answered without.
+    """
+    return model if isinstance(model, ModelSpec) else load(model, ignore)
 
 
 def as_tokens(context: int | str | None, spec: ModelSpec) -> int:

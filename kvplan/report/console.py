@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, Self
 
 from rich.console import Console, RenderableType
@@ -69,3 +70,8 @@ def labelled(label: str, text: str, style: str = "") -> RichText:
 def pinned(source: str) -> list[Text]:
     """Return a line that names the commit from which a model was read, if *source* has one."""
     return [Text(f"read from {source}", "dim")] if re.search(r"/blob/[0-9a-f]{40}/", source) else []
+
+
+def not_read(fields: Sequence[str]) -> list[RichText]:
+    """Return a line that lists the fields of a model's own file that were not read, if there are any."""
+    return [labelled("Ignored", f"fields of the file: {', '.join(fields)}", "dim")] if fields else []

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from kvplan.planner.results import Fit, Memory
 from kvplan.report.card import Part, bar, printed_gib
-from kvplan.report.console import Text, bar_width, can_draw, labelled, pinned, write
+from kvplan.report.console import Text, bar_width, can_draw, labelled, not_read, pinned, write
 from kvplan.units import GIB, ceil_div, counted, format_bytes, format_gib
 
 
@@ -24,6 +24,7 @@ def print_fit(answer: Fit, *, beside: Fit | str | None = None, ignored: Sequence
     parts += ["", _card(answer), "", *_findings(answer)]
     if ignored:
         parts.append(labelled("Ignored", " ".join(ignored), "dim"))
+    parts += not_read(answer.ignored_fields)
     parts += _beside(beside)
     if len(answer.waterfall) > 1:
         parts += ["", _waterfall(answer)]

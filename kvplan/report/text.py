@@ -10,7 +10,7 @@ from kvplan.planner.check import Check
 from kvplan.planner.deployment import LISTED_TP
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
 from kvplan.planner.results import Size
-from kvplan.report.console import Text, labelled, pinned, write
+from kvplan.report.console import Text, labelled, not_read, pinned, write
 from kvplan.report.narrow import Column, NumberTable
 from kvplan.units import counted, format_bytes, format_gib
 
@@ -38,8 +38,9 @@ def print_size(answer: Size) -> None:
     setting = f"KV cache in {answer.kv_dtype}, engine {answer.engine}, {spread}"
     headline = Text(f"{answer.model} caches {token} per token, {sequence} per sequence.", "bold")
     write(headline, Text(setting, "dim"), *pinned(answer.source), "", table, "", layers)
-    if answer.warnings:
-        write("", *(labelled("Warning", warning, "yellow") for warning in answer.warnings))
+    said = [labelled("Warning", warning, "yellow") for warning in answer.warnings]
+    if said := [*not_read(answer.ignored_fields), *said]:
+        write("", *said)
 
 
 def print_check(answer: Check) -> None:
@@ -59,6 +60,7 @@ def print_check(answer: Check) -> None:
         "",
         labelled("Legal tp", f" {', '.join(map(str, answer.legal_tp))} (searched up to {LISTED_TP})"),
         *(labelled("Advice", advice) for advice in answer.advice),
+        *not_read(answer.ignored_fields),
         "",
         refused,
     )
@@ -75,6 +77,7 @@ def print_explanation(answer: Explanation) -> None:
         Text(answer.model, "bold"),
         Text(answer.source, "dim"),
         *([Text(answer.notes, "dim")] if answer.notes else []),
+        *not_read(answer.ignored_fields),
         ", ".join(facts),
         f"KV cache in {answer.kv_dtype}, one of {counted(answer.tp, 'rank')}",
         "",

@@ -118,7 +118,8 @@ class ModelSpec(Facts):
     dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of
     the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
     head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
-    counted of the text model alone, are whole on every tensor-parallel rank.
+    counted of the text model alone, are whole on every tensor-parallel rank. `ignored` names fields of the
+    source that could change the memory and that the user had ignored, `unread` unknown ones that cannot.
     """
 
     name: Name
@@ -138,6 +139,8 @@ class ModelSpec(Facts):
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     states_fixed: bool = False
+    ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     attention: _AttentionByName
     layers: _Runs
 

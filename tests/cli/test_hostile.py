@@ -134,7 +134,9 @@ SITES: dict[str, Site] = {
     "field of a config": config_with("size {}", VALUE=1),
     "value in a config": config_with("size {}", hidden_size="VALUE"),
     "dtype in a config": config_with("size {}", torch_dtype="VALUE"),
-    "quantisation in a config": config_with("size {}", quantization_config={"quant_method": "VALUE"}),
+    "quantisation in a config": config_with(
+        "fit {} --gpu 80GB", quantization_config={"quant_method": "VALUE"}
+    ),
     "architecture of a GGUF": gguf_with(
         lambda value: gguf(GGUF | {"general.architecture": ("str", value)}, TENSORS)
     ),

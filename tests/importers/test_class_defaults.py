@@ -12,7 +12,7 @@ import pytest
 from kvplan.errors import KvplanError
 from kvplan.importers.compare import layer_kinds
 from kvplan.importers.config import import_values
-from kvplan.importers.families import MODEL_TYPES, WRAPPERS
+from kvplan.importers.families import WRAPPERS, model_types
 from kvplan.specs.load import load
 
 transformers = pytest.importorskip("transformers", reason="needs transformers, as the extra validate has it")
@@ -65,7 +65,7 @@ def test_the_defaults_of_a_class_are_its_published_model(model_type: str, name: 
 
 
 @pytest.mark.parametrize(
-    "model_type", sorted({*MODEL_TYPES, *WRAPPERS} & set(transformers.CONFIG_MAPPING.keys()))
+    "model_type", sorted({*model_types(), *WRAPPERS} & set(transformers.CONFIG_MAPPING.keys()))
 )
 def test_every_class_is_read_or_says_which_field_it_lacks(model_type: str) -> None:
     try:

@@ -12,6 +12,10 @@ def _fields(**values: Json) -> Fields:
     return Fields(values, file="config.json")
 
 
+def _unknown(fields: Fields) -> list[str]:
+    return [each.path for each in fields.unknown()]
+
+
 @pytest.mark.parametrize("value", ["32", 32.0, True, None, [32], {}, 0, -1, 10**9 + 1])
 def test_a_count_is_a_whole_number_and_nothing_like_it(value: Json) -> None:
     with pytest.raises(ImportedError, match=r"config\.json: heads: found .*; expected a whole number from 1"):
@@ -63,13 +67,23 @@ def test_lists_hold_one_type() -> None:
 def test_what_nobody_took_is_listed_with_its_path() -> None:
     fields = Fields({"a": 1, "b": {"c": 2, "d": 3}, "rope_theta": 1.0, "vocab_size": 5}, file="config.json")
     fields.nested("b").take_count("c")
-    assert fields.unused() == ["a", "b.d"]
+    assert _unknown(fields) == ["a", "b.d"]
 
 
 def test_a_neutral_field_is_known_with_its_neutral_values_alone() -> None:
-    assert _fields(sliding_window=None, is_encoder_decoder=False).unused() == []
-    assert _fields(sliding_window=4096).unused() == ["sliding_window"]
-    assert _fields(is_encoder_decoder=0).unused() == ["is_encoder_decoder"]
+    assert _unknown(_fields(sliding_window=None, is_encoder_decoder=False)) == []
+    assert _unknown(_fields(sliding_window=4096)) == ["sliding_window"]
+    assert _unknown(_fields(is_encoder_decoder=0)) == ["is_encoder_decoder"]
+
+
+def test_ignored_fields_are_named_alone_or_with_their_path() -> None:
+    fields = Fields({"a": 1, "b": {"c": 2, "d": 3}}, file="config.json")
+    fields.nested("b").take_count("c")
+    with pytest.raises(ImportedError, match=r"config\.json: c: no field of this name is unknown"):
+        fields.ignore(["c"])
+    assert fields.ignore(["d"]) == ["b.d"]
+    assert fields.ignore(["a"]) == ["a"]
+    assert _unknown(fields) == []
 
 
 def test_an_origin_names_the_field_and_its_value() -> None:

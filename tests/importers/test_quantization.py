@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+import kvplan
 from kvplan.dtypes import BF16
-from kvplan.errors import ImportedError
+from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.quantization import Quantization, read_quantization
 from kvplan.importers.weight_range import weight_range
+from tests.importers.configs import LLAMA
 
 SHARED = Path(__file__).parents[3] / "shared" / "model_configs"
 
@@ -43,6 +45,33 @@ def read(section: dict[str, Any], **config: Any) -> Quantization:
         ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "modelopt", (4,), 16),
         ({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}, "modelopt", (4, 8), 16),
         ({"quant_algo": "FP8", "producer": {"name": "modelopt"}}, "modelopt", (8,), None),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 128, "sym": True}, "auto-round", (4,), 128),
+        ({"quant_method": "intel/auto-round", "bits": 2, "group_size": 32}, "auto-round", (2,), 32),
+        ({"quant_method": "gptq_marlin", "bits": 4, "group_size": 128}, "gptq", (4,), 128),
+        ({"quant_method": "awq_marlin", "bits": 4, "group_size": 64}, "awq", (4,), 64),
+        ({"quant_method": "qqq", "wbits": 4, "group_size": 128}, "qqq", (4,), 128),
+        ({"quant_method": "sinq", "nbits": 3, "group_size": 64}, "sinq", (3,), 64),
+        ({"quant_method": "torchao", "quant_type": "int4_weight_only"}, "torchao", (4,), 32),
+        (
+            {"quant_method": "torchao", "quant_type": "int8_dynamic_activation_int4_weight"},
+            "torchao",
+            (4,),
+            32,
+        ),
+        (
+            {"quant_method": "torchao", "quant_type": {"default": {"_type": "Float8WeightOnlyConfig"}}},
+            "torchao",
+            (8,),
+            None,
+        ),
+        ({"quant_method": "eetq", "weights": "int8"}, "eetq", (8,), None),
+        ({"quant_method": "quanto", "weights": "float8"}, "quanto", (8,), None),
+        ({"quant_method": "fp_quant", "forward_dtype": "mxfp4"}, "fp_quant", (4,), 32),
+        ({"quant_method": "mxfp8"}, "mxfp8", (8,), 32),
+        ({"quant_method": "NVFP4"}, "nvfp4", (4,), 16),
+        ({"quant_method": "bitnet", "linear_class": "autobitlinear"}, "bitnet", (2,), None),
+        ({"group_size": 64, "bits": 4}, "mlx", (4,), 64),
+        ({"group_size": 32, "bits": 4, "mode": "mxfp4"}, "mlx", (4,), 32),
     ],
 )
 def test_every_method(section: dict[str, Any], method: str, bits: tuple[int, ...], group: int | None) -> None:
@@ -92,11 +121,13 @@ def test_the_kv_dtype_is_what_is_declared_for_the_cache(
 @pytest.mark.parametrize(
     ("section", "problem"),
     [
-        ({"quant_method": "aqlm"}, 'unknown quantisation "aqlm"'),
-        ({"quant_method": "gptk", "bits": 4}, "did you mean 'gptq'"),
-        ({"quant_method": None}, "unknown quantisation null"),
-        ({"bits": 4}, "unknown quantisation null"),
-        ({"quant_method": 4}, "unknown quantisation 4"),
+        ({"quant_method": "aqlm"}, "the config does not tell it for aqlm"),
+        ({"quant_method": "exl3", "bits": 4.25}, "the config does not tell it for exl3"),
+        ({"quant_method": None, "x": 1}, "a method without a name"),
+        ({"bits": 4}, "a method without a name"),
+        ({"quant_method": 4}, "a method without a name"),
+        ({"quant_method": "torchao", "quant_type": "uintx"}, "expected a type such as int4"),
+        ({"quant_method": "quanto", "weights": 8}, "expected a type such as int4"),
         ({"quant_method": "awq"}, "bits: found null; expected the bits"),
         ({"quant_method": "awq", "bits": 4.0}, "bits: found 4.0"),
         ({"quant_method": "awq", "bits": True}, "bits: found true"),
@@ -113,6 +144,17 @@ def test_the_kv_dtype_is_what_is_declared_for_the_cache(
         ({"quant_method": "compressed-tensors"}, "config_groups: found null"),
         ({"quant_method": "compressed-tensors", "config_groups": {}}, "found no group"),
         ({"quant_method": "modelopt", "quant_algo": "FP3"}, 'unknown algorithm "FP3"'),
+    ],
+)
+def test_what_is_not_known_of_weights_leaves_their_size_open(section: dict[str, Any], problem: str) -> None:
+    found = read(section)
+    assert problem in str(found.problem)
+    assert (found.bits, found.kv_dtype) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
         ({"quant_method": "fp8", "kv_cache_scheme": {"num_bits": 3, "type": "float"}}, "no KV cache dtype"),
         ({"quant_method": "fp8", "kv_cache_scheme": "fp7"}, 'found "fp7", which is no KV cache dtype'),
         ({"quant_method": "fp8", "kv_cache_bits": 8}, "does not know this field of the KV cache"),
@@ -239,3 +281,61 @@ def test_every_quantised_config_at_hand_is_read() -> None:
     assert declared["nvidia--GLM-5.1-NVFP4"] == "fp8"
     assert declared["nvidia--MiniMax-M3-NVFP4"] is None
     assert declared["Qwen--Qwen3-32B-FP8-Static-PerTensor"] == "fp8"
+
+
+LLAMA_8B = Parameters(sharded=8_029_995_008, replicated=266_240, vectors=266_240)
+"""Llama 3.1 8B: all matrices are divided, and 65 norms of 4096 are not."""
+
+
+@pytest.mark.parametrize(
+    ("section", "size"),
+    [
+        # 4 bits, and a scale and a bias of 16 bits for 64 weights: 4.5 bits a weight; norms in bf16.
+        ({"group_size": 64, "bits": 4}, 8_029_995_008 * 9 // 16 + 2 * 266_240),
+        # 8 bits, and 32 for 32: 9 bits.
+        ({"group_size": 32, "bits": 8, "mode": "affine"}, 8_029_995_008 * 9 // 8 + 2 * 266_240),
+        # 4 bits, and 8 for 32: 4.25 bits.
+        ({"group_size": 32, "bits": 4, "mode": "mxfp4"}, 8_029_995_008 * 17 // 32 + 2 * 266_240),
+    ],
+)
+def test_mlx_is_plain_arithmetic(section: dict[str, Any], size: int) -> None:
+    """In the form that mlx-lm writes today and in the first one, which names no method either."""
+    for config in ({"quantization": section, "quantization_config": section}, {"quantization": section}):
+        quantization = read_quantization(config, file="config.json")
+        assert quantization is not None
+        found = weight_range(LLAMA_8B, embedding=1024, head=1024, dtype=BF16, quantization=quantization)
+        assert found == (size, size)
+
+
+def test_mlx_modules_of_their_own_bits_widen_the_range() -> None:
+    """A projection of 8 bits in a model of 4; a router of 8 bits is too small to matter, yet not exact."""
+    plain: dict[str, Any] = {"group_size": 64, "bits": 4}
+    assert read({**plain, "model.layers.0.mlp.down_proj": {"group_size": 64, "bits": 8}}).bits == (4, 8)
+    router = read({**plain, "model.layers.0.mlp.gate": {"group_size": 64, "bits": 8}})
+    assert (router.bits, router.excluded) == ((4,), ("model.layers.0.mlp.gate",))
+    low, high = weight_range(LLAMA_8B, embedding=1024, head=1024, dtype=BF16, quantization=router)
+    assert low < high < low * 1.02
+    assert read({**plain, "model.layers.0.self_attn.kv_a_proj": False}).excluded == (
+        "model.layers.0.self_attn.kv_a_proj",
+    )
+
+
+def test_auto_round_leaves_modules_of_16_bits() -> None:
+    extra = {"model.layers.0.mlp.gate": {"bits": 16}, "model.layers.1.mlp.up_proj": {"bits": 8}}
+    found = read({"quant_method": "auto-round", "bits": 4, "group_size": 128, "extra_config": extra})
+    assert found.bits == (4, 8)
+    assert found.excluded == ("lm_head", "model.layers.0.mlp.gate")
+
+
+def test_a_cache_does_not_depend_on_how_weights_are_stored(tmp_path: Path) -> None:
+    """128 KiB a token with any method; the plan asks for the weights where they are not known."""
+    for method in ("aqlm", "vptq", "spqr", "higgs", "exl2", "quark", "of_tomorrow"):
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(LLAMA | {"quantization_config": {"quant_method": method}}))
+        spec = kvplan.load(path)
+        assert kvplan.size(spec, context="8k").bytes_per_token == 128 * 1024
+        assert f"(the config does not tell it for {method}): give --weights" in str(spec.notes)
+        assert kvplan.fit(spec, kv_memory="40GiB", context="8k").max_batch == 40
+        with pytest.raises(KvplanError, match="--weights"):
+            kvplan.fit(spec, gpu="h100-80gb", context="8k")
+        assert kvplan.fit(spec, gpu="h100-80gb", context="8k", weights="5GB").fits

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from kvplan.importers.families.common import Reading
+from kvplan.importers.families.rows import ROWS, read_row
 from kvplan.importers.fields import Fields
 
 Reader = Callable[[Fields, str], Reading]
@@ -19,18 +20,18 @@ MODEL_TYPES: dict[str, str] = {
     "llama": "dense.llama",
     "internlm3": "dense.llama",
     "qwen3_vl_text": "dense.grouped_with_head_dim",
-    "qwen3_vl_moe_text": "dense.grouped_with_head_dim",
+    "qwen3_vl_moe_text": "dense.grouped_with_null_head_dim",
     "qwen3_omni_moe_text": "dense.grouped_with_head_dim",
     "gemma": "dense.grouped_with_head_dim",
     "hunyuan": "dense.hunyuan",
     "hunyuan_v1_dense": "dense.hunyuan",
     "hunyuan_v1_moe": "dense.hunyuan",
     "seed_oss": "dense.grouped_with_head_dim",
-    "glm": "dense.grouped_with_head_dim",
+    "glm": "dense.grouped_with_null_head_dim",
     "glm4": "dense.grouped_with_head_dim",
-    "glm4_moe": "dense.grouped_with_head_dim",
-    "glm4v_moe_text": "dense.grouped_with_head_dim",
-    "ernie4_5": "dense.grouped_with_head_dim",
+    "glm4_moe": "dense.grouped_with_null_head_dim",
+    "glm4v_moe_text": "dense.grouped_with_null_head_dim",
+    "ernie4_5": "dense.grouped_with_null_head_dim",
     "helium": "dense.grouped_with_head_dim",
     "cohere": "dense.grouped",
     "granite": "dense.grouped",
@@ -51,6 +52,7 @@ MODEL_TYPES: dict[str, str] = {
     "arcee": "dense.grouped",
     "apertus": "dense.grouped",
     "phi": "dense.grouped",
+    "jetmoe": "dense.jetmoe",
     "smollm3": "windows.all_full",
     "dots1": "qwen.dots1",
     "exaone": "dense.exaone",
@@ -78,6 +80,7 @@ MODEL_TYPES: dict[str, str] = {
     "ministral3": "windows.mistral_with_head_dim",
     "phi3": "windows.phi3",
     "phi3_v": "windows.phi3",
+    "phi4_multimodal": "windows.phi3",
     "phimoe": "windows.phi3",
     "starcoder2": "windows.mixtral",
     "qwen2": "qwen.qwen2",
@@ -86,8 +89,9 @@ MODEL_TYPES: dict[str, str] = {
     "qwen2_vl_text": "qwen.qwen2",
     "qwen2_5_vl": "qwen.qwen2",
     "qwen2_5_vl_text": "qwen.qwen2",
+    "qwen2_5_omni_text": "qwen.qwen2",
     "qwen3": "qwen.qwen3",
-    "qwen3_moe": "qwen.qwen3",
+    "qwen3_moe": "qwen.qwen3_moe",
     "mimo": "qwen.qwen3",
     "gemma2": "gemma.gemma2",
     "vaultgemma": "gemma.gemma2",
@@ -96,7 +100,9 @@ MODEL_TYPES: dict[str, str] = {
     "gemma3n_text": "gemma.gemma3n",
     "gemma4": "gemma.gemma4",
     "gemma4_text": "gemma.gemma4",
+    "gemma4_unified_text": "gemma.gemma4",
     "gpt_oss": "typed.typed",
+    "laguna": "typed.laguna",
     "exaone4": "typed.exaone4",
     "olmo3": "typed.typed_without_head_dim",
     "cohere2": "typed.cohere2",
@@ -109,6 +115,11 @@ MODEL_TYPES: dict[str, str] = {
     "deepseek_v2": "latent.deepseek_v2",
     "deepseek_v3": "latent.deepseek_v3",
     "kimi_k2": "latent.deepseek_v3",
+    "youtu": "latent.deepseek_v3",
+    "axk1": "latent.deepseek_v3",
+    "axk2": "latent.axk2",
+    "hy_v4": "latent.hy_v4",
+    "bailing_hybrid": "latent.bailing_hybrid",
     "glm4_moe_lite": "latent.deepseek_v3",
     "minicpm3": "latent.deepseek_v3",
     "mistral4": "latent.deepseek_v3",
@@ -121,6 +132,7 @@ MODEL_TYPES: dict[str, str] = {
     "kimi_linear": "latent.kimi_linear",
     "minimax_m3": "sparse.minimax_m3",
     "minimax_m3_vl": "sparse.minimax_m3",
+    "minimax_m3_vl_text": "sparse.minimax_m3",
     # States in place of a cache, alone or between attention layers.
     "mamba": "states.mamba",
     "ov_mamba": "states.mamba",
@@ -128,6 +140,9 @@ MODEL_TYPES: dict[str, str] = {
     "mamba2": "states.mamba2",
     "rwkv": "states.rwkv4",
     "rwkv5": "states.rwkv5",
+    "rwkv6": "states.rwkv6",
+    "rwkv7": "states.rwkv7",
+    "xlstm": "states.xlstm",
     "gla": "states.gla",
     "gla_swa": "hybrid.spikingbrain",
     "jamba": "hybrid.jamba",
@@ -137,9 +152,12 @@ MODEL_TYPES: dict[str, str] = {
     "nemotron_h": "nemotron.nemotron_h",
     "plamo2": "hybrid.plamo2",
     "recurrent_gemma": "hybrid.recurrent_gemma",
+    "phi4flash": "hybrid.phi4flash",
+    "zamba": "zamba.zamba",
     "zamba2": "zamba.zamba2",
     "lfm2": "hybrid.lfm2",
     "lfm2_moe": "hybrid.lfm2",
+    "lfm3": "hybrid.lfm3",
     "minimax": "linear.minimax",
     "minimax_m1": "linear.minimax_m1",
     "minimax_text_01": "linear.minimax_m1",
@@ -156,19 +174,32 @@ MODEL_TYPES: dict[str, str] = {
     "whisper": "encoders.whisper",
     "bart": "encoders.bart",
     "t5": "encoders.t5",
+    "mt5": "encoders.t5",
+    "umt5": "encoders.t5",
     "mllama": "encoders.mllama",
     "mllama_text_model": "encoders.mllama",
 }
 
 _WRAPPERS = """
-aya_vision deepseek_v41 deepseek_vl_v2 gemma3 gemma3n gemma4 glm4v glm4v_moe idefics3 internvl kimi_k25
-kimi_vl lfm2_vl llama4 llava llava_next llava_onevision minimax_m3_vl ministral3 mistral3 mllama
-multi_modality paligemma qwen2_5_vl qwen2_vl qwen3_5 qwen3_5_moe qwen3_vl qwen3_vl_moe smolvlm
-step3p7 vipllava
+aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl deepseek_vl_hybrid
+deepseek_vl_v2 emu3 ernie4_5_vl_moe exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v
+glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2 granite4_vision granite_docling hunyuan_vl
+hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl
+lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
+minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality nemotron_h_omni
+paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker qwen2_5_vl
+qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe
+shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3 video_llava vipllava voxtral
 """
 
 WRAPPERS = frozenset(_WRAPPERS.split())
 """Model types that put a text model, nested in their config, behind encoders that cache nothing."""
+
+
+def model_types() -> tuple[str, ...]:
+    """Return every model type that has a reader."""
+    return (*MODEL_TYPES, *ROWS)
+
 
 ARCHITECTURES = {
     "BloomForCausalLM": "bloom",
@@ -195,7 +226,7 @@ def reader(model_type: str) -> Reader | None:
     """Return the reader of a model type, or None if there is none."""
     place = MODEL_TYPES.get(model_type)
     if place is None:
-        return None
+        return read_row(model_type)
     module, _, name = place.partition(".")
     found: Reader = getattr(import_module(f"{__name__}.{module}"), name)
     return found

@@ -12,6 +12,8 @@ from kvplan.specs.model import MAX_LAYERS
 Facts = dict[str, Any]
 """One attention kind as a spec file has it: `{"kind": "gqa", "heads": 32, ...}`."""
 
+_GROUPS = "num_key_value_heads"
+
 LOCAL_OR_GLOBAL = {"sliding_attention": "local", "full_attention": "global"}
 """transformers' words for the two types of layers, and ours."""
 
@@ -120,8 +122,15 @@ def take_heads(fields: Fields, *names: str) -> int:
 
 
 def take_groups(fields: Fields, heads: int, *names: str, to: str = "groups") -> int:
-    """Take the number of KV heads, which must divide the query heads."""
-    names = names or ("num_key_value_heads",)
+    """
+    Take the number of KV heads, which must divide the query heads.
+
+    A null `num_key_value_heads` says that there are as many: the config classes of transformers 5.23.
+    """
+    names = names or (_GROUPS,)
+    if _GROUPS in names and _GROUPS in fields and fields.take(*names) is None:
+        fields.state(to, f"as many as heads, as {fields.path}{_GROUPS} is null")
+        return heads
     groups = fields.take_count(*names, to=to)
     if heads % groups:
         raise fields.error(names[0], f"{groups} KV heads do not divide {heads} query heads")
@@ -150,12 +159,21 @@ def optional_head_dim(
     Take `head_dim` where the file has it, else hidden / heads as the family's class does.
 
     *written_since* is the version of transformers whose files of this family always have the
-    field: a later file without it has lost it.
+    field, be it null: a later file without it has lost it.
     """
     if (given := fields.take_optional_count("head_dim", to="head_dim")) is not None:
         return given
-    require_older(fields, "head_dim", written_since)
+    if "head_dim" not in fields:
+        require_older(fields, "head_dim", written_since)
     return divided_head_dim(fields, hidden, heads)
+
+
+def stated_head_dim(fields: Fields, hidden: int, heads: int, *names: str) -> int:
+    """Take `head_dim`, which the files always have; null says hidden / heads, as the class reads it."""
+    names = names or ("head_dim",)
+    if fields.take(*names) is None:
+        return divided_head_dim(fields, hidden, heads)
+    return take_head_dim(fields, *names)
 
 
 def require_older(fields: Fields, name: str, written_since: tuple[int, int] | None) -> None:

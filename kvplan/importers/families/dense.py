@@ -11,6 +11,7 @@ from kvplan.importers.families.common import (
     product,
     require_older,
     softmax,
+    stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
@@ -22,8 +23,6 @@ from kvplan.importers.fields import Fields
 def llama(fields: Fields, dtype: str) -> Reading:
     """Read LlamaConfig: the first models had no KV heads, and few files have `head_dim`."""
     del dtype
-    if fields.path and not any(name in fields for name in ("num_hidden_layers", "head_dim", *_LLAMA_SIZES)):
-        return _default_llama(fields)
     base = frame(fields)
     heads = take_heads(fields)
     if "num_key_value_heads" in fields:
@@ -34,19 +33,6 @@ def llama(fields: Fields, dtype: str) -> Reading:
         groups = heads
         fields.state("groups", "num_attention_heads: before transformers 4.31 there were no KV heads")
     return base.same("full", softmax(heads, groups, optional_head_dim(fields, base.hidden, heads)))
-
-
-_LLAMA_SIZES = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
-
-
-def _default_llama(fields: Fields) -> Reading:
-    """Return the defaults of LlamaConfig, which LLaVA 1.5 7B nests without a single dimension."""
-    base = Frame(
-        hidden=4096, layers=32, max_context=fields.take_count("max_position_embeddings", to="max_context")
-    )
-    for fact in ("hidden", "layers", "heads", "groups", "head_dim"):
-        fields.state(fact, "the default of LlamaConfig: the file gives no dimension at all")
-    return base.same("full", softmax(32, 32, 128))
 
 
 def grouped(fields: Fields, dtype: str) -> Reading:
@@ -66,6 +52,25 @@ def grouped_with_head_dim(fields: Fields, dtype: str) -> Reading:
     base = frame(fields)
     heads = take_heads(fields)
     return base.same("full", softmax(heads, take_groups(fields, heads), take_head_dim(fields)))
+
+
+def grouped_with_null_head_dim(fields: Fields, dtype: str) -> Reading:
+    """Read a family whose files give the KV heads and the head size, which may be null for hidden / heads."""
+    del dtype
+    base = frame(fields)
+    heads = take_heads(fields)
+    groups = take_groups(fields, heads)
+    return base.same("full", softmax(heads, groups, stated_head_dim(fields, base.hidden, heads)))
+
+
+def jetmoe(fields: Fields, dtype: str) -> Reading:
+    """Read JetMoeConfig: each of a token's attention experts has a query head for each KV head."""
+    del dtype
+    base = frame(fields)
+    groups = fields.take_count("num_key_value_heads", to="groups")
+    heads = groups * fields.take_count("num_experts_per_tok", to="heads")
+    product(fields, "num_attention_heads", heads, "num_key_value_heads x num_experts_per_tok")
+    return base.same("full", softmax(heads, groups, take_head_dim(fields, "kv_channels", "head_dim")))
 
 
 def ungrouped(fields: Fields, dtype: str) -> Reading:

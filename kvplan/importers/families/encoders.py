@@ -51,7 +51,9 @@ def _decoder(fields: Fields, base: Frame, positions: int) -> Reading:
     expect(fields, "is_encoder_decoder", (True,), why="the decoder attends to an encoder")
     heads = take_heads(fields, "decoder_attention_heads")
     head_dim = divided_head_dim(fields, base.hidden, heads, ("d_model", "decoder_attention_heads"))
-    return base.same("decoder", softmax(heads, heads, head_dim), _cross(heads, heads, head_dim, positions))
+    return base.same(
+        "decoder", softmax(heads, heads, head_dim), cross_attention(heads, heads, head_dim, positions)
+    )
 
 
 def t5(fields: Fields, dtype: str) -> Reading:
@@ -67,7 +69,7 @@ def t5(fields: Fields, dtype: str) -> Reading:
     expect(fields, "is_encoder_decoder", (True,), why="the decoder attends to an encoder")
     heads, head_dim = take_heads(fields, "num_heads"), fields.take_count("d_kv", to="head_dim")
     fields.state("encoder_tokens", "as max_context")
-    cross = _cross(heads, heads, head_dim, base.max_context)
+    cross = cross_attention(heads, heads, head_dim, base.max_context)
     return base.same("decoder", softmax(heads, heads, head_dim), cross)
 
 
@@ -85,12 +87,13 @@ def mllama(fields: Fields, dtype: str) -> Reading:
     layers = ["cross" if index in indices else "self" for index in range(base.layers)]
     kinds = {
         "self": softmax(heads, groups, head_dim),
-        "cross": _cross(heads, groups, head_dim, _MLLAMA_IMAGE),
+        "cross": cross_attention(heads, groups, head_dim, _MLLAMA_IMAGE),
     }
     return base.mixed(layers, kinds)
 
 
-def _cross(heads: int, groups: int, head_dim: int, positions: int) -> Facts:
+def cross_attention(heads: int, groups: int, head_dim: int, positions: int) -> Facts:
+    """Return attention to *positions* tokens of an encoder."""
     return {
         "kind": "cross",
         "heads": heads,

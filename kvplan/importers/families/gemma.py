@@ -33,14 +33,8 @@ def gemma2(fields: Fields, dtype: str) -> Reading:
 
 
 def gemma3(fields: Fields, dtype: str) -> Reading:
-    """
-    Read Gemma3TextConfig: every sixth layer is global.
-
-    Nested in a multimodal file it may leave out what equals the class's defaults.
-    """
+    """Read Gemma3TextConfig: every sixth layer is global."""
     del dtype
-    if fields.path and not any(name in fields for name in _GEMMA3_ALWAYS):
-        return _thin_gemma3(fields)
     base = frame(fields)
     window = fields.take_count("sliding_window", to="window")
     pattern = fields.take_optional_count("sliding_window_pattern", "_sliding_window_pattern", to="layers")
@@ -50,43 +44,6 @@ def gemma3(fields: Fields, dtype: str) -> Reading:
     types = by_types(fields, base.layers, LOCAL_OR_GLOBAL) if fields.has("layer_types") else told or []
     require_equal(fields, "layer_types", types, told or types, "sliding_window_pattern")
     return base.mixed(types, local_and_global(fields, window))
-
-
-_GEMMA3_ALWAYS = (
-    "max_position_embeddings",
-    "layer_types",
-    "sliding_window_pattern",
-    "_sliding_window_pattern",
-)
-"""Fields that whole files have; the first multimodal ones have none of them."""
-
-
-def _thin_gemma3(fields: Fields) -> Reading:
-    """
-    Read the text part of the first multimodal files: 4B leaves out all heads, 12B their size.
-
-    27B, whose `query_pre_attn_scalar` is not the head size, gives them all. The defaults are those
-    of Gemma3TextConfig in transformers 5.23.
-    """
-    base = frame(fields, context=131072)
-    window = fields.take_count("sliding_window", to="window")
-    default = "the default of Gemma3TextConfig"
-    fields.state("max_context", default)
-    fields.state("layers", f"num_hidden_layers, every sixth global: {default}")
-    heads, groups = 8, 4
-    if fields.has("num_attention_heads") or fields.has("num_key_value_heads"):
-        heads = take_heads(fields)
-        groups = take_groups(fields, heads)
-    else:
-        fields.state("heads", default)
-        fields.state("groups", default)
-    head_dim = 256
-    if "head_dim" in fields or "query_pre_attn_scalar" in fields:
-        head_dim = take_head_dim(fields)
-    else:
-        fields.state("head_dim", default)
-    kinds = {"local": sliding(heads, groups, head_dim, window), "global": softmax(heads, groups, head_dim)}
-    return base.mixed(periodic(base.layers, 6, "local", "global"), kinds)
 
 
 def gemma3n(fields: Fields, dtype: str) -> Reading:
@@ -111,19 +68,18 @@ def gemma4(fields: Fields, dtype: str) -> Reading:
     Read Gemma4TextConfig: global layers have a head size, and perhaps KV heads, of their own.
 
     With `attention_k_eq_v` they take `num_global_key_value_heads`; K and V are one projection, yet
-    both are cached, since only K is rotated (modeling_gemma4.py of transformers 5.23).
+    both are cached, since only K is rotated (modeling_gemma4.py of transformers 5.23). Files saved since
+    5.23 say both sizes in `per_layer_config` instead.
     """
     del dtype
     base = frame(fields)
     heads = take_heads(fields)
     groups, head_dim = take_groups(fields, heads), take_head_dim(fields)
     window = fields.take_count("sliding_window", to="window")
-    global_dim = fields.take_count("global_head_dim", to="global.head_dim")
-    global_groups = groups
-    if fields.take_bool("attention_k_eq_v") and fields.take("num_global_key_value_heads") is not None:
-        global_groups = take_groups(fields, heads, "num_global_key_value_heads", to="global.groups")
+    if fields.has("per_layer_config") and not fields.has("global_head_dim"):
+        global_groups, global_dim = _overridden(fields, heads, groups)
     else:
-        expect(fields, "num_global_key_value_heads", (None, groups), why="attention_k_eq_v is false")
+        global_groups, global_dim = _global_sizes(fields, heads, groups)
     expect(
         fields, "use_bidirectional_attention", ("vision", False, None), why="text is read in one direction"
     )
@@ -134,6 +90,36 @@ def gemma4(fields: Fields, dtype: str) -> Reading:
         "shared_global": {"kind": "shared", "heads": heads, "head_dim": global_dim},
     }
     return base.mixed(_layers(fields, base), kinds)
+
+
+def _global_sizes(fields: Fields, heads: int, groups: int) -> tuple[int, int]:
+    """Take the KV heads and the head size of global layers from fields of their own."""
+    head_dim = fields.take_count("global_head_dim", to="global.head_dim")
+    if fields.take_bool("attention_k_eq_v") and fields.take("num_global_key_value_heads") is not None:
+        return take_groups(fields, heads, "num_global_key_value_heads", to="global.groups"), head_dim
+    expect(fields, "num_global_key_value_heads", (None, groups), why="attention_k_eq_v is false")
+    return groups, head_dim
+
+
+def _overridden(fields: Fields, heads: int, groups: int) -> tuple[int, int]:
+    """Take the two sizes from what `per_layer_config` says of the global layers, all of them alike."""
+    fields.skip("attention_k_eq_v")
+    types = fields.take_texts("layer_types")
+    overrides = fields.nested("per_layer_config")
+    numbers = [number for number, word in enumerate(types) if word == "full_attention"]
+    if sorted(int(name) if name.isdecimal() else -1 for name in overrides.values) != numbers:
+        raise fields.error("per_layer_config", "expected an entry for each layer of full_attention")
+    sizes = {_override(overrides.nested(name), heads, groups) for name in overrides.values}
+    if len(sizes) != 1:
+        raise fields.error("per_layer_config", "expected the same sizes in each entry")
+    return sizes.pop()
+
+
+def _override(layer: Fields, heads: int, groups: int) -> tuple[int, int]:
+    head_dim = layer.take_count("head_dim", to="global.head_dim")
+    if not layer.has("num_key_value_heads"):
+        return groups, head_dim
+    return take_groups(layer, heads, "num_key_value_heads", to="global.groups"), head_dim
 
 
 def _layers(fields: Fields, base: Frame) -> list[str]:

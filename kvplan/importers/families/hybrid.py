@@ -14,6 +14,7 @@ from kvplan.importers.families.common import (
     product,
     sliding,
     softmax,
+    stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
@@ -76,7 +77,7 @@ def falcon_h1(fields: Fields, dtype: str) -> Reading:
     """
     base = frame(fields)
     heads = take_heads(fields)
-    attention = softmax(heads, take_groups(fields, heads), take_head_dim(fields))
+    attention = softmax(heads, take_groups(fields, heads), stated_head_dim(fields, base.hidden, heads))
     expect(fields, "attn_layer_indices", (None,), why="every layer has both")
     mamba = _mamba2_facts(fields, dtype)
     inner = fields.take_count("mamba_d_ssm")
@@ -148,7 +149,9 @@ def recurrent_gemma(fields: Fields, dtype: str) -> Reading:
     base = frame(fields, context=context)
     heads = take_heads(fields)
     window = fields.take_count("attention_window_size", to="window")
-    attention = sliding(heads, take_groups(fields, heads), take_head_dim(fields), window)
+    attention = sliding(
+        heads, take_groups(fields, heads), stated_head_dim(fields, base.hidden, heads), window
+    )
     recurrent = {
         "kind": "rg_lru",
         "heads": heads,
@@ -191,6 +194,75 @@ def lfm2(fields: Fields, dtype: str) -> Reading:
         fields.skip("full_attn_idxs")
         layers = by_types(fields, base.layers, names)
     return base.mixed(layers, {"conv": conv, "attention": softmax(heads, groups, head_dim)})
+
+
+def lfm3(fields: Fields, dtype: str) -> Reading:
+    """Read Lfm3Config: short convolutions, windows and full attention, as `layer_types` says."""
+    base = frame(fields)
+    heads = take_heads(fields)
+    shape = (heads, take_groups(fields, heads), take_head_dim(fields))
+    fields.state("channels", "hidden_size: modeling_lfm3.py of transformers 5.23")
+    fields.state("conv_dtype", "the model's dtype: the cache classes of transformers 5.23")
+    fields.skip("use_sandwich_norm", "use_attention_gate")
+    kinds: dict[str, Facts] = {
+        "conv": {
+            "kind": "short_conv",
+            "channels": base.hidden,
+            "conv_kernel": fields.take_count("conv_L_cache", to="conv_kernel"),
+            "conv_dtype": dtype,
+        },
+        "local": sliding(*shape, fields.take_count("sliding_window", to="window")),
+        "global": softmax(*shape),
+    }
+    words = {"conv": "conv", "sliding_attention": "local", "full_attention": "global"}
+    return base.mixed(by_types(fields, base.layers, words), kinds)
+
+
+def phi4flash(fields: Fields, dtype: str) -> Reading:
+    """
+    Read Phi4FlashConfig: Mamba and windows in the first half, one full layer, and readers of its cache.
+
+    The model's own cache keeps state and convolution in its dtype (modeling_phi4flash.py of the release).
+    """
+    base = frame(fields)
+    heads = take_heads(fields)
+    shape = (heads, take_groups(fields, heads), divided_head_dim(fields, base.hidden, heads))
+    expect(fields, "mb_per_layer", (2,), why="every second layer is Mamba")
+    middle = base.layers // 2
+    windows = [index < middle and index % 2 == 1 for index in range(base.layers)]
+    kinds: dict[str, Facts] = {
+        "mamba": {
+            "kind": "mamba",
+            "d_inner": fields.take_share(base.hidden, "mamba_expand", to="d_inner"),
+            "d_state": fields.take_count("mamba_d_state", to="d_state"),
+            "dt_rank": take_dt_rank(fields, "mamba_dt_rank", base.hidden),
+            "conv_kernel": fields.take_count("mamba_d_conv", to="conv_kernel"),
+            "conv_dtype": dtype,
+            "state_dtype": dtype,
+        },
+        "local": sliding(*shape, _phi4flash_window(fields, windows)),
+        "full": softmax(*shape),
+        "gate": {"kind": "none"},
+        "cross": {"kind": "shared", "heads": heads, "head_dim": shape[2]},
+    }
+    even = ["mamba" if index <= middle else "gate" for index in range(base.layers)]
+    odd = ["full" if index == middle + 1 else "cross" for index in range(base.layers)]
+    layers = [
+        "local" if window else (odd if index % 2 else even)[index] for index, window in enumerate(windows)
+    ]
+    return base.mixed(layers, kinds)
+
+
+def _phi4flash_window(fields: Fields, windows: Sequence[bool]) -> int:
+    """Take the window, which the class writes for each layer, null where there is none."""
+    if not isinstance(fields.take("sliding_window"), list):
+        return fields.take_count("sliding_window", to="window")
+    given = fields.take_list("sliding_window", to="window")
+    found = {each for each, window in zip(given, windows, strict=False) if window}
+    window = found.pop() if len(found) == 1 else None
+    if type(window) is not int or given != [window if each else None for each in windows]:
+        raise fields.error("sliding_window", "expected one window in each odd layer of the first half")
+    return window
 
 
 def spikingbrain(fields: Fields, dtype: str) -> Reading:

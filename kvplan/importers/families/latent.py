@@ -16,18 +16,20 @@ from kvplan.importers.families.common import (
     take_groups,
     take_heads,
 )
+from kvplan.importers.families.states import state_dtypes
 from kvplan.importers.fields import Fields
 
 
-def take_mla(fields: Fields) -> Facts:
+def take_mla(fields: Fields, *, plain_queries: bool = False) -> Facts:
     """
     Take the facts of MLA; `num_key_value_heads` and `head_dim` say nothing of its cache.
 
-    `q_lora_rank` must be there: null means that queries are not compressed.
+    `q_lora_rank` must be there: null means that queries are not compressed. A class of *plain_queries*
+    never compresses them.
     """
     heads = take_heads(fields)
     facts: Facts = {"kind": "mla", "heads": heads}
-    if fields.take("q_lora_rank") is not None:
+    if not plain_queries and fields.take("q_lora_rank") is not None:
         facts["q_lora_rank"] = fields.take_count("q_lora_rank", to="q_lora_rank")
     facts["d_c"] = fields.take_count("kv_lora_rank", to="d_c")
     facts["d_rope"] = fields.take_count("qk_rope_head_dim", to="d_rope")
@@ -64,7 +66,9 @@ def longcat_flash(fields: Fields, dtype: str) -> Reading:
     del dtype
     base = frame(fields, layers=("num_layers",))
     expect(fields, "attention_method", ("MLA",), why="both blocks are MLA")
-    product(fields, "num_hidden_layers", base.layers, "num_layers")
+    if fields.has("num_hidden_layers") and fields.take_count("num_hidden_layers") != 2 * base.layers:
+        # Since transformers 5 the class counts blocks there, for its caches.
+        product(fields, "num_hidden_layers", base.layers, "num_layers")
     mla = take_mla(fields)
     return base.same("pair", mla, mla)
 
@@ -90,6 +94,18 @@ def deepseek_v32(fields: Fields, dtype: str) -> Reading:
     if fields.has("indexer_types"):
         layers = by_types(fields, base.layers, {"full": "full", "shared": "reuse"}, "indexer_types")
     return base.mixed(layers, {"full": {**mla, "indexer": indexer}, "reuse": mla})
+
+
+def axk2(fields: Fields, dtype: str) -> Reading:
+    """Read AXK2Config: DeepSeek-V3.2's layers, with norms that have a gate."""
+    fields.skip("gated_norm_rank")
+    return deepseek_v32(fields, dtype)
+
+
+def hy_v4(fields: Fields, dtype: str) -> Reading:
+    """Read HYV4Config: DeepSeek-V3.2's layers, with a learned sink that is a bias."""
+    fields.skip("learnable_sink_init")
+    return deepseek_v32(fields, dtype)
 
 
 def glm_moe_dsa(fields: Fields, dtype: str) -> Reading:
@@ -245,6 +261,21 @@ def kimi_linear(fields: Fields, dtype: str) -> Reading:
     the types. The convolution keeps the model's dtype and the state float32
     (flash-linear-attention, layers/kda.py).
     """
+    source = "float32: flash-linear-attention, layers/kda.py"
+    fields.state("states_fixed", source)
+    fields.state("state_dtype", source)
+    fields.state("conv_dtype", "the model's dtype: flash-linear-attention, layers/kda.py")
+    return replace(_kimi(fields, dtype, plain_queries=False), states_fixed=True)
+
+
+def bailing_hybrid(fields: Fields, dtype: str) -> Reading:
+    """Read BailingHybridConfig (Ling 2.5): Kimi Linear's layers, whose queries are never compressed."""
+    fields.skip("layer_group_size", "short_conv_kernel_size", "kda_lower_bound", "kda_safe_gate")
+    state_dtypes(fields, dtype)
+    return _kimi(fields, dtype, plain_queries=True)
+
+
+def _kimi(fields: Fields, dtype: str, *, plain_queries: bool) -> Reading:
     base = frame(fields, context=("model_max_length", "max_position_embeddings"))
     if "linear_attn_config" in fields:
         part = fields.nested("linear_attn_config")
@@ -254,8 +285,9 @@ def kimi_linear(fields: Fields, dtype: str) -> Reading:
         part, names = fields, ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
         layers = by_types(fields, base.layers, {"linear_attention": "kda", "full_attention": "mla"})
     fields.skip("mla_use_nope")
-    fields.state("state_dtype", "float32: flash-linear-attention, layers/kda.py")
-    fields.state("conv_dtype", "the model's dtype: flash-linear-attention, layers/kda.py")
+    if fields.has("routed_expert_hidden_size"):
+        fields.skip(*_K3)
+        part.skip("gate_lower_bound", "use_full_rank_gate")
     kda = {
         "kind": "kda",
         "heads": part.take_count(names[0], to="kda.heads"),
@@ -264,8 +296,17 @@ def kimi_linear(fields: Fields, dtype: str) -> Reading:
         "conv_dtype": dtype,
         "state_dtype": "fp32",
     }
-    fields.state("states_fixed", "float32: flash-linear-attention, layers/kda.py")
-    return replace(base.mixed(layers, {"kda": kda, "mla": take_mla(fields)}), states_fixed=True)
+    return base.mixed(layers, {"kda": kda, "mla": take_mla(fields, plain_queries=plain_queries)})
+
+
+_K3 = (
+    "activation_situ_beta",
+    "activation_situ_linear_beta",
+    "attn_res_block_size",
+    "latent_moe_use_norm",
+    "mla_use_output_gate",
+)
+"""Fields of Kimi K3 beside Kimi Linear's: activations, gates and norms, of which a token keeps nothing."""
 
 
 def _numbered(linear: Fields, count: int) -> list[str]:

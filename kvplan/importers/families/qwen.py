@@ -11,6 +11,7 @@ from kvplan.importers.families.common import (
     require_equal,
     sliding,
     softmax,
+    stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
@@ -47,6 +48,15 @@ def qwen3(fields: Fields, dtype: str) -> Reading:
     heads = take_heads(fields)
     groups, head_dim = take_groups(fields, heads), take_head_dim(fields)
     return _from_layer(fields, base, heads, groups, head_dim)
+
+
+def qwen3_moe(fields: Fields, dtype: str) -> Reading:
+    """Read Qwen3MoeConfig, whose class takes hidden / heads where the head size is null."""
+    del dtype
+    base = frame(fields)
+    heads = take_heads(fields)
+    groups = take_groups(fields, heads)
+    return _from_layer(fields, base, heads, groups, stated_head_dim(fields, base.hidden, heads))
 
 
 def _from_layer(fields: Fields, base: Frame, heads: int, groups: int, head_dim: int) -> Reading:

@@ -1,6 +1,16 @@
 """Block-sparse selection on top of grouped-query attention."""
 
-from kvplan.importers.families.common import Reading, expect, frame, take_groups, take_head_dim, take_heads
+from kvplan.importers.families.common import (
+    Facts,
+    Frame,
+    Reading,
+    by_types,
+    expect,
+    frame,
+    take_groups,
+    take_head_dim,
+    take_heads,
+)
 from kvplan.importers.fields import Fields
 
 
@@ -20,6 +30,8 @@ def minimax_m3(fields: Fields, dtype: str) -> Reading:
         "head_dim": take_head_dim(fields),
     }
     fields.skip("attention_output_gate")
+    if "sparse_attention_config" not in fields:
+        return _saved_since_5_24(fields, base, plain)
     sparse = fields.nested("sparse_attention_config")
     if not sparse.take_bool("use_sparse_attention"):
         raise sparse.error("use_sparse_attention", "found false; expected true, as sizes for it follow")
@@ -36,4 +48,15 @@ def minimax_m3(fields: Fields, dtype: str) -> Reading:
         "head_dim": sparse.take_count("sparse_index_dim", to="indexer.head_dim"),
     }
     layers = ["sparse" if flag else "dense" for flag in flags]
+    return base.mixed(layers, {"dense": plain, "sparse": {**plain, "indexer": indexer}})
+
+
+def _saved_since_5_24(fields: Fields, base: Frame, plain: Facts) -> Reading:
+    """Take the sizes of the indexer and the list of layers, as MiniMaxM3VLTextConfig writes them."""
+    fields.skip("index_block_size", "index_topk_blocks", "index_local_blocks")
+    layers = by_types(fields, base.layers, {"full_attention": "dense", "minimax_m3_sparse": "sparse"})
+    indexer = {
+        "heads": fields.take_count("index_n_heads", to="indexer.heads"),
+        "head_dim": fields.take_count("index_head_dim", to="indexer.head_dim"),
+    }
     return base.mixed(layers, {"dense": plain, "sparse": {**plain, "indexer": indexer}})

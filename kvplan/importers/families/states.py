@@ -1,6 +1,14 @@
 """Models that keep a state in place of a cache: Mamba, RWKV, gated linear attention."""
 
-from kvplan.importers.families.common import Facts, Reading, expect, frame, product, trained_on
+from kvplan.importers.families.common import (
+    Facts,
+    Reading,
+    expect,
+    frame,
+    product,
+    take_state_dtype,
+    trained_on,
+)
 from kvplan.importers.fields import Fields
 from kvplan.units import ceil_div
 
@@ -85,23 +93,95 @@ def rwkv4(fields: Fields, dtype: str) -> Reading:
 
 def rwkv5(fields: Fields, dtype: str) -> Reading:
     """Read Rwkv5Config: the heads fill `attention_hidden_size`; the matrix state is float32."""
+    return _rwkv(fields, dtype, 5)
+
+
+def rwkv6(fields: Fields, dtype: str) -> Reading:
+    """Read Rwkv6Config, whose `num_attention_heads` is the size of a head (RWKV/rwkv-6-world-1b6)."""
+    fields.skip("num_attention_heads")
+    return _rwkv(fields, dtype, 6)
+
+
+def _rwkv(fields: Fields, dtype: str, version: int) -> Reading:
     base = frame(fields, context=("context_length",))
     width = fields.take_count("attention_hidden_size", to="heads")
     size = fields.take_count("head_size", to="head_dim")
     if width % size:
         raise fields.error("head_size", f"{size} does not divide attention_hidden_size = {width}")
     expect(fields, "head_size_divisor", (8,), why="it scales, and kvplan knows this one")
-    source = "github.com/BlinkDL/RWKV-LM, RWKV-v5: float32 state, token shifts as the model"
+    source = f"github.com/BlinkDL/RWKV-LM, RWKV-v{version}: float32 state, token shifts as the model"
     fields.state("state_dtype", source)
     kind = {
         "kind": "rwkv",
-        "version": 5,
+        "version": version,
         "heads": width // size,
         "head_dim": size,
         "state_dtype": "fp32",
         "shift_dtype": dtype,
     }
     return base.same("rwkv", kind)
+
+
+def rwkv7(fields: Fields, dtype: str) -> Reading:
+    """
+    Read RWKV7Config of flash-linear-attention: the heads fill the width, without attention layers.
+
+    State float32 and token shifts as the model: github.com/BlinkDL/RWKV-LM, RWKV-v7.
+    """
+    base = frame(fields)
+    size = fields.take_count("head_dim", to="head_dim")
+    if base.hidden % size:
+        raise fields.error("head_dim", f"{size} does not divide hidden_size = {base.hidden}")
+    product(fields, "num_heads", base.hidden // size, "hidden_size / head_dim")
+    expect(fields, "attn", (None,), why="attention layers would keep a cache")
+    if fields.has("value_dim") and set(fields.take_wholes("value_dim")) != {base.hidden}:
+        raise fields.error("value_dim", "expected hidden_size in each layer")
+    fields.skip("value_dim", "attn_mode", "norm_first", "norm_bias", *_RWKV7_RANKS)
+    fields.state(
+        "state_dtype", "github.com/BlinkDL/RWKV-LM, RWKV-v7: float32 state, token shifts as the model"
+    )
+    kind = {
+        "kind": "rwkv",
+        "version": 7,
+        "heads": base.hidden // size,
+        "head_dim": size,
+        "state_dtype": "fp32",
+        "shift_dtype": dtype,
+    }
+    return base.same("rwkv", kind)
+
+
+_RWKV7_RANKS = ("decay_low_rank_dim", "gate_low_rank_dim", "a_low_rank_dim", "v_low_rank_dim")
+
+
+def xlstm(fields: Fields, dtype: str) -> Reading:
+    """
+    Read xLSTMConfig: a matrix memory for each head, whose keys and values are shares of the width.
+
+    Both shares are rounded up to a multiple of 64 (configuration_xlstm.py of transformers 5.23).
+    """
+    del dtype
+    context = trained_on(fields, 8192, "xLSTM 7B, arXiv 2503.13427")
+    base = frame(
+        fields,
+        hidden=("hidden_size", "embedding_dim"),
+        layers=("num_hidden_layers", "num_blocks"),
+        context=context,
+    )
+    heads = fields.take_count("num_heads", to="heads")
+    keys = 64 * ceil_div(fields.take_share(base.hidden, "qk_dim_factor", to="qk_head_dim"), 64)
+    values = 64 * ceil_div(fields.take_share(base.hidden, "v_dim_factor", to="v_head_dim"), 64)
+    if keys % heads or values % heads:
+        raise fields.error("num_heads", f"{heads} heads do not divide keys of {keys} and values of {values}")
+    fields.skip("mode", "return_last_states", "weight_mode", "ffn_proj_factor", "ffn_round_up_to_multiple_of")
+    kind = {
+        "kind": "mlstm",
+        "heads": heads,
+        "qk_head_dim": keys // heads,
+        "v_head_dim": values // heads,
+        "state_dtype": take_state_dtype(fields, "inference_state_dtype"),
+    }
+    return base.same("mlstm", kind)
 
 
 def gla(fields: Fields, dtype: str) -> Reading:

@@ -2,6 +2,7 @@
 
 from kvplan.importers.families.common import (
     LOCAL_OR_GLOBAL,
+    Facts,
     Frame,
     Reading,
     by_types,
@@ -15,6 +16,7 @@ from kvplan.importers.families.common import (
     require_equal,
     sliding,
     softmax,
+    stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
@@ -41,12 +43,31 @@ def typed_without_head_dim(fields: Fields, dtype: str) -> Reading:
     return base.mixed(by_types(fields, base.layers, LOCAL_OR_GLOBAL), kinds)
 
 
+def laguna(fields: Fields, dtype: str) -> Reading:
+    """Read LagunaConfig: typed layers, each of which may have its own number of query heads."""
+    del dtype
+    base = frame(fields)
+    heads = take_heads(fields)
+    groups, head_dim = take_groups(fields, heads), take_head_dim(fields)
+    window = fields.take_optional_count("sliding_window", to="window")
+    fields.skip("gating")
+    own = fields.take_optional_wholes("num_attention_heads_per_layer") or [heads] * base.layers
+    types = by_types(fields, base.layers, LOCAL_OR_GLOBAL)
+    if len(own) != base.layers or any(not each or each % groups for each in own):
+        raise fields.error("num_attention_heads_per_layer", f"expected multiples of {groups} for each layer")
+    kinds: dict[str, Facts] = {}
+    for name, each in zip(types, own, strict=True):
+        shape = (each, groups, head_dim)
+        kinds[f"{name}{each}"] = sliding(*shape, window or 0) if name == "local" else softmax(*shape)
+    return base.mixed([f"{name}{each}" for name, each in zip(types, own, strict=True)], kinds)
+
+
 def exaone4(fields: Fields, dtype: str) -> Reading:
     """Read Exaone4Config, which gives the types as a list and as a pattern such as `LLLG`."""
     del dtype
     base = frame(fields)
     heads = take_heads(fields)
-    shape = (heads, take_groups(fields, heads), take_head_dim(fields))
+    shape = (heads, take_groups(fields, heads), stated_head_dim(fields, base.hidden, heads))
     if fields.take("sliding_window") is None:
         fields.skip("sliding_window_pattern", "layer_types")
         return base.same("full", softmax(*shape))

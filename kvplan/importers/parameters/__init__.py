@@ -19,6 +19,7 @@ from kvplan.importers.parameters.hybrid import HYBRID
 from kvplan.importers.parameters.latent import LATENT
 from kvplan.importers.parameters.moe import MOE
 from kvplan.importers.parameters.pure import PURE
+from kvplan.importers.parameters.rows import ROW_COUNTERS
 
 COUNTERS: dict[str, Counter] = {
     **DENSE,
@@ -30,10 +31,20 @@ COUNTERS: dict[str, Counter] = {
     **ENCODERS,
     **GEMMA,
     **BLOCKWISE,
+    **ROW_COUNTERS,
 }
 """What counts the models of each model_type."""
 
+_CACHE_ALONE = """
+    axk2 bailing_hybrid bigbird_pegasus blenderbot blenderbot-small doge electra ernie4_5_vl_moe_text
+    gemma4_unified_text git glm_ocr_text granite4_vision_text granite_docling_text hrm_text
+    hunyuan_vl_text hy_v4 jetmoe laguna lfm3 m2m_100 marian molmo2_text nllb-moe openai-gpt
+    paddleocr_vl_text pegasus pegasus_x phi3small phi4flash prophetnet qwen2_5_omni_text rembert
+    roberta-prelayernorm roc_bert roformer rwkv6 rwkv7 umt5 xlm xlm-roberta-xl xlstm xmod zamba
+"""
+
 UNCOUNTED = {
+    **dict.fromkeys(_CACHE_ALONE.split(), "of its class the cache alone is in kvplan's words"),
     "deepseek_v41_text": "of its lookup tables (Engram) and the rest no exact total is published",
     "yuan": "its file does not tell the size of the filters before its attention",
 }

@@ -1,6 +1,6 @@
 """What a count of parameters is: how many of them each way of spreading a model over GPUs divides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,15 @@ class Parameters:
     The split is vLLM 0.33's (model_executor/layers/linear.py, vocab_parallel_embedding.py). Above as
     many ranks as KV heads it also repeats the key and value matrices, which are counted as
     `sharded` unless there is one KV head. Padding, of the vocabulary for instance, is not counted.
+
+    `vectors` of all these are norms and biases, which no method quantises; None where a count does not
+    tell them apart.
     """
 
     sharded: int = 0
     replicated: int = 0
     experts: int = 0
+    vectors: int | None = field(default=None, compare=False)
 
     @property
     def total(self) -> int:
@@ -32,6 +36,7 @@ class Parameters:
             sharded=self.sharded + other.sharded,
             replicated=self.replicated + other.replicated,
             experts=self.experts + other.experts,
+            vectors=None if self.vectors is None or other.vectors is None else self.vectors + other.vectors,
         )
 
     def __mul__(self, times: int) -> "Parameters":
@@ -39,8 +44,9 @@ class Parameters:
             sharded=self.sharded * times,
             replicated=self.replicated * times,
             experts=self.experts * times,
+            vectors=None if self.vectors is None else self.vectors * times,
         )
 
 
-NONE = Parameters()
+NONE = Parameters(vectors=0)
 """Nothing to store."""

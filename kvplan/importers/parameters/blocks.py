@@ -5,7 +5,7 @@ from kvplan.importers.parameters.base import NONE, Parameters
 
 def column(inputs: int, outputs: int, *, bias: bool = False) -> Parameters:
     """Return a matrix whose outputs tensor parallelism divides, and its bias with them."""
-    return Parameters(sharded=(inputs + bias) * outputs)
+    return Parameters(sharded=(inputs + bias) * outputs, vectors=bias * outputs)
 
 
 def row(inputs: int, outputs: int, *, bias: bool = False) -> Parameters:
@@ -14,22 +14,22 @@ def row(inputs: int, outputs: int, *, bias: bool = False) -> Parameters:
 
     Its bias is whole on every rank, and added on one: vLLM 0.33, RowParallelLinear.
     """
-    return Parameters(sharded=inputs * outputs, replicated=outputs if bias else 0)
+    return Parameters(sharded=inputs * outputs, replicated=bias * outputs, vectors=bias * outputs)
 
 
 def whole(inputs: int, outputs: int, *, bias: bool = False) -> Parameters:
     """Return a matrix that every rank holds: a router, a projection down to a latent."""
-    return Parameters(replicated=(inputs + bias) * outputs)
+    return Parameters(replicated=(inputs + bias) * outputs, vectors=bias * outputs)
 
 
 def rms_norm(width: int) -> Parameters:
     """Return the weights of a norm that has no bias."""
-    return Parameters(replicated=width)
+    return Parameters(replicated=width, vectors=width)
 
 
 def layer_norm(width: int) -> Parameters:
     """Return the weights of a norm that has a bias."""
-    return Parameters(replicated=2 * width)
+    return Parameters(replicated=2 * width, vectors=2 * width)
 
 
 def fixed_norm(width: int) -> Parameters:  # noqa: ARG001 - the signature of the other norms
@@ -39,7 +39,7 @@ def fixed_norm(width: int) -> Parameters:  # noqa: ARG001 - the signature of the
 
 def embedding(vocabulary: int, hidden: int, *, tied: bool) -> Parameters:
     """Return the input embedding, and the output head unless the two are *tied*."""
-    return Parameters(sharded=vocabulary * hidden * (1 if tied else 2))
+    return Parameters(sharded=vocabulary * hidden * (1 if tied else 2), vectors=0)
 
 
 def gated_mlp(hidden: int, width: int, *, bias: bool = False) -> Parameters:
@@ -54,4 +54,5 @@ def plain_mlp(hidden: int, width: int, *, bias: bool = False) -> Parameters:
 
 def experts(number: int, each: Parameters) -> Parameters:
     """Return *number* routed experts of *each* so many parameters."""
-    return Parameters(experts=number * each.total)
+    vectors = None if each.vectors is None else number * each.vectors
+    return Parameters(experts=number * each.total, vectors=vectors)

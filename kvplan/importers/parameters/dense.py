@@ -26,13 +26,6 @@ _OLMO2 = Decoder(mixer=softmax(bias=_BIAS, qk_norm="width"), mlp=gated())
 _INTERNLM = Decoder(mixer=softmax(bias=stated("bias")), mlp=gated())
 
 
-def _llama_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
-    """Return Llama's MLP; LLaVA 1.5 nests a Llama without a dimension, whose width is LlamaConfig's own."""
-    if "hidden_size" not in fields and "intermediate_size" not in fields:
-        return gated_mlp(hidden, 11008)
-    return gated(bias=flag("mlp_bias"))(fields, hidden, block)
-
-
 def _bitnet(fields: Fields, kind: Kind, hidden: int) -> Parameters:
     """Return BitNet's attention, with a norm before its output and one before the MLP's: arXiv 2504.12285."""
     heads = heads_of(kind)
@@ -56,7 +49,7 @@ def _qwen1_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa
 
 
 DENSE = {
-    "llama": Decoder(mixer=softmax(bias=_BIAS), mlp=_llama_mlp),
+    "llama": _LLAMA,
     "mistral": _PLAIN,
     "ministral": _PLAIN,
     "ministral3": _PLAIN,

@@ -22,9 +22,9 @@ from kvplan.importers.parameters.blocks import embedding
 TIE_FIELDS = ("tie_word_embeddings", "tie_embeddings")
 
 _TIED_NAMES = """
-    bart bloom cohere cohere2 falcon gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4 gemma4_text
-    gpt2 gpt_bigcode gpt_neo lfm2 lfm2_moe mamba minicpm3 mpt opt ov_mamba recurrent_gemma t5
-    vaultgemma whisper zamba2
+    bart biogpt bloom cohere cohere2 falcon gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4 gemma4_text
+    ctrl gpt2 gpt_bigcode gpt_neo gpt_neox_japanese lfm2 lfm2_moe mamba mbart minicpm3 mpt mvp opt ov_mamba
+    plbart recurrent_gemma t5 vaultgemma whisper xglm zamba2
 """
 
 _TIED = frozenset(_TIED_NAMES.split())
@@ -52,7 +52,12 @@ Families without the field, or whose code does not heed it, and whose head is a 
 inference/model.py of DeepSeek-V4, modeling_rwkv5.py of RWKV/rwkv-5-world-3b; Step 3.5 and 3.7.
 """
 
-_WITHOUT_HEAD = frozenset({"bert", "roberta", "xlm-roberta"})
+_ENCODERS = """
+    bert big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta roberta-prelayernorm
+    roc_bert roformer xlm xlm-roberta xlm-roberta-xl xmod
+"""
+
+_WITHOUT_HEAD = frozenset(_ENCODERS.split())
 """Encoders, which are counted without the head of a task."""
 
 _BARE = {

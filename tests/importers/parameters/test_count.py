@@ -80,15 +80,6 @@ def test_a_layer_that_reads_another_has_queries_and_an_output() -> None:
     assert shared.total == 2 * 211 * 60 + 2 * 60 * 60 + 10 + 3 * 60 * 77 + 5 * 60
 
 
-def test_a_wrapped_llama_without_dimensions_is_llama_7b() -> None:
-    """LLaVA 1.5: 32 layers of 4096, 11008 in the MLP, and 64 tokens more than Llama's 32000."""
-    kind = _kind({"kind": "gqa", "heads": 32, "groups": 32, "head_dim": 128})
-    shape, outer = Shape(hidden=4096, layers=((kind,),) * 32), _fields({"tie_word_embeddings": False})
-    counted = count("llama", _fields({"vocab_size": 32064}), shape, outer)
-    assert counted is not None
-    assert counted.total == 2 * 32064 * 4096 + 32 * (4 * 4096**2 + 3 * 4096 * 11008 + 2 * 4096) + 4096
-
-
 def test_the_list_of_layer_types_goes_before_other_fields() -> None:
     moe: dict[str, Any] = {
         "num_experts": 5,

@@ -1,0 +1,54 @@
+"""What is read of a class's own file is what the class keeps, at two lengths, and its parameters."""
+
+import pytest
+
+from kvplan.importers.complete import count_parameters
+from kvplan.importers.config import Imported
+from kvplan.importers.families.rows import ROWS
+from kvplan.importers.parameters import UNCOUNTED, Parameters
+from tests.importers import tiny_models as tiny
+
+pytest.importorskip("torch", reason="runs small models: kvplan[validate]")
+
+NO_CAUSAL_CLASS = {
+    "emu3_text_model",
+    "ernie4_5_vl_moe_text",
+    "granite4_vision_text",
+    "paddleocr_vl_text",
+    "phi3small",
+    "xmod",
+}
+"""Rows that transformers builds no small model of: a part, code of a release, one class per language."""
+
+WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molmo2_text"}
+"""Text models that transformers builds by themselves without an output head."""
+
+BESIDE_ROWS = """
+    deepseek_v2 deepseek_v3 deepseek_v32
+    apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
+    gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
+"""
+
+
+def _counted(found: Imported) -> Parameters | None:
+    """Return the parameters, None where kvplan counts none of the type."""
+    return None if found.model_type in UNCOUNTED else count_parameters(found)
+
+
+TYPES = sorted({*ROWS, *BESIDE_ROWS.split()} - NO_CAUSAL_CLASS)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model_type", TYPES)
+def test_a_class_keeps_what_kvplan_reads_of_its_file(model_type: str) -> None:
+    config = tiny.tiny(model_type)
+    found = tiny.imported(config)
+    assert found.spec.unread == ()
+    encoder = all(kind.kind == "none" for kind in found.spec.kinds())
+    model = tiny.built(config, head=not encoder and model_type not in WITHOUT_HEAD)
+    if not encoder:
+        expected = tiny.predicted(found, encoder=config.is_encoder_decoder)
+        assert tiny.measured(model) == expected
+        assert 0 < expected[0] <= expected[1]
+    if (counted := _counted(found)) is not None:
+        assert counted.total == tiny.parameters(model)

@@ -1,0 +1,174 @@
+"""
+Small models of transformers' own classes: what each class keeps, and how many parameters it has.
+
+The sizes are given by name to whatever class has a field so called; `CHANGES` has what a class needs
+beside them. All are built with random weights, and no file is read.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kvplan.engines.transformers.caches import kept, traits_of
+from kvplan.importers.config import Imported, import_values
+from kvplan.validate.cachewalk import walk
+from kvplan.validate.hf_models import cache_of, quiet, stage_of
+from tests.importers.parameters.real_classes import _elements as elements
+from tests.importers.parameters.real_classes import installed
+
+LENGTHS = (5, 21)
+"""Two prompts: below the window of 8, and above it."""
+
+SIZES: dict[str, Any] = {
+    "attention_heads": 4,
+    "bos_token_id": 1,
+    "d_model": 64,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 48,
+    "decoder_layers": 2,
+    "dense_intermediate_size": 48,
+    "dff": 48,
+    "emb_dim": 64,
+    "embedding_size": 64,
+    "encoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "encoder_layers": 2,
+    "eos_token_id": 2,
+    "ffn_dim": 48,
+    "head_dim": 16,
+    "hidden_size": 64,
+    "index_head_dim": 16,
+    "index_n_heads": 2,
+    "index_topk": 8,
+    "intermediate_size": 48,
+    "kv_channels": 16,
+    "kv_lora_rank": 24,
+    "max_position_embeddings": 128,
+    "moe_intermediate_size": 24,
+    "moe_num_experts": 4,
+    "moe_topk": 2,
+    "n_ctx": 128,
+    "n_embd": 64,
+    "n_group": 1,
+    "n_head": 4,
+    "n_heads": 4,
+    "n_layer": 4,
+    "n_layers": 4,
+    "n_positions": 128,
+    "n_routed_experts": 4,
+    "n_shared_experts": 1,
+    "num_attention_heads": 4,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "num_heads": 4,
+    "num_hidden_layers": 4,
+    "num_key_value_heads": 2,
+    "num_layers": 4,
+    "num_local_experts": 4,
+    "num_shared_experts": 1,
+    "pad_token_id": 0,
+    "q_lora_rank": 16,
+    "qk_nope_head_dim": 12,
+    "qk_rope_head_dim": 8,
+    "rotary_dim": 8,
+    "shared_expert_intermediate_size": 24,
+    "shared_intermediate_size": 24,
+    "sliding_window": 8,
+    "topk_group": 1,
+    "v_head_dim": 10,
+    "vocab_size": 211,
+}
+
+_FULL = "full_attention"
+_TYPES = ["sliding_attention", _FULL] * 2
+_MLA = {"head_dim": 8, "num_key_value_heads": 4}
+_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "axk1": _MLA,
+    "axk2": _MLA,
+    "cohere_compass_text": {"rope_parameters": {_FULL: _ROPE, "sliding_attention": _ROPE}},
+    "deepseek_v2": _MLA,
+    "deepseek_v3": _MLA,
+    "deepseek_v32": _MLA,
+    "doge": {"sliding_window": None},
+    "glm_ocr_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
+    "hunyuan_vl_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
+    "hrm_text": {"num_layers_per_stack": 2},
+    "hy_v4": {**_MLA, "indexer_types": ["full", "shared"] * 2},
+    "laguna": {"num_attention_heads_per_layer": [4, 8, 4, 4]},
+    "lfm3": {"layer_types": ["conv", _FULL, "sliding_attention", "conv"]},
+    "minimax_m3_vl_text": {"layer_types": [_FULL, *["minimax_m3_sparse"] * 2, _FULL]},
+    "roc_bert": {"pronunciation_vocab_size": 11, "shape_vocab_size": 13},
+    "rembert": {"input_embedding_size": 32, "output_embedding_size": 48},
+    "prophetnet": {
+        "num_decoder_layers": 2,
+        "num_encoder_layers": 2,
+        "num_decoder_attention_heads": 4,
+        "num_encoder_attention_heads": 4,
+    },
+    "youtu": _MLA,
+}
+"""What a class needs beside the sizes, or in their place."""
+
+WITHOUT: dict[str, tuple[str, ...]] = {"hrm_text": ("num_hidden_layers",)}
+"""Sizes that a class computes itself."""
+
+
+def tiny(model_type: str) -> Any:
+    """Return a small config of a class of transformers."""
+    cls = installed("transformers").CONFIG_MAPPING[model_type]
+    default = json.loads(cls().to_json_string(use_diff=False))
+    values = {name: value for name, value in SIZES.items() if name in default}
+    if set(default.get("layer_types") or []) & set(_TYPES):
+        values["layer_types"] = _TYPES
+    if default.get("mlp_layer_types"):
+        values["mlp_layer_types"] = [default["mlp_layer_types"][0], *["sparse"] * 3]
+    values |= CHANGES.get(model_type, {})
+    return cls(**{name: value for name, value in values.items() if name not in WITHOUT.get(model_type, ())})
+
+
+def imported(config: Any) -> Imported:
+    """Return what kvplan reads of the file that the class writes of itself."""
+    values: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    values |= {"dtype": "bfloat16", "architectures": values.get("architectures") or ["TinyForCausalLM"]}
+    return import_values(values, file="config.json", name="tiny")
+
+
+def predicted(found: Imported, *, encoder: bool) -> list[int]:
+    """Return the bytes that the class keeps of one sequence of each length, by kvplan."""
+    traits = traits_of(found.model_type, 1)
+    return [
+        kept(stage_of(found.spec, length if encoder else None), tokens=length, batch=1, tp=1, traits=traits)
+        for length in LENGTHS
+    ]
+
+
+def built(config: Any, *, head: bool = True) -> Any:
+    """Return the model of a config, an encoder without the *head* of a task."""
+    torch, transformers = installed("torch"), installed("transformers")
+    auto = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+    if config.is_encoder_decoder:
+        auto = transformers.AutoModelForSeq2SeqLM
+    with quiet():
+        return auto.from_config(config, dtype=torch.bfloat16).eval()
+
+
+def measured(model: Any) -> list[int]:
+    """Return the bytes of the tensors that the model returns as its cache, for each length."""
+    torch, sizes = installed("torch"), []
+    torch.set_num_threads(1)
+    for length in LENGTHS:
+        given: Mapping[str, Any] = {"input_ids": torch.full((1, length), 7)}
+        if model.config.is_encoder_decoder:
+            given = {**given, "decoder_input_ids": torch.full((1, length), 7)}
+        with quiet():
+            cache = cache_of(model(**given, use_cache=True))
+        sizes.append(0 if cache is None else walk(cache).data_bytes)
+    return sizes
+
+
+def parameters(model: Any) -> int:
+    """Return the elements of a model's parameters and saved buffers."""
+    return elements(model)
