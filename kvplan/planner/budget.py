@@ -223,7 +223,7 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
 
 def _why_uncounted(spec: ModelSpec) -> str:
     """Return what an import says of parameters that it could not count."""
-    found = re.search(r"Parameters are not counted: .*", spec.notes or "")
+    found = re.search(r"(Parameters are not counted: |The weights are quantised, and ).*", spec.notes or "")
     return found[0] if found else ""
 
 
