@@ -41,7 +41,7 @@ def load(model: str | Path, ignore: Sequence[str] = ()) -> "ModelSpec":
     except OSError as error:
         raise SpecError(f"cannot read {str(model)[:60]}...: {error.strerror or error}") from None
     except UnknownNameError as error:
-        return _from_hub(str(model), error, ignore)
+        return _by_name(str(model), error, ignore)
     except SpecError as error:
         if str(error).endswith("a spec file in YAML"):
             raise SpecError(f"{error.line}, {_OTHERS}") from None
@@ -81,6 +81,17 @@ def import_model(source: str | Path, revision: str | None = None, ignore: Sequen
     if is_hub_id(str(source)) and not exists(path):
         return import_hub(str(source), revision, ignore)
     raise ImportedError(f"{str(source)[:80]!r} is no model's own file; expected a config.json, {_REST}")
+
+
+def _by_name(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":
+    """Return the model of which a hub id is a release in other weights by its name, or what the hub has."""
+    from kvplan.specs.catalogue import released_model  # noqa: PLC0415 - unknown names alone
+    from kvplan.specs.load import load as load_spec  # noqa: PLC0415
+
+    known = released_model(model)
+    if known is None or ignore:
+        return _from_hub(model, unknown, ignore)
+    return load_spec(known).as_quantized(model).model_copy(update={"read_as": model})
 
 
 def _from_hub(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":

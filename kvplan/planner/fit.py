@@ -5,7 +5,7 @@ from typing import Any
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
-from kvplan.errors import OptionsError
+from kvplan.errors import NoRoomError, OptionsError
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
@@ -95,7 +95,7 @@ def _answer(plan: Plan, model: Model, dtype: str | None) -> Fit:
     shared = size_fields(deployment, plan.context, plan.batch)
     max_batch, start_up = plan.max_batch(), plan.start_up()
     if start_up and start_up.refusal:
-        raise OptionsError(start_up.refusal)
+        raise NoRoomError(start_up.refusal)
     if plan.budget.estimated:
         shared["warnings"] += (
             f"the driver's figure for {plan.budget.gpu} is not known: its label is read as decimal bytes",

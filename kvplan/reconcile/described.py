@@ -19,13 +19,7 @@ from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.setup import Asked, Setup, is_known
 from kvplan.specs import ModelSpec
-from kvplan.specs.catalogue import read_index
-
-# What quantised releases add to a name: -AWQ, -FP8-dynamic, -quantized.w8a8, -GPTQ-Int4.
-_QUANTIZED = re.compile(
-    r"[-_.](awq|gptq|fp8|nvfp4|mxfp4|int[48]|w\d+a\d+|[48]bit|gguf|quantized|autoround)([-_.]\w{1,20}){0,4}$",
-    re.IGNORECASE,
-)
+from kvplan.specs.catalogue import read_index, without_format
 
 
 def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
@@ -99,7 +93,7 @@ def _model(log: StartUpLog, asked: Asked) -> tuple[ModelSpec, list[str]]:
     name = catalogue_name(printed)
     if name is not None:
         return load(name), []
-    name = catalogue_name(_QUANTIZED.sub("", printed.rstrip("/")))
+    name = catalogue_name(without_format(printed))
     if name is None:
         raise LogError(
             f"the log's model {printed[:80]!r} is not in the catalogue: give --model NAME, or its config.json"

@@ -6,6 +6,7 @@ The index exists so that a name is found without reading the other specs. It is 
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +44,35 @@ def find_spec(name: str) -> Path:
             "or give a spec file: model.yaml"
         )
     return catalogue_folder() / relative
+
+
+_RELEASED_AS = re.compile(
+    r"[-_.](awq|gptq|fp8|nvfp4|mxfp4|int[48]|w\d+a\d+|[48]bit|gguf|quantized|autoround|bnb|mlx)"
+    r"([-_.]\w{1,20}){0,4}$",
+    re.IGNORECASE,
+)
+"""What quantised releases add to a name: -AWQ, -FP8-dynamic, -quantized.w8a8, -GPTQ-Int4."""
+
+
+def without_format(name: str) -> str:
+    """Return a name without what a quantised release adds to it; the same name if that is nothing."""
+    return _RELEASED_AS.sub("", name.strip().rstrip("/"))
+
+
+def released_model(hub_id: str) -> str | None:
+    """
+    Return the catalogue's name of the model of which *hub_id* is a quantised release by its name.
+
+    The base must be a hub id of the catalogue, or the last part of exactly one model's.
+    """
+    base, index = without_format(hub_id).lower(), read_index()
+    if hub_id.count("/") != 1 or base == hub_id.strip().lower():
+        return None
+    if base in index:
+        return base
+    last = base.rpartition("/")[2]
+    alike = {index[known]: known for known in index if "/" in known and known.rpartition("/")[2] == last}
+    return next(iter(alike.values())) if len(alike) == 1 else None
 
 
 def spec_files(folder: Path | None = None) -> list[Path]:

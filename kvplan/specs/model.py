@@ -120,6 +120,8 @@ class ModelSpec(Facts):
     head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
     counted of the text model alone, are whole on every tensor-parallel rank. `ignored` names fields of the
     source that could change the memory and that the user had ignored, `unread` unknown ones that cannot.
+    `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its
+    name alone.
     """
 
     name: Name
@@ -141,6 +143,7 @@ class ModelSpec(Facts):
     states_fixed: bool = False
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    read_as: Text | None = None
     attention: _AttentionByName
     layers: _Runs
 
