@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from kvplan.dtypes import Role
@@ -190,4 +191,8 @@ class Engine:
 
 def always(utilization: str) -> Callable[[int, EngineOptions], str]:
     """Return a default utilization that neither card nor options change."""
-    return lambda gpu_bytes, options: utilization  # noqa: ARG005 - the signature of Share.default
+    return partial(_fixed, utilization)
+
+
+def _fixed(utilization: str, gpu_bytes: int, options: EngineOptions) -> str:  # noqa: ARG001 - that of Share.default
+    return utilization

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kvplan.engines import Line, StartUp
-from kvplan.errors import NoRoomError
+from kvplan.errors import KvplanError, NoRoomError
 from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.results import Memory
@@ -127,10 +127,22 @@ class Plan:
             return None
 
     def waterfall(self) -> tuple[Line, ...]:
-        """Return the lines from the formula's bytes to those of the asked work on the tightest rank."""
+        """
+        Return the lines from the formula's bytes to those of the asked work on the tightest rank.
+
+        They are the same bytes as those that decide what fits: a KvplanError says so if they are not.
+        """
         share = ceil_div(self.batch, self.deployment.dp)
-        rank = self._tightest(self.deployment.by_stage(self.context, share))
-        return self.deployment.arrangement.lines(rank=rank, context=self.context, batch=share)
+        used = self.deployment.by_stage(self.context, share)
+        rank = self._tightest(used)
+        lines = self.deployment.arrangement.lines(rank=rank, context=self.context, batch=share)
+        told = sum(line.size_bytes for line in lines)
+        if told != used[rank]:
+            raise KvplanError(
+                f"kvplan contradicts itself: the lines of this plan sum to {told:,} B, and {used[rank]:,} B "
+                "are reserved; please report it"
+            )
+        return lines
 
     def analytic(self) -> "Plan":
         """Return this plan by the formula alone, in the memory that the engine leaves on each stage."""

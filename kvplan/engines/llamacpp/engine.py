@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
@@ -69,7 +70,7 @@ def llamacpp(version: str | None) -> Engine:
     # llama.cpp allocates what it is asked for, or fails: it has no share of a card.
     return Engine(
         name=rules.name,
-        arrange=lambda stages, options: _arrange(stages, options, rules),
+        arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always("1")),
         needs=compute_buffers,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
 from kvplan.engines.sglang.cells import lay_out
@@ -81,7 +82,7 @@ def sglang(version: str | None) -> Engine:
     rules = find_rules(version)
     return Engine(
         name=rules.engine_name,
-        arrange=lambda stages, options: arrange(stages, options, rules),
+        arrange=partial(arrange, rules=rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="after start", default=_share),
         needs=before_weights,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
@@ -142,7 +143,7 @@ def trtllm(version: str | None) -> Engine:
     rules = find_rules(version)
     return Engine(
         name=f"trtllm@{rules.dotted}",
-        arrange=lambda stages, options: _arrange(stages, options, rules),
+        arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="rest", default=always(rules.utilization)),
         # It profiles a run of its own, of which no figures are known: vLLM's stand in.

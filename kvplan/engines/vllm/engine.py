@@ -138,7 +138,7 @@ def vllm(version: str | None) -> Engine:
     rules = find_rules(version)
     return Engine(
         name=f"vllm@{rules.release}",
-        arrange=lambda stages, options: _arrange(stages, options, rules),
+        arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always(rules.utilization)),
         needs=partial(
