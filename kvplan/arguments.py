@@ -1,7 +1,7 @@
 """The arguments of the library's functions: what their annotations say, or an error that names them."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import wraps
 from inspect import signature
@@ -83,6 +83,12 @@ def _wholes(value: object) -> tuple[int, ...]:
     return tuple(map(_whole, value))
 
 
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str | bytes | Mapping | AbstractSet) or not isinstance(value, Collection):
+        raise TypeError
+    return tuple(str(_instance(each, str)) for each in value)
+
+
 def _texts(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise TypeError
@@ -107,6 +113,7 @@ _READERS: Mapping[Any, Callable[[Any], object]] = {
     bool: _truth,
     tuple: _wholes,
     Mapping: _texts,
+    Sequence: _names,
     Path: _path,
 }
 _WORDS: Mapping[Any, str] = {
@@ -116,6 +123,7 @@ _WORDS: Mapping[Any, str] = {
     str: "text",
     tuple: "a list of ints",
     Mapping: "a dict of texts",
+    Sequence: "a list of texts",
     Path: "a path",
     NoneType: "None",
 }

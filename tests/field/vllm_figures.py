@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import kvplan
+from kvplan.engines.vllm.engine import Blocks
 from kvplan.units import GIB
-from tests.field.asking import asked
+from tests.field.asking import arranged, asked
 from tests.field.field_records import Record
 from tests.field.figures import Figure, equal, same_size, sizes
 
@@ -74,7 +75,10 @@ def room(record: Record) -> list[Figure]:
 
 
 def _needed(record: Record, context: int) -> int:
-    return kvplan.size(**{**asked(record), "context": context}).bytes_per_sequence
+    """Return what vLLM's start-up check asks for one request, all of whose prefill is in flight."""
+    arrangement = arranged(record)
+    assert isinstance(arrangement, Blocks)
+    return arrangement.layout.blocks_per_request(context) * max(arrangement.layout.bytes_per_block)
 
 
 def _start_up(options: dict[str, Any], record: Record, memory: int) -> dict[str, Any]:
@@ -82,8 +86,7 @@ def _start_up(options: dict[str, Any], record: Record, memory: int) -> dict[str,
     concurrency = answer.max_concurrency
     if concurrency is not None and "context" in record.plan and "max_concurrency" in record.printed:
         # Printed for a context that was refused afterwards, so that kvplan is asked for a short one.
-        whole = kvplan.size(**{**options, "context": record.facts["max_model_len"]}).bytes_per_sequence
-        concurrency *= kvplan.size(**options).bytes_per_sequence / whole
+        concurrency *= _needed(record, options["context"]) / _needed(record, record.facts["max_model_len"])
     return {
         "num_gpu_blocks": answer.num_blocks,
         "kv_tokens": answer.kv_tokens,
