@@ -195,9 +195,11 @@ def assert_inert(run: Run) -> None:
     assert "Traceback" not in run.err
 
 
-@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
-def test_a_hostile_value_is_shown_and_does_nothing(kvplan: Cli, tmp_path: Path, site: Site) -> None:
-    run = kvplan(site(tmp_path, HOSTILE))
+@pytest.mark.parametrize("place", SITES)
+def test_a_hostile_value_is_shown_and_does_nothing(kvplan: Cli, tmp_path: Path, place: str) -> None:
+    if place in ("device", "model to validate"):
+        pytest.importorskip("torch", reason="what is validated is read after torch")
+    run = kvplan(SITES[place](tmp_path, HOSTILE))
     assert_inert(run)
     assert any(seen in run.out + run.err for seen in SEEN)
 

@@ -15,6 +15,7 @@ from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
+from kvplan.engines.vllm.models import require_served
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.skipping import read_skipped
@@ -157,6 +158,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     given = read_settings("vllm", SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
+    require_served(options.architecture, rules)
     require_backend(every, rules)
     asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
     layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
