@@ -18,7 +18,8 @@ MOST_BATCHED_TOKENS = 16384
 """What vLLM batches on cards of 160 GiB and more, since 0.28 (engine/arg_utils.py)."""
 
 _LARGE_CARD_BYTES = 70 * GIB
-"""From here up vLLM takes 8192 tokens and 1024 sequences at once, but on A100 (engine/arg_utils.py)."""
+_H100_AT_ONCE = 8192, 1024
+"""The tokens and sequences that vLLM takes at once from there up, but on A100 (engine/arg_utils.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +150,11 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
     Source: get_batch_defaults in engine/arg_utils.py, for its server.
     """
     if card is None:
-        return 8192, 1024
+        return _H100_AT_ONCE
     if card.total_bytes < _LARGE_CARD_BYTES or "a100" in (card.device or "").lower():
         return 2048, 256
-    return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else 8192), 1024
+    tokens, sequences = _H100_AT_ONCE
+    return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else tokens), sequences
 
 
 def compute_buffers(workload: Workload) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs

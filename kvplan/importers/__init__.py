@@ -84,13 +84,17 @@ def import_model(source: str | Path, revision: str | None = None, ignore: Sequen
 
 
 def _by_name(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":
-    """Return the model of which a hub id is a release in other weights by its name, or what the hub has."""
+    """Return what the hub has, or the model of which a hub id is a release in other weights by its name."""
     from kvplan.specs.catalogue import released_model  # noqa: PLC0415 - unknown names alone
     from kvplan.specs.load import load as load_spec  # noqa: PLC0415
 
-    known = released_model(model)
-    if known is None or ignore:
+    known = None if ignore else released_model(model)
+    try:
+        # The release itself says how large its weights are; its name does not.
         return _from_hub(model, unknown, ignore)
+    except UnknownNameError:
+        if known is None:
+            raise
     return load_spec(known).as_quantized(model).model_copy(update={"read_as": model})
 
 

@@ -29,11 +29,13 @@ def smallest_spread(plan: Plan) -> Spread | None:
 
 def _spreads(plan: Plan) -> Iterator[tuple[int, int]]:
     """Yield tp within a node, then the widest of it in more and more stages, then tp over nodes."""
-    legal = [tp for tp in _legal(plan) if _can_run(plan, tp)]
+    legal = _legal(plan)
     inside = [tp for tp in legal if tp <= NODE_GPUS]
     stages = range(1, plan.deployment.spec.layer_count + 1)
     yield from ((tp, 1) for tp in inside)
-    yield from ((tp, pp) for tp in inside[-1:] for pp in stages if 1 < pp <= SEARCHED_GPUS // tp)
+    widest = next((tp for tp in reversed(inside) if _can_run(plan, tp)), None)
+    if widest is not None:
+        yield from ((widest, pp) for pp in stages if 1 < pp <= SEARCHED_GPUS // widest)
     across = ((tp, pp) for tp in legal if tp > NODE_GPUS for pp in stages if tp * pp <= SEARCHED_GPUS)
     yield from sorted(across, key=lambda spread: spread[0] * spread[1])
 

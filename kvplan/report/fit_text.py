@@ -165,10 +165,9 @@ def _at_once(answer: Fit) -> list[RenderableType]:
     held, printed = (answer.max_batch or 0) // answer.dp, answer.max_concurrency
     if printed is None or held <= printed:
         return []
-    engine = answer.engine.partition("@")[0].replace("vllm", "vLLM")
     replica = " in each replica" if answer.dp > 1 else ""
-    text = f"{held:,} are held{replica}; {engine} prints {printed:.2f}x, its worst case: all in mid-prefill"
-    return [labelled("At once", text)]
+    worst = f"{answer.engine} prints {printed:.2f}x, its worst case: all in mid-prefill"
+    return [labelled("At once", f"{held:,} are held{replica}; {worst}")]
 
 
 def _range(answer: Fit) -> list[RenderableType]:

@@ -16,6 +16,9 @@ _SCALED = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)([a-zA-Z]{1,2})", re.ASCII)
 _DECIMAL = re.compile(r"(\d{0,18})(?:\.(\d{0,18}))?", re.ASCII)
 _SHOWN = 60
 
+_DTYPE_WORDS = ("float16", "bfloat16", "float32", "half", "float")
+"""Those of vLLM and SGLang, each dtype by its plainest name first (ModelDType in vLLM's config/model.py)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
@@ -201,8 +204,7 @@ def model_dtype(text: str) -> str:
         raise OptionsError(str(error)) from None
 
 
-_MODEL_DTYPES = {"auto": None, "float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "half": "fp16"}
-_model_dtype = choice({**_MODEL_DTYPES, "float": "fp32"})
+_model_dtype = choice({"auto": None, **{word: model_dtype(word) for word in _DTYPE_WORDS}})
 MODEL_DTYPE = Value(
     read=_model_dtype.read,
     write=lambda name: _model_dtype.write(model_dtype(str(name))),

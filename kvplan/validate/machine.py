@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from kvplan.validate.results import Level, Timing
@@ -16,9 +17,9 @@ ALLOCATOR_SETTINGS = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_
 def describe_machine(device: str) -> dict[str, Any]:
     """Return the fields of a Run that say where it was taken; sizes in bytes."""
     import torch  # noqa: PLC0415 - only the checks need it
-    import transformers  # noqa: PLC0415 - as above
 
-    versions = {"torch": str(torch.__version__), "transformers": transformers.__version__}
+    # Its metadata, because not every level imports it, which takes seconds.
+    versions = {"torch": str(torch.__version__), "transformers": version("transformers")}
     if device != "cuda":
         return {**versions, "device": "cpu", "driver": None}
     backend: Any = torch.backends.cudnn

@@ -173,7 +173,7 @@ def _assumed(
     layout: Layout, options: EngineOptions, given: Settings, layers: Sequence[Layer]
 ) -> Iterator[str]:
     """Yield what a card would decide of this layout, where none is named and nothing says it."""
-    windowed = any(group.spec.paging in ("sliding", "chunked") for group in layout.groups)
+    windowed = any(group.spec.window is not None or group.spec.paging == "cross" for group in layout.groups)
     if windowed and options.card is None and options.max_num_batched_tokens is None:
         tokens = layout.options.max_num_batched_tokens
         yield f"no card is named: {tokens:,} tokens are batched, as on an H100; --gpu names a card"
