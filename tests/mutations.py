@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -506,9 +508,9 @@ def main(arguments: list[str]) -> int:
         for suite in dict.fromkeys(suite for each in chosen for _, suite in _suites(each)):
             if not passes(folder, *suite):
                 sys.exit(f"{' '.join(suite)} fails without any mutation")
-        unnoticed = [
-            each.name for each in chosen if not _noticed(folder, each, everyone="--all" in arguments)
-        ]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        noticed = list(pool.map(partial(_noticed, everyone="--all" in arguments), chosen))
+    unnoticed = [each.name for each, by in zip(chosen, noticed, strict=True) if not by]
     sys.stdout.write(f"{len(chosen) - len(unnoticed)} of {len(chosen)} errors were noticed\n")
     return 1 if unnoticed else 0
 
@@ -521,10 +523,10 @@ def _suites(mutation: Mutation) -> list[tuple[str, tuple[str, ...]]]:
     return suites
 
 
-def _noticed(folder: Path, mutation: Mutation, *, everyone: bool) -> bool:
+def _noticed(mutation: Mutation, *, everyone: bool) -> bool:
     started = time.monotonic()
     noticed: list[str] = []
-    with mutated(folder, mutation):
+    with copy() as folder, mutated(folder, mutation):
         for name, suite in _suites(mutation):
             if (everyone or not noticed) and not passes(folder, *suite):
                 noticed.append(name)

@@ -76,7 +76,7 @@ def test_the_readme_has_exactly_two_commands_for_a_shell() -> None:
     assert readme.count("```bash") == readme.count("<!-- command: ") == 2
     for command, ending in (
         ("answer", " && .venv/bin/kvplan fit llama-3.1-8b --gpu h100-80gb --context 8k"),
-        ("test", " && .venv/bin/python -m pytest"),
+        ("test", " && .venv/bin/python -m pytest -n auto"),
     ):
         assert marked[command].startswith("python3 -m venv .venv && ")
         assert marked[command].endswith(ending)
