@@ -210,6 +210,11 @@ Layer = tuple[Term, ...]
 """What one layer keeps for one sequence. Two layers are alike to an engine when these are equal."""
 
 
+def distinct(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Return each layer once, in order. Those of one type are one object, so that few are compared."""
+    return tuple(dict.fromkeys({id(layer): layer for layer in layers}.values()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """

@@ -203,10 +203,17 @@ MUTATIONS = (
         "one sequence too many", "planner/search.py", "    return low\n", "    return high\n", "tests/planner"
     ),
     Mutation(
+        "a division too many",
+        "planner/plan.py",
+        "held = 1 + (there - first) // more",
+        "held = 2 + (there - first) // more",
+        "tests/planner",
+    ),
+    Mutation(
         "each layer once",
         "engines/exact.py",
-        "count * term.bytes_on_rank",
-        "term.bytes_on_rank",
+        "count * term.row_bytes",
+        "term.row_bytes",
         "tests/planner",
     ),
     Mutation("the whole window", _HF, "window_offset: int = -1", "window_offset: int = 0", _HF_TESTS),

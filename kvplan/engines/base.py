@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from kvplan.dtypes import Role
 from kvplan.gpus import Card
+from kvplan.loads import Load
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class EngineOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     card: Card | None = None
 
 
@@ -77,11 +78,18 @@ class Arrangement(Protocol):
     def assumed(self) -> tuple[str, ...]:
         """What was taken for granted, in words, because nobody named a card that decides it."""
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """
-        Return the bytes that *batch* sequences of *context* tokens take on a rank.
+        Return the bytes that the sequences of one replica take on a rank.
 
-        It never falls when the context or the batch grow. An empty pool may take some, too.
+        It never falls when one of them grows or one more comes. An empty pool may take some, too.
+        """
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+        """
+        Return, for each rank, what the first sequence of *context* tokens takes, and what each one more.
+
+        None where more than one line would be needed to tell the bytes of any number of them.
         """
 
     def token_bytes(self, rank: int) -> Fraction:
@@ -90,7 +98,7 @@ class Arrangement(Protocol):
     def fixed_bytes(self, rank: int) -> int:
         """Return what a sequence takes on a rank whatever its length: states, an encoder's tokens."""
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return the same bytes line by line, from the formula's to all that is reserved."""
 
     def most_bytes(self, rank: int) -> int | None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.errors import OptionsError, UnknownNameError
-from kvplan.terms import Stage, token_bytes
+from kvplan.loads import Load
+from kvplan.terms import Rows, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,25 +21,38 @@ class Sum:
     stages: tuple[Stage, ...]
     tp: int
     assumed: tuple[str, ...] = ()
+    rows: tuple[tuple[tuple[Rows, int], ...], ...] = field(init=False, repr=False, compare=False)
+    """On each rank the bytes of a row of all terms that hold equally many."""
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
-        """Return the bytes of *batch* sequences on one rank of a pipeline stage."""
-        counts = self.stages[rank].counts
-        return batch * sum(
-            count * term.bytes_on_rank(context, self.tp) for layer, count in counts for term in layer
-        )
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(rows_of(stage, self.tp) for stage in self.stages))
+
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
+        """Return the bytes of all sequences on one rank of a pipeline stage."""
+        return sum(batch * self.sequence_bytes(rank, context) for context, batch in load)
+
+    def sequence_bytes(self, rank: int, context: int) -> int:
+        """Return the bytes of one sequence on one rank of a pipeline stage."""
+        return sum(size * rows.at(context) for rows, size in self.rows[rank])
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...]:
+        """Return the same for the first and the others."""
+        sizes = [self.sequence_bytes(rank, context) for rank in range(len(self.rows))]
+        return tuple((size, size) for size in sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what one token more adds to the terms of a rank."""
-        return token_bytes(self.stages[rank].terms(), self.tp)
+        rows = self.rows[rank]
+        step = lcm(*(each.stride for each, _ in rows))
+        return Fraction(sum(size * each.growth(step) for each, size in rows), step)
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the terms of states and of an encoder's tokens."""
-        return self.reserved_bytes(rank=rank, context=0, batch=1)
+        return self.sequence_bytes(rank, 0)
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return the formula's bytes as the only line."""
-        size = self.reserved_bytes(rank=rank, context=context, batch=batch)
+        size = self.reserved_bytes(rank=rank, load=load)
         return (Line(name="formula", size_bytes=size, reason="the terms of every layer"),)
 
     def most_bytes(self, rank: int) -> int | None:
@@ -49,6 +64,16 @@ class Sum:
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: a formula starts nothing."""
         return None
+
+
+def rows_of(stage: Stage, tp: int) -> tuple[tuple[Rows, int], ...]:
+    """Return the rows of a stage's terms, each once, with the bytes of one of them on one of *tp* ranks."""
+    sizes: dict[Rows, int] = {}
+    for layer, count in stage.counts:
+        for term in layer:
+            size = count * term.row_bytes * term.split.on_rank(tp)
+            sizes[term.rows] = sizes.get(term.rows, 0) + size
+    return tuple(sizes.items())
 
 
 def refuse_pool_options(engine: str, options: EngineOptions, *, batches: bool = False) -> None:

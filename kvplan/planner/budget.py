@@ -22,7 +22,8 @@ class Budget:
     One GPU's memory before any weights and cache are in it, and the weights of one replica to spread.
 
     `utilization` is a ratio, and `share_of` what it is a share of; `needs` has a range where it is an
-    estimate. `sources` says in words where each figure comes from.
+    estimate. `sources` says in words where each figure comes from. `longest` is the context that stands in
+    for that of a model that is made for none.
     """
 
     gpu: str
@@ -33,6 +34,7 @@ class Budget:
     needs: Estimate
     sources: dict[str, str]
     estimated: bool
+    longest: int
 
     @property
     def middle_bytes(self) -> int:
@@ -88,23 +90,23 @@ class Asked:
         return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
 
 
-def make_budget(deployment: Deployment, asked: Asked, *, context: int) -> Budget:
+def make_budget(deployment: Deployment, asked: Asked, *, longest: int) -> Budget:
     """
     Return the budget of one GPU; raise if neither a GPU nor a KV memory is given.
 
-    A known KV memory is all there is, on whichever card: nothing is subtracted from it. *context* stands
-    in for the longest of a model that is not made for any.
+    A known KV memory is all there is, on whichever card: nothing is subtracted from it. *longest* stands
+    in for the longest context of a model that is not made for any.
     """
     card = asked.card()
     if asked.kv_memory is not None or card is None:
-        return _known_kv_memory(asked, card)
+        return _known_kv_memory(asked, card, longest)
     engine = deployment.engine
     share = asked.utilization
     if share is None:
         share = engine.share.default(card.total_bytes, deployment.options)
     ratio = parse_ratio(str(share))
     weights_bytes, weights_source = _weights(deployment.spec, asked)
-    needs = _needs(deployment, asked, card, context)
+    needs = _needs(deployment, asked, card, longest)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
@@ -120,6 +122,7 @@ def make_budget(deployment: Deployment, asked: Asked, *, context: int) -> Budget
             "overhead": needs.evidence if _is_given(asked) else _estimated(deployment.spec, needs),
         },
         estimated=card.estimated,
+        longest=longest,
     )
 
 
@@ -134,7 +137,7 @@ def _utilization(ratio: tuple[int, int], engine: Engine, asked: Asked) -> str:
     return f"{ratio[0] / ratio[1]:g}{of}" + ("" if asked.utilization is not None else ", the default")
 
 
-def _needs(deployment: Deployment, asked: Asked, card: Card, context: int) -> Estimate:
+def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int) -> Estimate:
     """Return what is given for activations and the rest, which has no range, or the engine's estimate."""
     if _is_given(asked):
         return given(as_bytes(asked.activation or 0), as_bytes(asked.overhead or 0))
@@ -146,7 +149,7 @@ def _needs(deployment: Deployment, asked: Asked, card: Card, context: int) -> Es
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=(spec.max_context or context) * _rotated(deployment) * element_bytes,
+            rotations_bytes=(spec.max_context or longest) * _rotated(deployment) * element_bytes,
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -180,7 +183,7 @@ def given(activation_bytes: int, overhead_bytes: int) -> Estimate:
     )
 
 
-def _known_kv_memory(asked: Asked, card: Card | None) -> Budget:
+def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
     others = (asked.utilization, asked.weights, asked.weight_dtype, asked.activation, asked.overhead)
     if any(other is not None for other in others):
         raise OptionsError(
@@ -196,6 +199,7 @@ def _known_kv_memory(asked: Asked, card: Card | None) -> Budget:
         needs=given(0, 0),
         sources={"gpu_bytes": "given"},
         estimated=False,
+        longest=longest,
     )
 
 

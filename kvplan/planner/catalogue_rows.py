@@ -5,7 +5,7 @@ from typing import Any
 
 from kvplan.attention import kind_class
 from kvplan.planner.deployment import Choice, deploy, growth
-from kvplan.planner.size import as_tokens
+from kvplan.planner.work import as_context
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.specs.model import ModelSpec
@@ -52,7 +52,7 @@ def _row(spec: ModelSpec) -> ModelRow:
         layers=spec.layer_count,
         kinds=", ".join(dict.fromkeys(each.kind for each in spec.kinds())),
         bytes_per_token=growth(stage.terms(), 1),
-        max_context=as_tokens(None, spec),
+        max_context=as_context(None, spec),
         parameters=spec.parameters,
         source=spec.source,
     )

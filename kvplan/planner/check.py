@@ -91,7 +91,7 @@ def check(  # noqa: PLR0913 - the options of one command
         pp=pp,
         ok=all(rule.ok for rule in rules),
         checks=rules,
-        legal_tp=tuple(legal_tps(parts)),
+        legal_tp=legal_tps(parts),
         refused_tp={
             degree: reason
             for degree in range(1, LISTED_TP + 1)
@@ -110,7 +110,7 @@ def _sharing(spec: ModelSpec) -> Iterator[Rule]:
         yield Rule(rule=f"{many.unit} % {few.unit}", ok=reason is None, detail=reason or even)
 
 
-def _spreading(spec: ModelSpec, layers: dict[str, Layer], parts: list[Split], tp: int) -> Iterator[Rule]:
+def _spreading(spec: ModelSpec, layers: dict[str, Layer], parts: Sequence[Split], tp: int) -> Iterator[Rule]:
     for part in parts:
         rule = f"{part.unit} % tp"
         reason = refusal([part], tp)

@@ -1,21 +1,26 @@
 """A model as it is spread over GPUs: its layers in pipeline stages, its units over ranks."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
+from kvplan.loads import Load, uniform
 from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes
 
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
+
+_KEPT = 512
+"""Deployments that are kept at once, of some kilobytes each."""
 
 LISTED_TP = 64
 """Tensor-parallel degrees are searched and listed up to this one."""
@@ -45,8 +50,22 @@ class Choice:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     card: Card | None = None
+
+    def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
+        """Return the same spread and cache format by the formula, without an engine's options."""
+        return Choice(
+            dtype=self.dtype,
+            kv_dtype=kv.name,
+            tp=self.tp,
+            pp=self.pp,
+            dp=self.dp,
+            pp_layers=stage_sizes,
+            encoder_tokens=self.encoder_tokens,
+            max_num_seqs=self.max_num_seqs,
+            card=self.card,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +103,15 @@ class Deployment:
         return tuple(len(stage.types) for stage in self.stages)
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
-        """Return one replica of this deployment over *tp* ranks, known to be legal, and *pp* even stages."""
-        choice = replace(self.choice, tp=tp, pp=pp, dp=1, pp_layers=None)
-        return _arranged(self.spec, choice, self.engine, self.kv, self.layers)
+        """Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy."""
+        return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, pp_layers=None))
 
-    def reserved_bytes(self, *, tokens: int, batch: int) -> int:
-        """Return the bytes that *batch* sequences of one replica take on a rank of the fullest stage."""
-        return max(self.by_stage(tokens, batch))
+    def __hash__(self) -> int:
+        return hash((self.spec, self.choice))
+
+    def reserved_bytes(self, load: Load) -> int:
+        """Return the bytes that the sequences of one replica take on a rank of the fullest stage."""
+        return max(self.by_stage(load))
 
     def sequence_bytes(self, tokens: int) -> int:
         """
@@ -98,7 +119,10 @@ class Deployment:
 
         The first takes more where an engine needs room for one prefill in flight.
         """
-        two, one = self.by_stage(tokens, 2), self.by_stage(tokens, 1)
+        rows = self.arrangement.by_sequence(tokens)
+        if rows is not None:
+            return max(more for _, more in rows)
+        two, one = self.by_stage(uniform(tokens, 2)), self.by_stage(uniform(tokens, 1))
         return max(after - before for after, before in zip(two, one, strict=True))
 
     def token_bytes(self, rank: int) -> int | float:
@@ -107,18 +131,19 @@ class Deployment:
 
     def fullest_rank(self, tokens: int) -> int:
         """Return the pipeline rank on which one sequence of *tokens* tokens takes most."""
-        sizes = self.by_stage(tokens, 1)
+        sizes = self.by_stage(uniform(tokens, 1))
         return sizes.index(max(sizes))
 
     def all_gpus_bytes(self, *, tokens: int, batch: int) -> int:
         """Return the bytes on all GPUs for *batch* sequences dealt out over the replicas."""
         shares = Counter(batch // self.dp + (replica < batch % self.dp) for replica in range(self.dp))
-        return sum(self.tp * count * sum(self.by_stage(tokens, share)) for share, count in shares.items())
+        on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
+        return sum(self.tp * count * on_one[share] for share, count in shares.items())
 
-    def by_stage(self, tokens: int, batch: int) -> list[int]:
-        """Return the bytes that *batch* sequences of one replica take on a rank of each stage."""
+    def by_stage(self, load: Load) -> list[int]:
+        """Return the bytes that the sequences of one replica take on a rank of each stage."""
         reserved = self.arrangement.reserved_bytes
-        return [reserved(rank=rank, context=tokens, batch=batch) for rank in range(len(self.stages))]
+        return [reserved(rank=rank, load=load) for rank in range(len(self.stages))]
 
 
 def plain(size: Fraction) -> int | float:
@@ -126,13 +151,18 @@ def plain(size: Fraction) -> int | float:
     return size.numerator if size.denominator == 1 else float(size)
 
 
-def growth(terms: Iterable[Term], tp: int) -> int | float:
-    """Return the formula's bytes per rank that one more token adds, all windows full."""
-    return plain(token_bytes(terms, tp))
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
+    """Return the formula's bytes per rank that one more token adds to *count* layers, all windows full."""
+    return plain(count * token_bytes(terms, tp))
 
 
+@lru_cache(maxsize=_KEPT)
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
-    """Return the deployment of *spec*; raise SplitError if its layers or units do not spread so."""
+    """
+    Return the deployment of *spec*; raise SplitError if its layers or units do not spread so.
+
+    The last ones are kept: scripts ask again and again, and none of them changes.
+    """
     for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
@@ -191,14 +221,14 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
 
 
-def splits(spec: ModelSpec, layers: dict[str, Layer]) -> list[Split]:
+def splits(spec: ModelSpec, layers: dict[str, Layer]) -> tuple[Split, ...]:
     """Return everything that tensor parallelism has to divide in this model, each once."""
     of_kinds = [split for kind in spec.kinds() for split in kind.splits()]
     of_terms = [term.split for layer in layers.values() for term in layer]
-    return list(dict.fromkeys(of_kinds + of_terms))
+    return tuple(dict.fromkeys(of_kinds + of_terms))
 
 
-def refusal(parts: list[Split], tp: int) -> str | None:
+def refusal(parts: Sequence[Split], tp: int) -> str | None:
     """Return why *parts* do not spread over *tp* ranks, or None if they do."""
     for part in parts:
         try:
@@ -232,9 +262,10 @@ def require_sharing(spec: ModelSpec) -> None:
             raise SplitError(f"{spec.name}: {reason}; correct {many.unit} or {few.unit}")
 
 
-def legal_tps(parts: list[Split]) -> list[int]:
+@lru_cache(maxsize=_KEPT)
+def legal_tps(parts: tuple[Split, ...]) -> tuple[int, ...]:
     """Return the tensor-parallel degrees up to 64 over which *parts* spread."""
-    return [tp for tp in range(1, LISTED_TP + 1) if refusal(parts, tp) is None]
+    return tuple(tp for tp in range(1, LISTED_TP + 1) if refusal(parts, tp) is None)
 
 
 def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:

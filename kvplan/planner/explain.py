@@ -7,7 +7,8 @@ from typing import Any
 
 from kvplan.arguments import checked
 from kvplan.planner.deployment import Choice, deploy, growth
-from kvplan.planner.size import Model, as_spec, as_tokens
+from kvplan.planner.size import Model, as_spec
+from kvplan.planner.work import as_context
 from kvplan.terms import Term
 
 
@@ -86,7 +87,7 @@ def explain(  # noqa: PLR0913 - the options of one command
     """Return the formulas of *model* with its numbers put in; raise a KvplanError as `size` does."""
     spec = as_spec(model, ignore=ignore)
     deployment = deploy(spec, Choice(kv_dtype=kv_dtype, tp=tp, encoder_tokens=encoder_tokens))
-    tokens = as_tokens(context, spec)
+    tokens = as_context(context, spec)
     layers = []
     for name, count in Counter(spec.layer_types).items():
         kinds, terms = spec.attention[name], deployment.layers[name]

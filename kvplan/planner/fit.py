@@ -1,19 +1,22 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import NoRoomError, OptionsError
+from kvplan.loads import Load, uniform
+from kvplan.planner.advice import Advice, advise
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.repository import served_model
 from kvplan.planner.results import Fit
-from kvplan.planner.size import Model, as_batch, as_spec, as_tokens, size_fields
-from kvplan.planner.ways_out import hints, smallest_spread, smallest_tp
+from kvplan.planner.size import Model, as_spec, size_fields
+from kvplan.planner.work import as_batch, as_context
 from kvplan.units import format_gib
 
 
@@ -45,6 +48,7 @@ def fit(  # noqa: PLR0913 - the options of one command
     dcp: int = 1,
     settings: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
+    advice: bool = True,
 ) -> Fit:
     """
     Return how many sequences of *context* tokens fit, and the inverse answers for *batch* of them.
@@ -55,7 +59,8 @@ def fit(  # noqa: PLR0913 - the options of one command
     engine chooses.
     *max_num_seqs* bounds the sequences of one replica; the other last ones are options of an *engine*
     other than `exact`, *settings* those that only this engine has, by its own names. *ignore* names fields
-    of a config that kvplan does not know and that are answered without.
+    of a config that kvplan does not know and that are answered without. Without *advice* the answer has
+    no hints and no fewest GPUs, and comes many times faster.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
     spec = as_spec(model, ignore)
@@ -85,48 +90,68 @@ def fit(  # noqa: PLR0913 - the options of one command
         settings=settings or {},
         card=asked.card(),
     )
-    tokens, sequences = as_tokens(context, spec), as_batch(batch)
-    plan = make_plan(deploy(spec, choice), asked, context=tokens, batch=sequences)
-    return _answer(plan, model, dtype)
+    tokens, sequences = as_context(context, spec), as_batch(batch)
+    plan = make_plan(deploy(spec, choice), asked, longest=tokens)
+    return _answer(plan, _Work(model=model, dtype=dtype, context=tokens, batch=sequences), advice=advice)
 
 
-def _answer(plan: Plan, model: Model, dtype: str | None) -> Fit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What was asked of a plan: `batch` sequences of `context` tokens, of a model as it was named."""
+
+    model: Model
+    dtype: str | None
+    context: int
+    batch: int
+
+    @property
+    def load(self) -> Load:
+        """The sequences over all replicas."""
+        return uniform(self.context, self.batch)
+
+
+_NONE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
+
+
+def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
     deployment = plan.deployment
-    shared = size_fields(deployment, plan.context, plan.batch)
-    max_batch, start_up = plan.max_batch(), plan.start_up()
+    shared = size_fields(deployment, work.context, work.batch)
+    max_batch, start_up = plan.max_batch(work.context), plan.start_up(work.context)
     if start_up and start_up.refusal:
         raise NoRoomError(start_up.refusal)
     if plan.budget.estimated:
         shared["warnings"] += (
             f"the driver's figure for {plan.budget.gpu} is not known: its label is read as decimal bytes",
         )
+    ways_out = advise(plan, context=work.context, batch=work.batch) if advice else _NONE
+    fits = plan.fits(work.load)
     return Fit(
         **shared,
         gpu=plan.budget.gpu,
-        fits=plan.holds(),
+        fits=fits,
         max_batch=max_batch,
-        max_batch_range=plan.max_batch_range(),
-        kv_range=plan.kv_range(),
-        analytic_max_batch=plan.analytic().max_batch(),
-        max_context=plan.max_context(),
+        max_batch_range=plan.max_batch_range(work.context),
+        kv_range=plan.kv_range(work.load),
+        analytic_max_batch=plan.analytic().max_batch(work.context),
+        max_context=plan.max_context(work.batch),
         model_context=deployment.spec.max_context,
         kv_tokens=start_up.kv_tokens if start_up else None,
         num_blocks=start_up.num_blocks if start_up else None,
         block_size=start_up.block_size if start_up else None,
         max_concurrency=start_up.max_concurrency if start_up else None,
-        memory=plan.memory(plan.batch),
-        filled=plan.memory(max_batch or 0),
-        waterfall=plan.waterfall(),
-        smallest_tp=smallest_tp(plan),
-        smallest_gpus=smallest_spread(plan),
-        limit=_limit(plan, max_batch),
-        hints=hints(plan),
+        memory=plan.memory(work.load),
+        filled=plan.memory(uniform(work.context, max_batch) if max_batch else ()),
+        waterfall=plan.waterfall(work.load),
+        smallest_tp=ways_out.smallest_tp,
+        smallest_gpus=ways_out.smallest_gpus,
+        limit=_limit(plan, work.context, max_batch),
+        hints=ways_out.hints,
         sources=plan.budget.sources,
-        command=_command(plan, model, start_up, dtype) if plan.holds() else None,
+        command=_command(plan, work, start_up) if fits else None,
     )
 
 
-def _command(plan: Plan, model: Model, start_up: StartUp | None, dtype: str | None) -> str | None:
+def _command(plan: Plan, work: _Work, start_up: StartUp | None) -> str | None:
     """
     Return the shell command that serves this plan; None for engines without one, or an option for it.
 
@@ -138,8 +163,8 @@ def _command(plan: Plan, model: Model, start_up: StartUp | None, dtype: str | No
     from kvplan.serving import has_option, takes_gguf, write_command  # noqa: PLC0415
 
     engine = plan.deployment.choice.engine
-    served = served_model(model, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
-    said = _said(plan, start_up) | {"dtype": dtype if has_option(engine, "dtype") else None}
+    served = served_model(work.model, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
+    said = _said(plan, work, start_up) | {"dtype": work.dtype if has_option(engine, "dtype") else None}
     try:
         given = {name: answer for name, answer in said.items() if answer is not None}
         command = write_command(engine, served.name, given)
@@ -148,7 +173,7 @@ def _command(plan: Plan, model: Model, start_up: StartUp | None, dtype: str | No
     return command if command is None or served.missing is None else f"# {served.missing}: {command}"
 
 
-def _said(plan: Plan, start_up: StartUp | None) -> dict[str, Any]:
+def _said(plan: Plan, work: _Work, start_up: StartUp | None) -> dict[str, Any]:
     """Return the options of a plan; None where the engine's own choice is planned."""
     choice, asked = plan.deployment.choice, plan.asked
     needed = start_up.max_num_seqs if start_up else None
@@ -157,8 +182,8 @@ def _said(plan: Plan, start_up: StartUp | None) -> dict[str, Any]:
         "pp": choice.pp if choice.pp > 1 else None,
         "dp": choice.dp if choice.dp > 1 else None,
         "pp_layers": choice.pp_layers,
-        "context": plan.context,
-        "batch": plan.batch,
+        "context": work.context,
+        "batch": work.batch,
         "kv_dtype": choice.kv_dtype,
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
@@ -171,9 +196,9 @@ def _said(plan: Plan, start_up: StartUp | None) -> dict[str, Any]:
     }
 
 
-def _limit(plan: Plan, max_batch: int | None) -> str:
+def _limit(plan: Plan, context: int, max_batch: int | None) -> str:
     """Return in words what stops one sequence more."""
-    memory = plan.empty()
+    memory = plan.without_cache(context)
     weights, left = memory.weights_bytes, memory.free_bytes
     if weights + left < 0:
         needed, there = _apart(memory.activation_bytes + memory.overhead_bytes, memory.budget_bytes)
@@ -183,13 +208,13 @@ def _limit(plan: Plan, max_batch: int | None) -> str:
         return f"the weights need {needed} per GPU, and the budget has {there} for them"
     if max_batch is None:
         return "nothing: these sequences take no cache memory"
-    most = plan.most_sequences(plan.context)
+    most = plan.most_sequences(context)
     if most and max_batch == most * plan.deployment.dp:
         return f"the number of sequences: {most:,} in each replica"
     if plan.is_bounded():
         return "the size of the pool that was asked for"
-    more = plan.memory(max_batch + plan.deployment.dp)
-    free = plan.memory(max_batch).free_bytes
+    more = plan.memory(uniform(context, max_batch + plan.deployment.dp))
+    free = plan.memory(uniform(context, max_batch) if max_batch else ()).free_bytes
     needed, there = _apart(free - more.free_bytes, free)
     which = f"sequence {max_batch + 1}" if max_batch else "one sequence"
     return f"the KV cache: {which} needs {needed} per GPU, and {there} is free"

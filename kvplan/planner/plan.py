@@ -1,141 +1,81 @@
-"""One deployment on cards of one kind: what fits on them, forward and inverse."""
+"""One deployment on cards of one kind: built once, then asked what fits, forward and inverse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from kvplan.engines import Line, StartUp
+from kvplan.engines import EXACT, Arrangement, Line, StartUp
 from kvplan.errors import KvplanError, NoRoomError
+from kvplan.loads import Load, dealt, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.results import Memory
-from kvplan.planner.search import largest
+from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
-from kvplan.units import ceil_div
+from kvplan.planner.work import as_batch, as_load, as_tokens
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Plan:
     """
-    A deployment, the cards it runs on, and the work asked of it: `batch` times `context`.
+    A model deployed on cards of one kind, whatever the work: ask it, in microseconds, what fits.
 
-    `asked` is what the user said of the memory, and `budget` what follows from it for this deployment;
-    `weights` are the bytes on a GPU of each pipeline stage.
+    A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Each length is
+    dealt out over the replicas evenly. `asked` is what was said of the memory, and `budget` what follows
+    from it for this deployment. Of a GPU of each pipeline stage, in bytes: `weights`, `left` for the
+    cache (below 0 if the rest does not fit), and of that what the `pools` take, which a setting may bound.
     """
 
     asked: Asked
     budget: Budget
-    weights: tuple[int, ...]
     deployment: Deployment
-    context: int
-    batch: int
+    weights: tuple[int, ...]
+    left: tuple[int, ...]
+    pools: tuple[int, ...]
 
-    def left(self, other_bytes: int | None = None) -> tuple[int, ...]:
-        """
-        Return what is left for the cache on a GPU of each stage; below 0 if the rest does not fit.
+    def __repr__(self) -> str:
+        deployment = self.deployment
+        spread = f"tp {deployment.tp} x pp {deployment.choice.pp} x dp {deployment.dp}"
+        return f"<Plan {deployment.spec.name} on {self.budget.gpu}, {deployment.engine.name}, {spread}>"
 
-        *other_bytes* replaces the estimate of what is neither weights nor cache.
-        """
-        other = self.budget.middle_bytes if other_bytes is None else other_bytes
-        return tuple(self.budget.left_bytes(weights, other) for weights in self.weights)
+    def max_batch(self, context: int | str) -> int | None:
+        """Return the most sequences of *context* tokens at once; None if memory sets no limit."""
+        return self._most(self.pools, as_tokens(context))
 
-    def memory(self, batch: int) -> Memory:
-        """Return the lines of the tightest card with *batch* sequences on it; 0 leaves it empty."""
-        share = ceil_div(batch, self.deployment.dp)
-        used = self.deployment.by_stage(self.context, share)
+    def max_context(self, batch: int = 1) -> int | None:
+        """Return the longest context for *batch* sequences at once; None if memory sets no limit."""
+        share = dealt(uniform(1, as_batch(batch)), self.deployment.dp)[0][1]
+        fits = partial(self._holds_context, share)
+        return largest(fits, near=self._near_context(share))
+
+    def fits(self, load: Iterable[tuple[int | str, int]]) -> bool:
+        """Return whether sequences of these lengths stand at once."""
+        return self._fits(self.pools, dealt(as_load(load), self.deployment.dp))
+
+    def memory(self, load: Iterable[tuple[int | str, int]]) -> Memory:
+        """Return the lines of the tightest card with a load on it; `[]` leaves it empty."""
+        used = self.deployment.by_stage(dealt(as_load(load), self.deployment.dp))
         rank = self._tightest(used)
         return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=used[rank])
 
-    def empty(self) -> Memory:
-        """Return the lines of the same card with the weights and no cache."""
-        rank = self._tightest(self.deployment.by_stage(self.context, 1))
-        return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=0)
-
-    def _tightest(self, used: Sequence[int]) -> int:
-        """Return the pipeline rank that has the least left when so much is *used* on each."""
-        free = [left - taken for left, taken in zip(self.left(), used, strict=True)]
-        return free.index(min(free))
-
-    def fits(self, *, tokens: int, batch: int) -> bool:
-        """Return whether *batch* sequences of *tokens* tokens, over all replicas, fit."""
-        return self._fits(self.left(), tokens, batch)
-
-    def most_sequences(self, tokens: int) -> int | None:
-        """Return how many sequences of *tokens* tokens one replica may run, as asked or as its engine can."""
-        limits = self.deployment.choice.max_num_seqs, self.deployment.arrangement.most_sequences(tokens)
-        return min((limit for limit in limits if limit is not None), default=None)
-
-    def _fits(self, left: Sequence[int], tokens: int, batch: int) -> bool:
-        share = ceil_div(batch, self.deployment.dp)
-        most = self.most_sequences(tokens)
-        if most is not None and share > most:
-            return False
-        used = self.deployment.by_stage(tokens, share)
-        return all(taken <= there for taken, there in zip(used, self._bounded(left), strict=True))
-
-    def _bounded(self, left: Sequence[int]) -> list[int]:
-        """Return what the pools take of what is *left* on each stage: a setting may bound them."""
-        bounds = [self.deployment.arrangement.most_bytes(rank) for rank in range(len(left))]
-        return [
-            there if bound is None else min(there, bound) for there, bound in zip(left, bounds, strict=True)
-        ]
-
-    def is_bounded(self) -> bool:
-        """Return whether a setting, and not the memory, decides how large the pools are."""
-        left = self.left()
-        return min(left) >= 0 and list(left) != self._bounded(left)
-
-    def holds(self) -> bool:
-        """Return whether the asked work fits."""
-        return self.fits(tokens=self.context, batch=self.batch)
-
-    def max_batch(self) -> int | None:
-        """Return the most sequences of the asked context; None if memory sets no limit."""
-        return self._most(self.left())
-
-    def kv_range(self) -> tuple[int, int] | None:
-        """Return the least and the most memory for the cache, if what else there is is an estimate."""
-        needs = self.budget.needs
-        if needs.low_bytes == needs.high_bytes:
-            return None
-        share = ceil_div(self.batch, self.deployment.dp)
-        rank = self._tightest(self.deployment.by_stage(self.context, share))
-        return max(0, self.left(needs.high_bytes)[rank]), max(0, self.left(needs.low_bytes)[rank])
-
-    def max_batch_range(self) -> tuple[int, int] | None:
-        """Return the most sequences in the least and in the most memory; None as in `kv_range`."""
-        needs = self.budget.needs
-        if needs.low_bytes == needs.high_bytes:
-            return None
-        low, high = (self._most(self.left(size)) for size in (needs.high_bytes, needs.low_bytes))
-        return None if low is None or high is None else (low, high)
-
-    def _most(self, left: Sequence[int]) -> int | None:
-        dp = self.deployment.dp
-        share = largest(lambda each: self._fits(left, self.context, each * dp))
-        return None if share is None else share * dp
-
-    def max_context(self) -> int | None:
-        """Return the longest context for the asked batch; None if memory sets no limit."""
-        left = self.left()
-        return largest(lambda tokens: self._fits(left, tokens, self.batch))
-
-    def start_up(self) -> StartUp | None:
+    def start_up(self, context: int | str) -> StartUp | None:
         """Return what the engine prints when it starts; None if it prints nothing or has no room."""
+        available = [max(0, left) for left in self.left]
         try:
-            return self.deployment.arrangement.start_up([max(0, left) for left in self.left()], self.context)
+            return self.deployment.arrangement.start_up(available, as_tokens(context))
         except NoRoomError:
             return None
 
-    def waterfall(self) -> tuple[Line, ...]:
+    def waterfall(self, load: Iterable[tuple[int | str, int]]) -> tuple[Line, ...]:
         """
-        Return the lines from the formula's bytes to those of the asked work on the tightest rank.
+        Return the lines from the formula's bytes to those of a load on the tightest rank.
 
         They are the same bytes as those that decide what fits: a KvplanError says so if they are not.
         """
-        share = ceil_div(self.batch, self.deployment.dp)
-        used = self.deployment.by_stage(self.context, share)
+        share = dealt(as_load(load), self.deployment.dp)
+        used = self.deployment.by_stage(share)
         rank = self._tightest(used)
-        lines = self.deployment.arrangement.lines(rank=rank, context=self.context, batch=share)
+        lines = self.deployment.arrangement.lines(rank=rank, load=share)
         told = sum(line.size_bytes for line in lines)
         if told != used[rank]:
             raise KvplanError(
@@ -144,21 +84,46 @@ class Plan:
             )
         return lines
 
+    def without_cache(self, context: int) -> Memory:
+        """Return the lines of the card that sequences of *context* tokens fill first, with no cache on it."""
+        rank = self._tightest(self.deployment.by_stage(uniform(context, 1)))
+        return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=0)
+
+    def most_sequences(self, tokens: int) -> int | None:
+        """Return how many sequences of *tokens* tokens one replica may run, as asked or as its engine can."""
+        asked, able = self.deployment.choice.max_num_seqs, self.deployment.arrangement.most_sequences(tokens)
+        return able if asked is None else asked if able is None else min(asked, able)
+
+    def is_bounded(self) -> bool:
+        """Return whether a setting, and not the memory, decides how large the pools are."""
+        return min(self.left) >= 0 and self.left != self.pools
+
+    def kv_range(self, load: Load) -> tuple[int, int] | None:
+        """Return the least and the most memory for the cache, if what else there is is an estimate."""
+        needs = self.budget.needs
+        if needs.low_bytes == needs.high_bytes:
+            return None
+        rank = self._tightest(self.deployment.by_stage(dealt(load, self.deployment.dp)))
+        least, most = (self.left_beside(size)[rank] for size in (needs.high_bytes, needs.low_bytes))
+        return max(0, least), max(0, most)
+
+    def max_batch_range(self, context: int) -> tuple[int, int] | None:
+        """Return the most sequences in the least and in the most memory; None as in `kv_range`."""
+        needs = self.budget.needs
+        if needs.low_bytes == needs.high_bytes:
+            return None
+        least, most = (self.left_beside(size) for size in (needs.high_bytes, needs.low_bytes))
+        arrangement = self.deployment.arrangement
+        low, high = (self._most(bounded(arrangement, left), context) for left in (least, most))
+        return None if low is None or high is None else (low, high)
+
     def analytic(self) -> "Plan":
         """Return this plan by the formula alone, in the memory that the engine leaves on each stage."""
-        exact = Choice()
-        choice = replace(
-            self.deployment.choice,
-            engine=exact.engine,
-            pp_layers=self.deployment.stage_sizes,
-            kv_dtype=self.deployment.kv.name,
-            block_size=exact.block_size,
-            max_num_batched_tokens=exact.max_num_batched_tokens,
-            prefix_caching=exact.prefix_caching,
-            dcp=exact.dcp,
-            settings=exact.settings,
-        )
-        return replace(self, deployment=deploy(self.deployment.spec, choice))
+        if self.deployment.engine is EXACT:
+            return self
+        choice = self.deployment.choice.analytic(self.deployment.stage_sizes, self.deployment.kv)
+        deployment = deploy(self.deployment.spec, choice)
+        return replace(self, deployment=deployment, pools=bounded(deployment.arrangement, self.left))
 
     def changed(self, **changes: object) -> "Plan":
         """Return this plan with another Choice; raise a KvplanError if that is not possible."""
@@ -166,18 +131,99 @@ class Plan:
         return self.moved(deploy(self.deployment.spec, choice))
 
     def moved(self, deployment: Deployment) -> "Plan":
-        """Return the same work and memory with another *deployment* of the model."""
-        return make_plan(deployment, self.asked, context=self.context, batch=self.batch)
+        """Return the same memory with another *deployment* of the model."""
+        return make_plan(deployment, self.asked, longest=self.budget.longest)
+
+    def with_memory(self, **changes: object) -> "Plan":
+        """Return this plan with something else said of the memory; raise as make_budget does."""
+        asked: Asked = replace(self.asked, **changes)  # type: ignore[arg-type]
+        return make_plan(self.deployment, asked, longest=self.budget.longest)
+
+    def left_beside(self, other_bytes: int) -> tuple[int, ...]:
+        """Return what is left on each stage beside weights and *other_bytes*."""
+        return tuple(self.budget.left_bytes(weights, other_bytes) for weights in self.weights)
+
+    def _tightest(self, used: Sequence[int]) -> int:
+        """Return the pipeline rank that has the least left when so much is *used* on each."""
+        free = [left - taken for left, taken in zip(self.left, used, strict=True)]
+        return free.index(min(free))
+
+    def _fits(self, pools: Sequence[int], share: Load) -> bool:
+        """Return whether pools of these bytes hold one replica's *share*."""
+        shortest = min((tokens for tokens, sequences in share if sequences), default=1)
+        most = self.most_sequences(shortest)
+        if most is not None and sequences_in(share) > most:
+            return False
+        used = self.deployment.by_stage(share)
+        return all(taken <= there for taken, there in zip(used, pools, strict=True))
+
+    def _holds_context(self, share: int, tokens: int) -> bool:
+        rows = self.deployment.arrangement.by_sequence(tokens)
+        if rows is None:
+            return self._fits(self.pools, uniform(tokens, share))
+        most = _by_division(self.pools, rows, self.most_sequences(tokens))
+        return most is None or share <= most
+
+    def _most(self, pools: Sequence[int], context: int) -> int | None:
+        rows = self.deployment.arrangement.by_sequence(context)
+        if rows is None:
+            near = max(1, min(pools) // max(1, self.deployment.sequence_bytes(context)))
+            share = largest(lambda each: self._fits(pools, uniform(context, each)), near=min(near, LARGEST))
+        else:
+            share = _by_division(pools, rows, self.most_sequences(context))
+        return None if share is None else share * self.deployment.dp
+
+    def _near_context(self, share: int) -> int:
+        """Return a guess at the longest context of *share* sequences: Newton's steps from the model's own."""
+        rates = [self.deployment.arrangement.token_bytes(rank) * share for rank in range(len(self.pools))]
+        guess = self.deployment.spec.max_context or 1
+        for _ in range(2):
+            used = self.deployment.by_stage(uniform(guess, share))
+            steps = [
+                int((there - taken) / rate)
+                for there, taken, rate in zip(self.pools, used, rates, strict=True)
+                if rate
+            ]
+            guess = max(1, guess + min(steps, default=0))
+        return min(guess, LARGEST)
 
 
-def make_plan(deployment: Deployment, asked: Asked, *, context: int, batch: int) -> Plan:
-    """Return the plan of *batch* sequences of *context* tokens; raise a KvplanError as make_budget does."""
-    budget = make_budget(deployment, asked, context=context)
+def _by_division(
+    pools: Sequence[int], rows: Sequence[tuple[int, int]], most_sequences: int | None
+) -> int | None:
+    """Return how many sequences all *pools* hold if the first takes so much of each, and one more so much."""
+    most = most_sequences
+    for there, (first, more) in zip(pools, rows, strict=True):
+        if there < first:
+            return 0
+        if more:
+            held = 1 + (there - first) // more
+            most = held if most is None else min(most, held)
+    return None if most is not None and most > LARGEST else most
+
+
+def bounded(arrangement: Arrangement, left: Sequence[int]) -> tuple[int, ...]:
+    """Return what the pools take of what is *left* on each stage: a setting may bound them."""
+    bounds = [arrangement.most_bytes(rank) for rank in range(len(left))]
+    return tuple(
+        there if bound is None else min(there, bound) for there, bound in zip(left, bounds, strict=True)
+    )
+
+
+def make_plan(deployment: Deployment, asked: Asked, *, longest: int) -> Plan:
+    """
+    Return the plan of a deployment; raise a KvplanError as make_budget does.
+
+    *longest* stands in for the longest context of a model that is not made for any.
+    """
+    budget = make_budget(deployment, asked, longest=longest)
+    weights = stage_weights(deployment, budget.replica_weights_bytes)
+    left = tuple(budget.left_bytes(each, budget.middle_bytes) for each in weights)
     return Plan(
         asked=asked,
         budget=budget,
-        weights=stage_weights(deployment, budget.replica_weights_bytes),
         deployment=deployment,
-        context=context,
-        batch=batch,
+        weights=weights,
+        left=left,
+        pools=bounded(deployment.arrangement, left),
     )

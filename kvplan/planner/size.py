@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from kvplan.arguments import checked
-from kvplan.errors import OptionsError
 from kvplan.importers import load
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.results import LayerSize, Size
+from kvplan.planner.work import as_batch, as_context
 from kvplan.specs import ModelSpec
-from kvplan.units import ceil_div, parse_count
+from kvplan.units import ceil_div
 
 Model = str | Path | ModelSpec
 
@@ -62,7 +63,7 @@ def size(  # noqa: PLR0913 - the options of one command
         settings=settings or {},
     )
     deployment = deploy(as_spec(model, ignore), choice)
-    return Size(**size_fields(deployment, as_tokens(context, deployment.spec), as_batch(batch)))
+    return Size(**size_fields(deployment, as_context(context, deployment.spec), as_batch(batch)))
 
 
 def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, A
         "bytes_per_token": deployment.token_bytes(rank),
         "bytes_per_sequence": deployment.sequence_bytes(context),
         "fixed_bytes": deployment.arrangement.fixed_bytes(rank),
-        "total_bytes": deployment.reserved_bytes(tokens=context, batch=ceil_div(batch, deployment.dp)),
+        "total_bytes": deployment.reserved_bytes(uniform(context, ceil_div(batch, deployment.dp))),
         "total_bytes_all_gpus": deployment.all_gpus_bytes(tokens=context, batch=batch),
         "layers": _layer_sizes(deployment, deployment.stages[rank].types, context),
         "warnings": _warnings(deployment, context),
@@ -95,7 +96,7 @@ def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -
         LayerSize(
             kind=layer_kind(deployment.spec, name),
             count=count,
-            bytes_per_token=growth(deployment.layers[name] * count, tp),
+            bytes_per_token=growth(deployment.layers[name], tp, count=count),
             bytes_per_sequence=count
             * sum(term.bytes_on_rank(context, tp) for term in deployment.layers[name]),
         )
@@ -139,19 +140,3 @@ def as_spec(model: Model, ignore: Sequence[str] = ()) -> ModelSpec:
     *ignore* names unknown fields of a model's own file that are answered without.
     """
     return model if isinstance(model, ModelSpec) else load(model, ignore)
-
-
-def as_tokens(context: int | str | None, spec: ModelSpec) -> int:
-    """Return a context in tokens; the model's longest if none is given. Raises OptionsError without both."""
-    if context is not None:
-        return parse_count(str(context))
-    if spec.max_context is None:
-        raise OptionsError(
-            f"the spec of {spec.name} has no max_context: give --context 8k, or add max_context"
-        )
-    return spec.max_context
-
-
-def as_batch(batch: int) -> int:
-    """Return *batch* if it is a number of sequences that can be asked for."""
-    return parse_count(str(batch), "sequences")

@@ -11,7 +11,8 @@ from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice
 from kvplan.planner.model_dtype import in_dtype
-from kvplan.planner.size import as_spec, as_tokens
+from kvplan.planner.size import as_spec
+from kvplan.planner.work import as_context
 from kvplan.reconcile.dialect import Disclaimed
 from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.drafts import planned_draft
@@ -39,7 +40,7 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
     notes += more if "draft_layers" not in asked.settings else []
     context = asked.context or printed.context
     if context is None:
-        context = as_tokens(None, spec)
+        context = as_context(None, spec)
         notes += _without_context(log, context)
     if asked.tp is None and printed.tp is None and not isinstance(dialect.degrees, Disclaimed):
         notes.append("the log names no tensor parallelism: tp 1 is planned")

@@ -110,7 +110,7 @@ def _explained(log: StartUpLog, asked: Asked, explanations: Sequence[Explanation
 
 
 def _planned(setup: Setup, memory: budget.Asked) -> MemoryPlan:
-    plan = make_plan(setup.deployed(), memory, context=setup.context, batch=1)
+    plan = make_plan(setup.deployed(), memory, longest=setup.context)
     return MemoryPlan(plan=plan, weights=plan.weights)
 
 
@@ -206,8 +206,7 @@ def _utilization(logged: str | None, printed: Printed, before: MemoryPlan) -> It
 
 def _shared(before: MemoryPlan, share: int) -> MemoryPlan:
     """Return the plan with *share* hundredths of the card."""
-    shared = replace(before.plan.budget, utilization=(share, 100))
-    return replace(before, plan=replace(before.plan, budget=shared))
+    return replace(before, plan=before.plan.with_memory(utilization=f"{share / 100:g}"))
 
 
 def _other_weights(log: StartUpLog, printed: Printed, before: MemoryPlan) -> Iterator[_Cause]:
@@ -218,12 +217,7 @@ def _other_weights(log: StartUpLog, printed: Printed, before: MemoryPlan) -> Ite
     for name in _FORMATS:
         if name == asked.weight_dtype or spec.weights(name) is None:
             continue
-        plan = make_plan(
-            before.plan.deployment,
-            replace(asked, weight_dtype=name),
-            context=before.plan.context,
-            batch=before.plan.batch,
-        )
+        plan = before.plan.with_memory(weight_dtype=name)
         row = MemoryPlan(plan=plan, weights=plan.weights).row(printed)
         yield _Cause(text=f"weights stored in {name}", option=f"--weight-dtype {name}", row=row)
 

@@ -1,18 +1,22 @@
 """From a name or a file to a ModelSpec, with errors that name file, line, key and what to do."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from kvplan.errors import SpecError
-from kvplan.specs.catalogue import find_spec
+from kvplan.specs.catalogue import catalogue_folder, find_spec
 from kvplan.specs.explain import explain
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
 from kvplan.specs.problems import refusal
 from kvplan.specs.strict_yaml import read_document
 from kvplan.specs.synonyms import MEANT
+
+_KEPT = 512
+"""More specs than the catalogue has."""
 
 
 def load(model: str | Path) -> ModelSpec:
@@ -22,10 +26,17 @@ def load(model: str | Path) -> ModelSpec:
     Raises UnknownNameError for a name that is not in the catalogue, and SpecError for a file that
     cannot be read or is not a spec.
     """
-    spec = load_file(path_of(model))
+    path = path_of(model)
+    spec = _shipped(path) if catalogue_folder() in path.parents else load_file(path)
     asked = str(model).strip().lower()
     quantized = next((hub_id for hub_id in spec.quantized if hub_id.lower() == asked), None)
     return spec.as_quantized(quantized) if quantized else spec
+
+
+@lru_cache(maxsize=_KEPT)
+def _shipped(path: Path) -> ModelSpec:
+    """Return a spec of the catalogue, whose files do not change while it is used."""
+    return load_file(path)
 
 
 def path_of(model: str | Path) -> Path:

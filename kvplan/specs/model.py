@@ -177,6 +177,10 @@ class ModelSpec(Facts):
             raise ValueError(f"attention describes {_names(unused)}, which layers do not use")
         return value
 
+    def __hash__(self) -> int:
+        # Of some fields, as a mapping has no hash; specs that are equal have all of them equal.
+        return hash((self.name, self.dtype, self.parameters, self.layers))
+
     @property
     def layer_types(self) -> tuple[str, ...]:
         """The name of each layer's type, from the first layer to the last."""

@@ -13,6 +13,7 @@ import kvplan
 from kvplan import attention
 from kvplan.attention.base import Count, Kind, whole
 from kvplan.engines import Arrangement, engine_names, find_engine
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
@@ -22,10 +23,10 @@ from kvplan.terms import Allocation, Layer, Stage, Target, Term
 def answer(arrangement: Arrangement) -> list[object]:
     """Return what an arrangement says of two loads and of a start with 40 GiB."""
     sizes = [
-        [arrangement.reserved_bytes(rank=0, context=context, batch=batch) for batch in (0, 1, 5)]
+        [arrangement.reserved_bytes(rank=0, load=uniform(context, batch)) for batch in (0, 1, 5)]
         for context in (1000, 33_333)
     ]
-    lines = [line.size_bytes for line in arrangement.lines(rank=0, context=33_333, batch=5)]
+    lines = [line.size_bytes for line in arrangement.lines(rank=0, load=uniform(33_333, 5))]
     return [sizes, lines, refused(lambda: arrangement.start_up([40 * 2**30], 33_333))]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import kvplan
 from kvplan.engines.sglang.engine import TokenPools
 from kvplan.engines.vllm.engine import Blocks
+from kvplan.loads import uniform
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
@@ -75,11 +76,11 @@ BATCHES = st.sampled_from((1, 3, 17, 256))
 MEMORIES = st.sampled_from((123_456_789, 57 * GIB))
 
 
-def plan_of(model: str, choice: dict[str, Any], memory: int, context: int, batch: int) -> Plan | None:
+def plan_of(model: str, choice: dict[str, Any], memory: int = GIB) -> Plan | None:
     """Return a plan, or None where the engine, or kvplan, refuses it in one or two lines."""
     try:
         deployment = deploy(kvplan.load(model), Choice(**choice))
-        return make_plan(deployment, Asked(kv_memory=memory), context=context, batch=batch)
+        return make_plan(deployment, Asked(kv_memory=memory), longest=4096)
     except kvplan.KvplanError as error:
         problem = str(error)
     assert 1 <= len(problem.splitlines()) <= 2
@@ -91,13 +92,13 @@ def plan_of(model: str, choice: dict[str, Any], memory: int, context: int, batch
 def test_the_lines_lead_from_the_formula_to_what_is_reserved(
     model: str, choice: dict[str, Any], context: int, batch: int
 ) -> None:
-    plan = plan_of(model, choice, GIB, context, batch)
+    plan = plan_of(model, choice)
     if plan is None:
         return
     arrangement = plan.deployment.arrangement
     for rank in range(len(plan.deployment.stages)):
-        lines = arrangement.lines(rank=rank, context=context, batch=batch)
-        reserved = arrangement.reserved_bytes(rank=rank, context=context, batch=batch)
+        lines = arrangement.lines(rank=rank, load=uniform(context, batch))
+        reserved = arrangement.reserved_bytes(rank=rank, load=uniform(context, batch))
         assert lines[0].name == "formula"
         assert sum(line.size_bytes for line in lines) == reserved
         below = {line.name for line in lines if line.size_bytes < 0}
@@ -109,22 +110,57 @@ def test_the_lines_lead_from_the_formula_to_what_is_reserved(
 def test_what_is_reserved_never_falls(
     model: str, choice: dict[str, Any], context: int, batch: int, more: int
 ) -> None:
-    plan = plan_of(model, choice, GIB, context, batch)
+    plan = plan_of(model, choice)
     if plan is None:
         return
     reserved = plan.deployment.arrangement.reserved_bytes
     for rank in range(len(plan.deployment.stages)):
-        here = reserved(rank=rank, context=context, batch=batch)
-        assert reserved(rank=rank, context=context, batch=0) <= here
-        assert here <= reserved(rank=rank, context=context + more, batch=batch)
-        assert here <= reserved(rank=rank, context=context, batch=batch + more)
+        here = reserved(rank=rank, load=uniform(context, batch))
+        assert reserved(rank=rank, load=uniform(context, 0)) <= here
+        assert here <= reserved(rank=rank, load=uniform(context + more, batch))
+        assert here <= reserved(rank=rank, load=uniform(context, batch + more))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(NAMES), choices(), CONTEXTS, st.integers(1, 5000))
+def test_the_first_sequence_and_each_one_more_say_all_of_equal_ones(
+    model: str, choice: dict[str, Any], context: int, batch: int
+) -> None:
+    plan = plan_of(model, choice)
+    rows = plan.deployment.arrangement.by_sequence(context) if plan else None
+    if plan is None or rows is None:
+        return
+    assert plan.deployment.by_stage(uniform(context, batch)) == [
+        first + (batch - 1) * more for first, more in rows
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(NAMES), choices(), CONTEXTS, CONTEXTS, BATCHES, BATCHES)
+def test_unlike_sequences_lie_between_as_many_short_and_as_many_long_ones(  # noqa: PLR0913, PLR0917 - a load
+    model: str, choice: dict[str, Any], context: int, other: int, batch: int, more: int
+) -> None:
+    plan = plan_of(model, choice)
+    if plan is None:
+        return
+    arrangement, mixed = plan.deployment.arrangement, ((context, batch), (other, more))
+    for rank in range(len(plan.deployment.stages)):
+        reserved = partial(arrangement.reserved_bytes, rank=rank)
+        low, high = (uniform(tokens, batch + more) for tokens in sorted((context, other)))
+        assert reserved(load=low) <= reserved(load=mixed) <= reserved(load=high)
+        assert reserved(load=mixed) == reserved(load=mixed[::-1])
+        assert reserved(load=((context, batch), (context, more))) == reserved(
+            load=uniform(context, batch + more)
+        )
+        lines = arrangement.lines(rank=rank, load=mixed)
+        assert sum(line.size_bytes for line in lines) == reserved(load=mixed)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(NAMES), choices())
 def test_a_token_and_what_is_fixed_are_the_engines_own(model: str, choice: dict[str, Any]) -> None:
     """Between two long contexts that every block, page and stride divides, all that grows is tokens."""
-    plan = plan_of(model, choice, GIB, 1, 1)
+    plan = plan_of(model, choice)
     # Under a ratio SGLang asks for memory of states with every token.
     if plan is None or "mamba_full_memory_ratio" in choice["settings"]:
         return
@@ -134,14 +170,15 @@ def test_a_token_and_what_is_fixed_are_the_engines_own(model: str, choice: dict[
         sizes = lcm(*(group.spec.block_size for group in arrangement.layout.groups if group.spec.block_size))
     step = lcm(sizes, 2**12)
     for rank in range(len(plan.deployment.stages)):
-        reserved = partial(arrangement.reserved_bytes, rank=rank, batch=1)
-        grown = reserved(context=step * 2**31) - reserved(context=step * 2**30)
+        reserved = partial(arrangement.reserved_bytes, rank=rank)
+        before, after = uniform(step * 2**30, 1), uniform(step * 2**31, 1)
+        grown = reserved(load=after) - reserved(load=before)
         if isinstance(arrangement, TokenPools):
             # Its pool of windows is rounded in floats, and an option may bound the pool of tokens.
             assume(arrangement.sizing.cells.window is None and arrangement.most_bytes(rank) is None)
             assume(not arrangement.fixed_bytes(rank))
         assert arrangement.token_bytes(rank) * step * 2**30 == grown
-        empty = reserved(context=0) - arrangement.reserved_bytes(rank=rank, context=0, batch=0)
+        empty = reserved(load=uniform(0, 1)) - reserved(load=())
         assert arrangement.fixed_bytes(rank) <= empty
 
 
@@ -150,16 +187,16 @@ def test_a_token_and_what_is_fixed_are_the_engines_own(model: str, choice: dict[
 def test_the_most_is_the_last_that_fits(
     model: str, choice: dict[str, Any], memory: int, context: int, batch: int
 ) -> None:
-    plan = plan_of(model, choice, memory, context, batch)
+    plan = plan_of(model, choice, memory)
     if plan is None:
         return
-    most, longest = plan.max_batch(), plan.max_context()
+    most, longest = plan.max_batch(context), plan.max_context(batch)
     if most is not None:
-        assert most == 0 or plan.fits(tokens=context, batch=most)
-        assert not plan.fits(tokens=context, batch=most + choice["dp"])
+        assert most == 0 or plan.fits([(context, most)])
+        assert not plan.fits([(context, most + choice["dp"])])
     if longest is not None:
-        assert longest == 0 or plan.fits(tokens=longest, batch=batch)
-        assert not plan.fits(tokens=longest + 1, batch=batch)
+        assert longest == 0 or plan.fits([(longest, batch)])
+        assert not plan.fits([(longest + 1, batch)])
 
 
 @settings(max_examples=100, deadline=None)
@@ -167,15 +204,15 @@ def test_the_most_is_the_last_that_fits(
 def test_no_engine_holds_more_than_the_formula_without_a_reason(
     model: str, choice: dict[str, Any], memory: int, context: int
 ) -> None:
-    plan = plan_of(model, choice, memory, context, 1)
+    plan = plan_of(model, choice, memory)
     if plan is None:
         return
     formula = plan.analytic()
-    most, ceiling = plan.max_batch(), formula.max_batch()
+    most, ceiling = plan.max_batch(context), formula.max_batch(context)
     assume(plan.deployment.kv.name == formula.deployment.kv.name)
     if ceiling is None or (most is not None and most <= ceiling):
         return
-    assert any(line.size_bytes < 0 for line in plan.waterfall())
+    assert any(line.size_bytes < 0 for line in plan.waterfall([(context, 1)]))
 
 
 @settings(max_examples=40, deadline=None)

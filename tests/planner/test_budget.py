@@ -21,6 +21,7 @@ def budget(share_of: OF, gpu_bytes: int = 1001) -> Budget:
         needs=given(30, 70),
         sources={},
         estimated=False,
+        longest=1,
     )
 
 

@@ -105,7 +105,7 @@ def test_another_format_of_the_weights_is_a_cause_and_its_option_agrees() -> Non
 def test_what_the_log_prints_beside_the_cache_is_a_cause() -> None:
     """15 GiB of weights more, 4 GiB of activations, 3 of graphs: each alone, and all three together."""
     low, high = planned()
-    plan = make_plan(asked_of(log(1)).setup.deployed(), budget.Asked(gpu=CARD), context=8192, batch=1)
+    plan = make_plan(asked_of(log(1)).setup.deployed(), budget.Asked(gpu=CARD), longest=8192)
     middle = (low + high) / 2
     weights = "Model loading took 29.96 GiB\n"
     found = asked_of(log(middle - 15, rest=weights))
@@ -135,9 +135,9 @@ def test_a_stage_with_more_room_is_a_cause() -> None:
         "Available KV cache memory: {0:.2f} GiB\n"
     )
     found = reconcile(text.format(1), Asked(gpu="h200-141gb"))
-    plan = make_plan(found.setup.deployed(), budget.Asked(gpu="h200-141gb"), context=8192, batch=1)
+    plan = make_plan(found.setup.deployed(), budget.Asked(gpu="h200-141gb"), longest=8192)
     needs = plan.budget.needs
-    roomy = Fraction(max(plan.left(needs.low_bytes)), GIB)
+    roomy = Fraction(max(plan.left_beside(needs.low_bytes)), GIB)
     assert plan.weights[0] != plan.weights[1]
     found = reconcile(text.format(float(roomy) - 0.01), Asked(gpu="h200-141gb"))
     stage = plan.weights.index(min(plan.weights)) + 1

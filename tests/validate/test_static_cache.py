@@ -8,6 +8,7 @@ import pytest
 
 from kvplan.engines.transformers.engine import Caches
 from kvplan.errors import UnknownNameError
+from kvplan.loads import uniform
 from kvplan.validate.cachewalk import Walked, kept_in_modules, walk
 from kvplan.validate.hf_models import build, quiet, require_version, stage_of
 from kvplan.validate.toys import Toy, toys
@@ -51,7 +52,7 @@ GENERATE = ["llama", "gemma3", "mimo-v2-flash", "deepseek-v3.2", "qwen3-next", "
 def figure(toy: Toy, max_cache_len: int) -> int:
     stage = stage_of(toy.spec, ENCODER_TOKENS if toy.encoder else None)
     caches = Caches(stages=(stage,), tp=1, traits=toy.traits, static=True)
-    return caches.reserved_bytes(rank=0, context=max_cache_len, batch=BATCH)
+    return caches.reserved_bytes(rank=0, load=uniform(max_cache_len, BATCH))
 
 
 def built(toy: Toy) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kvplan.engines.llamacpp.caches import Arranged, Part
 from kvplan.engines.llamacpp.cells import CacheId, Slots
+from kvplan.loads import uniform
 from kvplan.units import MIB
 
 
@@ -37,7 +38,7 @@ class Buffer:
 
 def buffers(arranged: Arranged, *, context: int, batch: int, rank: int | None = None) -> tuple[Buffer, ...]:
     """Return the caches of *batch* slots of *context* tokens, on one device or, without *rank*, on all."""
-    slots = arranged.slots(context, batch)
+    slots = arranged.slots(uniform(context, batch))
     parts = arranged.parts if rank is None else arranged.on_rank(rank)
     caches = dict.fromkeys(part.cache for part in parts)
     return tuple(

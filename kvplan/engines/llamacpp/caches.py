@@ -9,6 +9,7 @@ from kvplan.engines.llamacpp.errors import RefusedError
 from kvplan.engines.llamacpp.options import LlamaOptions
 from kvplan.engines.llamacpp.tensors import Tensors, layer_tensors
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
+from kvplan.loads import Load, uniform
 from kvplan.terms import Layer, Stage
 
 
@@ -32,19 +33,20 @@ class Arranged:
 
     parts: tuple[Part, ...]
     layers: int
+    ranks: int
     options: LlamaOptions
 
-    def slots(self, context: int, batch: int) -> Slots:
-        """Return *batch* slots of *context* tokens each, which n_ctx is made of."""
-        return Slots(context=context, batch=batch, options=self.options)
+    def slots(self, load: Load) -> Slots:
+        """Return a slot for each sequence of a load."""
+        return Slots(load=load, options=self.options)
 
     def on_rank(self, rank: int) -> tuple[Part, ...]:
         """Return the parts of one device."""
         return tuple(part for part in self.parts if part.rank == rank)
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of all caches on one device, which are allocated at start."""
-        slots = self.slots(context, batch)
+        slots = self.slots(load)
         return sum(
             part.count * part.tensors.cell_bytes * slots.streams(part.cache) * slots.cells(part.cache)
             for part in self.on_rank(rank)
@@ -59,7 +61,7 @@ class Arranged:
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the bytes of a slot on a device that no context changes: states, and rings of tokens."""
-        slot = self.slots(0, 1)
+        slot = self.slots(uniform(0, 1))
         return sum(
             part.count * part.tensors.cell_bytes * slot.cells(part.cache)
             for part in self.on_rank(rank)
@@ -85,7 +87,8 @@ def arrange(
     _require_known(stages, parts, rules)
     if not options.flash_attn:
         parts = _with_padded_values(parts)
-    return Arranged(parts=tuple(parts), layers=sum(len(stage.types) for stage in stages), options=options)
+    layers = sum(len(stage.types) for stage in stages)
+    return Arranged(parts=tuple(parts), layers=layers, ranks=len(stages), options=options)
 
 
 def _require_known(stages: Sequence[Stage], parts: Sequence[Part], rules: LlamaRules) -> None:

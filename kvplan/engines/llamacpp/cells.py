@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.engines.llamacpp.options import LlamaOptions
+from kvplan.loads import Load, longest_in, sequences_in, tokens_in
 from kvplan.units import ceil_div
 
 CELL_PADDING = 256
@@ -35,19 +36,24 @@ class CacheId:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
     """
-    So many slots of so many tokens each: llama.cpp's n_seq_max and what it makes of n_ctx.
+    A slot for each sequence of a load: llama.cpp's n_seq_max and what it makes of n_ctx.
 
+    Slots are alike, each for the longest sequence, but in a unified cache, whose cells they share.
     Without slots there are no cells; llama.cpp itself starts with one at least.
     """
 
-    context: int
-    batch: int
+    load: Load
     options: LlamaOptions
+
+    @property
+    def batch(self) -> int:
+        """The number of slots."""
+        return sequences_in(self.load)
 
     @property
     def tokens(self) -> int:
         """Tokens that one stream of cells is for: all slots' in a unified cache."""
-        return self.context * self.batch if self.options.kv_unified else self.context
+        return tokens_in(self.load) if self.options.kv_unified else longest_in(self.load)
 
     @property
     def kv_size(self) -> int:

@@ -19,6 +19,7 @@ from kvplan.engines.llamacpp.waterfall import waterfall
 from kvplan.engines.overheads import compute_buffers
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.errors import OptionsError, SplitError
+from kvplan.loads import Load, uniform
 from kvplan.terms import Stage
 
 SETTINGS = (
@@ -36,9 +37,18 @@ class Cells:
     arranged: Arranged
     assumed: tuple[str, ...] = ()
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
-        """Return the bytes of *batch* slots of *context* tokens on one device."""
-        return self.arranged.reserved_bytes(rank=rank, context=context, batch=batch)
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
+        """Return the bytes of a slot for each sequence on one device."""
+        return self.arranged.reserved_bytes(rank=rank, load=load)
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+        """Return the bytes of a slot; None in a unified cache, which is padded as a whole."""
+        arranged = self.arranged
+        if arranged.options.kv_unified:
+            return None
+        one = uniform(context, 1)
+        sizes = [arranged.reserved_bytes(rank=rank, load=one) for rank in range(arranged.ranks)]
+        return tuple((size, size) for size in sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return the cells of one token in the caches that keep all of them."""
@@ -48,9 +58,9 @@ class Cells:
         """Return the cells of a slot that no context changes."""
         return self.arranged.fixed_bytes(rank)
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""
-        return waterfall(self.arranged, rank=rank, context=context, batch=batch)
+        return waterfall(self.arranged, rank=rank, load=load)
 
     def most_bytes(self, rank: int) -> int | None:
         """Return None: the slots are all that is asked for."""

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from kvplan.engines.base import Line
 from kvplan.engines.llamacpp.caches import Arranged, Part
 from kvplan.engines.llamacpp.cells import Slots
+from kvplan.loads import Load, longest_in
 from kvplan.terms import Fixed
 
 REASONS = {
     "formula": "the terms of every layer",
+    "equal slots": "every slot is for the longest sequence",
     "windows kept whole": "windows drop nothing: swa_full, or no cache for them",
     "window batch": "n_ubatch tokens are written before older ones leave the window",
     "slots kept apart": "each slot has cells for all slots' tokens",
@@ -21,9 +23,9 @@ REASONS = {
 """Every line that there may be, in order, and why it is there."""
 
 
-def waterfall(arranged: Arranged, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
-    """Return what *batch* slots of *context* tokens take on one device; empty lines are left out."""
-    slots = arranged.slots(context, batch)
+def waterfall(arranged: Arranged, *, rank: int, load: Load) -> tuple[Line, ...]:
+    """Return what a slot for each sequence takes on one device; empty lines are left out."""
+    slots = arranged.slots(load)
     sizes = dict.fromkeys(REASONS, 0)
     for part in arranged.on_rank(rank):
         for name, size in _lines(part, slots):
@@ -54,7 +56,9 @@ def _rows(part: Part, slots: Slots) -> Iterator[tuple[str, int]]:
     if isinstance(held, Fixed):
         yield "formula", streams
         return
-    yield "formula", slots.batch * held.at(slots.context)
+    yield "formula", sum(batch * held.at(context) for context, batch in slots.load)
+    if not slots.options.kv_unified or cache.apart:
+        yield "equal slots", slots.batch * held.at(longest_in(slots.load))
     if cache.rule == "ring":
         yield "whole rings", streams * slots.cells(cache)
         return

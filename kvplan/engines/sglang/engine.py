@@ -17,6 +17,7 @@ from kvplan.engines.sglang.sizing import choose_sizing
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
+from kvplan.loads import Load
 from kvplan.terms import Stage
 from kvplan.units import format_gib
 
@@ -29,13 +30,16 @@ class TokenPools:
     sizing: Sizing
     assumed: tuple[str, ...] = ()
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:  # noqa: ARG002 - the same on all
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:  # noqa: ARG002 - the same on all
         """
         Return the least memory with which every rank holds the requests at once, and more holds them, too.
 
         SGLang gives every rank what the tightest has, and the tokens that the fullest can hold.
         """
-        return self.sizing.least_bytes(self.sizing.demand(context, batch))
+        return self.sizing.least_bytes(self.sizing.demand(load))
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+        """Return None: pools are kept in a ratio, and the first requests are in the reserve of the rest."""
 
     def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - the same on all
         """Return SGLang's cell size: a token's rows on the fullest rank, its share of windows included."""
@@ -45,9 +49,9 @@ class TokenPools:
         """Return the slots that a running request holds of the pool of states."""
         return self.sizing.slots_per_request * self.sizing.cells.slot_bytes
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""
-        return waterfall(self.sizing, self.stages[rank], rank=rank, context=context, batch=batch)
+        return waterfall(self.sizing, self.stages[rank], rank=rank, load=load)
 
     def most_bytes(self, rank: int) -> int | None:  # noqa: ARG002 - the same on all
         """Return the memory that max_total_tokens tokens take; None if they are not bounded alone."""

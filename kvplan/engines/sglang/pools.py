@@ -8,6 +8,7 @@ from kvplan.engines.sglang.cells import Cells, Rank
 from kvplan.engines.sglang.errors import NoRoomError
 from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.loads import Load, sequences_in
 from kvplan.units import MAX_BYTES, ceil_div, format_gib
 
 
@@ -58,20 +59,20 @@ class Sizing:
     fixed_slots: int | None
     window_cap: int | None
 
-    def demand(self, context: int, batch: int) -> Demand:
-        """Return what *batch* requests of *context* tokens hold at once, in the middle of a prefill too."""
-        logical = batch * self.paged(context)
+    def demand(self, load: Load) -> Demand:
+        """Return what requests hold at once, in the middle of a prefill too."""
+        logical = sum(batch * self.paged(context) for context, batch in load)
         tokens = logical if self.cells.has_tokens else 0
         return Demand(
             logical_tokens=logical,
             tokens=tokens,
-            window_tokens=self._window_demand(tokens, batch),
-            slots=batch * self.slots_per_request,
+            window_tokens=self._window_demand(tokens, load),
+            slots=sequences_in(load) * self.slots_per_request,
         )
 
-    def _window_demand(self, tokens: int, batch: int) -> int:
+    def _window_demand(self, tokens: int, load: Load) -> int:
         """
-        Return the tokens of the pool of windows that *batch* requests hold, each token at most once.
+        Return the tokens of the pool of windows that requests of *tokens* tokens hold, each at most once.
 
         At worst a request keeps its window, the tokens that await eviction, and a page at either end,
         and the chunks of prefill in flight come on top (compute_swa_request_cap). The pool must exceed
@@ -79,15 +80,22 @@ class Sizing:
         (get_attention_sliding_window_size); they hold one token less.
         """
         window = self.cells.window
-        if window is None or not batch:
+        if window is None or not sequences_in(load):
             return 0
-        held = min(tokens, self.most_window_tokens(window, batch))
+        most = self._most_of_a_window(window)
+        held = sum(batch * min(self.paged(context), most) for context, batch in load)
+        held = min(tokens, held + self._chunk_tokens())
         return self.paged(max(held, window + self.page + 1))
 
     def most_window_tokens(self, window: int, batch: int) -> int:
         """Return the tokens of windows that *batch* requests hold at worst (compute_swa_request_cap)."""
-        held = batch * (window + self.rules.eviction_interval + 2 * self.page)
-        return held + self.rules.chunks_in_flight * self.options.chunked_prefill_size + self.page
+        return batch * self._most_of_a_window(window) + self._chunk_tokens()
+
+    def _most_of_a_window(self, window: int) -> int:
+        return window + self.rules.eviction_interval + 2 * self.page
+
+    def _chunk_tokens(self) -> int:
+        return self.rules.chunks_in_flight * self.options.chunked_prefill_size + self.page
 
     def least_bytes(self, demand: Demand) -> int:
         """

@@ -7,6 +7,7 @@ from kvplan.engines.base import Line
 from kvplan.engines.sglang.cells import Rank
 from kvplan.engines.sglang.lowering import Lowering
 from kvplan.engines.sglang.pools import Demand, Sizing
+from kvplan.loads import Load, sequences_in, tokens_in
 from kvplan.terms import Stage
 from kvplan.units import ceil_div
 
@@ -30,18 +31,18 @@ REASONS = {
 """Every line that there may be, in order, and why it is there."""
 
 
-def waterfall(sizing: Sizing, stage: Stage, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+def waterfall(sizing: Sizing, stage: Stage, *, rank: int, load: Load) -> tuple[Line, ...]:
     """
-    Return the least memory for *batch* requests of *context* tokens on a pipeline rank, line by line.
+    Return the least memory for requests on a pipeline rank, line by line.
 
     Empty lines are left out, but for the formula's.
     """
     sizes = dict.fromkeys(REASONS, 0)
-    demand, held = sizing.demand(context, batch), sizing.cells.ranks[rank]
+    demand, held = sizing.demand(load), sizing.cells.ranks[rank]
     for name, size in chain(
-        _requests(sizing, stage, context, batch),
-        _tokens(sizing, held, demand, context=context, batch=batch),
-        _states(sizing, held, demand, batch),
+        *(_requests(sizing, stage, context, batch) for context, batch in load),
+        _tokens(sizing, held, demand, load),
+        _states(sizing, held, demand, sequences_in(load)),
         _split(sizing, held, demand),
     ):
         sizes[name] += size
@@ -74,16 +75,14 @@ def _requests(sizing: Sizing, stage: Stage, context: int, batch: int) -> Iterato
     yield "windows kept whole", batch * kept_whole
 
 
-def _tokens(
-    sizing: Sizing, held: Rank, demand: Demand, *, context: int, batch: int
-) -> Iterator[tuple[str, int]]:
+def _tokens(sizing: Sizing, held: Rank, demand: Demand, load: Load) -> Iterator[tuple[str, int]]:
     """Yield what lies between the rows that requests hold and the pools of tokens and windows."""
-    window = min(context, sizing.cells.window or 0)
+    in_windows = sum(batch * min(context, sizing.cells.window or 0) for context, batch in load)
     pool = sizing.token_bytes(held, sizing.pool_tokens(demand))
-    reserve = (demand.window_tokens - batch * window) * held.window_bytes
+    reserve = (demand.window_tokens - in_windows) * held.window_bytes
     filled = demand.tokens * held.full_bytes + demand.window_tokens * held.window_bytes
-    yield "layers without rows", batch * context * held.empty_bytes
-    yield "page rounding", (demand.tokens - batch * context) * held.full_bytes
+    yield "layers without rows", tokens_in(load) * held.empty_bytes
+    yield "page rounding", (demand.tokens - tokens_in(load)) * held.full_bytes
     yield "window reserve", reserve
     yield "pool ratio" if sizing.window_cap is None else "pool of windows", pool - filled
 

@@ -6,11 +6,12 @@ from fractions import Fraction
 from math import lcm
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.exact import as_asked, refuse_pool_options, refuse_version
+from kvplan.engines.exact import Sum, as_asked, refuse_pool_options, refuse_version
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.transformers.caches import Traits, reserve, traits_of
 from kvplan.engines.transformers.static import static_reserve
+from kvplan.loads import Load, longest_in, sequences_in
 from kvplan.terms import Stage
 
 SETTINGS = (
@@ -36,36 +37,46 @@ class Caches:
     static: bool = False
     assumed: tuple[str, ...] = ()
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
-        """Return the bytes of *batch* sequences on one rank of a pipeline stage."""
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
+        """
+        Return the bytes of one batch on one rank of a pipeline stage: all are as long as the longest.
+
+        generate() takes a rectangle of tokens, its shorter sequences padded; so do the caches' tensors.
+        """
+        return sequences_in(load) * self.sequence_bytes(rank, longest_in(load))
+
+    def sequence_bytes(self, rank: int, context: int) -> int:
+        """Return the bytes of one sequence on one rank of a pipeline stage."""
         rule = static_reserve if self.static else reserve
-        return rule(self.stages[rank], tokens=context, batch=batch, tp=self.tp, traits=self.traits)
+        return rule(self.stages[rank], tokens=context, batch=1, tp=self.tp, traits=self.traits)
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...]:
+        """Return the same for the first and the others."""
+        return tuple((self.sequence_bytes(rank, context),) * 2 for rank in range(len(self.stages)))
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what the copies of one token's rows add, all windows full."""
         step = lcm(*(term.rows.stride for term in self.stages[rank].terms()))
         long = step * LONG
-        before, after = (
-            self.reserved_bytes(rank=rank, context=tokens, batch=1) for tokens in (long, long + step)
-        )
+        before, after = (self.sequence_bytes(rank, tokens) for tokens in (long, long + step))
         return Fraction(after - before, step)
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the rows of states and of an encoder's tokens, which are there from the first token on."""
-        return self.reserved_bytes(rank=rank, context=0, batch=1)
+        return self.sequence_bytes(rank, 0)
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return the formula's bytes, and what the library's own rules add or save."""
-        counts = self.stages[rank].counts
-        formula = batch * sum(
-            count * term.bytes_on_rank(context, self.tp) for layer, count in counts for term in layer
-        )
-        taken = self.reserved_bytes(rank=rank, context=context, batch=batch)
+        formula = Sum(stages=self.stages, tp=self.tp).reserved_bytes(rank=rank, load=load)
+        alone = sum(batch * self.sequence_bytes(rank, context) for context, batch in load)
+        padding = self.reserved_bytes(rank=rank, load=load) - alone
         windows = "whole windows" if self.static else "windows of w - 1 tokens"
         rules = f"{windows}, convolutions of k columns, what a class copies"
+        padded = Line(name="padding", size_bytes=padding, reason="sequences are padded to the longest")
         return (
             Line(name="formula", size_bytes=formula, reason="the terms of every layer"),
-            Line(name="library", size_bytes=taken - formula, reason=rules),
+            Line(name="library", size_bytes=alone - formula, reason=rules),
+            *((padded,) if padding else ()),
         )
 
     def most_bytes(self, rank: int) -> int | None:
@@ -96,7 +107,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
 def _refuse_early(caches: Caches) -> None:
     """Raise what a cache refuses: it refuses it for any length."""
     for rank in range(len(caches.stages)):
-        caches.reserved_bytes(rank=rank, context=1, batch=1)
+        caches.sequence_bytes(rank, 1)
 
 
 # The library takes all of a card; activations and CUDA graphs are not its own figure, so vLLM's stand in.

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
@@ -14,6 +15,7 @@ from kvplan.engines.trtllm.pools import Pools, plan_pools
 from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
 from kvplan.engines.trtllm.waterfall import sequence_bytes, waterfall
 from kvplan.errors import OptionsError
+from kvplan.loads import Load
 from kvplan.terms import Stage
 from kvplan.units import MAX_COUNT, format_gib
 
@@ -28,48 +30,20 @@ SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing:
-    """A model that caches nothing."""
-
-    assumed: tuple[str, ...] = ()
-
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:  # noqa: ARG002 - always 0
-        """Return 0."""
-        return 0
-
-    def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - always 0
-        """Return 0."""
-        return Fraction(0)
-
-    def fixed_bytes(self, rank: int) -> int:  # noqa: ARG002 - always 0
-        """Return 0."""
-        return 0
-
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:  # noqa: ARG002 - always 0
-        """Return the formula's 0 bytes as the only line."""
-        return (Line(name="formula", size_bytes=0, reason="no layer caches anything"),)
-
-    def most_bytes(self, rank: int) -> int | None:
-        """Return None: there is no pool."""
-
-    def most_sequences(self, context: int) -> int | None:
-        """Return None: there is no pool."""
-
-    def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002
-        """Return None: there is no pool."""
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
     """A cache in TensorRT-LLM's pools of blocks. Block reuse keeps old blocks there, and adds none."""
 
     pools: Pools
     assumed: tuple[str, ...] = ()
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
-        """Return the memory in which the pools of a rank hold *batch* sequences."""
-        return batch * sequence_bytes(self.pools, rank, context)
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
+        """Return the memory in which the pools of a rank hold the sequences."""
+        return sum(batch * sequence_bytes(self.pools, rank, context) for context, batch in load)
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...]:
+        """Return the same for the first and the others."""
+        ranks = range(len(self.pools.groups))
+        return tuple((sequence_bytes(self.pools, rank, context),) * 2 for rank in ranks)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what the manager counts for a token in the layers that keep all of them."""
@@ -80,9 +54,9 @@ class Blocks:
         """Return 0: every row is a token's."""
         return 0
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""
-        return waterfall(self.pools, rank=rank, context=context, batch=batch)
+        return waterfall(self.pools, rank=rank, load=load)
 
     def most_bytes(self, rank: int) -> int | None:
         """Return the bytes of `max_tokens` in whole blocks; None if it is not set."""
@@ -169,7 +143,7 @@ def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
     return min(available // len(groups) // (size * pools.block_size) for size in sizes)
 
 
-def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> Blocks | Nothing:
+def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> Blocks | Sum:
     given = read_settings(f"trtllm@{rules.dotted}", SETTINGS, options.settings)
     windows, max_tokens = given.counts("max_attention_window"), given.count("max_tokens")
     if options.dcp != 1:
@@ -185,7 +159,8 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules
         max_tokens=max_tokens,
         windows=windows,
     )
-    return Nothing() if pools is None else Blocks(pools=pools)
+    # The formula of a model that caches nothing is 0, too.
+    return Sum(stages=tuple(stages), tp=options.tp) if pools is None else Blocks(pools=pools)
 
 
 def _block_size(options: EngineOptions, rules: TrtllmRules) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kvplan.engines.base import Line
 from kvplan.engines.trtllm.pools import Group, Pools
+from kvplan.loads import Load
 from kvplan.terms import Layer
 from kvplan.units import ceil_div
 
@@ -30,25 +31,31 @@ def sequence_bytes(pools: Pools, rank: int, context: int) -> int:
     return len(groups) * max(_pool_bytes(pools, group, context) for group in groups)
 
 
-def waterfall(pools: Pools, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+def waterfall(pools: Pools, *, rank: int, load: Load) -> tuple[Line, ...]:
     """
-    Return what *batch* sequences of *context* tokens need on a pipeline rank, line by line.
+    Return what sequences need on a pipeline rank, line by line.
 
-    The lines add up to batch x `sequence_bytes`; empty lines are left out.
+    The lines add up to the `sequence_bytes` of each; empty lines are left out.
     """
     sizes = dict.fromkeys(REASONS, 0)
-    groups = pools.at(rank, context)
-    for group in groups:
-        for layer, count in group.layers:
-            for name, size in _of_layer(pools, group, layer, context):
-                sizes[name] += batch * count * size
-    in_pools = sum(_pool_bytes(pools, group, context) for group in groups)
-    sizes["equal pools"] = batch * (sequence_bytes(pools, rank, context) - in_pools)
+    for context, batch in load:
+        for name, size in _of_sequence(pools, rank, context):
+            sizes[name] += batch * size
     return tuple(
         Line(name=name, size_bytes=size, reason=REASONS[name])
         for name, size in sizes.items()
         if size or name == "formula"
     )
+
+
+def _of_sequence(pools: Pools, rank: int, context: int) -> Iterator[tuple[str, int]]:
+    groups = pools.at(rank, context)
+    for group in groups:
+        for layer, count in group.layers:
+            for name, size in _of_layer(pools, group, layer, context):
+                yield name, count * size
+    in_pools = sum(_pool_bytes(pools, group, context) for group in groups)
+    yield "equal pools", sequence_bytes(pools, rank, context) - in_pools
 
 
 def _pool_bytes(pools: Pools, group: Group, context: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from kvplan.dtypes import Dtype, Role
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.terms import Allocation, Growing, Layer, Split, Term
+from kvplan.terms import Allocation, Growing, Layer, Split, Term, distinct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Draft:
 
     def lower(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the draft's layers beside those of a model; raise RefusedError if they are not known."""
-        return (self._layer(tuple(dict.fromkeys(layers))),) * self.layers
+        return (self._layer(distinct(layers)),) * self.layers
 
     def _layer(self, layers: Sequence[Layer]) -> Layer:
         if any(term.role == "entry" for layer in layers for term in layer):

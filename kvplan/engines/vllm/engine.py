@@ -21,6 +21,7 @@ from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
+from kvplan.loads import Load
 from kvplan.terms import Layer, Stage
 
 
@@ -32,9 +33,16 @@ class Blocks:
     usual_sequences: int
     assumed: tuple[str, ...] = ()
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of the requests' blocks and of the null block."""
-        return self.layout.reserved_bytes(rank=rank, context=context, batch=batch)
+        return self.layout.reserved_bytes(rank=rank, load=load)
+
+    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+        """Return the bytes of a request at its worst beside the null block, and of one that decodes."""
+        if self.layout.options.watermark:
+            return None
+        first, more = 1 + self.layout.peak_blocks(context), self.layout.held_blocks(context)
+        return tuple((first * size, more * size) for size in self.layout.bytes_per_block)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return a token's share of the blocks that hold all tokens."""
@@ -44,9 +52,9 @@ class Blocks:
         """Return the bytes of the blocks of states and of an encoder's tokens."""
         return self.layout.fixed_bytes(rank)
 
-    def lines(self, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+    def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""
-        return waterfall(self.layout, rank=rank, context=context, batch=batch)
+        return waterfall(self.layout, rank=rank, load=load)
 
     def most_bytes(self, rank: int) -> int | None:
         """Return the bytes of num_gpu_blocks_override; None if it is not set."""

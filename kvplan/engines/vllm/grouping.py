@@ -5,6 +5,7 @@ A group owns whole blocks; every block is as large as the largest group needs. S
 v1/core/kv_cache_planning.py; before 0.33 v1/core/kv_cache_utils.py.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -40,6 +41,11 @@ class Group:
     def spec(self) -> PageSpec:
         """The first page, which stands for all in the number of blocks that a request needs."""
         return self.caches[0].spec
+
+    def alike(self) -> list[tuple[Cache, int]]:
+        """Return the caches, each object once, with how often it stands here."""
+        once = {id(cache): cache for cache in self.caches}
+        return [(once[key], count) for key, count in Counter(map(id, self.caches)).items()]
 
     def bytes_on(self, rank: int) -> int:
         """Return the bytes of the group's pages in one block on a pipeline rank."""
@@ -132,13 +138,14 @@ def _promoted(spec: PageSpec, block: int | None) -> PageSpec:
 def unified_pages(caches: Sequence[Cache], rules: VllmRules) -> list[Cache] | None:
     """Return *caches* with pages of one size, the largest; None where an MLA page does not divide it."""
     largest = max(cache.spec.page_bytes for cache in caches)
-    unified = []
+    unified: dict[int, Cache] = {}
     for cache in caches:
-        spec = _at_page_size(cache.spec, largest, rules)
-        if spec is None:
-            return None
-        unified.append(replace(cache, spec=spec))
-    return unified
+        if id(cache) not in unified:
+            spec = _at_page_size(cache.spec, largest, rules)
+            if spec is None:
+                return None
+            unified[id(cache)] = replace(cache, spec=spec)
+    return [unified[id(cache)] for cache in caches]
 
 
 def _at_page_size(spec: PageSpec, largest: int, rules: VllmRules) -> PageSpec | None:

@@ -1,12 +1,13 @@
 """What a model's cache looks like in vLLM before any memory is known: groups and their blocks."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 
-from kvplan.engines.vllm.alignment import align, align_skipped
+from kvplan.engines.vllm.alignment import Alignment, align, align_skipped
 from kvplan.engines.vllm.backends import choose_blocks
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.errors import RefusedError
@@ -14,9 +15,10 @@ from kvplan.engines.vllm.grouping import Cache, Group, Groups, group, is_uniform
 from kvplan.engines.vllm.lowering import Lowering, allocations
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.packing import pack
-from kvplan.engines.vllm.pages import Paging
+from kvplan.engines.vllm.pages import PageSpec, Paging
 from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.loads import Load, sequences_in
 from kvplan.terms import Layer
 
 _MOST = 2**50
@@ -40,6 +42,11 @@ class Layout:
     bytes_per_block: tuple[int, ...]
     charge: Charge
     warnings: tuple[str, ...]
+    _kinds: tuple[tuple[PageSpec, int], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Groups whose pages are alike need as many blocks: each kind is asked once.
+        object.__setattr__(self, "_kinds", tuple(Counter(each.spec for each in self.groups).items()))
 
     @property
     def pp(self) -> int:
@@ -48,41 +55,51 @@ class Layout:
 
     def blocks_per_request(self, context: int) -> int:
         """Return the blocks that one request of *context* tokens is charged with when vLLM starts."""
-        return sum(self.charge.blocks(each.spec, context) for each in self.groups)
+        return sum(count * self.charge.blocks(spec, context) for spec, count in self._kinds)
 
     def held_blocks(self, context: int) -> int:
         """Return the most blocks of a request of *context* tokens that decodes."""
-        return sum(self.charge.held(each.spec, context) for each in self.groups)
+        return sum(count * self.charge.held(spec, context) for spec, count in self._kinds)
 
     def peak_blocks(self, context: int) -> int:
         """Return the most blocks that a request of *context* tokens ever has."""
-        return sum(self.charge.peak(each.spec, context) for each in self.groups)
+        return sum(count * self.charge.peak(spec, context) for spec, count in self._kinds)
 
-    def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
+    def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """
-        Return the bytes in which *batch* requests of *context* tokens stand at once on a pipeline rank.
+        Return the bytes in which requests stand at once on a pipeline rank.
 
-        All but one decode, and the last is at its worst moment: it is admitted when the others have all
+        All but one decode, and that one is at its worst moment: it is admitted when the others have all
         that they will have. The null block is among them.
         """
-        blocks = self._needed_blocks(context, batch) + self.watermark_blocks(context, batch)
+        blocks = self._needed_blocks(load) + self.watermark_blocks(load)
         return blocks * self.bytes_per_block[rank]
 
-    def _needed_blocks(self, context: int, batch: int) -> int:
-        others = (batch - 1) * self.held_blocks(context)
-        return 1 + (self.peak_blocks(context) + others if batch else 0)
+    def _needed_blocks(self, load: Load) -> int:
+        held = sum(batch * self.held_blocks(context) for context, batch in load)
+        worst = self.worst_context(load)
+        return 1 + held + (0 if worst is None else self._in_flight_blocks(worst))
 
-    def watermark_blocks(self, context: int, batch: int) -> int:
+    def _in_flight_blocks(self, context: int) -> int:
+        """Return the blocks that a request has at its worst moment beside those with which it decodes."""
+        return self.peak_blocks(context) - self.held_blocks(context)
+
+    def worst_context(self, load: Load) -> int | None:
+        """Return the length of the requests of which one takes most blocks in flight; None without any."""
+        asked = [context for context, batch in load if batch]
+        return max(asked, key=self._in_flight_blocks, default=None)
+
+    def watermark_blocks(self, load: Load) -> int:
         """
-        Return the blocks that must be free beyond those needed when the last of *batch* is admitted.
+        Return the blocks that must be free beyond those needed when the last request is admitted.
 
         A request is admitted against a share of the whole pool, rounded down, but alone without it
         (can_fit_full_sequence in v1/core/kv_cache_manager.py).
         """
         share = self.options.watermark
-        if not share or batch < 2:  # noqa: PLR2004 - the first request has no others beside it
+        if not share or sequences_in(load) < 2:  # noqa: PLR2004 - the first request has no others beside it
             return 0
-        needed = self._needed_blocks(context, batch)
+        needed = self._needed_blocks(load)
         return bisect_left(
             range(_MOST), needed, key=lambda more: needed + more - int(share * (needed + more))
         )
@@ -152,25 +169,34 @@ def _aligned_caches(
             plain = lowering.pages(options.skipped.everywhere(layers))
             alignment = align_skipped(alignment, pages, plain, rules)
     lowering = replace(lowering, block_size=alignment.block_size)
-    caches = _caches(layers_by_rank, drafts, lowering)
-    return alignment.block_size, [replace(each, spec=alignment.padded(each.spec)) for each in caches]
+    return alignment.block_size, _caches(layers_by_rank, drafts, lowering, alignment)
 
 
 def _caches(
-    layers_by_rank: Sequence[Sequence[Layer]], drafts: Sequence[Layer], lowering: Lowering
+    layers_by_rank: Sequence[Sequence[Layer]],
+    drafts: Sequence[Layer],
+    lowering: Lowering,
+    alignment: Alignment,
 ) -> list[Cache]:
-    """Return what each rank caches, in the order of its layers; drafts run on the last rank."""
-    known = {
-        layer: tuple(zip(allocations(layer), lowering.layer_specs(layer), strict=True))
-        for layer in dict.fromkeys((*chain.from_iterable(layers_by_rank), *drafts))
-    }
+    """
+    Return what each rank caches, in the order of its layers; drafts run on the last rank.
+
+    Layers that are one object have one object for each of their caches.
+    """
     last = len(layers_by_rank) - 1
     placed = [(rank, layer, False) for rank, layers in enumerate(layers_by_rank) for layer in layers]
-    return [
-        Cache(rank=rank, terms=terms, spec=spec, draft=draft)
-        for rank, layer, draft in (*placed, *((last, layer, True) for layer in drafts))
-        for terms, spec in known[layer]
-    ]
+    known: dict[tuple[int, int, bool], list[Cache]] = {}
+    caches: list[Cache] = []
+    for rank, layer, draft in (*placed, *((last, layer, True) for layer in drafts)):
+        key = rank, id(layer), draft
+        if key not in known:
+            specs = zip(allocations(layer), lowering.layer_specs(layer), strict=True)
+            known[key] = [
+                Cache(rank=rank, terms=terms, spec=alignment.padded(spec), draft=draft)
+                for terms, spec in specs
+            ]
+        caches += known[key]
+    return caches
 
 
 def _require_known(rules: VllmRules, options: VllmOptions) -> None:

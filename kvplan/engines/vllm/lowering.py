@@ -8,7 +8,7 @@ from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pages import PageSpec, Paging
 from kvplan.engines.vllm.versions import VllmRules
-from kvplan.terms import Allocation, Fixed, Growing, Layer, Term
+from kvplan.terms import Allocation, Fixed, Growing, Layer, Term, distinct
 
 # vLLM 0.33, model_executor/layers/attention/mla_attention.py: rows of one opaque size each.
 _PACKED_MLA_ROWS: dict[tuple[str, ...], int] = {(FP8_SCALED_128.name, "bf16"): 656, ("nvfp4", "fp8"): 352}
@@ -54,7 +54,7 @@ class Lowering:
 
     def pages(self, layers: Iterable[Layer]) -> list[PageSpec]:
         """Return the pages that occur in *layers*, those of equal layers once."""
-        return [spec for layer in dict.fromkeys(layers) for spec in self.layer_specs(layer)]
+        return [spec for layer in distinct(layers) for spec in self.layer_specs(layer)]
 
     def _page(self, terms: Layer, layer: Layer) -> PageSpec:
         roles = {term.role for term in terms}

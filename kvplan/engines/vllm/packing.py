@@ -81,7 +81,7 @@ def _buckets(caches: Sequence[Cache]) -> list[_Bucket]:
     members: list[list[Cache]] = []
     for cache in caches:
         for bucket in members:
-            if is_uniform([*(each.spec for each in bucket), cache.spec]):
+            if is_uniform([bucket[0].spec, cache.spec]):
                 bucket.append(cache)
                 break
         else:

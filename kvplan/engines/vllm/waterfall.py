@@ -6,6 +6,7 @@ from kvplan.engines.base import Line
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.grouping import Cache
 from kvplan.engines.vllm.layout import Layout
+from kvplan.loads import Load
 from kvplan.terms import Growing
 from kvplan.units import ceil_div
 
@@ -29,20 +30,24 @@ REASONS = {
 """Every line that there may be, in order, and why it is there."""
 
 
-def waterfall(layout: Layout, *, rank: int, context: int, batch: int) -> tuple[Line, ...]:
+def waterfall(layout: Layout, *, rank: int, load: Load) -> tuple[Line, ...]:
     """
-    Return what *batch* requests of *context* tokens take on a pipeline rank, line by line.
+    Return what requests take on a pipeline rank, line by line.
 
     The lines add up to Layout.reserved_bytes: one request is at its worst moment, the others decode.
     Empty lines are left out.
     """
     sizes = dict.fromkeys(REASONS, 0)
-    for count, worst in ((min(batch, 1), True), (max(batch - 1, 0), False)):
-        for name, size in _per_request(layout, rank, context, worst=worst):
+    requests = [(context, batch, False) for context, batch in load]
+    worst = layout.worst_context(load)
+    if worst is not None:  # One of them does not decode.
+        requests += [(worst, -1, False), (worst, 1, True)]
+    for context, count, at_worst in requests:
+        for name, size in _per_request(layout, rank, context, worst=at_worst):
             sizes[name] += count * size
     block = layout.bytes_per_block[rank]
     sizes["null block"] = block
-    sizes["watermark"] = layout.watermark_blocks(context, batch) * block
+    sizes["watermark"] = layout.watermark_blocks(load) * block
     return tuple(
         Line(name=name, size_bytes=size, reason=REASONS[name])
         for name, size in sizes.items()
@@ -53,11 +58,18 @@ def waterfall(layout: Layout, *, rank: int, context: int, batch: int) -> tuple[L
 def _per_request(layout: Layout, rank: int, context: int, *, worst: bool) -> Iterator[tuple[str, int]]:
     for group in layout.groups:
         blocks = (layout.charge.peak if worst else layout.charge.held)(group.spec, context)
-        for cache in group.caches:
+        for cache, count in group.alike():
             if cache.rank == rank:
-                yield from _shares(cache, context, layout.tp)
-                yield from _pages(cache, blocks, context, layout.charge, worst=worst)
+                for name, size in _of_cache(cache, blocks, context, layout, worst=worst):
+                    yield name, count * size
         yield "group padding", blocks * (layout.bytes_per_block[rank] - group.bytes_on(rank))
+
+
+def _of_cache(
+    cache: Cache, blocks: int, context: int, layout: Layout, *, worst: bool
+) -> Iterator[tuple[str, int]]:
+    yield from _shares(cache, context, layout.tp)
+    yield from _pages(cache, blocks, context, layout.charge, worst=worst)
 
 
 def _shares(cache: Cache, context: int, tp: int) -> Iterator[tuple[str, int]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from kvplan.dtypes import kv_format
 from kvplan.engines.llamacpp import Arranged, Buffer, LlamaOptions, arrange, buffers, waterfall
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
@@ -13,7 +14,7 @@ from kvplan.terms import Stage, Target
 def reserved(model: str, context: int, batch: int = 1, **choices: Any) -> int:
     """Return the bytes of a catalogue model on the fullest device, as the planner asks for them."""
     deployment = deploy(load(model), Choice(engine="llamacpp", **choices))
-    return deployment.reserved_bytes(tokens=context, batch=batch)
+    return deployment.reserved_bytes(uniform(context, batch))
 
 
 def arranged(
@@ -34,7 +35,7 @@ def printed(model: ModelSpec | str, context: int, batch: int = 1, **choices: Any
 
 def lines(model: ModelSpec | str, context: int, batch: int = 1, **choices: Any) -> dict[str, int]:
     """Return the waterfall of a model on one device."""
-    shown = waterfall(arranged(model, **choices), rank=0, context=context, batch=batch)
+    shown = waterfall(arranged(model, **choices), rank=0, load=uniform(context, batch))
     return {line.name: line.size_bytes for line in shown}
 
 

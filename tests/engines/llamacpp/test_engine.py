@@ -11,6 +11,7 @@ from kvplan.engines.llamacpp import LlamaOptions, RefusedError, arrange, buffers
 from kvplan.engines.llamacpp.traits import _NO_ARCHITECTURE, _WINDOWS_KEPT_WHOLE
 from kvplan.engines.llamacpp.versions import find_rules
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load, load_file
@@ -66,7 +67,7 @@ def test_layers_are_split_over_devices() -> None:
     (layer,) = spec.lower_types(Target(kv=kv_format("fp16"))).values()
     stages = [Stage(types=("",) * count, counts=((layer, count),)) for count in (12, 28)]
     found = find_engine("llamacpp").arrange(stages, EngineOptions(architecture=spec.architecture))
-    assert [found.reserved_bytes(rank=rank, context=4096, batch=1) for rank in (0, 1)] == [
+    assert [found.reserved_bytes(rank=rank, load=uniform(4096, 1)) for rank in (0, 1)] == [
         1536 * MIB,
         3584 * MIB,
     ]
@@ -149,7 +150,7 @@ def test_the_buffers_of_one_device() -> None:
         (2 * 2048 * 512,) * 2,
     ]
     assert [each.size_bytes for each in every] == [3 * each.size_bytes for each in one]
-    on_device = caches.reserved_bytes(rank=1, context=2048, batch=2)
+    on_device = caches.reserved_bytes(rank=1, load=uniform(2048, 2))
     assert on_device == sum(each.size_bytes for each in one)
 
 
@@ -216,5 +217,5 @@ def _refusal(model: str) -> str | None:
 
 def test_no_layers() -> None:
     assert (
-        arrange([Stage(types=(), counts=())], LlamaOptions()).reserved_bytes(rank=0, context=1, batch=1) == 0
+        arrange([Stage(types=(), counts=())], LlamaOptions()).reserved_bytes(rank=0, load=uniform(1, 1)) == 0
     )

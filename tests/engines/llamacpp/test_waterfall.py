@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kvplan.dtypes import kv_format
 from kvplan.engines.llamacpp import Arranged, RefusedError, waterfall
+from kvplan.loads import uniform
 from kvplan.specs import ModelSpec
 from kvplan.terms import Target
 from tests.engines.llamacpp.planning import arranged, lines, toy
@@ -123,9 +124,9 @@ def test_lines_add_up_from_the_formula(
     spec: ModelSpec, context: int, batch: int, options: dict[str, Any]
 ) -> None:
     caches = known(spec, options)
-    found = waterfall(caches, rank=0, context=context, batch=batch)
+    found = waterfall(caches, rank=0, load=uniform(context, batch))
     assert sum(line.size_bytes for line in found) == caches.reserved_bytes(
-        rank=0, context=context, batch=batch
+        rank=0, load=uniform(context, batch)
     )
     layers = spec.lower_types(Target(kv=kv_format("fp16")))
     exact = sum(term.bytes_on_rank(context, 1) for name in spec.layer_types for term in layers[name])
@@ -139,9 +140,9 @@ def test_more_context_or_slots_never_take_less(
     spec: ModelSpec, context: int, batch: int, more: tuple[int, int], options: dict[str, Any]
 ) -> None:
     caches = known(spec, options)
-    least = caches.reserved_bytes(rank=0, context=context, batch=batch)
-    assert least <= caches.reserved_bytes(rank=0, context=context + more[0], batch=batch)
-    assert least <= caches.reserved_bytes(rank=0, context=context, batch=batch + more[1])
+    least = caches.reserved_bytes(rank=0, load=uniform(context, batch))
+    assert least <= caches.reserved_bytes(rank=0, load=uniform(context + more[0], batch))
+    assert least <= caches.reserved_bytes(rank=0, load=uniform(context, batch + more[1]))
 
 
 def known(spec: ModelSpec, options: dict[str, Any]) -> Arranged:

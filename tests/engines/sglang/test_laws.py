@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kvplan.engines.sglang.engine import TokenPools
 from kvplan.errors import KvplanError, NoRoomError
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
@@ -42,7 +43,7 @@ batches = st.integers(1, 3000)
 
 def holds(pools: TokenPools, memory: int, context: int, batch: int) -> bool:
     """Return whether SGLang starts with so much memory and all its pools hold the requests."""
-    demand = pools.sizing.demand(context, batch)
+    demand = pools.sizing.demand(uniform(context, batch))
     try:
         found = pools.pools([memory] * len(pools.stages), context)
     except NoRoomError:
@@ -59,7 +60,7 @@ def test_the_reserve_is_the_memory_from_which_on_the_requests_fit(
     pools: TokenPools, context: int, batch: int, more: int
 ) -> None:
     """A byte less does not hold them, and any amount more does, also where states take some of it."""
-    least = pools.reserved_bytes(rank=0, context=context, batch=batch)
+    least = pools.reserved_bytes(rank=0, load=uniform(context, batch))
     assert holds(pools, least, context, batch)
     assert not holds(pools, least - 1, context, batch)
     assert holds(pools, least + more, context, batch)
@@ -71,7 +72,7 @@ def test_the_reserve_never_falls(
     pools: TokenPools, context: int, longer: int, batch: int, larger: int
 ) -> None:
     def reserved(tokens: int, requests: int) -> int:
-        return pools.reserved_bytes(rank=0, context=tokens, batch=requests)
+        return pools.reserved_bytes(rank=0, load=uniform(tokens, requests))
 
     for low, high in pairwise(sorted((context, longer))):
         assert reserved(low, batch) <= reserved(high, batch)
@@ -82,9 +83,9 @@ def test_the_reserve_never_falls(
 @given(cases, contexts, st.integers(0, 3000), st.data())
 def test_the_lines_add_up(pools: TokenPools, context: int, batch: int, data: st.DataObject) -> None:
     rank = data.draw(st.integers(0, len(pools.stages) - 1))
-    lines = pools.lines(rank=rank, context=context, batch=batch)
+    lines = pools.lines(rank=rank, load=uniform(context, batch))
     assert sum(line.size_bytes for line in lines) == pools.reserved_bytes(
-        rank=rank, context=context, batch=batch
+        rank=rank, load=uniform(context, batch)
     )
     # Only rows of another layout may take less than the formula's.
     assert all(line.size_bytes >= 0 for line in lines if line.name != "row layout")
@@ -111,9 +112,9 @@ def test_no_plan_of_the_catalogue_beats_the_formula() -> None:
             deployment = deploy(load_file(path), Choice(engine="sglang"))
         except KvplanError:
             continue
-        lines = deployment.arrangement.lines(rank=0, context=4096, batch=3)
+        lines = deployment.arrangement.lines(rank=0, load=uniform(4096, 3))
         sizes = {line.name: line.size_bytes for line in lines}
-        least = deployment.reserved_bytes(tokens=4096, batch=3)
+        least = deployment.reserved_bytes(uniform(4096, 3))
         exact = 3 * sum(term.bytes_on_rank(4096, 1) for term in deployment.stages[0].terms())
         assert sum(sizes.values()) == least
         assert least >= exact + min(0, sizes.get("row layout", 0))
@@ -139,10 +140,10 @@ def test_any_mixture_is_planned_or_refused_in_words(  # noqa: PLR0913, PLR0917 -
     except KvplanError:
         return
     assert isinstance(pools, TokenPools)
-    least = {pools.reserved_bytes(rank=rank, context=context, batch=batch) for rank in range(pp)}
+    least = {pools.reserved_bytes(rank=rank, load=uniform(context, batch)) for rank in range(pp)}
     assert len(least) == 1
     for rank in range(pp):
-        lines = pools.lines(rank=rank, context=context, batch=batch)
+        lines = pools.lines(rank=rank, load=uniform(context, batch))
         assert {sum(line.size_bytes for line in lines)} == least
     if least != {0}:
         assert holds(pools, least.pop(), context, batch)
@@ -151,5 +152,5 @@ def test_any_mixture_is_planned_or_refused_in_words(  # noqa: PLR0913, PLR0917 -
 @pytest.mark.parametrize(("model", "choice"), CASES)
 def test_a_plan_is_the_same_twice(model: str, choice: dict[str, Any]) -> None:
     """Nothing is kept between two plans."""
-    first, second = (pools_of(model, **choice).lines(rank=0, context=5000, batch=7) for _ in range(2))
+    first, second = (pools_of(model, **choice).lines(rank=0, load=uniform(5000, 7)) for _ in range(2))
     assert first == second

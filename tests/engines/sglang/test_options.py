@@ -9,6 +9,7 @@ from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.versions import find_rules
 from kvplan.errors import OptionsError
 from kvplan.gpus import find_card
+from kvplan.loads import uniform
 from kvplan.units import GIB
 from tests.engines.sglang.planning import pools_of
 
@@ -32,7 +33,7 @@ def test_what_is_refused(choice: dict[str, Any], message: str) -> None:
 def test_the_ratio_of_states_may_exceed_1() -> None:
     """States get 3 of 4 parts: 6 slots of 4 / 3."""
     pools = pools_of("qwen3-next-80b-a3b", settings={"mamba_full_memory_ratio": "3"})
-    assert pools.reserved_bytes(rank=0, context=1, batch=1) == 8 * 77_266_944
+    assert pools.reserved_bytes(rank=0, load=uniform(1, 1)) == 8 * 77_266_944
 
 
 def test_the_settings_have_sglangs_names() -> None:

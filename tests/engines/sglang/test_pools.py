@@ -7,6 +7,7 @@ import pytest
 from kvplan.engines.base import StartUp
 from kvplan.engines.sglang.pools import Demand, Pools
 from kvplan.errors import NoRoomError
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.size import as_spec
 from kvplan.units import GIB
@@ -23,7 +24,7 @@ def started(model: str, memory: int, context: int = 8192, **choice: Any) -> Pool
 
 
 def needed(model: str, context: int, batch: int, **choice: Any) -> int:
-    return pools_of(model, **choice).reserved_bytes(rank=0, context=context, batch=batch)
+    return pools_of(model, **choice).reserved_bytes(rank=0, load=uniform(context, batch))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_the_tightest_rank_and_the_fullest_stage_decide() -> None:
     assert pools.pools([5 * GIB, 4 * GIB, 9 * GIB, 9 * GIB, 9 * GIB], 8192) == Pools(
         tokens=149_796, window_tokens=None, slots=None, requests=4096
     )
-    assert {pools.reserved_bytes(rank=rank, context=100, batch=2) for rank in range(5)} == {200 * 7 * 4096}
+    assert {pools.reserved_bytes(rank=rank, load=uniform(100, 2)) for rank in range(5)} == {200 * 7 * 4096}
 
 
 def test_max_total_tokens_bounds_the_pool() -> None:
@@ -75,7 +76,7 @@ def test_the_bound_on_tokens_is_memory() -> None:
     assert pools_of("llama-3.1-8b", **choice).most_sequences(100) is None
     # 0.8 x 8192 = 6553 tokens of windows are enough for 6 requests of 1024, and not for 7.
     windows = pools_of("gpt-oss-20b", settings={"max_total_tokens": "8192"})
-    six, seven = (windows.reserved_bytes(rank=0, context=1024, batch=batch) for batch in (6, 7))
+    six, seven = (windows.reserved_bytes(rank=0, load=uniform(1024, batch)) for batch in (6, 7))
     assert six <= (windows.most_bytes(0) or 0) < seven
     assert pools_of("qwen3-next-80b-a3b", **choice).most_bytes(0) is None
 
@@ -93,7 +94,7 @@ def test_what_no_memory_holds(model: str, settings: dict[str, str], context: int
     """82 slots are 16 requests of 5."""
     assert needed(model, context, batch, settings=settings) < 10**11
     assert pools_of(model, settings=settings).most_sequences(context) == batch
-    lines = pools_of(model, settings=settings).lines(rank=0, context=context, batch=batch + 1)
+    lines = pools_of(model, settings=settings).lines(rank=0, load=uniform(context, batch + 1))
     assert sum(line.size_bytes for line in lines) == 10**18 + 1
     assert lines[-1].name == "out of reach"
 
@@ -150,13 +151,17 @@ def test_a_pool_that_holds_no_window_is_refused() -> None:
 def test_what_requests_hold_of_the_pool_of_windows() -> None:
     """A window, 128 tokens to evict and 2 pages each; 2 chunks of 8192 and a page; no more than there are."""
     demand = pools_of("gpt-oss-120b").sizing.demand
-    assert demand(100_000, 4).window_tokens == 4 * (128 + 128 + 2) + 2 * 8192 + 1
-    assert demand(1000, 4).window_tokens == 4000
-    assert demand(1, 1).window_tokens == 130
-    assert demand(1, 0).window_tokens == 0
+    assert demand(uniform(100_000, 4)).window_tokens == 4 * (128 + 128 + 2) + 2 * 8192 + 1
+    assert demand(uniform(1000, 4)).window_tokens == 4000
+    assert demand(uniform(1, 1)).window_tokens == 130
+    assert demand(uniform(1, 0)).window_tokens == 0
+    # A short request has no more than its tokens, whoever runs beside it.
+    mixed = ((100_000, 4), (100, 50))
+    assert demand(mixed).window_tokens == 4 * (128 + 128 + 2) + 50 * 100 + 2 * 8192 + 1
+    assert demand(mixed).tokens == 4 * 100_000 + 50 * 100
     paged = pools_of("gpt-oss-120b", block_size=64, max_num_batched_tokens=2048).sizing.demand
     # 4 x (128 + 128 + 128) + 4096 + 64 = 5696 = 89 pages.
-    assert paged(100_000, 4).window_tokens == 5696
+    assert paged(uniform(100_000, 4)).window_tokens == 5696
 
 
 def test_the_larger_of_both_pools_decides() -> None:

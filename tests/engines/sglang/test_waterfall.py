@@ -2,6 +2,7 @@
 
 import pytest
 
+from kvplan.loads import uniform
 from tests.engines.sglang.planning import pools_of
 
 SLOT = 77_266_944
@@ -115,9 +116,9 @@ def test_lines(
     model: str, context: int, batch: int, choice: dict[str, object], expected: dict[str, int]
 ) -> None:
     pools = pools_of(model, **choice)
-    lines = pools.lines(rank=0, context=context, batch=batch)
+    lines = pools.lines(rank=0, load=uniform(context, batch))
     assert {line.name: line.size_bytes for line in lines} == expected
-    assert pools.reserved_bytes(rank=0, context=context, batch=batch) == sum(expected.values())
+    assert pools.reserved_bytes(rank=0, load=uniform(context, batch)) == sum(expected.values())
 
 
 def test_states_in_another_dtype() -> None:
@@ -125,7 +126,7 @@ def test_states_in_another_dtype() -> None:
     pools = pools_of(
         "qwen3-next-80b-a3b", settings={"mamba_ssm_dtype": "bfloat16", "max_mamba_cache_size": "5"}
     )
-    sizes = {line.name: line.size_bytes for line in pools.lines(rank=0, context=100, batch=1)}
+    sizes = {line.name: line.size_bytes for line in pools.lines(rank=0, load=uniform(100, 1))}
     slot = 36 * (49_152 + 1_048_576)
     assert sizes == {
         "formula": 100 * 24_576 + SLOT,
@@ -137,7 +138,7 @@ def test_states_in_another_dtype() -> None:
 
 def test_an_empty_pool_keeps_its_padding_slot() -> None:
     """A slot is 0.9 / 1.9 of 163 119 104 B."""
-    lines = pools_of("qwen3-next-80b-a3b").lines(rank=0, context=4096, batch=0)
+    lines = pools_of("qwen3-next-80b-a3b").lines(rank=0, load=uniform(4096, 0))
     assert {line.name: line.size_bytes for line in lines} == {
         "formula": 0,
         "padding slot": SLOT,

@@ -11,6 +11,7 @@ from kvplan.engines.transformers.caches import Traits, reserve, traits_of
 from kvplan.engines.transformers.engine import TRANSFORMERS
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
+from kvplan.loads import uniform
 from kvplan.planner.deployment import sharing
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load
@@ -38,7 +39,7 @@ def class_of(model: str) -> Traits:
 
 
 def taken(model: str, tokens: int, batch: int = 1, tp: int = 1) -> int:
-    return arranged(model, tp=tp).reserved_bytes(rank=0, context=tokens, batch=batch)
+    return arranged(model, tp=tp).reserved_bytes(rank=0, load=uniform(tokens, batch))
 
 
 # Bytes per token of layers without a window, per token of those with one, the window, and states.
@@ -81,20 +82,20 @@ def test_bytes_of_a_whole_context(model: str, growing: int, sliding: int, window
 
 def test_the_dynamic_cache_is_the_default_and_keeps_a_token_less_of_a_window() -> None:
     chosen = {cache: arranged("gemma-3-27b", cache) for cache in (None, "dynamic", "static")}
-    sizes = {cache: each.reserved_bytes(rank=0, context=2000, batch=1) for cache, each in chosen.items()}
+    sizes = {cache: each.reserved_bytes(rank=0, load=uniform(2000, 1)) for cache, each in chosen.items()}
     assert sizes[None] == sizes["dynamic"] == 81_920 * 2000 + 52 * 8192 * 1023
     assert sizes["static"] - sizes["dynamic"] == 52 * 8192
 
 
 def test_the_lines_say_whole_windows() -> None:
-    lines = arranged("mimo-v2-flash").lines(rank=0, context=1000, batch=2)
+    lines = arranged("mimo-v2-flash").lines(rank=0, load=uniform(1000, 2))
     assert [(line.name, line.size_bytes) for line in lines] == [
         # The formula has the published window of 128, the class one token more.
         ("formula", 2 * (23_040 * 1000 + 199_680 * 128)),
         ("library", 2 * 199_680),
     ]
     assert lines[1].reason == "whole windows, convolutions of k columns, what a class copies"
-    (_, dynamic) = arranged("mimo-v2-flash", "dynamic").lines(rank=0, context=1000, batch=2)
+    (_, dynamic) = arranged("mimo-v2-flash", "dynamic").lines(rank=0, load=uniform(1000, 2))
     assert dynamic.reason.startswith("windows of w - 1 tokens, ")
 
 
@@ -123,7 +124,7 @@ def test_what_has_no_static_cache_is_refused(model: str, term: str) -> None:
         UnknownNameError, match=f"no static cache .* {term}: use cache_implementation=dynamic"
     ):
         arranged(model)
-    assert arranged(model, "dynamic").reserved_bytes(rank=0, context=9, batch=1)
+    assert arranged(model, "dynamic").reserved_bytes(rank=0, load=uniform(9, 1))
 
 
 def test_an_encoder_beside_a_window_is_refused() -> None:

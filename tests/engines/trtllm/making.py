@@ -4,6 +4,7 @@ from typing import Any
 
 from kvplan.engines.base import Arrangement, EngineOptions
 from kvplan.engines.trtllm.engine import Blocks, trtllm
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.size import as_spec
 
@@ -23,4 +24,4 @@ def blocks_of(model: str, **options: Any) -> Blocks:
 
 def lines_of(blocks: Blocks, *, context: int, batch: int = 1) -> dict[str, int]:
     """Return the lines of rank 0 by name."""
-    return {line.name: line.size_bytes for line in blocks.lines(rank=0, context=context, batch=batch)}
+    return {line.name: line.size_bytes for line in blocks.lines(rank=0, load=uniform(context, batch))}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kvplan.loads import uniform
 from tests.engines.trtllm.making import blocks_of, lines_of
 
 TOKEN = 131_072
@@ -24,9 +25,9 @@ TOKEN = 131_072
 def test_a_block_holds_32_tokens(model: str, tp: int, token_bytes: int) -> None:
     blocks = blocks_of(model, tp=tp)
     for context, tokens in ((1, 32), (32, 32), (33, 64), (8192, 8192)):
-        assert blocks.reserved_bytes(rank=0, context=context, batch=1) == tokens * token_bytes
-        assert blocks.reserved_bytes(rank=0, context=context, batch=7) == 7 * tokens * token_bytes
-    assert blocks.reserved_bytes(rank=0, context=8192, batch=0) == 0
+        assert blocks.reserved_bytes(rank=0, load=uniform(context, 1)) == tokens * token_bytes
+        assert blocks.reserved_bytes(rank=0, load=uniform(context, 7)) == 7 * tokens * token_bytes
+    assert blocks.reserved_bytes(rank=0, load=uniform(8192, 0)) == 0
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_a_block_holds_32_tokens(model: str, tp: int, token_bytes: int) -> None:
 def test_the_kv_dtype(kv_dtype: str, token_bytes: int) -> None:
     """65,536 elements per token; NVFP4 takes half a byte each and a byte for 16."""
     blocks = blocks_of("llama-3.1-8b", kv_dtype=None if kv_dtype == "auto" else kv_dtype)
-    assert blocks.reserved_bytes(rank=0, context=32, batch=1) == 32 * token_bytes
+    assert blocks.reserved_bytes(rank=0, load=uniform(32, 1)) == 32 * token_bytes
 
 
 def test_a_block_may_be_larger() -> None:
@@ -49,7 +50,7 @@ def test_kv_heads_are_rounded_up_and_the_estimate_takes_fractions() -> None:
     stored, estimated = 2 * 3 * 128 * 32 * 2, 2 * 341 * 32 * 2
     assert (stored, estimated) == (49_152, 43_648)
     blocks = blocks_of("llama-3.1-8b", tp=3)
-    assert blocks.reserved_bytes(rank=0, context=32, batch=1) == 32 * stored
+    assert blocks.reserved_bytes(rank=0, load=uniform(32, 1)) == 32 * stored
     assert blocks.pools.estimated_token_bytes(0) == estimated
     assert blocks.token_range([1000 * stored]) == (1000, 1126)
     # A third of 32 tokens in a layer is 43,690 2/3 bytes.
@@ -61,7 +62,7 @@ def test_kv_heads_are_rounded_up_and_the_estimate_takes_fractions() -> None:
 
 def test_more_ranks_than_kv_heads_are_estimated_at_half() -> None:
     blocks = blocks_of("llama-3.1-8b", tp=16)
-    assert blocks.reserved_bytes(rank=0, context=32, batch=1) == 32 * 16_384
+    assert blocks.reserved_bytes(rank=0, load=uniform(32, 1)) == 32 * 16_384
     assert blocks.pools.estimated_token_bytes(0) == 8192
     assert blocks.token_range([16_384_000]) == (1000, 2000)
     assert lines_of(blocks, context=32) == {"formula": 32 * 8192, "replication": 32 * 8192}
@@ -83,13 +84,13 @@ def test_a_latent_is_on_every_rank() -> None:
 def test_a_selectors_keys_are_counted_as_elements() -> None:
     """DeepSeek-V3.2: 128 fp8 + 4 bytes of scale, counted twice over in bf16: 61 x (576 + 132) x 2."""
     blocks = blocks_of("deepseek-v3.2")
-    assert blocks.reserved_bytes(rank=0, context=32, batch=1) == 32 * 86_376
+    assert blocks.reserved_bytes(rank=0, load=uniform(32, 1)) == 32 * 86_376
     assert lines_of(blocks, context=32) == {"formula": 32 * 61 * 704 * 2, "selector's keys": 32 * 61 * 8}
 
 
 def test_a_selectors_keys_beside_fp8() -> None:
     blocks = blocks_of("deepseek-v3.2", kv_dtype="fp8", tp=8)
-    assert blocks.reserved_bytes(rank=0, context=32, batch=1) == 32 * 43_188
+    assert blocks.reserved_bytes(rank=0, load=uniform(32, 1)) == 32 * 43_188
 
 
 def test_windows_that_the_engine_does_not_read_are_a_line() -> None:
@@ -105,4 +106,4 @@ def test_windows_that_the_engine_does_not_read_are_a_line() -> None:
 def test_block_reuse_changes_no_bytes() -> None:
     for reuse in (None, True, False):
         blocks = blocks_of("llama-3.1-8b", prefix_caching=reuse)
-        assert blocks.reserved_bytes(rank=0, context=8192, batch=1) == 8192 * TOKEN
+        assert blocks.reserved_bytes(rank=0, load=uniform(8192, 1)) == 8192 * TOKEN

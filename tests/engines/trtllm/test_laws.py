@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvplan.loads import uniform
 from tests.engines.trtllm.making import blocks_of
 
 WINDOWED = {"max_attention_window": "1024,1024,1024,1024,1024,65536"}
@@ -24,15 +25,15 @@ TOKENS, BATCHES = st.integers(1, 10**6), st.integers(0, 1000)
 
 @given(ARRANGED, TOKENS, TOKENS, BATCHES, BATCHES)
 def test_bytes_never_fall(blocks: Any, context: int, more: int, batch: int, others: int) -> None:
-    first = blocks.reserved_bytes(rank=0, context=context, batch=batch)
-    assert first <= blocks.reserved_bytes(rank=0, context=context + more, batch=batch)
-    assert first <= blocks.reserved_bytes(rank=0, context=context, batch=batch + others)
+    first = blocks.reserved_bytes(rank=0, load=uniform(context, batch))
+    assert first <= blocks.reserved_bytes(rank=0, load=uniform(context + more, batch))
+    assert first <= blocks.reserved_bytes(rank=0, load=uniform(context, batch + others))
 
 
 @given(ARRANGED, TOKENS, BATCHES)
 def test_lines_add_up(blocks: Any, context: int, batch: int) -> None:
-    reserved = blocks.reserved_bytes(rank=0, context=context, batch=batch)
-    lines = blocks.lines(rank=0, context=context, batch=batch)
+    reserved = blocks.reserved_bytes(rank=0, load=uniform(context, batch))
+    lines = blocks.lines(rank=0, load=uniform(context, batch))
     assert sum(line.size_bytes for line in lines) == reserved
     assert lines[0].name == "formula"
 
@@ -41,7 +42,7 @@ def test_lines_add_up(blocks: Any, context: int, batch: int) -> None:
 def test_sequences_fit_exactly_if_their_blocks_do(blocks: Any, context: int, batch: int, memory: int) -> None:
     found = blocks.start_up([memory], context)
     needed = batch * -(-context // found.block_size)
-    reserved = blocks.reserved_bytes(rank=0, context=context, batch=batch)
+    reserved = blocks.reserved_bytes(rank=0, load=uniform(context, batch))
     assert (reserved <= memory) == (needed <= found.num_blocks)
 
 
@@ -55,5 +56,5 @@ def test_sequences_fit_exactly_if_each_half_holds_their_blocks(context: int, bat
     far_blocks = -(-in_flight // 32)
     far_blocks += -(-context // 32) > far_blocks
     blocks = blocks_of("gemma-3-27b", settings=WINDOWED, tp=3)
-    reserved = blocks.reserved_bytes(rank=0, context=context, batch=batch)
+    reserved = blocks.reserved_bytes(rank=0, load=uniform(context, batch))
     assert (reserved <= memory) == (batch * 289 <= local and batch * far_blocks <= far)

@@ -3,6 +3,7 @@
 import pytest
 
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
+from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.specs.load import load
 from kvplan.units import GIB
@@ -26,7 +27,7 @@ BLOCK = 32 * 131_072
 def test_published_allocations(model: str, tp: int, kv_dtype: str | None, tokens: int, printed: str) -> None:
     """The line `Allocated 16.05 GiB for max tokens in paged KV cache (263008)`."""
     blocks = blocks_of(model, tp=tp, kv_dtype=kv_dtype)
-    size = blocks.reserved_bytes(rank=0, context=tokens, batch=1)
+    size = blocks.reserved_bytes(rank=0, load=uniform(tokens, 1))
     assert f"{size / GIB:.2f}" == printed
     found = blocks.start_up([size], tokens)
     assert found is not None
@@ -82,6 +83,6 @@ def test_each_pipeline_rank_has_a_memory() -> None:
 
 def test_a_model_that_caches_nothing() -> None:
     nothing = arranged("bert-base-uncased")
-    assert nothing.reserved_bytes(rank=0, context=512, batch=9) == 0
-    assert [line.size_bytes for line in nothing.lines(rank=0, context=512, batch=9)] == [0]
+    assert nothing.reserved_bytes(rank=0, load=uniform(512, 9)) == 0
+    assert [line.size_bytes for line in nothing.lines(rank=0, load=uniform(512, 9))] == [0]
     assert nothing.start_up([GIB], 512) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from kvplan.engines.trtllm.errors import NoRoomError
+from kvplan.loads import uniform
 from kvplan.units import GIB
 from tests.engines.trtllm.making import blocks_of, lines_of
 
@@ -24,7 +25,7 @@ def test_each_window_has_half_of_the_memory() -> None:
         "block rounding": 32 * LOCAL,
         "equal pools": 131_072 * FULL - 289 * 32 * LOCAL,
     }
-    assert blocks.reserved_bytes(rank=0, context=131_072, batch=3) == 3 * 2 * 131_072 * FULL == 64_424_509_440
+    assert blocks.reserved_bytes(rank=0, load=uniform(131_072, 3)) == 3 * 2 * 131_072 * FULL == 64_424_509_440
 
 
 def test_start_up_counts_the_smaller_pool() -> None:
@@ -49,7 +50,7 @@ def test_start_up_counts_the_smaller_pool() -> None:
 )
 def test_blocks_of_a_window(context: int, local_blocks: int) -> None:
     blocks = blocks_of("gemma-3-27b", settings={"max_attention_window": "1024"})
-    assert blocks.reserved_bytes(rank=0, context=context, batch=1) == local_blocks * 32 * 62 * LAYER
+    assert blocks.reserved_bytes(rank=0, load=uniform(context, 1)) == local_blocks * 32 * 62 * LAYER
 
 
 def test_a_window_that_is_shorter_than_the_models_takes_less() -> None:
@@ -64,7 +65,7 @@ def test_a_window_that_is_shorter_than_the_models_takes_less() -> None:
 
 def test_tokens_in_flight_are_max_num_tokens() -> None:
     blocks = blocks_of("gemma-3-27b", max_num_batched_tokens=2048, settings={"max_attention_window": "1024"})
-    assert blocks.reserved_bytes(rank=0, context=131_072, batch=1) == 97 * 32 * 62 * LAYER
+    assert blocks.reserved_bytes(rank=0, load=uniform(131_072, 1)) == 97 * 32 * 62 * LAYER
 
 
 def test_a_context_within_the_windows_has_one_pool() -> None:
@@ -91,4 +92,4 @@ def test_windows_are_not_shortened_in_silence() -> None:
 
 def test_one_window_of_latents_is_the_whole_context() -> None:
     blocks = blocks_of("deepseek-v3", settings={"max_attention_window": "1024"})
-    assert blocks.reserved_bytes(rank=0, context=131_072, batch=1) == 131_072 * 70_272
+    assert blocks.reserved_bytes(rank=0, load=uniform(131_072, 1)) == 131_072 * 70_272

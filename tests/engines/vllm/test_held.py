@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kvplan.engines.vllm import Pool, plan_pool
 from kvplan.engines.vllm.scheduler import resident
+from kvplan.loads import uniform
 from tests.engines.vllm.planning import layout_of
 from tests.engines.vllm.replay import planned, recorded
 
@@ -49,8 +50,8 @@ def test_a_known_prompt_is_answered_as_the_scheduler_does(case: dict[str, Any], 
     assert most <= said["held"]
     layout, context = pool.layout, case["context"]
     (available,) = case["available_bytes"]
-    assert layout.reserved_bytes(rank=0, context=context, batch=most) <= available
-    assert layout.reserved_bytes(rank=0, context=context, batch=most + 1) > available
+    assert layout.reserved_bytes(rank=0, load=uniform(context, most)) <= available
+    assert layout.reserved_bytes(rank=0, load=uniform(context, most + 1)) > available
 
 
 MODELS = ("llama-3.1-8b", "gemma-3-27b", "gpt-oss-20b", "llama-4-scout-17b-16e", "deepseek-v4-flash")
@@ -80,8 +81,8 @@ def test_a_watermark_keeps_its_share_free(model: str, context: int, batch: int, 
     """So many blocks are added that the pool without its share holds the requests, and none is spare."""
     layout, plain = layout_of(model, watermark=watermark), layout_of(model)
     block = layout.bytes_per_block[0]
-    pool = layout.reserved_bytes(rank=0, context=context, batch=batch) // block
-    needed = plain.reserved_bytes(rank=0, context=context, batch=batch) // block
+    pool = layout.reserved_bytes(rank=0, load=uniform(context, batch)) // block
+    needed = plain.reserved_bytes(rank=0, load=uniform(context, batch)) // block
     if batch == 1:
         assert pool == needed
         return

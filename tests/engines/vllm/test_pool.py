@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.engines.vllm import NoRoomError, RefusedError, longest_context, needed_bytes, plan_pool
+from kvplan.loads import uniform
 from tests.engines.vllm.planning import layout_of, pool_of
 
 MODELS = (
@@ -37,8 +38,8 @@ def test_the_largest_batch_is_the_last_whose_reservation_fits(model: str, contex
     except NoRoomError:
         batch = 0
     assert batch is not None
-    assert layout.reserved_bytes(rank=0, context=context, batch=batch) <= size
-    assert layout.reserved_bytes(rank=0, context=context, batch=batch + 1) > size
+    assert layout.reserved_bytes(rank=0, load=uniform(context, batch)) <= size
+    assert layout.reserved_bytes(rank=0, load=uniform(context, batch + 1)) > size
 
 
 @given(st.sampled_from(MODELS), st.integers(1, 2**17), st.integers(1, 2**12))

@@ -7,12 +7,13 @@ import pytest
 from kvplan.dtypes import BF16
 from kvplan.engines.vllm import NEWEST, Layout, plan_layout, waterfall
 from kvplan.errors import KvplanError
+from kvplan.loads import uniform
 from tests.engines.vllm.planning import layout_of
 from tests.engines.vllm.replay import layers_by_rank, options, recorded
 
 
 def lines(layout: Layout, context: int, batch: int = 1, rank: int = 0) -> dict[str, int]:
-    return {line.name: line.size_bytes for line in waterfall(layout, rank=rank, context=context, batch=batch)}
+    return {line.name: line.size_bytes for line in waterfall(layout, rank=rank, load=uniform(context, batch))}
 
 
 def test_the_lines_of_every_recorded_job_add_up() -> None:
@@ -27,7 +28,7 @@ def test_the_lines_of_every_recorded_job_add_up() -> None:
         context, batch = case["context"], 1 + added % 3
         for rank, layers in enumerate(ranks):
             found = lines(layout, context, batch, rank)
-            reserved = layout.reserved_bytes(rank=rank, context=context, batch=batch)
+            reserved = layout.reserved_bytes(rank=rank, load=uniform(context, batch))
             assert sum(found.values()) == reserved
             exact = sum(term.bytes_on_rank(context, case["tp"]) for layer in layers for term in layer)
             assert found["formula"] + found.get("replication", 0) == batch * exact

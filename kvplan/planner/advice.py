@@ -1,0 +1,120 @@
+"""Computed alternatives to a plan: fewest GPUs, smallest TP, and what one change would give."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kvplan.errors import KvplanError
+from kvplan.loads import Load, uniform
+from kvplan.planner.deployment import legal_tps, splits
+from kvplan.planner.plan import Plan
+from kvplan.planner.results import Hint, Spread
+from kvplan.units import ceil_div
+
+SEARCHED_GPUS = 256
+"""The fewest GPUs are searched up to this many."""
+
+NODE_GPUS = 8
+"""The GPUs that NVLink joins in a node: eight on NVIDIA's HGX boards of H100, H200 and B200."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """
+    What else would hold the asked sequences, or more of them.
+
+    `smallest_tp` and `smallest_gpus` hold them; None if nothing searched does. `hints` are single
+    changes that hold more sequences of the asked context.
+    """
+
+    smallest_tp: int | None
+    smallest_gpus: Spread | None
+    hints: tuple[Hint, ...]
+
+
+def advise(plan: Plan, *, context: int, batch: int) -> Advice:
+    """Return the ways out for *batch* sequences of *context* tokens."""
+    load = uniform(context, batch)
+    return Advice(
+        smallest_tp=smallest_tp(plan, load),
+        smallest_gpus=smallest_spread(plan, load),
+        hints=hints(plan, context, batch),
+    )
+
+
+def smallest_tp(plan: Plan, load: Load) -> int | None:
+    """Return the smallest legal tensor-parallel degree that holds a load, pp unchanged."""
+    pp = plan.deployment.choice.pp
+    return next((tp for tp in _legal(plan) if tp * pp >= _fewest(plan) and _holds(plan, tp, pp, load)), None)
+
+
+def smallest_spread(plan: Plan, load: Load) -> Spread | None:
+    """Return the fewest GPUs of one replica that hold a load, spread as one would run them."""
+    fewest = _fewest(plan)
+    enough = ((tp, pp) for tp, pp in _spreads(plan) if tp * pp >= fewest)
+    found = next(((tp, pp) for tp, pp in enough if _holds(plan, tp, pp, load)), None)
+    return Spread(gpus=found[0] * found[1], tp=found[0], pp=found[1]) if found else None
+
+
+def _fewest(plan: Plan) -> int:
+    """Return a number of GPUs below which the weights alone do not fit, however they are spread."""
+    budget = plan.budget
+    return max(1, ceil_div(budget.replica_weights_bytes, max(1, budget.gpu_bytes)))
+
+
+def _spreads(plan: Plan) -> Iterator[tuple[int, int]]:
+    """Yield tp within a node, then the widest of it in more and more stages, then tp over nodes."""
+    legal = _legal(plan)
+    inside = [tp for tp in legal if tp <= NODE_GPUS]
+    stages = range(1, plan.deployment.spec.layer_count + 1)
+    yield from ((tp, 1) for tp in inside)
+    widest = next((tp for tp in reversed(inside) if _can_run(plan, tp)), None)
+    if widest is not None:
+        yield from ((widest, pp) for pp in stages if 1 < pp <= SEARCHED_GPUS // widest)
+    across = ((tp, pp) for tp in legal if tp > NODE_GPUS for pp in stages if tp * pp <= SEARCHED_GPUS)
+    yield from sorted(across, key=lambda spread: spread[0] * spread[1])
+
+
+def _can_run(plan: Plan, tp: int) -> bool:
+    """Return whether the engine spreads the model over *tp* ranks at all; llama.cpp splits layers alone."""
+    try:
+        plan.deployment.respread(tp=tp, pp=1)
+    except KvplanError:
+        return False
+    return True
+
+
+def _holds(plan: Plan, tp: int, pp: int, load: Load) -> bool:
+    """Return whether a load fits on one replica so spread; an engine may refuse the spread."""
+    try:
+        return plan.moved(plan.deployment.respread(tp=tp, pp=pp)).fits(load)
+    except KvplanError:
+        return False
+
+
+def hints(plan: Plan, context: int, batch: int) -> tuple[Hint, ...]:
+    """Return the changes that hold more: an fp8 cache, the next legal TP, half the context."""
+    before = plan.max_batch(context)
+    if before is None:
+        return ()
+    found = []
+    for change, changed, tokens in _changes(plan, context):
+        after = changed.max_batch(tokens)
+        if after is not None and after > before:
+            found.append(Hint(change=change, max_batch=after, max_context=changed.max_context(batch)))
+    return tuple(found)
+
+
+def _changes(plan: Plan, context: int) -> Iterator[tuple[str, Plan, int]]:
+    with suppress(KvplanError):  # fp8 may have no layout for this model's rows
+        yield "--kv-dtype fp8", plan.changed(kv_dtype="fp8"), context
+    wider = next((tp for tp in _legal(plan) if tp > plan.deployment.tp), None)
+    if wider is not None:
+        with suppress(KvplanError):  # an engine's other options may not allow it
+            yield f"--tp {wider}", plan.changed(tp=wider), context
+    if context > 1:
+        yield f"--context {context // 2}", plan, context // 2
+
+
+def _legal(plan: Plan) -> tuple[int, ...]:
+    return legal_tps(splits(plan.deployment.spec, plan.deployment.layers))
