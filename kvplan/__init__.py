@@ -1,8 +1,9 @@
 """
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
-`load`, `size`, `fit`, `check` and `explain` answer with typed, frozen results; sizes are ints of
-bytes. Everything that the command line can do is here. Each name is imported when it is first used.
+`load`, `size`, `fit`, `check` and `explain` answer with typed, frozen results; sizes are ints of bytes.
+`plan` returns what scripts ask again and again. Everything that the command line can do is here. Each
+name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from kvplan.importers import load
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
-    from kvplan.planner.fit import fit
+    from kvplan.planner.fit import fit, plan
+    from kvplan.planner.plan import Plan
     from kvplan.planner.results import Fit, Size
     from kvplan.planner.size import size
     from kvplan.specs import ModelSpec
@@ -26,11 +28,13 @@ _HOMES = {
     "Fit": "kvplan.planner.results",
     "KvplanError": "kvplan.errors",
     "ModelSpec": "kvplan.specs",
+    "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.results",
     "check": "kvplan.planner.check",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
+    "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
 }
 
@@ -52,10 +56,12 @@ __all__ = [
     "Fit",
     "KvplanError",
     "ModelSpec",
+    "Plan",
     "Size",
     "check",
     "explain",
     "fit",
     "load",
+    "plan",
     "size",
 ]

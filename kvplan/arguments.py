@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, Signature, signature
 from numbers import Real
 from operator import index
 from pathlib import Path
@@ -20,6 +21,27 @@ _MOST = 10**18
 """No size or count is larger, and Python refuses to print ints of 4300 digits."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """
+    What an option is beside its type: words, and how the command line has it.
+
+    `default` is None where whoever reads it chooses, `unsaid` says in words what is then taken. `read`
+    turns its text into a value, `least` bounds a number. On the command line it is called as in the
+    library, with hyphens, unless it has a `name`; it may have a `short` one and an `other`, too.
+    """
+
+    help: str
+    default: object = None
+    unsaid: str | None = None
+    metavar: str | None = None
+    read: Callable[[str], object] | None = None
+    least: int | None = None
+    name: str | None = None
+    short: str | None = None
+    other: str | None = None
+
+
 class ArgumentError(OptionsError, TypeError):
     """An argument of another type than its function takes."""
 
@@ -29,9 +51,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     Return *function* behind a check of its arguments against their annotations.
 
     Integers of numpy and others of the kind become ints, lists become tuples. What is of no annotated
-    type, missing or unknown is an ArgumentError.
+    type, missing or unknown is an ArgumentError. Options (`**options: Unpack[...]`) are its keyword
+    arguments, to `help` and to the check.
     """
-    arguments = signature(function)
+    arguments = expanded(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -44,7 +67,26 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             given.arguments[name] = _read(value, hint, f"kvplan.{function.__name__}: {name}")
         return function(*given.args, **given.kwargs)
 
+    call.__signature__ = arguments  # type: ignore[attr-defined]
     return call
+
+
+def expanded(function: Callable[..., object]) -> Signature:
+    """Return the signature of *function* with a keyword for each option of `**options: Unpack[...]`."""
+    own = signature(function)
+    named: list[Parameter] = []
+    for parameter in own.parameters.values():
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            (options,) = get_args(parameter.annotation)
+            named += [_keyword(name, hint) for name, hint in options.__annotations__.items()]
+        else:
+            named.append(parameter)
+    return own.replace(parameters=named)
+
+
+def _keyword(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotation
+    kind, option = get_args(hint)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option.default, annotation=kind)
 
 
 def _read(value: object, hint: Any, where: str) -> object:  # noqa: ANN401 - any annotation

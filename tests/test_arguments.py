@@ -15,6 +15,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "load": {"model": "llama-3.1-8b"},
     "size": {"model": "llama-3.1-8b"},
     "fit": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
+    "plan": {"model": "llama-3.1-8b", "gpu": "h100-80gb"},
     "check": {"model": "llama-3.1-8b"},
     "explain": {"model": "llama-3.1-8b"},
 }

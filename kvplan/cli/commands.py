@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Unpack, runtime_checkable
 
 import typer
 
@@ -13,6 +13,7 @@ from kvplan.cli import fitting, importing, reconciling, validating
 from kvplan.cli import options as o
 from kvplan.cli.printing import AnsweredError, examples, print_answer, print_error, print_json
 from kvplan.errors import KvplanError, OptionsError, UnitError
+from kvplan.planner.options import CheckOptions, ExplainOptions, SizeOptions
 
 app = typer.Typer(
     name="kvplan",
@@ -52,48 +53,12 @@ fitting.register(app)
         "kvplan size llama-3.1-70b --context 32k --batch 16 --tp 8 --kv-dtype fp8",
     ),
 )
-def _size(
-    model: o.Model,
-    context: o.Context = None,
-    batch: o.Batch = 1,
-    tp: o.Tp = 1,
-    pp: o.Pp = 1,
-    dp: o.Dp = 1,
-    dtype: o.ModelDtype = None,
-    kv_dtype: o.KvDtype = None,
-    engine: o.Engine = "exact",
-    pp_layers: o.PpLayers = None,
-    encoder_tokens: o.EncoderTokens = None,
-    block_size: o.BlockSize = None,
-    max_num_batched_tokens: o.MaxNumBatchedTokens = None,
-    prefix_caching: o.PrefixCaching = None,
-    dcp: o.Dcp = 1,
-    settings: o.Settings = [],  # noqa: B006 - typer copies it
-    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
-    as_json: o.AsJson = False,
-) -> None:
+@o.with_options
+def _size(model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[SizeOptions]) -> None:
     """What a token, a sequence and a batch take."""
     from kvplan.planner.size import size
 
-    answer = size(
-        model,
-        context=context,
-        batch=batch,
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        engine=engine,
-        pp_layers=pp_layers,
-        encoder_tokens=encoder_tokens,
-        block_size=block_size,
-        max_num_batched_tokens=max_num_batched_tokens,
-        prefix_caching=prefix_caching,
-        dcp=dcp,
-        settings=o.as_settings(settings),
-        ignore=ignore,
-    )
+    answer = size(model, **options)
     if as_json:
         print_answer(answer.to_dict())
     else:
@@ -106,19 +71,12 @@ def _size(
     name="check",
     epilog=examples("kvplan check llama-3.1-70b --tp 16", "kvplan check deepseek-v3 --tp 8 --pp 2 --json"),
 )
-def _check(
-    model: o.Model,
-    tp: o.Tp = 1,
-    pp: o.Pp = 1,
-    kv_dtype: o.KvDtype = None,
-    pp_layers: o.PpLayers = None,
-    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
-    as_json: o.AsJson = False,
-) -> None:
+@o.with_options
+def _check(model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[CheckOptions]) -> None:
     """Which parallelism is legal, and what it costs. Exit status 1 if a rule is broken."""
     from kvplan.planner.check import check
 
-    answer = check(model, tp=tp, pp=pp, kv_dtype=kv_dtype, pp_layers=pp_layers, ignore=ignore)
+    answer = check(model, **options)
     if as_json:
         print_answer(answer.to_dict())
     else:
@@ -132,21 +90,12 @@ def _check(
 @app.command(
     name="show", epilog=examples("kvplan show gemma-3-27b", "kvplan show deepseek-v3 --context 128k --tp 8")
 )
-def _show(
-    model: o.Model,
-    context: o.Context = None,
-    tp: o.Tp = 1,
-    kv_dtype: o.KvDtype = None,
-    encoder_tokens: o.EncoderTokens = None,
-    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
-    as_json: o.AsJson = False,
-) -> None:
+@o.with_options
+def _show(model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[ExplainOptions]) -> None:
     """The spec, and its formula with the numbers put in, term by term."""
     from kvplan.planner.explain import explain
 
-    answer = explain(
-        model, context=context, tp=tp, kv_dtype=kv_dtype, encoder_tokens=encoder_tokens, ignore=ignore
-    )
+    answer = explain(model, **options)
     if as_json:
         print_answer(answer.to_dict())
     else:

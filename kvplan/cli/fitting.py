@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import typer
 
@@ -12,6 +12,7 @@ from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
 from kvplan.files import exists
+from kvplan.planner.options import FitOptions
 from kvplan.units import counted
 
 if TYPE_CHECKING:
@@ -32,74 +33,22 @@ def register(app: typer.Typer) -> None:
     app.command(name="fit", epilog=EPILOG)(_fit)
 
 
-def _fit(
-    model: o.ModelOrCommand,
-    gpu: o.Gpu = None,
-    kv_memory: o.KvMemory = None,
-    context: o.Context = None,
-    batch: o.Batch = 1,
-    tp: o.Tp = 1,
-    pp: o.Pp = 1,
-    dp: o.Dp = 1,
-    dtype: o.ModelDtype = None,
-    kv_dtype: o.KvDtype = None,
-    engine: o.Engine = "exact",
-    utilization: o.Utilization = None,
-    weights: o.Weights = None,
-    weight_dtype: o.WeightDtype = None,
-    activation: o.Activation = None,
-    overhead: o.Overhead = None,
-    pp_layers: o.PpLayers = None,
-    encoder_tokens: o.EncoderTokens = None,
-    block_size: o.BlockSize = None,
-    max_num_batched_tokens: o.MaxNumBatchedTokens = None,
-    max_num_seqs: o.MaxNumSeqs = None,
-    prefix_caching: o.PrefixCaching = None,
-    dcp: o.Dcp = 1,
-    settings: o.Settings = [],  # noqa: B006 - typer copies it
-    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
-    as_json: o.AsJson = False,
-) -> None:
+@o.with_options
+def _fit(model: o.ModelOrCommand, *, as_json: o.AsJson = False, **options: Unpack[FitOptions]) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
-    options: dict[str, Any] = dict(  # noqa: C408 - the options of kvplan.fit, by name
-        gpu=o.one_gpu(gpu),
-        kv_memory=kv_memory,
-        context=context,
-        batch=batch,
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        engine=engine,
-        utilization=utilization,
-        weights=weights,
-        weight_dtype=weight_dtype,
-        activation=activation,
-        overhead=overhead,
-        pp_layers=pp_layers,
-        encoder_tokens=encoder_tokens,
-        block_size=block_size,
-        max_num_batched_tokens=max_num_batched_tokens,
-        max_num_seqs=max_num_seqs,
-        prefix_caching=prefix_caching,
-        dcp=dcp,
-        settings=o.as_settings(settings),
-        ignore=ignore,
-    )
     ask, answer, ignored = _answered(model, options)
     if as_json:
         print_answer(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
     else:
         from kvplan.report import print_fit
 
-        print_fit(answer, beside=_vllm_beside(ask, answer, utilization), ignored=ignored or ())
+        print_fit(answer, beside=_vllm_beside(ask, answer, options.get("utilization")), ignored=ignored or ())
     if not answer.fits:
         raise AnsweredError(*_shortfall(answer))
 
 
 def _answered(
-    model: Sequence[str], options: dict[str, Any]
+    model: Sequence[str], options: FitOptions
 ) -> "tuple[Callable[..., Fit], Fit, list[str] | None]":
     """Return how to ask again, the answer, and of a serving command the options that no plan uses."""
     from kvplan.planner.fit import fit
@@ -115,7 +64,9 @@ def _answered(
     return ask, served.with_warnings(ask(), command), served.not_used(command)
 
 
-def _vllm_beside(ask: "Callable[..., Fit]", answer: "Fit", utilization: str | None) -> "Fit | str | None":
+def _vllm_beside(
+    ask: "Callable[..., Fit]", answer: "Fit", utilization: str | float | None
+) -> "Fit | str | None":
     """Return vLLM's answer for the memory that the formula was given, or why it would not start."""
     if answer.engine != "exact":
         return None

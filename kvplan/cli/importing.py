@@ -1,12 +1,13 @@
 """The command that turns a model's own file into a spec."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from kvplan.cli import options as o
 from kvplan.cli.printing import complain, examples, print_answer, say
+from kvplan.planner.options import FileOptions
 
 if TYPE_CHECKING:
     from kvplan.importers.config import Imported
@@ -40,21 +41,23 @@ def register(app: typer.Typer) -> None:
     app.command(name="import", epilog=EPILOG)(_import)
 
 
+@o.with_options
 def _import(
     source: Source,
     output: Output = None,
     check: CheckFile = None,
     revision: Revision = None,
     force: Force = False,
-    ignore: o.Ignore = [],  # noqa: B006 - typer copies it
+    *,
     as_json: o.AsJson = False,
+    **options: Unpack[FileOptions],
 ) -> None:
     """Write a spec from a model's own file. With --check, exit status 1 if a spec differs from it."""
     from kvplan.importers import import_model
 
     if check is not None and output is not None:
         raise typer.BadParameter("give --output or --check, not both")
-    imported = import_model(source, revision, ignore)
+    imported = import_model(source, revision, options.get("ignore", ()))
     for part in imported.not_counted:
         complain(f"not counted: {part}")
     for field in (*imported.spec.ignored, *imported.spec.unread):

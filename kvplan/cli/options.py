@@ -1,50 +1,21 @@
-"""The options of the commands, each said once, and how their text is read."""
+"""The options of the library as those of the commands, and what only these have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, TypeVar
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, get_args
 
 import typer
 
+from kvplan.arguments import Option
 from kvplan.attention import kind_names
 from kvplan.dtypes import kv_format_names
 from kvplan.engines import engine_names, find_engine
 from kvplan.errors import KvplanError, OptionsError, UnitError
 from kvplan.gpus import all_gpus
 from kvplan.specs.catalogue import read_index
-from kvplan.units import parse_bytes, parse_count, parse_ratio
 
-T = TypeVar("T")
-
-
-def _option(parse: Callable[[str], T]) -> Callable[[object], T]:
-    """Turn a unit that cannot be read into a misused option."""
-
-    def read(value: object) -> T:
-        # typer also parses a default, which is an int already.
-        try:
-            return parse(str(value))
-        except UnitError as error:
-            raise typer.BadParameter(str(error)) from None
-
-    read.__name__ = parse.__name__
-    return read
-
-
-def _ratio(text: str) -> str:
-    parse_ratio(text)
-    return text
-
-
-def _sequences(text: str) -> int:
-    return parse_count(text, "sequences")
-
-
-def _stage_sizes(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UnitError(f"{text!r} is not a list of layers per stage: write 16,16") from None
+Command = Callable[..., None]
 
 
 def _starting(names: Callable[[], list[str]]) -> Callable[[str], list[str]]:
@@ -74,10 +45,6 @@ def _settings(ctx: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
-size_value = _option(parse_bytes)
-count_value = _option(parse_count)
-batch_value = _option(_sequences)
-
 Model = Annotated[
     str,
     typer.Argument(
@@ -96,125 +63,7 @@ ModelOrCommand = Annotated[
         show_default=False,
     ),
 ]
-Gpu = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="GPU",
-        help="A GPU by name (h100-80gb), or a size with its unit.",
-        autocompletion=_starting(_gpu_names),
-        show_default=False,
-    ),
-]
-KvMemory = Annotated[
-    int | None,
-    typer.Option(
-        parser=size_value,
-        metavar="SIZE",
-        help="A known KV-cache memory per GPU; --gpu is then needed for its defaults alone.",
-    ),
-]
-Context = Annotated[
-    int | None,
-    typer.Option(
-        "--context",
-        "-c",
-        parser=count_value,
-        metavar="TOKENS",
-        help="Tokens per sequence: 8192, 8k, 1m.  [default: the model's longest]",
-    ),
-]
-Batch = Annotated[
-    int, typer.Option("--batch", "-b", parser=batch_value, metavar="N", help="Sequences held at once.")
-]
-Tp = Annotated[int, typer.Option(min=1, help="Tensor-parallel GPUs.")]
-Pp = Annotated[int, typer.Option(min=1, help="Pipeline stages.")]
-Dp = Annotated[int, typer.Option(min=1, help="Replicas, each with a cache of its own.")]
-# typer would read a tuple type as two values; the parser returns one.
-PpLayers = Annotated[
-    Any,
-    typer.Option(
-        parser=_option(_stage_sizes), metavar="N,N", help="Layers of each stage, if not split evenly."
-    ),
-]
-ModelDtype = Annotated[
-    str | None, typer.Option("--dtype", help="Run the model in this dtype: float16, bfloat16, float32.")
-]
-KvDtype = Annotated[
-    str | None,
-    typer.Option(
-        help="How the cache is stored: fp8, q8_0, fp8_ds_mla, or one role apart: q8_0,value=q4_0.  "
-        "[default: the model's dtype]",
-        autocompletion=_starting(kv_format_names),
-    ),
-]
-EncoderTokens = Annotated[
-    int | None,
-    typer.Option(
-        parser=count_value, metavar="TOKENS", help="Encoder tokens per sequence, for cross-attention."
-    ),
-]
-Engine = Annotated[
-    str,
-    typer.Option(
-        help="Whose allocation rules: exact, vllm, vllm@0.19, sglang, trtllm, llamacpp, transformers.",
-        autocompletion=_starting(engine_names),
-    ),
-]
-BlockSize = Annotated[
-    int | None, typer.Option(min=1, help="Tokens in a block of the engine's pool.  [default: the engine's]")
-]
-MaxNumBatchedTokens = Annotated[
-    int | None,
-    typer.Option(
-        parser=count_value, metavar="TOKENS", help="Tokens in flight at once.  [default: the engine's]"
-    ),
-]
-MaxNumSeqs = Annotated[int | None, typer.Option(min=1, help="The most sequences of one replica.")]
-PrefixCaching = Annotated[
-    bool | None,
-    typer.Option(
-        "--prefix-caching/--no-prefix-caching",
-        help="Keep what prefix caching needs.  [default: the engine's]",
-        show_default=False,
-    ),
-]
-Dcp = Annotated[int, typer.Option(min=1, help="Decode context parallelism, over the TP ranks.")]
-Utilization = Annotated[
-    str | None,
-    typer.Option(
-        "--utilization",
-        "--gpu-memory-utilization",
-        parser=_option(_ratio),
-        metavar="RATIO",
-        help="The share of the card to use.  [default: the engine's]",
-    ),
-]
-Weights = Annotated[
-    int | None,
-    typer.Option(
-        parser=size_value, metavar="SIZE", help="All weights of one replica, before tp and pp: 16.06GB."
-    ),
-]
-WeightDtype = Annotated[str | None, typer.Option(help="Weights in this dtype: fp8, int4, nvfp4.")]
-Activation = Annotated[
-    int | None, typer.Option(parser=size_value, metavar="SIZE", help="Memory for activations, per GPU.")
-]
-Overhead = Annotated[
-    int | None,
-    typer.Option(
-        parser=size_value, metavar="SIZE", help="Memory for everything else, per GPU.  [default: an estimate]"
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")]
-Ignore = Annotated[
-    list[str],
-    typer.Option(
-        "--ignore",
-        metavar="FIELD",
-        help="Answer without a field of the config.json that kvplan does not know.",
-        show_default=False,
-    ),
-]
 Search = Annotated[str, typer.Argument(help="Show only names that contain this.", show_default=False)]
 KindName = Annotated[
     str | None,
@@ -222,16 +71,78 @@ KindName = Annotated[
         "--kind", help="Only models with this attention kind.", autocompletion=_starting(kind_names)
     ),
 ]
-Settings = Annotated[
-    list[str],
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="A setting that only this engine has, by its own name: swa_full_tokens_ratio=0.5.",
-        autocompletion=_settings,
-        show_default=False,
-    ),
-]
+
+
+def with_options(function: Command, *, unsaid: str | None = None) -> Command:
+    """
+    Return *function* as typer reads it: with a parameter for each option of its `**options: Unpack[...]`.
+
+    It gets those that were given or have a default. *unsaid* says in words who chooses what is not given,
+    in place of the options' own defaults.
+    """
+    own = signature(function).parameters.values()
+    (options,) = (get_args(each.annotation)[0] for each in own if each.kind is Parameter.VAR_KEYWORD)
+    named = [_parameter(name, hint, unsaid) for name, hint in options.__annotations__.items()]
+    before = [each for each in own if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    after = [each for each in own if each.kind is Parameter.KEYWORD_ONLY]
+    names = {each.name for each in named}
+
+    def command(**given: Any) -> None:  # noqa: ANN401 - what typer has read
+        read = {name: _COLLECT.get(name, _same)(value) for name, value in given.items()}
+        function(**{name: value for name, value in read.items() if value is not None or name not in names})
+
+    parameters = [*before, *named, *after]
+    command.__doc__ = function.__doc__
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def _parameter(name: str, hint: Any, unsaid: str | None) -> Parameter:  # noqa: ANN401 - any annotation
+    kind, option = get_args(hint)
+    default = None if unsaid or name in _COLLECT else option.default
+    long = option.name or "--" + name.replace("_", "-")
+    flags = [f"{long}/{long.replace('--', '--no-')}" if bool in get_args(kind) else long]
+    flags += [flag for flag in (option.other, option.short) if flag]
+    chosen = option.unsaid if unsaid is None else unsaid
+    given = typer.Option(
+        *flags,
+        help=option.help + (f"  [default: {chosen}]" if chosen else ""),
+        metavar=option.metavar,
+        min=option.least,
+        parser=None if option.read is None else _parser(option.read),
+        autocompletion=_COMPLETIONS.get(name),
+        show_default=default is not None,
+    )
+    typed = _type_of(name, kind, option)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[typed, given])
+
+
+def _type_of(name: str, kind: Any, option: Option) -> Any:  # noqa: ANN401 - types
+    """Return the type by which typer reads an option's text."""
+    if name in _COLLECT:
+        return list[str] | None
+    if option.read is not None:
+        return Any
+    return next(each for each in (bool, int, str) if each is kind or each in get_args(kind)) | None
+
+
+def _parser(read: Callable[[str], object]) -> Callable[[object], object]:
+    """Turn a unit that cannot be read into a misused option."""
+
+    def parse(value: object) -> object:
+        # typer also parses a default, which is a value already.
+        try:
+            return read(str(value))
+        except UnitError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    parse.__name__ = read.__name__
+    return parse
+
+
+def _same(value: object) -> object:
+    return value
 
 
 def one_gpu(given: Sequence[str] | None) -> str | None:
@@ -243,10 +154,10 @@ def one_gpu(given: Sequence[str] | None) -> str | None:
     return given[0] if given else None
 
 
-def as_settings(given: Sequence[str]) -> dict[str, str]:
+def as_settings(given: Sequence[str] | None) -> dict[str, str]:
     """Return settings by name, hyphens read as underscores; raise OptionsError for what is not one."""
     settings: dict[str, str] = {}
-    for text in given:
+    for text in given or ():
         name, equals, value = text.partition("=")
         name = name.strip().lstrip("-").replace("-", "_")
         if not name or not equals or not value.strip():
@@ -257,3 +168,18 @@ def as_settings(given: Sequence[str]) -> dict[str, str]:
             raise OptionsError(f"{name} is set twice: {settings[name]!r} and {value[:40]!r}")
         settings[name] = value
     return settings
+
+
+_COLLECT: Mapping[str, Callable[[Any], object]] = {
+    "gpu": one_gpu,
+    "settings": as_settings,
+    "ignore": lambda given: tuple(given or ()),
+}
+"""What is made of the texts of options that may stand more than once."""
+
+_COMPLETIONS: Mapping[str, Callable[..., list[str]]] = {
+    "gpu": _starting(_gpu_names),
+    "kv_dtype": _starting(kv_format_names),
+    "engine": _starting(engine_names),
+    "settings": _settings,
+}

@@ -1,11 +1,12 @@
 """The command `reconcile`: an engine's start-up log against the plan."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from kvplan.cli import options as o
 from kvplan.cli.printing import AnsweredError, examples, print_answer
+from kvplan.planner.options import LogOptions, part
 
 if TYPE_CHECKING:
     from kvplan.reconcile import Reconciliation
@@ -20,35 +21,6 @@ ModelOption = Annotated[
         "--model", "-m", metavar="MODEL", help="As `kvplan fit` takes it.  [default: what the log names]"
     ),
 ]
-GpuOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="GPU",
-        help="A GPU by name (h100-80gb) or size: compares the memory left for the cache, too.",
-        show_default=False,
-    ),
-]
-EngineOption = Annotated[
-    str | None, typer.Option(help="Whose rules: vllm@0.19, sglang.  [default: what the log names]")
-]
-ContextOption = Annotated[
-    int | None,
-    typer.Option(
-        "--context",
-        "-c",
-        parser=o.count_value,
-        metavar="TOKENS",
-        help="Tokens per sequence: 8192, 8k, 1m.  [default: the log's]",
-    ),
-]
-KvDtypeOption = Annotated[
-    str | None, typer.Option(help="How the cache is stored: fp8, q8_0.  [default: the log's]")
-]
-TpOption = Annotated[int | None, typer.Option(min=1, help="Tensor-parallel GPUs.  [default: the log's]")]
-PpOption = Annotated[int | None, typer.Option(min=1, help="Pipeline stages.  [default: the log's]")]
-DcpOption = Annotated[
-    int | None, typer.Option(min=1, help="Decode context parallelism.  [default: the log's]")
-]
 
 _NO_CAUSE = "no cause that was tried leaves so much memory"
 
@@ -61,26 +33,12 @@ EPILOG = examples(
 
 def register(app: typer.Typer) -> None:
     """Add `reconcile` to the commands."""
-    app.command(name="reconcile", epilog=EPILOG)(_reconcile)
+    command = o.with_options(_reconcile, unsaid="the log's")
+    app.command(name="reconcile", epilog=EPILOG)(command)
 
 
 def _reconcile(
-    log: Log,
-    model: ModelOption = None,
-    gpu: GpuOption = None,
-    utilization: o.Utilization = None,
-    weight_dtype: o.WeightDtype = None,
-    context: ContextOption = None,
-    tp: TpOption = None,
-    pp: PpOption = None,
-    dcp: DcpOption = None,
-    kv_dtype: KvDtypeOption = None,
-    engine: EngineOption = None,
-    block_size: o.BlockSize = None,
-    max_num_batched_tokens: o.MaxNumBatchedTokens = None,
-    prefix_caching: o.PrefixCaching = None,
-    settings: o.Settings = [],  # noqa: B006 - typer copies it
-    as_json: o.AsJson = False,
+    log: Log, *, model: ModelOption = None, as_json: o.AsJson = False, **options: Unpack[LogOptions]
 ) -> None:
     """What an engine printed when it started, against the plan, and which assumption explains a difference.
 
@@ -89,23 +47,7 @@ def _reconcile(
     """
     from kvplan.reconcile import Asked, read_source, reconcile
 
-    asked = Asked(
-        model=model,
-        engine=engine,
-        gpu=o.one_gpu(gpu),
-        utilization=utilization,
-        weight_dtype=weight_dtype,
-        context=context,
-        tp=tp,
-        pp=pp,
-        dcp=dcp,
-        kv_dtype=kv_dtype,
-        block_size=block_size,
-        max_num_batched_tokens=max_num_batched_tokens,
-        prefix_caching=prefix_caching,
-        settings=o.as_settings(settings),
-    )
-    answer = reconcile(read_source(log), asked)
+    answer = reconcile(read_source(log), Asked(model=model, **part(options, Asked)))
     if as_json:
         print_answer(answer.to_dict())
     else:

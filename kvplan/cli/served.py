@@ -5,21 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from kvplan.errors import OptionsError
+from kvplan.planner.options import FitOptions, default_of
 from kvplan.planner.results import Fit
 from kvplan.serving import Served, with_own_words
 from kvplan.serving import read_command as read_words
 from kvplan.specs.catalogue import read_index
-
-DEFAULTS: Mapping[str, Any] = {
-    "batch": 1,
-    "tp": 1,
-    "pp": 1,
-    "dp": 1,
-    "dcp": 1,
-    "engine": "exact",
-}
-"""What an option of kvplan is when it is not given; the others are None."""
-
 
 _MODEL_FILES = (".yaml", ".yml", ".json", ".gguf")
 
@@ -36,7 +26,7 @@ def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """Return kvplan's *options* and those of a command as one; raise OptionsError where they differ."""
     said: dict[str, Any] = {**served.asked, "engine": served.engine}
     settings = dict(said.pop("settings", {}))
-    for name, value in options["settings"].items():
+    for name, value in options.get("settings", {}).items():
         if settings.setdefault(name, value) != value:
             raise OptionsError(
                 f"--set {name}={value}, and the command says {settings[name]}: keep one of them"
@@ -44,8 +34,8 @@ def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
     if options["engine"].partition("@")[0] == served.engine:
         del said["engine"]
     for name, value in said.items():
-        own = options[name]
-        if own != DEFAULTS.get(name) and str(own) != str(value):
+        own = options.get(name)
+        if own != default_of(FitOptions, name) and str(own) != str(value):
             option = name.replace("_", "-")
             raise OptionsError(f"--{option} says {own}, and the command {value}: keep one of them")
     return {**options, **said, "settings": settings}

@@ -14,6 +14,7 @@ from kvplan.engines.base import (
     Estimate,
     Line,
     Share,
+    SharedOptions,
     StartUp,
     Workload,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Estimate",
     "Line",
     "Share",
+    "SharedOptions",
     "StartUp",
     "Workload",
     "engine_names",

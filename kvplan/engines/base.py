@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kvplan.dtypes import Role
+from kvplan.errors import OptionsError
 from kvplan.gpus import Card
 from kvplan.loads import Load
 from kvplan.terms import Stage
@@ -43,16 +44,38 @@ class StartUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
+class SharedOptions:
     """
-    How an engine is asked to run: what is None is the engine's own choice.
+    What several engines have: each says which it takes, and all others are refused of it.
+
+    None, and a `dcp` of 1, leave it to the engine. `settings` are options that only one engine has, by
+    its own names, as text.
+    """
+
+    block_size: int | None = None
+    max_num_batched_tokens: int | None = None
+    max_num_seqs: int | None = None
+    prefix_caching: bool | None = None
+    dcp: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def shared(self) -> dict[str, Any]:
+        """Return these options by name, whatever else stands beside them."""
+        return {each.name: getattr(self, each.name) for each in fields(SharedOptions)}
+
+
+_UNASKED = SharedOptions().shared()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions(SharedOptions):
+    """
+    How an engine is asked to run a model.
 
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
     most query heads that share a KV head. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
-    not choose it.
-    `settings` are options that only this engine has, by its own names, as text. Engines choose
-    some defaults by the `card`, where it is known.
+    not choose it. Engines choose some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
@@ -62,12 +85,6 @@ class EngineOptions:
     dtype: str = "bfloat16"
     roles: frozenset[Role] = frozenset()
     states_fixed: bool = False
-    block_size: int | None = None
-    max_num_batched_tokens: int | None = None
-    max_num_seqs: int | None = None
-    prefix_caching: bool | None = None
-    dcp: int = 1
-    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     card: Card | None = None
 
 
@@ -177,7 +194,7 @@ class Engine:
     `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
     architecture and the card, as far as these are known. `kv_dtype` gives the cache format for what was
     asked (or None), the roles of a model's rows and the model's dtype. `needs` estimates what else must be
-    on the card. `settings` are the options that it has beside those that engines share. `extra` says which
+    on the card. `takes` names the SharedOptions that it has, `settings` are its own. `extra` says which
     pipeline stages get the layers that an even split leaves over: the first, the last, or those before the
     last, from the second-last backwards, because the last also holds the output head. `with head` splits
     the layers and the head together, as one layer more.
@@ -190,11 +207,23 @@ class Engine:
     kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
     share: Share
     needs: Callable[[Workload], Estimate]
+    takes: AbstractSet[str] = frozenset()
     settings: "tuple[Setting, ...]" = ()
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
     extra: Literal["first", "before last", "last", "with head"] = "before last"
     even_weights: bool = False
     embedding_on_gpu: bool = True
+
+    def require_taken(self, options: SharedOptions) -> None:
+        """Raise OptionsError for an option or a setting that the engine does not have."""
+        for name, value in options.shared().items():
+            if name not in self.takes and name != "settings" and value != _UNASKED[name]:
+                option = name.replace("_", "-")
+                raise OptionsError(f"the engine {self.name} has no --{option}: leave it out")
+        if options.settings:
+            from kvplan.engines.settings import require_declared  # noqa: PLC0415 - a cold command has none
+
+            require_declared(self.name, self.settings, options.settings)
 
 
 def always(utilization: str) -> Callable[[int, EngineOptions], str]:

@@ -9,7 +9,7 @@ from math import lcm
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import vllm_start_up
-from kvplan.errors import OptionsError, UnknownNameError
+from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
 from kvplan.terms import Rows, Stage
 
@@ -76,22 +76,6 @@ def rows_of(stage: Stage, tp: int) -> tuple[tuple[Rows, int], ...]:
     return tuple(sizes.items())
 
 
-def refuse_pool_options(engine: str, options: EngineOptions, *, batches: bool = False) -> None:
-    """
-    Raise OptionsError if an option is given that only an engine with a pool of blocks has.
-
-    An engine that *batches* tokens without such a pool takes max_num_batched_tokens.
-    """
-    asked = {
-        "block size": options.block_size,
-        "max_num_batched_tokens": None if batches else options.max_num_batched_tokens,
-        "prefix caching": options.prefix_caching,
-        "dcp": options.dcp if options.dcp != 1 else None,
-    }
-    if given := [name for name, value in asked.items() if value is not None]:
-        raise OptionsError(f"the engine {engine} has no {given[0]}: choose another, as in --engine vllm")
-
-
 def refuse_version(engine: str, version: str | None) -> None:
     """Raise UnknownNameError if a *version* of an engine is asked for that is not told apart by them."""
     if version is not None:
@@ -104,11 +88,6 @@ def as_asked(asked: str | None, roles: AbstractSet[Role], dtype: str) -> str:  #
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:
-    refuse_pool_options("exact", options)
-    if options.settings:
-        from kvplan.engines.settings import read_settings  # noqa: PLC0415 - a cold command has none
-
-        read_settings("exact", (), options.settings)
     return Sum(stages=tuple(stages), tp=options.tp)
 
 
@@ -122,6 +101,7 @@ EXACT = Engine(
     kv_dtype=as_asked,
     share=Share(of="card", default=always(EXACT_UTILIZATION)),
     needs=vllm_start_up,
+    takes=frozenset({"max_num_seqs"}),
     even_weights=True,
 )
 

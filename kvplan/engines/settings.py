@@ -66,14 +66,20 @@ class Settings:
         return value if isinstance(value, str) else None
 
 
-def read_settings(engine: str, declared: Sequence[Setting], given: Mapping[str, str]) -> Settings:
-    """Return *given* settings of *engine*, read; raise OptionsError for what it does not have or take."""
-    by_name = {setting.name: setting for setting in declared}
+def require_declared(engine: str, declared: Sequence[Setting], given: Mapping[str, str]) -> None:
+    """Raise OptionsError for a *given* setting that the *engine* does not have."""
+    names = [setting.name for setting in declared]
     for name in given:
-        if name not in by_name:
-            has = f"it has {', '.join(by_name)}" if by_name else "it has none"
-            hint = did_you_mean(name, list(by_name))
-            raise OptionsError(f"the engine {engine} has no setting {name[:40]!r}{hint}; {has}")
+        if name not in names:
+            has = f"it has {', '.join(names)}" if names else "it has none"
+            raise OptionsError(
+                f"the engine {engine} has no setting {name[:40]!r}{did_you_mean(name, names)}; {has}"
+            )
+
+
+def read_settings(declared: Sequence[Setting], given: Mapping[str, str]) -> Settings:
+    """Return the *given* of an engine's settings, read; raise OptionsError for a value it does not take."""
+    by_name = {setting.name: setting for setting in declared}
     return Settings(values={name: _read(by_name[name], text) for name, text in given.items()})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.errors import SplitError
@@ -18,6 +18,7 @@ from kvplan.planner.deployment import (
     split_stages,
     splits,
 )
+from kvplan.planner.options import CheckOptions
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
 from kvplan.terms import Growing, Layer, Split, Term
@@ -63,28 +64,25 @@ class Check:
 
 
 @checked
-def check(  # noqa: PLR0913 - the options of one command
-    model: Model,
-    *,
-    tp: int = 1,
-    pp: int = 1,
-    kv_dtype: str | None = None,
-    pp_layers: tuple[int, ...] | None = None,
-    ignore: Sequence[str] = (),
-) -> Check:
+def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
     """
     Return whether the model spreads over *tp* x *pp* GPUs, rule by rule.
 
     A broken rule is an answer, not an exception; a KvplanError is raised for a model, dtype or
     degree that cannot be understood. *ignore* is as in size.
     """
+    tp, pp = options.get("tp", 1), options.get("pp", 1)
     for name, degree in (("tp", tp), ("pp", pp)):
         if degree < 1:
             raise SplitError(f"{name}={degree} is not at least 1")
-    spec = as_spec(model, ignore=ignore)
-    layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))
+    spec = as_spec(model, options.get("ignore", ()))
+    layers, _ = lowered(spec, Choice(kv_dtype=options.get("kv_dtype")))
     parts = splits(spec, layers)
-    rules = (*_sharing(spec), *_spreading(spec, layers, parts, tp), _stages(spec, pp, pp_layers))
+    rules = (
+        *_sharing(spec),
+        *_spreading(spec, layers, parts, tp),
+        _stages(spec, pp, options.get("pp_layers")),
+    )
     return Check(
         model=spec.name,
         tp=tp,

@@ -1,14 +1,14 @@
 """A model as it is spread over GPUs: its layers in pipeline stages, its units over ranks."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
-from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
+from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, find_engine
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
@@ -27,9 +27,9 @@ LISTED_TP = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(SharedOptions):
     """
-    What a user chooses of a deployment.
+    What a user chooses of a deployment: its spread, its dtypes, and options of its engine.
 
     The model runs in `dtype`, or as its engine chooses; the cache is stored in that dtype unless
     `kv_dtype` says otherwise; `pp_layers` are
@@ -45,12 +45,6 @@ class Choice:
     dp: int = 1
     pp_layers: tuple[int, ...] | None = None
     encoder_tokens: int | None = None
-    block_size: int | None = None
-    max_num_batched_tokens: int | None = None
-    max_num_seqs: int | None = None
-    prefix_caching: bool | None = None
-    dcp: int = 1
-    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     card: Card | None = None
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
@@ -168,6 +162,7 @@ def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)
     engine = find_engine(choice.engine)
+    engine.require_taken(choice)
     spec, note = as_run(spec, choice.dtype, engine, choice.card)
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
@@ -191,13 +186,8 @@ def _arranged(
         dtype=spec.dtype,
         roles=frozenset(term.role for layer in layers.values() for term in layer),
         states_fixed=spec.states_fixed,
-        block_size=choice.block_size,
-        max_num_batched_tokens=choice.max_num_batched_tokens,
-        max_num_seqs=choice.max_num_seqs,
-        prefix_caching=choice.prefix_caching,
-        dcp=choice.dcp,
-        settings=choice.settings,
         card=choice.card,
+        **choice.shared(),
     )
     return Deployment(
         spec=spec,

@@ -1,12 +1,12 @@
 """The formula with the numbers put in: what each layer type keeps, term by term, and who says so."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.planner.deployment import Choice, deploy, growth
+from kvplan.planner.options import ExplainOptions, part
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.work import as_context
 from kvplan.terms import Term
@@ -75,19 +75,11 @@ class Explanation:
 
 
 @checked
-def explain(  # noqa: PLR0913 - the options of one command
-    model: Model,
-    *,
-    context: int | str | None = None,
-    tp: int = 1,
-    kv_dtype: str | None = None,
-    encoder_tokens: int | None = None,
-    ignore: Sequence[str] = (),
-) -> Explanation:
+def explain(model: Model, **options: Unpack[ExplainOptions]) -> Explanation:
     """Return the formulas of *model* with its numbers put in; raise a KvplanError as `size` does."""
-    spec = as_spec(model, ignore=ignore)
-    deployment = deploy(spec, Choice(kv_dtype=kv_dtype, tp=tp, encoder_tokens=encoder_tokens))
-    tokens = as_context(context, spec)
+    spec = as_spec(model, options.get("ignore", ()))
+    deployment = deploy(spec, Choice(**part(options, Choice)))
+    tokens, tp = as_context(options.get("context"), spec), deployment.tp
     layers = []
     for name, count in Counter(spec.layer_types).items():
         kinds, terms = spec.attention[name], deployment.layers[name]

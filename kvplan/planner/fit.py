@@ -1,8 +1,8 @@
 """How many sequences fit, and every answer that follows from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
@@ -10,46 +10,19 @@ from kvplan.errors import NoRoomError, OptionsError
 from kvplan.loads import Load, uniform
 from kvplan.planner.advice import Advice, advise
 from kvplan.planner.budget import Asked, as_bytes
-from kvplan.planner.budget import Size as Bytes
 from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.repository import served_model
 from kvplan.planner.results import Fit
 from kvplan.planner.size import Model, as_spec, size_fields
 from kvplan.planner.work import as_batch, as_context
+from kvplan.specs import ModelSpec
 from kvplan.units import format_gib
 
 
 @checked
-def fit(  # noqa: PLR0913 - the options of one command
-    model: Model,
-    *,
-    gpu: Bytes | None = None,
-    kv_memory: Bytes | None = None,
-    context: int | str | None = None,
-    batch: int = 1,
-    tp: int = 1,
-    pp: int = 1,
-    dp: int = 1,
-    dtype: str | None = None,
-    kv_dtype: str | None = None,
-    engine: str = "exact",
-    utilization: str | float | None = None,
-    weights: Bytes | None = None,
-    weight_dtype: str | None = None,
-    activation: Bytes | None = None,
-    overhead: Bytes | None = None,
-    pp_layers: tuple[int, ...] | None = None,
-    encoder_tokens: int | None = None,
-    block_size: int | None = None,
-    max_num_batched_tokens: int | None = None,
-    max_num_seqs: int | None = None,
-    prefix_caching: bool | None = None,
-    dcp: int = 1,
-    settings: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
-    advice: bool = True,
-) -> Fit:
+def fit(model: Model, *, advice: bool = True, **options: Unpack[FitOptions]) -> Fit:
     """
     Return how many sequences of *context* tokens fit, and the inverse answers for *batch* of them.
 
@@ -57,42 +30,36 @@ def fit(  # noqa: PLR0913 - the options of one command
     card then decides the engine's defaults alone. Sizes are ints of bytes or text with a unit; *weights*
     are those of one replica, before tp and pp. *dtype* is the one in which the model runs, unless its
     engine chooses.
-    *max_num_seqs* bounds the sequences of one replica; the other last ones are options of an *engine*
-    other than `exact`, *settings* those that only this engine has, by its own names. *ignore* names fields
-    of a config that kvplan does not know and that are answered without. Without *advice* the answer has
-    no hints and no fewest GPUs, and comes many times faster.
+    *max_num_seqs* bounds the sequences of one replica; from *block_size* to *settings* all are options that
+    an *engine* other than `exact` may have, *settings* those that only it has, by its own names. *ignore*
+    names fields of a config that kvplan does not know and that are answered without. Without *advice* the
+    answer has no hints and no fewest GPUs, and comes many times faster.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
-    spec = as_spec(model, ignore)
-    asked = Asked(
-        gpu=gpu,
-        kv_memory=kv_memory,
-        utilization=utilization,
-        weights=weights,
-        weight_dtype=weight_dtype,
-        activation=activation,
-        overhead=overhead,
-    )
-    choice = Choice(
-        engine=engine,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        pp_layers=pp_layers,
-        encoder_tokens=encoder_tokens,
-        block_size=block_size,
-        max_num_batched_tokens=max_num_batched_tokens,
-        max_num_seqs=max_num_seqs,
-        prefix_caching=prefix_caching,
-        dcp=dcp,
-        settings=settings or {},
-        card=asked.card(),
-    )
-    tokens, sequences = as_context(context, spec), as_batch(batch)
-    plan = make_plan(deploy(spec, choice), asked, longest=tokens)
-    return _answer(plan, _Work(model=model, dtype=dtype, context=tokens, batch=sequences), advice=advice)
+    spec = as_spec(model, options.get("ignore", ()))
+    context, batch = as_context(options.get("context"), spec), as_batch(options.get("batch", 1))
+    work = _Work(model=model, dtype=options.get("dtype"), context=context, batch=batch)
+    return _answer(plan_of(spec, options, longest=context), work, advice=advice)
+
+
+@checked
+def plan(model: Model, **options: Unpack[PlanOptions]) -> Plan:
+    """
+    Return a model on cards of one kind, to ask again and again: each answer takes microseconds.
+
+    The options are those of `fit` but the work, which each question names. *context* is needed of a spec
+    without a max_context alone: a table of rotations for so many tokens is part of the overhead.
+    Raises a KvplanError for what it does not understand.
+    """
+    spec = as_spec(model, options.get("ignore", ()))
+    return plan_of(spec, options, longest=as_context(options.get("context"), spec))
+
+
+def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Plan:
+    """Return the plan of a spec by the options of `fit` that are no work."""
+    asked = Asked(**part(options, Asked))
+    choice = Choice(**part(options, Choice), card=asked.card())
+    return make_plan(deploy(spec, choice), asked, longest=longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +154,8 @@ def _said(plan: Plan, work: _Work, start_up: StartUp | None) -> dict[str, Any]:
         "kv_dtype": choice.kv_dtype,
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
-        "block_size": choice.block_size,
-        "max_num_batched_tokens": choice.max_num_batched_tokens,
+        **choice.shared(),
         "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
-        "prefix_caching": choice.prefix_caching,
         "dcp": choice.dcp if choice.dcp > 1 else None,
         "settings": dict(choice.settings),
     }

@@ -1,14 +1,15 @@
 """The forward answer: bytes per token, sequence, batch, rank and all ranks."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.importers import load
 from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import LayerSize, Size
 from kvplan.planner.work import as_batch, as_context
 from kvplan.specs import ModelSpec
@@ -18,52 +19,20 @@ Model = str | Path | ModelSpec
 
 
 @checked
-def size(  # noqa: PLR0913 - the options of one command
-    model: Model,
-    *,
-    context: int | str | None = None,
-    batch: int = 1,
-    tp: int = 1,
-    pp: int = 1,
-    dp: int = 1,
-    dtype: str | None = None,
-    kv_dtype: str | None = None,
-    engine: str = "exact",
-    pp_layers: tuple[int, ...] | None = None,
-    encoder_tokens: int | None = None,
-    block_size: int | None = None,
-    max_num_batched_tokens: int | None = None,
-    prefix_caching: bool | None = None,
-    dcp: int = 1,
-    settings: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
-) -> Size:
+def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
     """
     Return what the cache of *batch* sequences of *context* tokens takes.
 
     *model* is a catalogue name, a hub id, a spec file or a spec. *context* takes `8k`; left out, it
     is the model's longest. *dtype* is the one in which the model runs, unless its engine chooses. From
-    *block_size* to *settings* all are options of an *engine* other than `exact`. *ignore* names fields of
-    a config that kvplan does not know and that are answered without. Raises a KvplanError for what it does
-    not understand.
+    *block_size* to *settings* all are options that an *engine* other than `exact` may have. *ignore* names
+    fields of a config that kvplan does not know and that are answered without. Raises a KvplanError for
+    what it does not understand.
     """
-    choice = Choice(
-        engine=engine,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        pp_layers=pp_layers,
-        encoder_tokens=encoder_tokens,
-        block_size=block_size,
-        max_num_batched_tokens=max_num_batched_tokens,
-        prefix_caching=prefix_caching,
-        dcp=dcp,
-        settings=settings or {},
-    )
-    deployment = deploy(as_spec(model, ignore), choice)
-    return Size(**size_fields(deployment, as_context(context, deployment.spec), as_batch(batch)))
+    spec = as_spec(model, options.get("ignore", ()))
+    deployment = deploy(spec, Choice(**part(options, Choice)))
+    context = as_context(options.get("context"), deployment.spec)
+    return Size(**size_fields(deployment, context, as_batch(options.get("batch", 1))))
 
 
 def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, Any]:

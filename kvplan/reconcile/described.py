@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from kvplan.dtypes import model_dtype
 from kvplan.engines import find_engine
-from kvplan.engines.settings import read_settings
+from kvplan.engines.settings import read_settings, require_declared
 from kvplan.importers import load
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice
@@ -35,7 +35,8 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
     engine, note = _engine(log, asked)
     notes += [note] if note else []
     known = find_engine(engine).settings
-    read_settings(engine, known, asked.settings)
+    require_declared(engine, known, asked.settings)
+    read_settings(known, asked.settings)
     draft, more = planned_draft(log) if dialect.drafts == "setting" else ({}, [])
     notes += more if "draft_layers" not in asked.settings else []
     context = asked.context or printed.context
@@ -53,7 +54,7 @@ def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
         dcp=asked.dcp or printed.dcp or 1,
         block_size=asked.block_size or printed.block_size,
         max_num_batched_tokens=asked.max_num_batched_tokens or printed.max_num_batched_tokens,
-        max_num_seqs=printed.max_num_seqs,
+        max_num_seqs=asked.max_num_seqs or printed.max_num_seqs,
         prefix_caching=printed.prefix_caching if asked.prefix_caching is None else asked.prefix_caching,
         settings={**draft, **printed.settings, **asked.settings},
         card=None if asked.gpu is None else budget.Asked(gpu=asked.gpu).card(),

@@ -18,7 +18,7 @@ class Asked:
     model: Model | None = None
     engine: str | None = None
     gpu: str | int | None = None
-    utilization: str | None = None
+    utilization: str | float | None = None
     weight_dtype: str | None = None
     context: int | None = None
     tp: int | None = None
@@ -27,6 +27,7 @@ class Asked:
     kv_dtype: str | None = None
     block_size: int | None = None
     max_num_batched_tokens: int | None = None
+    max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from kvplan.engines import EngineOptions, engine_names, find_engine
-from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.settings import Setting, read_settings, require_declared
 from kvplan.errors import KvplanError, UnknownNameError
 
 DECLARED = (
@@ -19,13 +19,13 @@ DECLARED = (
 
 def test_each_kind_is_read() -> None:
     given = {"slots": "8k", "windows": "512,1024", "shared": "off", "share": "1.5", "mode": "align"}
-    read = read_settings("toy", DECLARED, given)
+    read = read_settings(DECLARED, given)
     assert (read.count("slots"), read.counts("windows"), read.flag("shared")) == (8192, (512, 1024), False)
     assert (read.ratio("share"), read.name("mode")) == (Fraction(3, 2), "align")
 
 
 def test_what_is_not_given_is_none() -> None:
-    read = read_settings("toy", DECLARED, {})
+    read = read_settings(DECLARED, {})
     assert read.count("slots") is None
     assert read.counts("windows") is None
     assert read.flag("shared") is None
@@ -36,7 +36,6 @@ def test_what_is_not_given_is_none() -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"slot": "1"}, r"no setting 'slot' \(did you mean 'slots'\?\); it has slots, windows"),
         ({"slots": "0"}, "not between 1"),
         ({"slots": "-1"}, "not a number of slots"),
         ({"windows": "1,x"}, "not a number of windows"),
@@ -51,12 +50,18 @@ def test_what_is_not_given_is_none() -> None:
 )
 def test_what_a_setting_does_not_take_is_refused(given: dict[str, str], problem: str) -> None:
     with pytest.raises(KvplanError, match=problem):
-        read_settings("toy", DECLARED, given)
+        read_settings(DECLARED, given)
+
+
+def test_a_setting_that_an_engine_lacks_is_refused() -> None:
+    has = r"no setting 'slot' \(did you mean 'slots'\?\); it has slots, windows"
+    with pytest.raises(KvplanError, match=has):
+        require_declared("toy", DECLARED, {"slot": "1"})
 
 
 def test_an_engine_without_settings_says_so() -> None:
     with pytest.raises(KvplanError, match="has no setting 'kv_unified'; it has none"):
-        find_engine("exact").arrange((), EngineOptions(settings={"kv_unified": "on"}))
+        find_engine("exact").require_taken(EngineOptions(settings={"kv_unified": "on"}))
 
 
 @pytest.mark.parametrize("engine", ["exact@1", "transformers@4.57"])

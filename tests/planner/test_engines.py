@@ -113,7 +113,7 @@ def test_transformers_keeps_what_its_classes_keep(model: str, per_sequence: int)
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"engine": "exact", "block_size": 16}, "the engine exact has no block size"),
+        ({"engine": "exact", "block_size": 16}, "the engine exact has no --block-size"),
         ({"engine": "vllm@9.9"}, "vLLM 9.9 is not known"),
         ({"engine": "vllm@new"}, "is not a version of vLLM"),
         (

@@ -8,7 +8,6 @@ from functools import partial
 
 from kvplan.dtypes import Role
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.exact import refuse_pool_options
 from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
@@ -84,6 +83,7 @@ def llamacpp(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always("1")),
         needs=compute_buffers,
+        takes=frozenset({"max_num_batched_tokens", "max_num_seqs"}),
         settings=SETTINGS,
         extra="with head",
         embedding_on_gpu=False,
@@ -105,7 +105,7 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules) -> Cells:
-    given = read_settings("llamacpp", SETTINGS, options.settings)
+    given = read_settings(SETTINGS, options.settings)
     _refuse_options(options)
     require_architecture(options.architecture)
     asked = LlamaOptions(
@@ -121,7 +121,6 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
 
 
 def _refuse_options(options: EngineOptions) -> None:
-    refuse_pool_options("llamacpp", options, batches=True)
     if (options.max_num_seqs or 0) > MAX_SEQUENCES:
         raise OptionsError(f"llama.cpp has at most {MAX_SEQUENCES} slots, not {options.max_num_seqs}")
     if options.tp > 1:

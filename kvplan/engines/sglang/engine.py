@@ -90,6 +90,8 @@ def sglang(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         share=Share(of="after start", default=_share),
         needs=before_weights,
+        # Its decode context parallelism is not known to kvplan.
+        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching"}),
         settings=SETTINGS,
         model_dtype=model_dtype,
         extra="last",

@@ -6,7 +6,7 @@ from fractions import Fraction
 from kvplan.dtypes import Dtype, dtype_by_name
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.settings import Setting, read_settings
-from kvplan.engines.sglang.errors import OptionsError, RefusedError
+from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import scale_of
 from kvplan.engines.sglang.versions import SglangRules
 
@@ -62,14 +62,8 @@ class SglangOptions:
 
 
 def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
-    """
-    Return SGLang's options of the shared ones and the settings; raise OptionsError for a bad one.
-
-    Raises RefusedError for decode context parallelism, of which kvplan has not read enough.
-    """
-    if options.dcp != 1:
-        raise RefusedError(f"kvplan does not know {rules.name}'s decode context parallelism: use dcp=1")
-    given = read_settings("sglang", SETTINGS, options.settings)
+    """Return SGLang's options of the shared ones and the settings; raise OptionsError for a bad one."""
+    given = read_settings(SETTINGS, options.settings)
     ratio = given.ratio("swa_full_tokens_ratio") or Fraction(rules.swa_full_tokens_ratio)
     if ratio > 1:  # arg_groups/kv_cache_hook.py
         raise OptionsError(f"swa_full_tokens_ratio={float(ratio):g} is above 1: SGLang takes 0 to 1")

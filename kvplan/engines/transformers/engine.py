@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import lcm
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.exact import Sum, as_asked, refuse_pool_options, refuse_version
+from kvplan.engines.exact import Sum, as_asked, refuse_version
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.transformers.caches import Traits, reserve, traits_of
@@ -91,8 +91,7 @@ class Caches:
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
-    asked = read_settings("transformers", SETTINGS, options.settings)
-    refuse_pool_options("transformers", options)
+    asked = read_settings(SETTINGS, options.settings)
     dynamic = Caches(
         stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.sharing)
     )
@@ -117,6 +116,7 @@ TRANSFORMERS = Engine(
     kv_dtype=as_asked,
     share=Share(of="card", default=always("1")),
     needs=vllm_start_up,
+    takes=frozenset({"max_num_seqs"}),
     settings=SETTINGS,
 )
 

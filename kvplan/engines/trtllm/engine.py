@@ -122,6 +122,8 @@ def trtllm(version: str | None) -> Engine:
         share=Share(of="rest", default=always(rules.utilization)),
         # It profiles a run of its own, of which no figures are known: vLLM's stand in.
         needs=vllm_start_up,
+        # Its estimate of the cache knows no context parallelism.
+        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching"}),
         settings=SETTINGS,
         extra="first",
     )
@@ -144,10 +146,8 @@ def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> Blocks | Sum:
-    given = read_settings(f"trtllm@{rules.dotted}", SETTINGS, options.settings)
+    given = read_settings(SETTINGS, options.settings)
     windows, max_tokens = given.counts("max_attention_window"), given.count("max_tokens")
-    if options.dcp != 1:
-        raise OptionsError(f"{rules.name} estimates no KV cache with context parallelism: leave dcp at 1")
     if max_tokens is not None and windows is not None and len(set(windows)) > 1:
         raise OptionsError(f"{rules.name} ignores max_tokens beside windows of two lengths: leave one out")
     pools = plan_pools(

@@ -157,13 +157,14 @@ def vllm(version: str | None) -> Engine:
             counts_graphs=rules.counts_graphs,
             most_tokens=rules.most_batched_tokens,
         ),
+        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp"}),
         settings=SETTINGS,
         model_dtype=model_dtype,
     )
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
-    given = read_settings("vllm", SETTINGS, options.settings)
+    given = read_settings(SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
     require_served(options.architecture, rules)

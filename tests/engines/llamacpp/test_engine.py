@@ -88,9 +88,9 @@ def test_options_reach_the_caches() -> None:
     ("choices", "error", "words"),
     [
         ({"tp": 2}, SplitError, "tp=2: llama.cpp splits a model by layers.* use pp=2"),
-        ({"block_size": 16}, OptionsError, "the engine llamacpp has no block size"),
-        ({"prefix_caching": True}, OptionsError, "has no prefix caching"),
-        ({"dcp": 2}, OptionsError, "has no dcp"),
+        ({"block_size": 16}, OptionsError, "has no --block-size"),
+        ({"prefix_caching": True}, OptionsError, "has no --prefix-caching"),
+        ({"dcp": 2}, OptionsError, "has no --dcp"),
         ({"max_num_batched_tokens": 0}, RefusedError, "n_ubatch=0 is not at least 1"),
         ({"settings": {"kv_unifed": "on"}}, OptionsError, "did you mean 'kv_unified'"),
         ({"settings": {"flash_attn": "perhaps"}}, OptionsError, "flash_attn"),

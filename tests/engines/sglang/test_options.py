@@ -19,7 +19,7 @@ from tests.engines.sglang.planning import pools_of
     [
         ({"settings": {"swa_full_tokens_ratio": "1.5"}}, "swa_full_tokens_ratio=1.5 is above 1"),
         ({"settings": {"mamba_ssm_dtype": "int8"}}, "is not one of float32, bfloat16, float16"),
-        ({"settings": {"kv_unified": "true"}}, "sglang has no setting 'kv_unified'"),
+        ({"settings": {"kv_unified": "true"}}, "has no setting 'kv_unified'"),
         ({"block_size": 0}, "page_size=0 is not at least 1"),
         ({"max_num_batched_tokens": 0}, "chunked_prefill_size=0 is not at least 1"),
         ({"max_num_seqs": 0}, "max_running_requests=0 is not at least 1"),

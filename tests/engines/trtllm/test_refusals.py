@@ -42,11 +42,9 @@ TWO = {"max_attention_window": "1024,131072"}
             {"pp": 5, "settings": {"max_attention_window": ",".join(["512"] * 7 + ["9000"])}},
             "differ by pipeline rank",
         ),
-        ("llama-3.1-8b", {"dcp": 2}, "context parallelism"),
         ("llama-3.1-8b", {"block_size": 48}, "48 tokens is not a power of two"),
         ("llama-3.1-8b", {"block_size": 1}, "1 tokens is not a power of two"),
         ("llama-3.1-8b", {"settings": TWO | {"max_tokens": "100"}}, "ignores max_tokens"),
-        ("llama-3.1-8b", {"settings": {"kv_unified": "true"}}, "it has max_attention_window, max_tokens"),
     ],
 )
 def test_refusals(model: str, options: dict[str, Any], message: str) -> None:
@@ -97,4 +95,4 @@ def test_other_kv_dtypes(asked: str) -> None:
 
 def test_options_errors_are_such() -> None:
     with pytest.raises(OptionsError):
-        arranged("llama-3.1-8b", dcp=2)
+        arranged("llama-3.1-8b", settings=TWO | {"max_tokens": "100"})
