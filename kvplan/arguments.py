@@ -10,7 +10,7 @@ from numbers import Real
 from operator import index
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, ParamSpec, TypeVar, get_args, get_origin
+from typing import Any, ParamSpec, TypeVar, cast, get_args, get_origin
 
 from kvplan.errors import OptionsError
 
@@ -55,17 +55,18 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     arguments, to `help` and to the check.
     """
     arguments = expanded(function)
+    hints = {each.name: each.annotation for each in arguments.parameters.values()}
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            given = arguments.bind(*args, **kwargs)
+            arguments.bind(*args, **kwargs)
         except TypeError as error:
             raise ArgumentError(f"kvplan.{function.__name__}: {error}") from None
-        for name, value in given.arguments.items():
-            hint = arguments.parameters[name].annotation
-            given.arguments[name] = _read(value, hint, f"kvplan.{function.__name__}: {name}")
-        return function(*given.args, **given.kwargs)
+        given = dict(zip(hints, args, strict=False)) | kwargs
+        for name, value in given.items():
+            given[name] = _read(value, hints[name], f"kvplan.{function.__name__}: {name}")
+        return cast("Callable[..., R]", function)(**given)
 
     call.__signature__ = arguments  # type: ignore[attr-defined]
     return call

@@ -72,7 +72,7 @@ def _vllm_beside(
         return None
     same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
     try:
-        return ask(engine="vllm", **same)
+        return ask(engine="vllm", advice=False, **same)
     except KvplanError as error:
         return error.line
 

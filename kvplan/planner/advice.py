@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from kvplan.errors import KvplanError
 from kvplan.loads import Load, uniform
 from kvplan.planner.deployment import legal_tps, splits
 from kvplan.planner.plan import Plan
-from kvplan.planner.results import Hint, Spread
+from kvplan.planner.results import Advice, Hint, Spread
 from kvplan.units import ceil_div
 
 SEARCHED_GPUS = 256
@@ -16,20 +15,6 @@ SEARCHED_GPUS = 256
 
 NODE_GPUS = 8
 """The GPUs that NVLink joins in a node: eight on NVIDIA's HGX boards of H100, H200 and B200."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """
-    What else would hold the asked sequences, or more of them.
-
-    `smallest_tp` and `smallest_gpus` hold them; None if nothing searched does. `hints` are single
-    changes that hold more sequences of the asked context.
-    """
-
-    smallest_tp: int | None
-    smallest_gpus: Spread | None
-    hints: tuple[Hint, ...]
 
 
 def advise(plan: Plan, *, context: int, batch: int) -> Advice:

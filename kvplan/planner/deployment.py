@@ -62,7 +62,7 @@ class Choice(SharedOptions):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Deployment:
     """
     One replica of a model on tp x pp ranks, and dp such replicas.
@@ -100,9 +100,6 @@ class Deployment:
         """Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy."""
         return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, pp_layers=None))
 
-    def __hash__(self) -> int:
-        return hash((self.spec, self.choice))
-
     def reserved_bytes(self, load: Load) -> int:
         """Return the bytes that the sequences of one replica take on a rank of the fullest stage."""
         return max(self.by_stage(load))
@@ -119,6 +116,7 @@ class Deployment:
         two, one = self.by_stage(uniform(tokens, 2)), self.by_stage(uniform(tokens, 1))
         return max(after - before for after, before in zip(two, one, strict=True))
 
+    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as deployments are kept
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
         return plain(self.arrangement.token_bytes(rank))

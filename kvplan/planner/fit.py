@@ -8,13 +8,12 @@ from kvplan.arguments import checked
 from kvplan.engines import EXACT, StartUp
 from kvplan.errors import NoRoomError, OptionsError
 from kvplan.loads import Load, uniform
-from kvplan.planner.advice import Advice, advise
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.repository import served_model
-from kvplan.planner.results import Fit
+from kvplan.planner.results import Advice, Fit
 from kvplan.planner.size import Model, as_spec, size_fields
 from kvplan.planner.work import as_batch, as_context
 from kvplan.specs import ModelSpec
@@ -77,7 +76,7 @@ class _Work:
         return uniform(self.context, self.batch)
 
 
-_NONE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
+_NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
 
 
 def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
@@ -90,7 +89,7 @@ def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
         shared["warnings"] += (
             f"the driver's figure for {plan.budget.gpu} is not known: its label is read as decimal bytes",
         )
-    ways_out = advise(plan, context=work.context, batch=work.batch) if advice else _NONE
+    ways_out = plan.advice(work.context, work.batch) if advice else _NO_ADVICE
     fits = plan.fits(work.load)
     return Fit(
         **shared,

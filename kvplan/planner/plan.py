@@ -9,7 +9,7 @@ from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import Choice, Deployment, deploy
-from kvplan.planner.results import Memory
+from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
 from kvplan.planner.work import as_batch, as_load, as_tokens
@@ -83,6 +83,12 @@ class Plan:
                 "are reserved; please report it"
             )
         return lines
+
+    def advice(self, context: int | str, batch: int = 1) -> Advice:
+        """Return what else would hold *batch* sequences of *context* tokens, or more; in milliseconds."""
+        from kvplan.planner.advice import advise  # noqa: PLC0415 - it asks other plans
+
+        return advise(self, context=as_tokens(context), batch=as_batch(batch))
 
     def without_cache(self, context: int) -> Memory:
         """Return the lines of the card that sequences of *context* tokens fill first, with no cache on it."""

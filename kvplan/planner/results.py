@@ -99,6 +99,20 @@ class Spread:
     pp: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """
+    What else would hold the asked sequences, or more of them.
+
+    `smallest_tp` and `smallest_gpus` hold them; None if nothing searched does. `hints` are single
+    changes that hold more sequences of the asked context.
+    """
+
+    smallest_tp: int | None
+    smallest_gpus: Spread | None
+    hints: tuple[Hint, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Fit(Size):
     """
