@@ -7,7 +7,7 @@ No kind knows an engine and no engine knows a kind.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm
 from typing import Literal, Protocol
@@ -238,3 +238,18 @@ def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
     terms = tuple(terms)
     step = lcm(*(term.rows.stride for term in terms))
     return Fraction(sum(term.growth_on_rank(step, tp) for term in terms), step)
+
+
+def without_windows(layer: Layer, tokens: int | None) -> Layer:
+    """Return the terms of a layer, without the windows that *tokens* tokens do not overflow."""
+    return tuple(
+        replace(term, rows=replace(term.rows, window=None, chunked=False))
+        if tokens is not None and _holds(term.rows, tokens)
+        else term
+        for term in layer
+    )
+
+
+def _holds(rows: Rows, tokens: int) -> bool:
+    """Tell whether a window has room for *tokens* tokens; the newest ones kept apart are no window."""
+    return isinstance(rows, Growing) and not rows.newest and (rows.window or 0) >= tokens

@@ -12,7 +12,7 @@ from kvplan.errors import SplitError
 from kvplan.gpus import Card
 from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
-from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes
+from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without_windows
 
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
@@ -103,7 +103,15 @@ class Deployment:
 
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
-        return plain(self.arrangement.token_bytes(rank))
+        return plain(self.growing.arrangement.token_bytes(rank))
+
+    @property
+    def growing(self) -> "Deployment":
+        """This deployment without windows that the model's longest context does not fill: all tokens add."""
+        layers = {name: without_windows(each, self.spec.max_context) for name, each in self.layers.items()}
+        if layers == self.layers:
+            return self
+        return _arranged(self.spec, self.choice, self.engine, self.kv, layers)
 
     def fullest_rank(self, tokens: int) -> int:
         """Return the pipeline rank on which one sequence of *tokens* tokens takes most."""
