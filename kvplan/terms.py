@@ -242,14 +242,12 @@ def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
 
 def without_windows(layer: Layer, tokens: int | None) -> Layer:
     """Return the terms of a layer, without the windows that *tokens* tokens do not overflow."""
-    return tuple(
-        replace(term, rows=replace(term.rows, window=None, chunked=False))
-        if tokens is not None and _holds(term.rows, tokens)
-        else term
-        for term in layer
-    )
+    return layer if tokens is None else tuple(_without_window(term, tokens) for term in layer)
 
 
-def _holds(rows: Rows, tokens: int) -> bool:
-    """Tell whether a window has room for *tokens* tokens; the newest ones kept apart are no window."""
-    return isinstance(rows, Growing) and not rows.newest and (rows.window or 0) >= tokens
+def _without_window(term: Term, tokens: int) -> Term:
+    """Return a term without a window that has room for all; the newest tokens kept apart are none."""
+    rows = term.rows
+    if not isinstance(rows, Growing) or rows.newest or (rows.window or 0) < tokens:
+        return term
+    return replace(term, rows=replace(rows, window=None, chunked=False))

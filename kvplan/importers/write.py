@@ -16,7 +16,7 @@ from kvplan.specs.model import ModelSpec
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_LISTS = ("aliases", "quantized", "ignored", "unread")
+_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread")
 _FACTS = (
     "architecture",
     "dtype",

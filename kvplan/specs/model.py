@@ -118,8 +118,10 @@ class ModelSpec(Facts):
     dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of
     the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
     head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
-    counted of the text model alone, are whole on every tensor-parallel rank. `ignored` names fields of the
-    source that could change the memory and that the user had ignored, `unread` unknown ones that cannot.
+    counted of the text model alone, are whole on every tensor-parallel rank. `uncounted` names parts of the
+    model that neither `parameters` nor `weight_bytes` counts: towers for images and sounds. `ignored` names
+    fields of the source that could change the memory and that the user had ignored, `unread` unknown ones
+    that cannot.
     `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its
     name alone.
     """
@@ -140,6 +142,7 @@ class ModelSpec(Facts):
     vocab: Count | None = None
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
+    uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
@@ -189,7 +192,7 @@ class ModelSpec(Facts):
 
     def as_quantized(self, hub_id: str) -> "ModelSpec":
         """Return the spec of a quantised release: the same cache, and weights that are not known."""
-        unknown = {"parameters": None, "weight_dtype": None, "weight_bytes": None}
+        unknown = {"parameters": None, "weight_dtype": None, "weight_bytes": None, "uncounted": ()}
         return self.model_copy(update={"hf_id": hub_id, **unknown})
 
     def kinds(self) -> tuple[Kind, ...]:

@@ -83,6 +83,7 @@ CHANGED: dict[str, object] = {
     "vocab": 1,
     "tied": True,
     "replicated": 1,
+    "uncounted": ("tower",),
     "states_fixed": True,
     "ignored": ("field",),
     "unread": ("field",),
