@@ -8,7 +8,7 @@ from kvplan.attention import Kind
 from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec
 
-LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as"})
+LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "quantized_kv", "source", "notes", "read_as"})
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
 
 _LAYERS = ("attention", "layers")
@@ -20,7 +20,7 @@ class Comparison:
     """
     How a spec differs from its source, a line each.
 
-    `differences` are the facts that the source tells otherwise, `untold` those that the spec has and the
+    `differences` are the facts that the source tells otherwise, `untold` those that the
     source leaves open, or only bounds. `labels` names what is called otherwise: it decides nothing.
     """
 
@@ -35,19 +35,11 @@ def compare(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ())
     told = [fact for fact in _FACTS if fact not in open_facts and _differ(spec, source, fact)]
     return Comparison(
         differences=(
-            *(
-                f"{fact}: {_value(spec, fact)} in the spec, {_value(source, fact)} in the source"
-                for fact in told
-            ),
+            *(_both(spec, source, fact) for fact in told),
             *_layer_differences(layer_kinds(spec), layer_kinds(source)),
         ),
         untold=tuple(
-            f"{fact}: {_value(spec, fact)} in the spec, "
-            + (
-                f"at most {_value(source, fact)} in the source"
-                if _tells(source, fact)
-                else "left open by the source"
-            )
+            f"{_both(spec, source, fact)}, which leaves it open"
             for fact in open_facts
             if _differ(spec, source, fact)
         ),
@@ -66,6 +58,10 @@ def _tells(spec: ModelSpec, fact: str) -> bool:
 
 def _differ(spec: ModelSpec, source: ModelSpec, fact: str) -> bool:
     return bool(getattr(spec, fact) != getattr(source, fact))
+
+
+def _both(spec: ModelSpec, source: ModelSpec, fact: str) -> str:
+    return f"{fact}: {_value(spec, fact)} in the spec, {_value(source, fact)} in the source"
 
 
 def _value(spec: ModelSpec, fact: str) -> str:

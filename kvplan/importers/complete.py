@@ -69,17 +69,19 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
             facts = {name: value for name, value in facts.items() if name in ("vocab", "tied")}
         facts |= found if stored is None else {**found, "uncounted": ()}
         notes += note
-    notes += _kv_note(quantization)
+    if quantization is not None and quantization.kv_dtype is not None:
+        facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
     text = " ".join([*([imported.spec.notes] if imported.spec.notes else []), *notes])
     spec = imported.spec.model_copy(update={**facts, "notes": text or None})
-    estimates = () if stored is not None or quantization is None else ("weight_bytes",)
+    bounded = ["weight_bytes"] if stored is None and quantization is not None else []
+    bounded += ["parameters", "uncounted"] if spec.uncounted else []
     return replace(
         imported,
         spec=spec,
         origins=origins,
         notes=(*imported.notes, *notes),
         not_counted=(*imported.not_counted, *spec.uncounted),
-        estimates=estimates,
+        estimates=tuple(bounded),
     )
 
 
@@ -157,11 +159,3 @@ def _counted(imported: Imported, parameters: Parameters, ends: Ends, towers: Tow
     # Formats may leave a tower as it is, as they may norms.
     whole = parameters + Parameters(replicated=towers.total) if towers.total else parameters
     return Counted(parameters=whole, embedding=embedding, head=head, dtype=imported.spec.dtype)
-
-
-def _kv_note(quantization: Quantization | None) -> list[str]:
-    if quantization is None or quantization.kv_dtype is None:
-        return []
-    return [
-        f"The checkpoint declares a KV cache in {quantization.kv_dtype}: --kv-dtype {quantization.kv_dtype}."
-    ]

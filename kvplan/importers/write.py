@@ -24,6 +24,8 @@ _FACTS = (
     "parameters",
     "weight_dtype",
     "weight_bytes",
+    "kv_cache_dtype",
+    "kv_cache_by",
     "hidden",
     "vocab",
     "tied",
@@ -43,6 +45,9 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
     for key in _LISTS:
         if names := getattr(spec, key):
             lines += _flow(f"{key}: ", [_item(name) for name in names], "  ", "[]")
+    if spec.quantized_kv:
+        parts = [f"{_item(name)}: {dtype}" for name, dtype in spec.quantized_kv.items()]
+        lines += _flow("quantized_kv: ", parts, "  ", "{}")
     lines += _notes(spec.notes) if spec.notes else []
     for key in _FACTS:
         value = getattr(spec, key)

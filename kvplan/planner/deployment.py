@@ -10,6 +10,7 @@ from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
+from kvplan.planner.declared_kv import as_declared
 from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without_windows
@@ -150,7 +151,9 @@ def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
     deployment = _arranged(spec, choice, engine, kv, layers)
-    notes = (*([note] if note else []), *deployment.arrangement.assumed)
+    roles = {term.role for layer in layers.values() for term in layer}
+    said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
+    notes = (*(each for each in said if each), *deployment.arrangement.assumed)
     return replace(deployment, notes=notes) if notes else deployment
 
 
@@ -195,7 +198,8 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
     plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
-    kv = kv_format(engine.kv_dtype(choice.kv_dtype, roles, spec.dtype))
+    asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
+    kv = kv_format(engine.kv_dtype(asked, roles, spec.dtype))
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
-from kvplan.engines.sglang.formats import kv_dtype_name, model_dtype
+from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
@@ -86,6 +86,7 @@ def sglang(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         share=Share(of="after start", default=_share),
         needs=before_weights,
+        declared_kv=declared_kv,
         settings=SETTINGS,
         model_dtype=model_dtype,
         extra="last",

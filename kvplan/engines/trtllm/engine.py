@@ -9,7 +9,7 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, alw
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
-from kvplan.engines.trtllm.formats import kv_dtype_name
+from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
 from kvplan.engines.trtllm.pools import Pools, plan_pools
 from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
 from kvplan.engines.trtllm.waterfall import sequence_bytes, waterfall
@@ -145,6 +145,7 @@ def trtllm(version: str | None) -> Engine:
         name=f"trtllm@{rules.dotted}",
         arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
+        declared_kv=declared_kv,
         share=Share(of="rest", default=always(rules.utilization)),
         # It profiles a run of its own, of which no figures are known: vLLM's stand in.
         needs=vllm_start_up,

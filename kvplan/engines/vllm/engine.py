@@ -11,6 +11,7 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, alw
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, exports, has_delta_net, require_backend
+from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype, state_dtypes
@@ -149,6 +150,7 @@ def vllm(version: str | None) -> Engine:
             counts_graphs=rules.counts_graphs,
             most_tokens=rules.most_batched_tokens,
         ),
+        declared_kv=partial(declared_kv, rules=rules),
         settings=SETTINGS,
         model_dtype=model_dtype,
     )
