@@ -172,7 +172,8 @@ class Engine:
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
     `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
-    architecture and the card, as far as these are known. `kv_dtype` gives the cache format for what was
+    architecture and the card, as far as these are known; `unsaid_dtype` stands in for one that the release
+    does not name, None where the engine has nothing to go by. `kv_dtype` gives the cache format for what was
     asked (or None), the roles of a model's rows and the model's dtype. `declared_kv` gives what counts as
     asked where nothing is, for the dtype that a checkpoint declares for its cache, what declares it and the
     roles: None if the engine takes no heed of it. `needs` estimates what else must be on the card. `settings`
@@ -192,6 +193,7 @@ class Engine:
     declared_kv: Callable[[str, str | None, AbstractSet[Role]], str | None] = not_heeded
     settings: "tuple[Setting, ...]" = ()
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
+    unsaid_dtype: str | None = None
     extra: Literal["first", "before last", "last", "with head"] = "before last"
     even_weights: bool = False
     embedding_on_gpu: bool = True

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kvplan.dtypes import model_dtype
 from kvplan.errors import ImportedError
 from kvplan.files import is_folder
 from kvplan.importers.config import Imported, import_config
@@ -71,6 +72,9 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         notes += note
     if quantization is not None and quantization.kv_dtype is not None:
         facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
+    if imported.spec.dtype_open and (dtype := _stored_dtype(stored)) is not None:
+        facts |= {"dtype": dtype, "dtype_open": False}
+        origins["dtype"] = "the dtype of the stored tensors"
     text = " ".join([*([imported.spec.notes] if imported.spec.notes else []), *notes])
     spec = imported.spec.model_copy(update={**facts, "notes": text or None})
     bounded = ["weight_bytes"] if stored is None and quantization is not None else []
@@ -123,6 +127,12 @@ def _towers(imported: Imported) -> Towers:
     top = imported.outer or imported.fields
     model_type = str(top.values.get("model_type") or imported.model_type)
     return count_towers(model_type, imported.fields, imported.outer, imported.spec.hidden or 0)
+
+
+def _stored_dtype(stored: StoredWeights | None) -> str | None:
+    """Return the dtype in which all tensors are stored, None if they differ or are not at hand."""
+    names = {model_dtype(name) for name in stored.bytes_by_dtype()} if stored is not None else set()
+    return names.pop() if len(names) == 1 else None
 
 
 def _tower_notes(towers: Towers) -> list[str]:

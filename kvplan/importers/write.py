@@ -20,6 +20,7 @@ _LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread")
 _FACTS = (
     "architecture",
     "dtype",
+    "dtype_open",
     "max_context",
     "parameters",
     "weight_dtype",

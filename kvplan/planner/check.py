@@ -18,6 +18,7 @@ from kvplan.planner.deployment import (
     split_stages,
     splits,
 )
+from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
 from kvplan.terms import Growing, Layer, Split, Term
@@ -81,7 +82,7 @@ def check(  # noqa: PLR0913 - the options of one command
     for name, degree in (("tp", tp), ("pp", pp)):
         if degree < 1:
             raise SplitError(f"{name}={degree} is not at least 1")
-    spec = as_spec(model, ignore=ignore)
+    spec = stored_in(as_spec(model, ignore=ignore), kv_dtype)
     layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))
     parts = splits(spec, layers)
     rules = (*_sharing(spec), *_spreading(spec, layers, parts, tp), _stages(spec, pp, pp_layers))

@@ -7,6 +7,7 @@ from typing import Any
 
 from kvplan.arguments import checked
 from kvplan.planner.deployment import Choice, deploy, growth
+from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.size import Model, as_spec, as_tokens
 from kvplan.terms import Term
 
@@ -84,10 +85,10 @@ def explain(  # noqa: PLR0913 - the options of one command
     ignore: Sequence[str] = (),
 ) -> Explanation:
     """Return the formulas of *model* with its numbers put in; raise a KvplanError as `size` does."""
-    spec = as_spec(model, ignore=ignore)
+    spec = stored_in(as_spec(model, ignore=ignore), kv_dtype)
     deployment = deploy(spec, Choice(kv_dtype=kv_dtype, tp=tp, encoder_tokens=encoder_tokens))
     tokens = as_tokens(context, spec)
-    layers = []
+    layers, growing = [], deployment.growing
     for name, count in Counter(spec.layer_types).items():
         kinds, terms = spec.attention[name], deployment.layers[name]
         layers.append(
@@ -98,11 +99,11 @@ def explain(  # noqa: PLR0913 - the options of one command
                 formulas=tuple(kind.formula for kind in kinds),
                 sources=tuple(kind.source for kind in kinds),
                 terms=tuple(_term(term, tokens, tp) for term in terms),
-                bytes_per_token=growth(terms * count, tp),
+                bytes_per_token=growth(growing.layers[name] * count, tp),
                 bytes_per_sequence=count * sum(term.bytes_on_rank(tokens, tp) for term in terms),
             )
         )
-    (stage,) = deployment.stages
+    (stage,) = growing.stages
     return Explanation(
         model=spec.name,
         source=spec.source,

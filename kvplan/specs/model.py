@@ -113,7 +113,8 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
-    `dtype` is the checkpoint's own and that of its KV cache unless another is asked for.
+    `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
+    where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where
     a source gives their exact size. `quantized` lists hub ids with the same cache and other weights,
     whose size kvplan does not know. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
@@ -139,6 +140,7 @@ class ModelSpec(Facts):
     notes: Text | None = None
     architecture: Name | None = None
     dtype: _ModelDtype
+    dtype_open: bool = False
     max_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None

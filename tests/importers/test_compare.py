@@ -75,6 +75,7 @@ def test_an_estimate_of_the_source_is_no_difference() -> None:
 CHANGED: dict[str, object] = {
     "architecture": "qwen2",
     "dtype": "float16",
+    "dtype_open": True,
     "max_context": 1,
     "parameters": 8_030_261_249,
     "weight_dtype": "int4",
@@ -115,7 +116,9 @@ def test_a_changed_fact_is_noticed(fact: str) -> None:
     assert changed.labels == ()
 
 
-@pytest.mark.parametrize("fact", [fact for fact in CHANGED if fact not in ("dtype", "states_fixed")])
+@pytest.mark.parametrize(
+    "fact", [fact for fact in CHANGED if fact not in ("dtype", "dtype_open", "states_fixed")]
+)
 def test_a_fact_that_a_spec_leaves_out_is_noticed(fact: str) -> None:
     source = _complete().model_copy(update={fact: CHANGED[fact]})
     default = ModelSpec.model_fields[fact].get_default()

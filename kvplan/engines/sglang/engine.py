@@ -89,6 +89,8 @@ def sglang(version: str | None) -> Engine:
         declared_kv=declared_kv,
         settings=SETTINGS,
         model_dtype=model_dtype,
+        # _get_and_verify_dtype in configs/model_config.py.
+        unsaid_dtype="float32",
         extra="last",
     )
 

@@ -107,6 +107,8 @@ TRANSFORMERS = Engine(
     share=Share(of="card", default=always("1")),
     needs=vllm_start_up,
     settings=SETTINGS,
+    # torch's default: _get_dtype in modeling_utils.py finds one in the config, or in the weights' files.
+    unsaid_dtype="float32",
 )
 
 

@@ -150,6 +150,8 @@ def trtllm(version: str | None) -> Engine:
         # It profiles a run of its own, of which no figures are known: vLLM's stand in.
         needs=vllm_start_up,
         settings=SETTINGS,
+        # ModelConfig.torch_dtype in _torch/model_config.py.
+        unsaid_dtype="bfloat16",
         extra="first",
     )
 

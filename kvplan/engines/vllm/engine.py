@@ -153,6 +153,8 @@ def vllm(version: str | None) -> Engine:
         declared_kv=partial(declared_kv, rules=rules),
         settings=SETTINGS,
         model_dtype=model_dtype,
+        # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
+        unsaid_dtype="float32",
     )
 
 
