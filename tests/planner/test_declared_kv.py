@@ -88,6 +88,32 @@ def test_auto_is_what_the_engine_makes_of_a_declaration(
     assert note == (heeds if kept == declared else not_heeded)
 
 
+@pytest.mark.parametrize(
+    ("section", "asked", "blocks", "tokens"),
+    [
+        (None, None, 28_610, 457_760),
+        ("modelopt fp8", None, 57_220, 915_520),
+        ("modelopt int8", None, 28_610, 457_760),
+        ("compressed-tensors", None, 57_220, 915_520),
+        ("modelopt fp8", "bf16", 28_610, 457_760),
+    ],
+)
+def test_vllms_own_steps_come_to_these_blocks(
+    tmp_path: Path, section: str | None, asked: str | None, blocks: int, tokens: int
+) -> None:
+    """What vLLM 0.33.0 made of Llama 3.1 8B's config with this section: its arguments, class and planner."""
+    path = _file(tmp_path / "model", SECTIONS[section] if section else None)
+    answer = kvplan.fit(
+        path,
+        engine="vllm@0.33",
+        gpu="h100-80gb",
+        kv_memory=60_000_012_345,
+        context=20_000,
+        kv_dtype=asked,
+    )
+    assert (answer.num_blocks, answer.kv_tokens) == (blocks, tokens)
+
+
 @pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm"])
 def test_what_is_asked_for_wins_without_a_line(tmp_path: Path, engine: str) -> None:
     path = _file(tmp_path / "model", SECTIONS["modelopt fp8"])

@@ -58,7 +58,7 @@ def test_who_asks_decides(config: Path, engine: str, asked: str, width: int) -> 
 
 @pytest.mark.parametrize("engine", ["exact", "llamacpp"])
 def test_nobody_decides(config: Path, engine: str) -> None:
-    with pytest.raises(OptionsError, match="name no dtype, and the engine .* decides none: give --dtype"):
+    with pytest.raises(OptionsError, match=r"name no dtype, and the engine .* decides none: give --dtype"):
         kvplan.size(config, context=4096, engine=engine)
 
 

@@ -200,6 +200,17 @@ def _mllama(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG001 
     return _patches(vision, width, bias=False) + 5 * width + positions + layers + projector
 
 
+def _llama4(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG001 - a Tower
+    """Return Llama 4's tower: CLIP's parts, an adapter of shuffled patches, and one projection."""
+    width, inner = vision.take_count("hidden_size"), vision.take_count("intermediate_size")
+    rows = _grid(vision) + 2
+    out = vision.take_count("projector_output_dim")
+    adapter = inner * vision.take_count("projector_input_dim") + out**2
+    projector = vision.take_count("vision_output_dim") * hidden
+    ends = _patches(vision, width, bias=False) + (rows + 4) * width
+    return ends + _plain_layers(vision, width) + adapter + projector
+
+
 def _pixtral(vision: Fields, outer: Fields, hidden: int) -> int:
     """Return Pixtral's tower without biases, and Mistral 3's projector, which merges patches first."""
     width, inner = vision.take_count("hidden_size"), vision.take_count("intermediate_size")
@@ -238,6 +249,7 @@ TOWERS: dict[str, Tower] = {
     "gemma4": _gemma4,
     "kimi_k25": _kimi_k25,
     "lfm2_vl": _lfm2_vl,
+    "llama4": _llama4,
     "llava": _llava,
     "minimax_m3_vl": _minimax_m3,
     "ministral3": _pixtral,

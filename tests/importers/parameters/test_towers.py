@@ -77,6 +77,43 @@ def test_every_section_of_a_tower_is_counted_or_named(name: str) -> None:
     assert bool(towers.total) != bool(towers.uncounted)
 
 
+LLAMA_4: dict[str, Any] = {
+    "model_type": "llama4",
+    "text_config": {
+        "model_type": "llama4_text",
+        "hidden_size": 5120,
+        "num_hidden_layers": 2,
+        "num_local_experts": 2,
+    },
+    "vision_config": {
+        "model_type": "llama4_vision_model",
+        "hidden_size": 1408,
+        "image_size": 336,
+        "intermediate_size": 5632,
+        "num_attention_heads": 16,
+        "num_channels": 3,
+        "num_hidden_layers": 34,
+        "patch_size": 14,
+        "projector_input_dim": 4096,
+        "projector_output_dim": 4096,
+        "vision_output_dim": 4096,
+    },
+}
+"""Llama 4's published vision_config, which the copied file leaves out, around two small layers."""
+
+
+def test_llama_4_has_the_tower_that_its_spec_counts() -> None:
+    outer = Fields(LLAMA_4, file="config.json")
+    counted = count_towers("llama4", outer, outer, 5120)
+    assert counted == Towers(total=BEYOND_TEXT["meta-llama--Llama-4-Scout-17B-16E-Instruct.json"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_llama_4_has_the_tower_of_its_class() -> None:
+    whole = BEYOND_TEXT["meta-llama--Llama-4-Scout-17B-16E-Instruct.json"]
+    assert real_tower_parameters(LLAMA_4) == whole
+
+
 def _qwen3_vl(**changes: Any) -> dict[str, Any]:
     vision = {
         "depth": 2,
