@@ -7,7 +7,7 @@ No kind knows an engine and no engine knows a kind.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm
 from typing import Literal, Protocol
@@ -243,3 +243,16 @@ def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
     terms = tuple(terms)
     step = lcm(*(term.rows.stride for term in terms))
     return Fraction(sum(term.growth_on_rank(step, tp) for term in terms), step)
+
+
+def without_windows(layer: Layer, tokens: int | None) -> Layer:
+    """Return the terms of a layer, without the windows that *tokens* tokens do not overflow."""
+    return layer if tokens is None else tuple(_without_window(term, tokens) for term in layer)
+
+
+def _without_window(term: Term, tokens: int) -> Term:
+    """Return a term without a window that has room for all; the newest tokens kept apart are none."""
+    rows = term.rows
+    if not isinstance(rows, Growing) or rows.newest or (rows.window or 0) < tokens:
+        return term
+    return replace(term, rows=replace(rows, window=None, chunked=False))

@@ -1,5 +1,6 @@
 """The command that turns a model's own file into a spec."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -10,6 +11,7 @@ from kvplan.cli.printing import complain, examples, print_answer, say
 from kvplan.planner.options import FileOptions
 
 if TYPE_CHECKING:
+    from kvplan.importers.compare import Comparison
     from kvplan.importers.config import Imported
 
 Source = Annotated[
@@ -90,13 +92,22 @@ def _imported(imported: "Imported") -> dict[str, Any]:
 
 
 def _compare(path: Path, source: "Imported", *, as_json: bool) -> None:
-    from kvplan.importers.compare import differences
+    from kvplan.importers.compare import compare
     from kvplan.specs.load import load_file
 
-    lines = differences(load_file(path), source.spec, source.estimates)
+    found = compare(load_file(path), source.spec, source.estimates)
     if as_json:
-        print_answer({"agrees": not lines, "differences": lines})
-    for line in [] if as_json else lines or [f"{path} agrees with its source"]:
-        say(line)
-    if lines:
+        print_answer({"agrees": not found.differences} | asdict(found))
+    else:
+        _say_comparison(path, found)
+    if found.differences:
         raise typer.Exit(1)
+
+
+def _say_comparison(path: Path, found: "Comparison") -> None:
+    for line in found.differences or [f"{path} agrees with its source"]:
+        say(line)
+    for line in found.untold:
+        say(f"not checked: {line}")
+    if found.labels:
+        say(f"not checked, as it decides nothing: {', '.join(found.labels)}")

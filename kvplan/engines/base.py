@@ -186,18 +186,26 @@ def as_released(dtype: str, architecture: str | None, card: Card | None) -> str:
     return dtype
 
 
+def not_heeded(dtype: str, by: str | None, roles: AbstractSet[Role]) -> str | None:  # noqa: ARG001 - for all
+    """Return None: engines without a rule of their own take no heed of a checkpoint's declaration."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
     `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
-    architecture and the card, as far as these are known. `kv_dtype` gives the cache format for what was
-    asked (or None), the roles of a model's rows and the model's dtype. `needs` estimates what else must be
-    on the card. `takes` names the SharedOptions that it has, `settings` are its own. `extra` says which
-    pipeline stages get the layers that an even split leaves over: the first, the last, or those before the
-    last, from the second-last backwards, because the last also holds the output head. `with head` splits
-    the layers and the head together, as one layer more.
+    architecture and the card, as far as these are known; `unsaid_dtype` stands in for one that the release
+    does not name, None where the engine has nothing to go by. `kv_dtype` gives the cache format for what was
+    asked (or None), the roles of a model's rows and the model's dtype. `declared_kv` gives what counts as
+    asked where nothing is, for the dtype that a checkpoint declares for its cache, what declares it and the
+    roles: None if the engine takes no heed of it. `needs` estimates what else must be on the card. `takes`
+    names the SharedOptions that it has, `settings` are its own. `extra` says which pipeline stages get the
+    layers that an even split leaves over: the first, the last, or those before the last, from the second-last
+    backwards, because the last also holds the output head. `with head` splits the layers and the head
+    together, as one layer more.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
     """
@@ -207,9 +215,11 @@ class Engine:
     kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
     share: Share
     needs: Callable[[Workload], Estimate]
+    declared_kv: Callable[[str, str | None, AbstractSet[Role]], str | None] = not_heeded
     takes: AbstractSet[str] = frozenset()
     settings: "tuple[Setting, ...]" = ()
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
+    unsaid_dtype: str | None = None
     extra: Literal["first", "before last", "last", "with head"] = "before last"
     even_weights: bool = False
     embedding_on_gpu: bool = True

@@ -1,40 +1,81 @@
 """How a written spec differs from what its source says."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import groupby
 
 from kvplan.attention import Kind
 from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec
 
-_FACTS = (
-    "architecture",
-    "dtype",
-    "max_context",
-    "hidden",
-    "vocab",
-    "tied",
-    "parameters",
-    "replicated",
-    "weight_dtype",
-    "weight_bytes",
-    "states_fixed",
-)
+LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "quantized_kv", "source", "notes", "read_as"})
+"""What a spec is called and where it is from: a person's own words, which decide no byte."""
+
+_LAYERS = ("attention", "layers")
+_FACTS = tuple(name for name in ModelSpec.model_fields if name not in LABELS and name not in _LAYERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """
+    How a spec differs from its source, a line each.
+
+    `differences` are the facts that the source tells otherwise, `untold` those that the
+    source leaves open, or only bounds. `labels` names what is called otherwise: it decides nothing.
+    """
+
+    differences: tuple[str, ...]
+    untold: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def compare(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ()) -> Comparison:
+    """Return how *spec* differs from *source*, of which *estimates* are the facts that it only bounds."""
+    open_facts = [fact for fact in _FACTS if fact in estimates or not _tells(source, fact)]
+    told = [fact for fact in _FACTS if fact not in open_facts and _differ(spec, source, fact)]
+    return Comparison(
+        differences=(
+            *(_both(spec, source, fact) for fact in told),
+            *_layer_differences(layer_kinds(spec), layer_kinds(source)),
+        ),
+        untold=tuple(
+            f"{_both(spec, source, fact)}, which leaves it open"
+            for fact in open_facts
+            if _differ(spec, source, fact)
+        ),
+        labels=_labels(spec, source),
+    )
 
 
 def differences(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ()) -> list[str]:
-    """
-    Return a line for each fact in which *spec* differs from *source*.
+    """Return a line for each fact that *source* tells otherwise than *spec*, as compare has them."""
+    return list(compare(spec, source, estimates).differences)
 
-    Names of layer types, notes and aliases may differ; facts that only one of them has do not
-    count, nor do those that *source* only estimates.
-    """
-    lines = []
-    for fact in (each for each in _FACTS if each not in estimates):
-        mine, theirs = getattr(spec, fact), getattr(source, fact)
-        if mine is not None and theirs is not None and mine != theirs:
-            lines.append(f"{fact}: {_shown(mine)} in the spec, {_shown(theirs)} in the source")
-    return lines + _layer_differences(layer_kinds(spec), layer_kinds(source))
+
+def _tells(spec: ModelSpec, fact: str) -> bool:
+    return getattr(spec, fact) not in (None, ())
+
+
+def _differ(spec: ModelSpec, source: ModelSpec, fact: str) -> bool:
+    return bool(getattr(spec, fact) != getattr(source, fact))
+
+
+def _both(spec: ModelSpec, source: ModelSpec, fact: str) -> str:
+    return f"{fact}: {_value(spec, fact)} in the spec, {_value(source, fact)} in the source"
+
+
+def _value(spec: ModelSpec, fact: str) -> str:
+    value = getattr(spec, fact)
+    return (
+        "nothing" if value in (None, ()) else ", ".join(value) if isinstance(value, tuple) else _shown(value)
+    )
+
+
+def _labels(spec: ModelSpec, source: ModelSpec) -> tuple[str, ...]:
+    """Return the labels that differ; names of layer types are labels, too."""
+    found = [name for name in ModelSpec.model_fields if name in LABELS and _differ(spec, source, name)]
+    named = layer_kinds(spec) == layer_kinds(source) and spec.layer_types != source.layer_types
+    return (*found, *(["names of layer types"] if named else []))
 
 
 def _shown(value: object) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kvplan.dtypes import model_dtype
 from kvplan.errors import ImportedError
 from kvplan.files import is_folder
 from kvplan.importers.config import Imported, import_config
@@ -13,6 +14,7 @@ from kvplan.importers.hub import fetch_model
 from kvplan.importers.parameters import Shape, count
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.parameters.ends import Ends, read_ends
+from kvplan.importers.parameters.towers import Towers, count_towers
 from kvplan.importers.quantization import Quantization
 from kvplan.importers.stored import StoredWeights
 from kvplan.importers.weights import Counted, quantization_of, stored_weights, weight_bytes
@@ -49,28 +51,42 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     top = imported.outer or imported.fields
     quantization = quantization_of(dict(top.values), folder, file=top.file)
     parameters, notes = _parameters(imported)
+    towers = _towers(imported)
     facts: dict[str, Any] = {}
     origins = dict(imported.origins)
     if (ends := _ends(imported)) is not None:
         facts = {"vocab": ends.vocab, "tied": ends.tied}
         origins |= {"vocab": ends.vocab_origin, "tied": ends.tied_origin}
     if parameters is not None:
-        facts |= {"parameters": parameters.total, "replicated": parameters.replicated}
+        total = parameters.total + towers.total
+        facts |= {"parameters": total, "replicated": parameters.replicated, "uncounted": towers.uncounted}
         origins |= dict.fromkeys(("parameters", "replicated"), "counted from the dimensions in the config")
+        notes += _tower_notes(towers)
     if stored is not None or quantization is not None:
-        counted = _counted(imported, parameters, ends) if parameters and ends else None
+        counted = _counted(imported, parameters, ends, towers) if parameters and ends else None
         found, note = _weights(stored, counted, quantization, origins)
         if not found:
             # The parameters times the model's dtype are not what the file stores.
-            facts = {name: value for name, value in facts.items() if name not in ("parameters", "replicated")}
-        facts |= found
+            facts = {name: value for name, value in facts.items() if name in ("vocab", "tied")}
+        facts |= found if stored is None else {**found, "uncounted": ()}
         notes += note
-    notes += _kv_note(quantization)
+    if quantization is not None and quantization.kv_dtype is not None:
+        facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
+    if imported.spec.dtype_open and (dtype := _stored_dtype(stored)) is not None:
+        facts |= {"dtype": dtype, "dtype_open": False}
+        origins["dtype"] = "the dtype of the stored tensors"
     text = " ".join([*([imported.spec.notes] if imported.spec.notes else []), *notes])
     spec = imported.spec.model_copy(update={**facts, "notes": text or None})
-    estimates = () if stored is not None or quantization is None else ("weight_bytes",)
-    notes = [*imported.notes, *notes]
-    return replace(imported, spec=spec, origins=origins, notes=tuple(notes), estimates=estimates)
+    bounded = ["weight_bytes"] if stored is None and quantization is not None else []
+    bounded += ["parameters", "uncounted"] if spec.uncounted else []
+    return replace(
+        imported,
+        spec=spec,
+        origins=origins,
+        notes=(*imported.notes, *notes),
+        not_counted=(*imported.not_counted, *spec.uncounted),
+        estimates=tuple(bounded),
+    )
 
 
 def count_parameters(imported: Imported) -> Parameters | None:
@@ -103,8 +119,28 @@ def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
         return None, [f"Parameters are not counted: {error.line}."]
     if found is None:
         return None, [f"Parameters are not counted: kvplan cannot count those of {imported.model_type}."]
-    other = imported.outer is not None or "vision_config" in imported.fields
-    return found, ["Parameters are those of the text model alone."] if other else []
+    return found, []
+
+
+def _towers(imported: Imported) -> Towers:
+    """Return what the model has beside its text model."""
+    top = imported.outer or imported.fields
+    model_type = str(top.values.get("model_type") or imported.model_type)
+    return count_towers(model_type, imported.fields, imported.outer, imported.spec.hidden or 0)
+
+
+def _stored_dtype(stored: StoredWeights | None) -> str | None:
+    """Return the dtype in which all tensors are stored, None if they differ or are not at hand."""
+    names = {model_dtype(name) for name in stored.bytes_by_dtype()} if stored is not None else set()
+    return names.pop() if len(names) == 1 else None
+
+
+def _tower_notes(towers: Towers) -> list[str]:
+    if towers.uncounted:
+        return ["Parameters are those of the text model alone."]
+    return (
+        [f"Parameters count {towers.total:,} of the vision tower and its projector."] if towers.total else []
+    )
 
 
 def _weights(
@@ -126,16 +162,10 @@ def _weights(
     return {"weight_bytes": weights.high_bytes}, [note]
 
 
-def _counted(imported: Imported, parameters: Parameters, ends: Ends) -> Counted:
+def _counted(imported: Imported, parameters: Parameters, ends: Ends, towers: Towers) -> Counted:
     """Return the parameters with the embedding and an untied head apart, which are rarely quantised."""
     embedding = ends.vocab * (imported.spec.hidden or 0)
     head = min(embedding, parameters.sharded - embedding) if ends.tied is False else 0
-    return Counted(parameters=parameters, embedding=embedding, head=head, dtype=imported.spec.dtype)
-
-
-def _kv_note(quantization: Quantization | None) -> list[str]:
-    if quantization is None or quantization.kv_dtype is None:
-        return []
-    return [
-        f"The checkpoint declares a KV cache in {quantization.kv_dtype}: --kv-dtype {quantization.kv_dtype}."
-    ]
+    # Formats may leave a tower as it is, as they may norms.
+    whole = parameters + Parameters(replicated=towers.total) if towers.total else parameters
+    return Counted(parameters=whole, embedding=embedding, head=head, dtype=imported.spec.dtype)

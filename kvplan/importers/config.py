@@ -31,6 +31,9 @@ _TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
 
 _STATE_DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
+_UNSAID = "float32"
+"""What a config without a dtype means to torch, and to the engines before they choose."""
+
 _LONGEST_PATTERN = 12
 
 
@@ -91,8 +94,10 @@ def import_values(
     model_type, read = _reader(top, text)
     if text is not top and (defaults := defaults_of(model_type)) is not None:
         text.complete(defaults)
-    dtype = _dtype(top, text, model_type)
-    reading = read(text, _STATE_DTYPES[dtype])
+    said = _dtype(top, text, model_type)
+    reading = read(text, _STATE_DTYPES[said or _UNSAID])
+    if said is None:
+        _require_no_states(top, reading)
     check_layer_types(text, reading)
     not_counted = (*draft_layers(text), *draft_layers(top), *reading.not_counted)
     if text is not top:
@@ -101,10 +106,15 @@ def import_values(
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
     text.state("architecture", "model_type")
-    spec = _spec(reading, name=name, dtype=dtype, architecture=model_type, file=file)
+    spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=model_type, file=file)
     notes = (*text.completed(), *reading.notes)
-    said = [*notes, *(f"Not counted: {part}." for part in not_counted)]
-    found = {"notes": " ".join(said) or None, "ignored": ignored, "unread": unread}
+    told = [*notes, *(f"Not counted: {part}." for part in not_counted)]
+    found = {
+        "notes": " ".join(told) or None,
+        "ignored": ignored,
+        "unread": unread,
+        "dtype_open": said is None,
+    }
     return Imported(
         spec=spec.model_copy(update=found),
         origins=dict(text.origins),
@@ -165,8 +175,8 @@ def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> Importe
     )
 
 
-def _dtype(top: Fields, text: Fields, model_type: str) -> str:
-    """Return the dtype that the file names, or that of the family's releases."""
+def _dtype(top: Fields, text: Fields, model_type: str) -> str | None:
+    """Return the dtype that the file names, or that of the family's releases; None if nothing says."""
     names = ("torch_dtype", "dtype")
     said = [each.take_text(*names) for each in (text, top) if each.has(*names)]
     given = [model_dtype(each) or each for each in said]
@@ -177,15 +187,24 @@ def _dtype(top: Fields, text: Fields, model_type: str) -> str:
         dtype = given[0]
         text.state("dtype", "torch_dtype")
     elif known is None:
-        raise top.error(
-            "torch_dtype", 'found nothing; add the checkpoint\'s own, as in "torch_dtype": "bfloat16"'
-        )
+        text.state("dtype", "nothing names it")
+        return None
     else:
         dtype = known[0]
         text.state("dtype", known[1])
     if dtype not in _STATE_DTYPES:
         raise top.error("torch_dtype", f"found {dtype!r}; expected {', '.join(_STATE_DTYPES)}")
     return dtype
+
+
+def _require_no_states(top: Fields, reading: Reading) -> None:
+    """Raise ImportedError for recurrent states, whose dtype would follow one that nothing names."""
+    kinds = (_tuples(kind) for kind in reading.attention.values())
+    parts = (part for kind in kinds for part in (kind if isinstance(kind, tuple) else (kind,)))
+    if any(name.endswith("_dtype") for part in parts for name in part):
+        raise top.error(
+            "torch_dtype", 'found nothing; add the checkpoint\'s own, as in "torch_dtype": "bfloat16"'
+        )
 
 
 def _unread(top: Fields, model_type: str) -> tuple[str, ...]:

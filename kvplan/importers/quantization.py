@@ -23,8 +23,9 @@ class Quantization:
     weights is open, and `problem` then says why. `group_size` is how many
     weights share a scale, None where a whole row or tensor does. `excluded` are the modules left
     in the model's dtype, None if the config does not list them. `kv_dtype` is what it declares for
-    the KV cache, None if it declares nothing. `scale_bytes` are the fewest and the most bytes that a
-    group's scale and zero point take. `ends` says that embedding and output head are quantised, too.
+    the KV cache, None if it declares nothing, and `kv_declared_by` what it is declared by. `scale_bytes`
+    are the fewest and the most bytes that a group's scale and zero point take. `ends` says that embedding
+    and output head are quantised, too.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Quantization:
     scale_bytes: tuple[int, int]
     excluded: tuple[str, ...] | None
     kv_dtype: str | None
+    kv_declared_by: str | None = None
     ends: bool = False
     problem: str | None = None
 
@@ -56,6 +58,7 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
     form, problem = _format(main, method)
     excluded = form.excluded if form.excluded is not None else extra.optional_texts("exclude_modules")
     fp4_experts = config.get("expert_dtype") == "fp4" or main.values.get("moe_quant_algo") == "NVFP4"
+    kv_dtype = _one_declaration(fields.kv_dtype(), extra.kv_dtype(), file)
     return Quantization(
         method=method,
         bits=form.bits,
@@ -63,7 +66,8 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
         group_size=form.group_size,
         scale_bytes=form.scale_bytes,
         excluded=excluded,
-        kv_dtype=_one_declaration(fields.kv_dtype(), extra.kv_dtype(), file),
+        kv_dtype=kv_dtype,
+        kv_declared_by=_declared_by(section, fields) if kv_dtype else None,
         ends=form.ends,
         problem=problem,
     )
@@ -118,6 +122,22 @@ def _method(section: Section) -> str:
     if name is None and _is_mlx(dict(section.values)):
         return "mlx"
     return ALIASES.get(name.lower(), name.lower()) if isinstance(name, str) else "a method without a name"
+
+
+def _declared_by(section: Config | None, fields: Section) -> str:
+    """
+    Return what declares the KV cache: the method that the section names, or the file beside the config.
+
+    vLLM 0.33 reads the file where a config.json has no section, and by the section's own `quant_method`
+    alone (transformers_utils/config.py, utils/torch_utils.py).
+    """
+    if section is None:
+        return "modelopt"
+    if fields.kv_dtype() is None:
+        return "hf_quant_config"
+    name = str(section.get("quant_method") or "").lower().replace("_", "-")
+    known = ("modelopt", "compressed-tensors")
+    return next((each for each in known if name.startswith(each)), "other")
 
 
 def _one_declaration(config: str | None, hf_quant: str | None, file: str) -> str | None:

@@ -16,14 +16,17 @@ from kvplan.specs.model import ModelSpec
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_LISTS = ("aliases", "quantized", "ignored", "unread")
+_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread")
 _FACTS = (
     "architecture",
     "dtype",
+    "dtype_open",
     "max_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",
+    "kv_cache_dtype",
+    "kv_cache_by",
     "hidden",
     "vocab",
     "tied",
@@ -43,6 +46,9 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
     for key in _LISTS:
         if names := getattr(spec, key):
             lines += _flow(f"{key}: ", [_item(name) for name in names], "  ", "[]")
+    if spec.quantized_kv:
+        parts = [f"{_item(name)}: {dtype}" for name, dtype in spec.quantized_kv.items()]
+        lines += _flow("quantized_kv: ", parts, "  ", "{}")
     lines += _notes(spec.notes) if spec.notes else []
     for key in _FACTS:
         value = getattr(spec, key)

@@ -37,6 +37,11 @@ class Budget:
     longest: int
 
     @property
+    def counts_weights(self) -> bool:
+        """Whether the weights are what the spec counts, and not given."""
+        return self.sources.get("weights", "given") != "given"
+
+    @property
     def middle_bytes(self) -> int:
         """The estimate of all that is neither weights nor cache."""
         return self.needs.activation_bytes + self.needs.overhead_bytes

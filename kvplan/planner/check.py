@@ -18,6 +18,7 @@ from kvplan.planner.deployment import (
     split_stages,
     splits,
 )
+from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import CheckOptions
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
@@ -75,8 +76,9 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
     for name, degree in (("tp", tp), ("pp", pp)):
         if degree < 1:
             raise SplitError(f"{name}={degree} is not at least 1")
-    spec = as_spec(model, options.get("ignore", ()))
-    layers, _ = lowered(spec, Choice(kv_dtype=options.get("kv_dtype")))
+    kv_dtype = options.get("kv_dtype")
+    spec = stored_in(as_spec(model, options.get("ignore", ())), kv_dtype)
+    layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))
     parts = splits(spec, layers)
     rules = (
         *_sharing(spec),

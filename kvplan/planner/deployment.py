@@ -12,9 +12,10 @@ from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOpti
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
+from kvplan.planner.declared_kv import as_declared
 from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
-from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes
+from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without_windows
 
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
@@ -110,7 +111,7 @@ class Deployment:
 
         The first takes more where an engine needs room for one prefill in flight.
         """
-        rows = self.arrangement.by_sequence(tokens)
+        rows = self.by_sequence(tokens)
         if rows is not None:
             return max(more for _, more in rows)
         two, one = self.by_stage(uniform(tokens, 2)), self.by_stage(uniform(tokens, 1))
@@ -119,7 +120,16 @@ class Deployment:
     @lru_cache(maxsize=_KEPT)  # noqa: B019 - as deployments are kept
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
-        return plain(self.arrangement.token_bytes(rank))
+        return plain(self.growing.arrangement.token_bytes(rank))
+
+    @property
+    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as above
+    def growing(self) -> "Deployment":
+        """This deployment without windows that the model's longest context does not fill: all tokens add."""
+        layers = {name: without_windows(each, self.spec.max_context) for name, each in self.layers.items()}
+        if layers == self.layers:
+            return self
+        return _arranged(self.spec, self.choice, self.engine, self.kv, layers)
 
     def fullest_rank(self, tokens: int) -> int:
         """Return the pipeline rank on which one sequence of *tokens* tokens takes most."""
@@ -132,8 +142,15 @@ class Deployment:
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
         return sum(self.tp * count * on_one[share] for share, count in shares.items())
 
+    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as above
+    def by_sequence(self, tokens: int) -> tuple[tuple[int, int], ...] | None:
+        """Return what Arrangement.by_sequence does, kept for the lengths that are asked for again."""
+        return self.arrangement.by_sequence(tokens)
+
     def by_stage(self, load: Load) -> list[int]:
         """Return the bytes that the sequences of one replica take on a rank of each stage."""
+        if len(load) == 1 and load[0][1] and (rows := self.by_sequence(load[0][0])) is not None:
+            return [first + (load[0][1] - 1) * more for first, more in rows]
         reserved = self.arrangement.reserved_bytes
         return [reserved(rank=rank, load=load) for rank in range(len(self.stages))]
 
@@ -165,7 +182,9 @@ def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
     deployment = _arranged(spec, choice, engine, kv, layers)
-    notes = (*([note] if note else []), *deployment.arrangement.assumed)
+    roles = {term.role for layer in layers.values() for term in layer}
+    said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
+    notes = (*(each for each in said if each), *deployment.arrangement.assumed)
     return replace(deployment, notes=notes) if notes else deployment
 
 
@@ -205,7 +224,8 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
     plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
-    kv = kv_format(engine.kv_dtype(choice.kv_dtype, roles, spec.dtype))
+    asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
+    kv = kv_format(engine.kv_dtype(asked, roles, spec.dtype))
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
 
 

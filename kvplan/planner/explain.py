@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.planner.deployment import Choice, deploy, growth
+from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import ExplainOptions, part
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.work import as_context
@@ -77,10 +78,10 @@ class Explanation:
 @checked
 def explain(model: Model, **options: Unpack[ExplainOptions]) -> Explanation:
     """Return the formulas of *model* with its numbers put in; raise a KvplanError as `size` does."""
-    spec = as_spec(model, options.get("ignore", ()))
+    spec = stored_in(as_spec(model, options.get("ignore", ())), options.get("kv_dtype"))
     deployment = deploy(spec, Choice(**part(options, Choice)))
     tokens, tp = as_context(options.get("context"), spec), deployment.tp
-    layers = []
+    layers, growing = [], deployment.growing
     for name, count in Counter(spec.layer_types).items():
         kinds, terms = spec.attention[name], deployment.layers[name]
         layers.append(
@@ -91,11 +92,11 @@ def explain(model: Model, **options: Unpack[ExplainOptions]) -> Explanation:
                 formulas=tuple(kind.formula for kind in kinds),
                 sources=tuple(kind.source for kind in kinds),
                 terms=tuple(_term(term, tokens, tp) for term in terms),
-                bytes_per_token=growth(terms * count, tp),
+                bytes_per_token=growth(growing.layers[name] * count, tp),
                 bytes_per_sequence=count * sum(term.bytes_on_rank(tokens, tp) for term in terms),
             )
         )
-    (stage,) = deployment.stages
+    (stage,) = growing.stages
     return Explanation(
         model=spec.name,
         source=spec.source,

@@ -85,6 +85,10 @@ def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
     max_batch, start_up = plan.max_batch(work.context), plan.start_up(work.context)
     if start_up and start_up.refusal:
         raise NoRoomError(start_up.refusal)
+    if deployment.spec.uncounted and plan.budget.counts_weights:
+        shared["warnings"] += (
+            f"the weights are without {'; '.join(deployment.spec.uncounted)}: give --weights",
+        )
     if plan.budget.estimated:
         shared["warnings"] += (
             f"the driver's figure for {plan.budget.gpu} is not known: its label is read as decimal bytes",

@@ -16,13 +16,33 @@ def as_run(
     Raises OptionsError for a dtype in which no model runs.
     """
     if asked is not None and asked != "auto":
-        return in_dtype(spec, asked), None
+        run = in_dtype(spec, asked)
+        return (
+            run,
+            f"the model's files name no dtype: it runs in {run.dtype}, as asked" if spec.dtype_open else None,
+        )
+    if spec.dtype_open:
+        return _undecided(spec, engine, card)
     chosen = engine.model_dtype(spec.dtype, spec.architecture, card)
     if chosen == spec.dtype:
         return spec, None
     return (
         in_dtype(spec, chosen),
         f"{engine.name} runs this {spec.dtype} model in {chosen} unless --dtype says otherwise",
+    )
+
+
+def _undecided(spec: ModelSpec, engine: Engine, card: Card | None) -> tuple[ModelSpec, str]:
+    """Return a model whose source names no dtype in that of its engine; raise OptionsError if it has none."""
+    if engine.unsaid_dtype is None:
+        raise OptionsError(
+            f"the files of {spec.name} name no dtype, and the engine {engine.name} decides none: "
+            "give --dtype, as in --dtype bfloat16"
+        )
+    chosen = engine.model_dtype(engine.unsaid_dtype, spec.architecture, card)
+    return (
+        in_dtype(spec, chosen),
+        f"the model's files name no dtype: {engine.name} runs it in {chosen} unless --dtype says otherwise",
     )
 
 
@@ -35,7 +55,20 @@ def in_dtype(spec: ModelSpec, dtype: str) -> ModelSpec:
     known = model_dtype(dtype)
     if known is None:
         raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(model_dtype_words())}")
-    changes: dict[str, object] = {"dtype": known}
+    changes: dict[str, object] = {"dtype": known, "dtype_open": False}
     if spec.weight_dtype is None and spec.parameters is not None:
         changes["weight_bytes"] = None
     return spec.model_copy(update=changes)
+
+
+def stored_in(spec: ModelSpec, kv_dtype: str | None) -> ModelSpec:
+    """
+    Return a model of which the cache alone is asked for, by the formula.
+
+    Raises OptionsError if neither its source nor *kv_dtype* says in what it is stored.
+    """
+    if not spec.dtype_open:
+        return spec
+    if kv_dtype is None:
+        raise OptionsError(f"the files of {spec.name} name no dtype: give --kv-dtype, as in --kv-dtype bf16")
+    return spec.model_copy(update={"dtype_open": False})

@@ -171,7 +171,7 @@ class Plan:
         return most is None or share <= most
 
     def _most(self, pools: Sequence[int], context: int) -> int | None:
-        rows = self.deployment.arrangement.by_sequence(context)
+        rows = self.deployment.by_sequence(context)
         if rows is None:
             near = max(1, min(pools) // max(1, self.deployment.sequence_bytes(context)))
             share = largest(lambda each: self._fits(pools, uniform(context, each)), near=min(near, LARGEST))

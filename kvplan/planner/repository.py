@@ -1,6 +1,7 @@
 """What a serving command names as its model: a repository or file with the weights that were planned."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from kvplan.dtypes import dtype_by_name
@@ -16,6 +17,7 @@ MODEL = "MODEL"
 GGUF = "MODEL.gguf"
 """What stands in a command for a model of which kvplan knows no repository."""
 
+_KEPT = 512
 _SPEC_FILES = (".yaml", ".yml", ".json")
 
 
@@ -57,6 +59,7 @@ def _release(model: Model, spec: ModelSpec, text: str) -> str | None:
     return None if path.suffix.lower() in _SPEC_FILES else spec.hf_id
 
 
+@lru_cache(maxsize=_KEPT)
 def _is_catalogues(spec: ModelSpec) -> bool:
     try:
         return spec.name in read_index() and load(spec.name) == spec

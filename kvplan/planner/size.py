@@ -60,12 +60,12 @@ def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, A
 
 
 def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -> tuple[LayerSize, ...]:
-    tp = deployment.tp
+    tp, growing = deployment.tp, deployment.growing.layers
     return tuple(
         LayerSize(
             kind=layer_kind(deployment.spec, name),
             count=count,
-            bytes_per_token=growth(deployment.layers[name], tp, count=count),
+            bytes_per_token=growth(growing[name], tp, count=count),
             bytes_per_sequence=count
             * sum(term.bytes_on_rank(context, tp) for term in deployment.layers[name]),
         )

@@ -95,6 +95,8 @@ _ModelDtype = Annotated[
     BeforeValidator(_model_dtype),
     WithJsonSchema({"enum": model_dtype_words(), "type": "string"}, mode="validation"),
 ]
+_CacheDtype = Literal["fp8", "int8", "nvfp4"]
+_DeclaredBy = Literal["modelopt", "compressed-tensors", "hf_quant_config", "other"]
 _AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
 _AttentionByName = Annotated[dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds)]
 _Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
@@ -111,15 +113,20 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
-    `dtype` is the checkpoint's own and that of its KV cache unless another is asked for.
+    `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
+    where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where
     a source gives their exact size. `quantized` lists hub ids with the same cache and other weights,
-    whose size kvplan does not know. `states_fixed` says that the release's config or code fixes the
-    dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of
-    the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
+    whose size kvplan does not know. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
+    `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `quantized_kv`
+    has what releases of `quantized` declare, by ModelOpt. `states_fixed` says that the release's config or
+    code fixes the dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width
+    of the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
     head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
-    counted of the text model alone, are whole on every tensor-parallel rank. `ignored` names fields of the
-    source that could change the memory and that the user had ignored, `unread` unknown ones that cannot.
+    counted of the text model alone, are whole on every tensor-parallel rank. `uncounted` names parts of the
+    model that neither `parameters` nor `weight_bytes` counts: towers for images and sounds. `ignored` names
+    fields of the source that could change the memory and that the user had ignored, `unread` unknown ones
+    that cannot.
     `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its
     name alone.
     """
@@ -128,18 +135,23 @@ class ModelSpec(Facts):
     hf_id: Text | None = None
     aliases: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    quantized_kv: Annotated[dict[Text, _CacheDtype], Field(default_factory=dict)]
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
     dtype: _ModelDtype
+    dtype_open: bool = False
     max_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
+    kv_cache_dtype: _CacheDtype | None = None
+    kv_cache_by: _DeclaredBy | None = None
     hidden: Count | None = None
     vocab: Count | None = None
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
+    uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
@@ -193,8 +205,16 @@ class ModelSpec(Facts):
 
     def as_quantized(self, hub_id: str) -> "ModelSpec":
         """Return the spec of a quantised release: the same cache, and weights that are not known."""
-        unknown = {"parameters": None, "weight_dtype": None, "weight_bytes": None}
-        return self.model_copy(update={"hf_id": hub_id, **unknown})
+        declared = self.quantized_kv.get(hub_id)
+        changes = {
+            "parameters": None,
+            "weight_dtype": None,
+            "weight_bytes": None,
+            "uncounted": (),
+            "kv_cache_dtype": declared,
+            "kv_cache_by": "modelopt" if declared else None,
+        }
+        return self.model_copy(update={"hf_id": hub_id, **changes})
 
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""

@@ -67,6 +67,24 @@ def test_a_spec_that_differs_ends_with_status_1(
     assert "d_c 256" in capsys.readouterr().out
 
 
+def test_what_is_not_checked_is_said_and_fails_nothing(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The source does not tell how weights are stored, and a label decides nothing."""
+    spec = tmp_path / "deepseek.yaml"
+    assert _run(config, "-o", str(spec)) == 0
+    text = spec.read_text(encoding="utf-8")
+    more = "hf_id: a/b\nweight_dtype: fp8\nsource: "
+    spec.write_text(text.replace("source: ", more), encoding="utf-8")
+    capsys.readouterr()
+    assert _run(config, "--check", str(spec)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{spec} agrees with its source",
+        "not checked: weight_dtype: fp8 in the spec, nothing in the source, which leaves it open",
+        "not checked, as it decides nothing: hf_id",
+    ]
+
+
 def test_an_existing_file_is_replaced_by_force_alone(config: str, tmp_path: Path) -> None:
     spec = tmp_path / "mine.yaml"
     spec.write_text("mine", encoding="utf-8")

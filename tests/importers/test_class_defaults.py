@@ -43,7 +43,6 @@ PUBLISHED = {
     "mixtral": "mixtral-8x7b",
     "mllama": "llama-3.2-11b-vision",
     "olmo_hybrid": "olmo-hybrid-7b",
-    "phi3": "phi-3-mini-128k",
     "qwen3_5_moe": "qwen3.5-35b-a3b",
     "qwen3_next": "qwen3-next-80b-a3b",
     "smollm3": "smollm3-3b",

@@ -1,6 +1,9 @@
 """What `import --check` finds between a spec and its source."""
 
-from kvplan.importers.compare import differences
+import pytest
+
+from kvplan.importers.compare import LABELS, compare, differences
+from kvplan.importers.complete import with_weights
 from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
 from tests.importers import configs
@@ -19,6 +22,9 @@ def test_equal_facts_under_other_names_do_not_differ() -> None:
             "source": "elsewhere",
             "dtype": spec.dtype,
             "max_context": spec.max_context,
+            "architecture": spec.architecture,
+            "hidden": spec.hidden,
+            "states_fixed": spec.states_fixed,
             "layers": ({"repeat": 12, "pattern": ("a", "a", "a", "b")},),
             "attention": {"a": spec.attention["linear"][0], "b": spec.attention["full"][0]},
         }
@@ -64,3 +70,81 @@ def test_an_estimate_of_the_source_is_no_difference() -> None:
     exact, open_ended = (spec.model_copy(update={"weight_bytes": size}) for size in (10, 20))
     assert differences(exact, open_ended) == ["weight_bytes: 10 in the spec, 20 in the source"]
     assert differences(exact, open_ended, ("weight_bytes",)) == []
+
+
+CHANGED: dict[str, object] = {
+    "architecture": "qwen2",
+    "dtype": "float16",
+    "dtype_open": True,
+    "max_context": 1,
+    "parameters": 8_030_261_249,
+    "weight_dtype": "int4",
+    "weight_bytes": 1,
+    "kv_cache_dtype": "fp8",
+    "kv_cache_by": "modelopt",
+    "hidden": 1,
+    "vocab": 1,
+    "tied": True,
+    "replicated": 1,
+    "uncounted": ("tower",),
+    "states_fixed": True,
+    "ignored": ("field",),
+    "unread": ("field",),
+}
+"""Another value for each fact that is compared as it stands."""
+
+
+def _complete() -> ModelSpec:
+    imported = import_values(
+        {**configs.LLAMA, "vocab_size": 128_256, "intermediate_size": 14_336, "tie_word_embeddings": False},
+        file="config.json",
+        name="model",
+    )
+    return with_weights(imported, None, None).spec
+
+
+def test_every_field_of_a_spec_is_a_label_or_is_changed_here() -> None:
+    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {"attention", "layers"}
+
+
+@pytest.mark.parametrize("fact", CHANGED)
+def test_a_changed_fact_is_noticed(fact: str) -> None:
+    source = _complete()
+    changed = compare(source.model_copy(update={fact: CHANGED[fact]}), source)
+    (line,) = (*changed.differences, *changed.untold)
+    assert line.startswith(f"{fact}: ")
+    assert changed.labels == ()
+
+
+@pytest.mark.parametrize(
+    "fact", [fact for fact in CHANGED if fact not in ("dtype", "dtype_open", "states_fixed")]
+)
+def test_a_fact_that_a_spec_leaves_out_is_noticed(fact: str) -> None:
+    source = _complete().model_copy(update={fact: CHANGED[fact]})
+    default = ModelSpec.model_fields[fact].get_default()
+    (line,) = differences(source.model_copy(update={fact: default}), source)
+    assert line.startswith(f"{fact}: nothing in the spec")
+
+
+@pytest.mark.parametrize("label", sorted(LABELS))
+def test_a_changed_label_is_named_and_is_no_difference(label: str) -> None:
+    source = _complete()
+    changed = ("other",) if label in ("aliases", "quantized") else "other"
+    found = compare(source.model_copy(update={label: changed}), source)
+    assert (found.differences, found.untold, found.labels) == ((), (), (label,))
+
+
+@pytest.mark.parametrize("fact", ["heads", "groups", "head_dim"])
+def test_a_changed_dimension_of_a_layer_is_noticed(fact: str) -> None:
+    source = _complete()
+    (kind,) = source.attention[""]
+    other = kind.model_copy(update={fact: 16})
+    assert differences(source.model_copy(update={"attention": {"": (other,)}}), source)
+
+
+def test_a_fact_that_the_source_only_bounds_is_not_passed_over() -> None:
+    spec = _spec(configs.LLAMA)
+    exact, open_ended = (spec.model_copy(update={"weight_bytes": size}) for size in (10, 20))
+    found = compare(exact, open_ended, ("weight_bytes",))
+    assert found.differences == ()
+    assert found.untold == ("weight_bytes: 10 in the spec, 20 in the source, which leaves it open",)

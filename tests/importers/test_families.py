@@ -312,9 +312,19 @@ def test_dtypes_of_both_parts_must_agree() -> None:
         _import({"model_type": "llava", "torch_dtype": "float16", "text_config": configs.LLAMA})
 
 
-def test_a_file_without_a_dtype_says_so_where_releases_differ() -> None:
+def test_a_file_without_a_dtype_leaves_it_open_where_releases_differ() -> None:
+    imported = _import(_without(configs.LLAMA, "torch_dtype"))
+    assert (imported.spec.dtype, imported.spec.dtype_open) == ("float32", True)
+    assert imported.origins["dtype"] == "nothing names it"
+    assert not _import(configs.LLAMA).spec.dtype_open
+
+
+def test_a_file_without_a_dtype_is_refused_where_states_follow_it() -> None:
     with pytest.raises(KvplanError, match="torch_dtype: found nothing; add the checkpoint's own"):
-        _import(_without(configs.LLAMA, "torch_dtype"))
+        _import(_without(configs.QWEN3_NEXT, "torch_dtype"))
+
+
+def test_a_dtype_in_which_no_model_runs_is_refused() -> None:
     with pytest.raises(KvplanError, match="torch_dtype: found 'float8_e4m3fn'; expected"):
         _import(configs.LLAMA, torch_dtype="float8_e4m3fn")
 

@@ -272,6 +272,16 @@ NOT_AS_INDEXED = {
 """Files whose index entry overlooks a field, and what they keep."""
 
 
+WIDE = {
+    "microsoft--Phi-3-mini-128k-instruct.json": 262_144,
+    "microsoft--Phi-3-vision-128k-instruct.json": 131_072,
+    "microsoft--Phi-3.5-MoE-instruct.json": 131_072,
+    "microsoft--Phi-3.5-mini-instruct.json": 262_144,
+    "microsoft--Phi-4-mini-instruct.json": 262_144,
+}
+"""Files whose window is not below their context of 131,072 tokens: it bounds what is longer alone."""
+
+
 @needs_originals
 def test_all_208_files_are_looked_at_and_at_most_8_are_refused() -> None:
     names = {entry["file"] for entry in index()}
@@ -291,8 +301,16 @@ def test_bytes_follow_from_the_facts_of_the_index(entry: Entry) -> None:
     answer = kvplan.size(spec, context=TOKENS)
     growth, rest = NOT_AS_INDEXED.get(entry["file"]) or BY_KIND[entry["kind"]](entry)
     assert answer.bytes_per_token == growth
-    assert answer.bytes_per_sequence == growth * TOKENS + rest
+    assert answer.bytes_per_sequence == growth * WIDE.get(entry["file"], TOKENS) + rest
     assert math.floor(rest) == rest
+
+
+@needs_originals
+@pytest.mark.parametrize(("name", "window"), WIDE.items())
+def test_a_window_that_no_context_fills_stays_a_window(name: str, window: int) -> None:
+    spec = import_config(FOLDER / name).spec
+    (kind,) = spec.kinds()
+    assert (kind.kind, getattr(kind, "window", None), spec.max_context) == ("sliding", window, 131_072)
 
 
 @needs_originals

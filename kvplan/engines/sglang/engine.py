@@ -8,7 +8,7 @@ from functools import partial
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
-from kvplan.engines.sglang.formats import kv_dtype_name, model_dtype
+from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
@@ -90,10 +90,13 @@ def sglang(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         share=Share(of="after start", default=_share),
         needs=before_weights,
+        declared_kv=declared_kv,
         # Its decode context parallelism is not known to kvplan.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching"}),
         settings=SETTINGS,
         model_dtype=model_dtype,
+        # _get_and_verify_dtype in configs/model_config.py.
+        unsaid_dtype="float32",
         extra="last",
     )
 

@@ -62,3 +62,14 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     if sparse and key not in ("bf16", "bfloat16", "fp8", "fp8_ds_mla"):
         raise OptionsError(f"SGLang stores sparse MLA in bf16 or fp8_e4m3 only, not in {asked[:40]}")
     return _PLAIN.get(key) or _OURS[key]
+
+
+def declared_kv(dtype: str, by: str | None, roles: AbstractSet[Role]) -> str | None:
+    """
+    Return the KV dtype that a checkpoint's declaration counts as, None where SGLang takes no heed of it.
+
+    ModelOpt's fp8 alone is taken; the default of sparse MLA comes before it. Sources: SGLang 0.5.23,
+    mem_cache/kv_cache_dtype.py (configure_kv_cache_dtype) and layers/quantization/modelopt_quant.py.
+    """
+    sparse = {"latent", "indexer"} <= roles
+    return "fp8_e4m3" if (dtype, by) == ("fp8", "modelopt") and not sparse else None

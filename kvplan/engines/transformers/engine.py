@@ -118,6 +118,8 @@ TRANSFORMERS = Engine(
     needs=vllm_start_up,
     takes=frozenset({"max_num_seqs"}),
     settings=SETTINGS,
+    # torch's default: _get_dtype in modeling_utils.py finds one in the config, or in the weights' files.
+    unsaid_dtype="float32",
 )
 
 

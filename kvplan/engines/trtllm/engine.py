@@ -10,7 +10,7 @@ from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
-from kvplan.engines.trtllm.formats import kv_dtype_name
+from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
 from kvplan.engines.trtllm.pools import Pools, plan_pools
 from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
 from kvplan.engines.trtllm.waterfall import sequence_bytes, waterfall
@@ -119,12 +119,15 @@ def trtllm(version: str | None) -> Engine:
         name=f"trtllm@{rules.dotted}",
         arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
+        declared_kv=declared_kv,
         share=Share(of="rest", default=always(rules.utilization)),
         # It profiles a run of its own, of which no figures are known: vLLM's stand in.
         needs=vllm_start_up,
         # Its estimate of the cache knows no context parallelism.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching"}),
         settings=SETTINGS,
+        # ModelConfig.torch_dtype in _torch/model_config.py.
+        unsaid_dtype="bfloat16",
         extra="first",
     )
 

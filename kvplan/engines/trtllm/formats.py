@@ -15,7 +15,7 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     """
     Return the cache format of `auto`, `fp8` or `nvfp4`, in kvplan's names.
 
-    Left open, it is the model's dtype: what a quantised checkpoint adds to `auto` must be asked for.
+    Left open, it is the model's dtype, unless the checkpoint declares another (declared_kv).
     Sources: KvCacheConfig.dtype in llmapi/llm_args.py; get_cache_bytes_per_token in
     resource_manager.py, which stores no int8.
     """
@@ -30,6 +30,17 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     raise UnknownNameError(
         f"TensorRT-LLM cannot keep a KV cache in {asked[:40]!r}: it takes auto ({model_dtype}), fp8 or nvfp4"
     )
+
+
+def declared_kv(dtype: str, by: str | None, roles: AbstractSet[Role]) -> str | None:  # noqa: ARG001 - any rows
+    """
+    Return the KV dtype that a checkpoint's declaration counts as, None where it is not heeded.
+
+    It reads ModelOpt's hf_quant_config.json, which stands beside a config that says the same. Source:
+    load_modelopt_quant_config in _torch/model_config.py, and validate_and_set_kv_cache_quant in
+    _torch/pyexecutor/model_loader.py, which leaves `auto` to the checkpoint.
+    """
+    return dtype if by in ("modelopt", "hf_quant_config") and dtype in _QUANTISED else None
 
 
 def stored_dtype(dtypes: AbstractSet[Dtype]) -> Dtype:

@@ -11,6 +11,7 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, alw
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, exports, has_delta_net, require_backend
+from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype, state_dtypes
@@ -157,9 +158,12 @@ def vllm(version: str | None) -> Engine:
             counts_graphs=rules.counts_graphs,
             most_tokens=rules.most_batched_tokens,
         ),
+        declared_kv=partial(declared_kv, rules=rules),
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp"}),
         settings=SETTINGS,
         model_dtype=model_dtype,
+        # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
+        unsaid_dtype="float32",
     )
 
 

@@ -8,7 +8,7 @@ v1/core/kv_cache_planning.py; before 0.33 v1/core/kv_cache_utils.py.
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.pages import PageSpec
@@ -36,20 +36,22 @@ class Group:
     """Caches that share their blocks: one block holds a page of each."""
 
     caches: tuple[Cache, ...]
+    alike: tuple[tuple[Cache, int], ...] = field(init=False, repr=False, compare=False)
+    """The caches, each object once, with how often it stands here."""
+
+    def __post_init__(self) -> None:
+        once = {id(cache): cache for cache in self.caches}
+        counts = Counter(map(id, self.caches))
+        object.__setattr__(self, "alike", tuple((once[key], count) for key, count in counts.items()))
 
     @property
     def spec(self) -> PageSpec:
         """The first page, which stands for all in the number of blocks that a request needs."""
         return self.caches[0].spec
 
-    def alike(self) -> list[tuple[Cache, int]]:
-        """Return the caches, each object once, with how often it stands here."""
-        once = {id(cache): cache for cache in self.caches}
-        return [(once[key], count) for key, count in Counter(map(id, self.caches)).items()]
-
     def bytes_on(self, rank: int) -> int:
         """Return the bytes of the group's pages in one block on a pipeline rank."""
-        return sum(cache.spec.page_bytes for cache in self.caches if cache.rank == rank)
+        return sum(count * cache.spec.page_bytes for cache, count in self.alike if cache.rank == rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

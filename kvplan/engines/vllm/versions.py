@@ -60,6 +60,7 @@ class VllmRules:
     `pcp`: whether the memory of prefill context parallelism is known.
     `most_batched_tokens`: what is batched by default on cards from 160 GiB on (engine/arg_utils.py).
     `watermark`: whether admission is known to keep a share of the blocks free (config/scheduler.py).
+    `declared_kv`: the methods of a checkpoint whose KV cache dtype counts as asked for where none is.
     `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
     """
 
@@ -92,6 +93,7 @@ class VllmRules:
     flashinfer_mla_block: int
     skipped_layers: Literal["no", "unaligned", "aligned"]
     pcp: bool
+    declared_kv: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -133,6 +135,7 @@ _0_11 = VllmRules(
     flashinfer_mla_block=64,
     skipped_layers="no",
     pcp=False,
+    declared_kv=frozenset(),
 )
 _0_12 = replace(
     _0_11,
@@ -142,8 +145,14 @@ _0_12 = replace(
     cached_state_mode=None,
     sampler=SORTS,
 )
-_0_14 = replace(_0_12, version=(0, 14), check="first group")
-_0_17 = replace(_0_14, version=(0, 17), speculative_states=True, sampler=SELECTS)
+_0_14 = replace(_0_12, version=(0, 14), check="first group", declared_kv=frozenset({"modelopt"}))
+_0_17 = replace(
+    _0_14,
+    version=(0, 17),
+    speculative_states=True,
+    sampler=SELECTS,
+    declared_kv=frozenset({"modelopt", "compressed-tensors"}),
+)
 _0_18 = replace(
     _0_17,
     version=(0, 18),

@@ -58,7 +58,7 @@ def waterfall(layout: Layout, *, rank: int, load: Load) -> tuple[Line, ...]:
 def _per_request(layout: Layout, rank: int, context: int, *, worst: bool) -> Iterator[tuple[str, int]]:
     for group in layout.groups:
         blocks = (layout.charge.peak if worst else layout.charge.held)(group.spec, context)
-        for cache, count in group.alike():
+        for cache, count in group.alike:
             if cache.rank == rank:
                 for name, size in _of_cache(cache, blocks, context, layout, worst=worst):
                     yield name, count * size

@@ -15,7 +15,7 @@ from kvplan.importers.families.common import (
 )
 from kvplan.importers.fields import Fields
 
-_NOT_BELOW = "the window is not below the longest context, so every layer keeps all tokens"
+_NOT_BELOW = "the window is not below the longest context, so no sequence fills it"
 
 
 def all_full(fields: Fields, dtype: str) -> Reading:
@@ -77,6 +77,6 @@ def _windowed(fields: Fields, base: Frame, heads: int, groups: int, head_dim: in
     if fields.take("sliding_window") is None:
         return base.same("full", softmax(heads, groups, head_dim))
     window = fields.take_count("sliding_window", to="window")
-    if window >= base.max_context:
-        return base.same("full", softmax(heads, groups, head_dim), notes=[f"sliding_window: {_NOT_BELOW}"])
-    return base.same("local", sliding(heads, groups, head_dim, window))
+    # Such a window bounds nothing, and yet engines keep it: vLLM pages it as any other.
+    notes = [f"sliding_window: {_NOT_BELOW}"] if window >= base.max_context else []
+    return base.same("local", sliding(heads, groups, head_dim, window), notes=notes)

@@ -16,16 +16,10 @@ from tests.importers.originals import FOLDER, REFUSED, needs_originals
 
 SAID: dict[str, list[int]] = json.loads((Path(__file__).parent / "chain.json").read_text(encoding="utf-8"))
 
-_SPARE = (
-    "the file's window is longer than its context: vLLM charges a spare block, and the import has no window"
-)
 DIFFERENT = {
-    "XiaomiMiMo--MiMo-7B-Base.json": _SPARE,
-    "microsoft--Phi-3-mini-128k-instruct.json": _SPARE,
-    "microsoft--Phi-3-vision-128k-instruct.json": _SPARE,
-    "microsoft--Phi-3.5-MoE-instruct.json": _SPARE,
-    "microsoft--Phi-3.5-mini-instruct.json": _SPARE,
-    "microsoft--Phi-4-mini-instruct.json": _SPARE,
+    "XiaomiMiMo--MiMo-7B-Base.json": (
+        "vLLM was run without the file's own class, which drops the window, as use_sliding_window is false"
+    ),
     "google--gemma-3-4b-pt.json": "vLLM pools the bare text model, and then schedules one batch at a time",
 }
 """Files whose figures differ, and why; the number of blocks does not."""

@@ -11,6 +11,8 @@ SAVED_BUFFERS = ("e_score_correction_bias", "expert_bias", "layer_scalar", "act_
 
 _OTHER_TOWERS = re.compile("visual|vision|multi_modal_projector|embed_audio|audio_tower")
 
+_TOWER = re.compile("visual|vision|multi_modal_projector|mm_projector")
+
 _WRAPPERS = {
     "glm4v_moe_text": "glm4v_moe",
     "glm4v_text": "glm4v",
@@ -49,6 +51,22 @@ def real_parameters(config: Mapping[str, Any]) -> int:
     with torch.device("meta"):
         model = _model(transformers, values, whole)
     return _elements(model)
+
+
+def real_tower_parameters(config: Mapping[str, Any]) -> int:
+    """Return the elements of all parameters of the whole model of *config* beside its text model."""
+    torch, transformers = installed("torch"), installed("transformers")
+    transformers.logging.set_verbosity_error()
+    values = {
+        name: value for name, value in config.items() if name not in ("quantization_config", "auto_map")
+    }
+    if values["model_type"] == "ministral3":
+        # The wrapper of this release has the name of the text model.
+        values["model_type"] = "mistral3"
+    whole = transformers.CONFIG_MAPPING[values["model_type"]].from_dict(values)
+    with torch.device("meta"):
+        model = transformers.AutoModelForImageTextToText.from_config(whole)
+    return sum(tensor.numel() for name, tensor in model.named_parameters() if _TOWER.search(name))
 
 
 def _model(transformers: Any, values: Mapping[str, Any], config: Any) -> Any:
