@@ -452,6 +452,27 @@ MUTATIONS = (
         "low - slack <= self.nearest",
         "tests/reconcile/test_reconcile.py",
     ),
+    Mutation(
+        "a window that no context fills",
+        _TERMS,
+        "(rows.window or 0) < tokens",
+        "(rows.window or 0) < 2 * tokens",
+        "tests/planner/test_wide_windows.py",
+    ),
+    Mutation(
+        "a declared KV cache that vLLM passes over",
+        "engines/vllm/versions.py",
+        'check="first group", declared_kv=frozenset({"modelopt"})',
+        'check="first group", declared_kv=frozenset()',
+        "tests/planner/test_declared_kv.py",
+    ),
+    Mutation(
+        "a tower without a merger's norm",
+        "importers/parameters/towers.py",
+        "deep = 2 * width * side**2 + _merger",
+        "deep = _merger",
+        "tests/importers/parameters/test_towers.py",
+    ),
 )
 
 

@@ -107,7 +107,8 @@ def import_values(
     not_counted = tuple(dict.fromkeys(not_counted))
     text.state("architecture", "model_type")
     spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=model_type, file=file)
-    notes = (*text.completed(), *reading.notes)
+    undecided = [] if said else ["torch_dtype: the file names none; --dtype or the engine decides."]
+    notes = (*text.completed(), *reading.notes, *undecided)
     told = [*notes, *(f"Not counted: {part}." for part in not_counted)]
     found = {
         "notes": " ".join(told) or None,

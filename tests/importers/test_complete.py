@@ -94,7 +94,7 @@ def test_quantised_weights_have_a_range_of_which_the_larger_is_used(tmp_path: Pa
     assert imported.estimates == ("weight_bytes",)
 
 
-def test_a_declared_cache_dtype_is_said_and_not_assumed(tmp_path: Path) -> None:
+def test_a_declared_cache_dtype_is_a_fact_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     declared = {
         "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]}
@@ -102,7 +102,7 @@ def test_a_declared_cache_dtype_is_said_and_not_assumed(tmp_path: Path) -> None:
     (tmp_path / "model" / "hf_quant_config.json").write_text(json.dumps(declared), encoding="utf-8")
     spec = import_complete(_file(tmp_path).parent).spec
     assert spec.dtype == "bfloat16"
-    assert "--kv-dtype fp8" in (spec.notes or "")
+    assert (spec.kv_cache_dtype, spec.kv_cache_by) == ("fp8", "modelopt")
 
 
 def test_stored_weights_win_in_a_folder_and_are_not_looked_for_beside_a_file(tmp_path: Path) -> None:
