@@ -162,13 +162,28 @@ def as_released(dtype: str, architecture: str | None, card: Card | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """
+    What an engine chooses the format of a cache by, beside what was asked for.
+
+    `roles` are those of the model's rows, `dtype` the one in which it runs; `settings` the engine's own, as
+    text, and `card` None where none is named.
+    """
+
+    roles: AbstractSet[Role]
+    dtype: str
+    card: Card | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
     `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
     architecture and the card, as far as these are known. `kv_dtype` gives the cache format for what was
-    asked (or None), the roles of a model's rows and the model's dtype. `needs` estimates what else must be
+    asked (or None) of a model's rows. `needs` estimates what else must be
     on the card. `settings` are the options that it has beside those that engines share. `extra` says which
     pipeline stages get the layers that an even split leaves over: the first, the last, or those before the
     last, from the second-last backwards, because the last also holds the output head. `with head` splits
@@ -179,7 +194,7 @@ class Engine:
 
     name: str
     arrange: Callable[[Sequence[Stage], EngineOptions], Arrangement]
-    kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
+    kv_dtype: Callable[[str | None, Rows], str]
     share: Share
     needs: Callable[[Workload], Estimate]
     settings: "tuple[Setting, ...]" = ()

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
-from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, find_engine
+from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, Rows, find_engine
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
 from kvplan.planner.model_dtype import as_run
@@ -187,7 +187,8 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
     plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
-    kv = kv_format(engine.kv_dtype(choice.kv_dtype, roles, spec.dtype))
+    rows = Rows(roles=roles, dtype=spec.dtype, card=choice.card, settings=choice.settings)
+    kv = kv_format(engine.kv_dtype(choice.kv_dtype, rows))
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
 
 

@@ -1,8 +1,6 @@
 """Which storage SGLang takes for what `--kv-cache-dtype` asks, in kvplan's names."""
 
-from collections.abc import Set as AbstractSet
-
-from kvplan.dtypes import Role
+from kvplan.engines.base import Rows
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.gpus import Card
 
@@ -33,7 +31,7 @@ def model_dtype(dtype: str, architecture: str | None, card: Card | None) -> str:
     return "bfloat16" if architecture is not None and architecture.startswith("gemma") else "float16"
 
 
-def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:
+def kv_dtype_name(asked: str | None, rows: Rows) -> str:
     """
     Return the cache format that *asked* stands for; *roles* are those of the model's terms.
 
@@ -44,14 +42,14 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     (_dsa_kv_cache_dtype_default, _dsa_split_backend_resolution); kv_cache_configurator.py
     (calculate_mla_kv_cache_dim). Raises OptionsError for a dtype that SGLang does not take.
     """
-    sparse = {"latent", "indexer"} <= roles
+    sparse = {"latent", "indexer"} <= rows.roles
     if asked is None or asked == "auto":
         if sparse:
             raise OptionsError(
                 "SGLang stores the cache of sparse MLA in bf16 on Hopper and in fp8 on Blackwell: "
                 "give the KV dtype: bf16, fp8_e4m3 (656 bytes a row) or fp8 (576, TensorRT-LLM's kernel)"
             )
-        return model_dtype
+        return rows.dtype
     key = asked.strip().lower()
     if sparse and key == "fp8_e4m3":
         return "fp8_ds_mla"

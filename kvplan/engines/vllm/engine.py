@@ -10,14 +10,15 @@ from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
-from kvplan.engines.vllm.backends import BACKENDS, exports, has_delta_net, require_backend
+from kvplan.engines.vllm.backends import BACKENDS, major_of, require_backend, require_shares
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.models import require_served
+from kvplan.engines.vllm.models import may_keep_every_state, require_served
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
+from kvplan.engines.vllm.prefills import exports, has_delta_net
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
@@ -140,7 +141,7 @@ def vllm(version: str | None) -> Engine:
     return Engine(
         name=f"vllm@{rules.release}",
         arrange=partial(_arrange, rules=rules),
-        kv_dtype=kv_dtype_name,
+        kv_dtype=partial(kv_dtype_name, rules=rules),
         share=Share(of="card", default=always(rules.utilization)),
         needs=partial(
             vllm_start_up,
@@ -159,9 +160,12 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
     require_served(options.architecture, rules)
-    require_backend(every, rules)
+    backend = given.name("attention_backend")
+    require_backend(every, rules, backend, options.card)
     asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
     layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
+    if options.dcp > 1:
+        require_shares(every, rules, backend, options.card)
     return Blocks(
         layout=layout,
         usual_sequences=_usual(options, rules)[1],
@@ -216,6 +220,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
     return VllmOptions(
         block_size=options.block_size,
         attention_backend=given.name("attention_backend"),
+        major=major_of(options.card),
         max_num_batched_tokens=_batched_tokens(options, rules),
         dcp=options.dcp,
         pcp=given.count("prefill_context_parallel_size") or 1,
@@ -224,6 +229,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         state_dtype=dtype_by_name(asked) if asked else kept,
         async_scheduling=_flag(given, "async_scheduling"),
         hybrid_manager=_flag(given, "hybrid_manager"),
+        may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,
         speculative_tokens=given.count("num_speculative_tokens") or 0,
         draft=_draft(given),

@@ -3,7 +3,7 @@
 import pytest
 
 from kvplan.dtypes import Role, kv_format
-from kvplan.engines import find_engine
+from kvplan.engines import Rows, find_engine
 from kvplan.engines.sglang.formats import kv_dtype_name
 from kvplan.errors import OptionsError, UnknownNameError
 
@@ -28,7 +28,7 @@ SPARSE: frozenset[Role] = frozenset({"latent", "rope", "indexer"})
     ],
 )
 def test_names(asked: str | None, roles: frozenset[Role], name: str) -> None:
-    assert kv_dtype_name(asked, roles, "bfloat16") == name
+    assert kv_dtype_name(asked, Rows(roles=roles, dtype="bfloat16")) == name
     assert kv_format(name).roles
 
 
@@ -43,7 +43,7 @@ def test_names(asked: str | None, roles: frozenset[Role], name: str) -> None:
 )
 def test_what_is_no_kv_dtype(asked: str | None, roles: frozenset[Role], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
-        kv_dtype_name(asked, roles, "bfloat16")
+        kv_dtype_name(asked, Rows(roles=roles, dtype="bfloat16"))
 
 
 @pytest.mark.parametrize("name", ["sglang", "sglang@0.5", "sglang@0.5.23", "sglang@v0.5.23"])

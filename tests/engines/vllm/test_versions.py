@@ -235,9 +235,11 @@ def test_models_without_attention_have_no_prefix_caching_by_default() -> None:
 
 
 def test_older_prefix_caching_of_states_depends_on_the_model_class() -> None:
-    with pytest.raises(RefusedError, match="turn prefix caching off, or choose the state mode"):
-        layout_of("qwen3-next-80b-a3b", version="0.19", prefix_caching=True)
-    chosen = layout_of("qwen3-next-80b-a3b", version="0.19", prefix_caching=True, state_mode="align")
+    options: dict[str, Any] = {"version": "0.19", "prefix_caching": True}
+    assert layout_of("qwen3-next-80b-a3b", **options).charge.states == "align"
+    with pytest.raises(RefusedError, match="turn prefix caching off, or choose the setting mamba_cache_mode"):
+        layout_of("qwen3-next-80b-a3b", **options, may_keep_every_state=True)
+    chosen = layout_of("qwen3-next-80b-a3b", **options, may_keep_every_state=True, state_mode="align")
     assert chosen.charge.states == "align"
 
 
