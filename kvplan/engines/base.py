@@ -166,12 +166,13 @@ class Rows:
     """
     What an engine chooses the format of a cache by, beside what was asked for.
 
-    `roles` are those of the model's rows, `dtype` the one in which it runs; `settings` the engine's own, as
-    text, and `card` None where none is named.
+    `roles` are those of the model's rows, `dtype` the one in which it runs, `architecture` its type;
+    `settings` are the engine's own, as text, and `card` None where none is named.
     """
 
     roles: AbstractSet[Role]
     dtype: str
+    architecture: str | None = None
     card: Card | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 

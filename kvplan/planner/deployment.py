@@ -187,7 +187,13 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
     plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
-    rows = Rows(roles=roles, dtype=spec.dtype, card=choice.card, settings=choice.settings)
+    rows = Rows(
+        roles=roles,
+        dtype=spec.dtype,
+        architecture=spec.architecture,
+        card=choice.card,
+        settings=choice.settings,
+    )
     kv = kv_format(engine.kv_dtype(choice.kv_dtype, rows))
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
 

@@ -12,6 +12,16 @@ _NOT_IN_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 _FP8 = ("fp8", "fp8_e4m3", "fp8_e5m2")
 
 
+_SPARSE_FP8: tuple[int, int] = (0, 18)
+"""The release from which FLASHMLA_SPARSE is asked for `fp8` (supported_kv_cache_dtypes)."""
+
+_UNTOLD = frozenset({"falcon"})
+"""
+Model types whose attention with rotary or ALiBi embeddings is not told the KV dtype.
+
+Source: model_executor/models/falcon.py, alike in 0.11.0, 0.19.1, 0.28.0, 0.32.0 and 0.33.0.
+"""
+
 _FLOAT16: tuple[int, int] = (0, 18)
 """The release from which --kv-cache-dtype takes float16 (CacheDType in config/cache.py)."""
 
@@ -32,6 +42,11 @@ def kv_dtype_name(asked: str | None, rows: Rows, *, rules: VllmRules) -> str:
         return rows.dtype
     if asked == "fp8_e5m2" and "latent" in rows.roles:
         raise RefusedError(f"no attention backend of {rules.name} stores a latent in fp8_e5m2: use fp8")
+    if rows.architecture in _UNTOLD and kv_format(asked).name != short_dtype(rows.dtype):
+        raise RefusedError(
+            f"{rules.name} keeps the cache of {rows.architecture} in the model's dtype whatever is asked: "
+            "leave the KV dtype out"
+        )
     _require_cache_dtype(asked, rows, rules)
     return asked
 
@@ -51,6 +66,8 @@ def _sparse_name(asked: str | None, rows: Rows, rules: VllmRules) -> str:
         return "fp8_ds_mla"
     if asked not in _FP8:
         return rows.dtype
+    if asked == "fp8_e4m3" and rules.version >= _SPARSE_FP8 and major != BLACKWELL and backend is None:
+        raise RefusedError(f"{rules.name} takes fp8 for the rows of sparse MLA on Hopper, not fp8_e4m3")
     if backend in ("FLASHINFER_MLA_SPARSE", "FLASHINFER_MLA_SPARSE_SM90"):
         return "fp8"
     if backend is not None or major != BLACKWELL or rules.sparse_fp8 == "packed":

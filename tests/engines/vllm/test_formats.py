@@ -23,7 +23,6 @@ COMPRESSED: set[Role] = {"entry", "rope", "indexer", "state"}
         ("fp8", MLA, "fp8"),
         ("auto", SPARSE, "bfloat16"),
         ("fp8", SPARSE, "fp8_ds_mla"),
-        ("fp8_e4m3", SPARSE, "fp8_ds_mla"),
         ("nvfp4_ds_mla", SPARSE, "nvfp4_ds_mla"),
         ("auto", COMPRESSED, "fp8_ds_mla"),
         ("fp8", COMPRESSED, "fp8_ds_mla"),
@@ -67,6 +66,7 @@ def test_the_rows_of_sparse_mla_follow_the_card_and_the_backend(
         ("float16", PLAIN, "bfloat16", "0.33", "has no KV dtype float16 beside a model"),
         ("bf16", PLAIN, "float16", "0.33", "has no KV dtype bf16 beside a model that runs in float16"),
         ("fp8_e5m2", SPARSE, "bfloat16", None, "stores a latent in fp8_e5m2"),
+        ("fp8_e4m3", SPARSE, "bfloat16", None, "takes fp8 for the rows of sparse MLA on Hopper"),
         ("fp8_e5m2", MLA, "bfloat16", None, "stores a latent in fp8_e5m2"),
     ],
 )
@@ -80,6 +80,14 @@ def test_kv_dtypes_that_a_release_does_not_take(
 def test_releases_before_0_33_take_another_float_than_the_models() -> None:
     rows = Rows(roles=PLAIN, dtype="bfloat16")
     assert kv_dtype_name("float16", rows, rules=find_rules("0.32")) == "float16"
+
+
+def test_the_cache_of_falcon_is_not_told_the_kv_dtype() -> None:
+    """What vLLM's own steps made of Falcon-40B in fp8: as many blocks as in bfloat16."""
+    rows = Rows(roles=PLAIN, dtype="bfloat16", architecture="falcon")
+    assert kv_dtype_name("bf16", rows, rules=NEWEST) == "bf16"
+    with pytest.raises(RefusedError, match="keeps the cache of falcon in the model's dtype"):
+        kv_dtype_name("fp8", rows, rules=NEWEST)
 
 
 def test_vllm_018_stores_fp8_on_blackwell_by_the_heads_of_a_rank() -> None:
