@@ -8,6 +8,7 @@ from itertools import chain
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.cards import require_vendor
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, major_of, require_backend, require_shares
@@ -159,6 +160,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     given = read_settings("vllm", SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
+    require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, rules)
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)

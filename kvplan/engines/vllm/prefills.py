@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kvplan.dtypes import RECURRENT_ROLES
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.engines.vllm.versions import VllmRules
+from kvplan.engines.vllm.versions import NEWEST, VllmRules
 from kvplan.terms import Layer, Unit
 
 
@@ -32,7 +32,9 @@ def exports(layers: Sequence[Layer], rules: VllmRules, *, gdn: str | None, kda: 
     if kda != "flashkda" or not any(map(_is_kda, states)):
         return None
     if not rules.align_checkpoints:
-        raise RefusedError(f"what FlashKDA exports in {rules.name} is not known to kvplan: it knows 0.33")
+        raise RefusedError(
+            f"what FlashKDA exports in {rules.name} is not known: kvplan knows it in {NEWEST.name}"
+        )
     return Exports(blocks=1)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import kvplan
 from kvplan.dtypes import BF16
-from kvplan.engines.vllm import RefusedError
+from kvplan.engines.vllm import NEWEST, RefusedError
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.errors import OptionsError
 from tests.engines.vllm.planning import layout_of
@@ -20,7 +20,7 @@ def planned(  # noqa: PLR0913 - the options of kvplan.fit
     *,
     context: int = 163_840,
     kv_dtype: str | None = None,
-    version: str = "0.33",
+    version: str = NEWEST.release,
     tp: int = 1,
     dcp: int = 1,
     prefix_caching: bool | None = None,
@@ -140,7 +140,7 @@ def test_flashkda_exports_a_state_and_leaves_blocks_alone() -> None:
     )
     # While it is prefilled; a null block comes on top.
     assert flash.total_bytes * 19 == plain.total_bytes * 22
-    words = "what FlashKDA exports in vLLM 0.32 is not known to kvplan: it knows 0.33"
+    words = f"what FlashKDA exports in vLLM 0.32 is not known: kvplan knows it in {NEWEST.name}"
     assert refusal("kimi-k3", {"kda_prefill_backend": "flashkda"}, version="0.32", context=65_536) == words
 
 
@@ -163,11 +163,11 @@ def test_prefill_context_parallelism(
 @pytest.mark.parametrize(
     ("model", "options", "words"),
     [
-        ("llama-3.1-8b", {}, "vLLM 0.33 has prefill context parallelism for MLA only"),
+        ("llama-3.1-8b", {}, f"{NEWEST.name} has prefill context parallelism for MLA only"),
         (
             "deepseek-v3",
             {"dcp": 8},
-            "vLLM 0.33 has decode beside prefill context parallelism for sparse MLA only: use dcp=1",
+            f"{NEWEST.name} has decode beside prefill context parallelism for sparse MLA only: use dcp=1",
         ),
         (
             "deepseek-v3.2",
@@ -230,7 +230,10 @@ def test_releases_before_0_26_skip_layers_without_a_larger_block() -> None:
         (
             {"kv_cache_dtype_skip_layers": "3"},
             {"kv_dtype": "fp32"},
-            "vLLM 0.33 has no KV dtype fp32 beside a model that runs in bfloat16: choose another, or --dtype",
+            (
+                f"{NEWEST.name} has no KV dtype fp32 beside a model that runs in bfloat16: choose another, "
+                "or --dtype"
+            ),
         ),
         (
             {"kv_cache_dtype_skip_layers": "3", "draft_layers": "1"},

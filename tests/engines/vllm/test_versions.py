@@ -22,6 +22,9 @@ from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Target
 from tests.engines.vllm.planning import layout_of, layout_of_layers, pool_of
 
+NEXT = f"0.{NEWEST.version[1] + 1}"
+"""A release that is not out yet."""
+
 STATES_IN_BF16: dict[str, Any] = {"conv_dtype": BF16, "state_dtype": BF16}
 
 
@@ -44,7 +47,7 @@ STATES_IN_BF16: dict[str, Any] = {"conv_dtype": BF16, "state_dtype": BF16}
         ("0.21.0", "0.20.1"),
         ("0.29.1rc1.dev17+gd2d649e67", "0.28"),
         ("0.11", "0.11"),
-        (None, "0.33"),
+        (None, NEWEST.release),
     ],
 )
 def test_a_version_has_the_rules_of_the_nearest_older_one(asked: str | None, release: str) -> None:
@@ -54,12 +57,12 @@ def test_a_version_has_the_rules_of_the_nearest_older_one(asked: str | None, rel
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("0.34", "vLLM 0.34 is not known: kvplan knows the rules of 0.11 to 0.33"),
-        ("1.0", "vLLM 1.0 is not known: kvplan knows the rules of 0.11 to 0.33"),
-        ("0.10.2", "vLLM 0.10 is not known: kvplan knows the rules of 0.11 to 0.33"),
-        ("new", "'new' is not a version of vLLM; write 0.33"),
-        ("0", "'0' is not a version of vLLM; write 0.33"),
-        ("", "'' is not a version of vLLM; write 0.33"),
+        (NEXT, f"vLLM {NEXT} is not known: kvplan knows the rules of 0.11 to {NEWEST.release}"),
+        ("1.0", "vLLM 1.0 is not known: kvplan knows the rules of 0.11 to " + NEWEST.release),
+        ("0.10.2", "vLLM 0.10 is not known: kvplan knows the rules of 0.11 to " + NEWEST.release),
+        ("new", "'new' is not a version of vLLM; write " + NEWEST.release),
+        ("0", "'0' is not a version of vLLM; write " + NEWEST.release),
+        ("", "'' is not a version of vLLM; write " + NEWEST.release),
     ],
 )
 def test_other_versions_are_refused(asked: str, words: str) -> None:
