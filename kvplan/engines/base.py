@@ -47,7 +47,8 @@ class EngineOptions:
     How an engine is asked to run: what is None is the engine's own choice.
 
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
-    most query heads that share a KV head. `dtype` is the model's own, `roles` those of its rows.
+    most query heads that share a KV head; `model_context` is the longest context that the model was made for,
+    None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
     not choose it.
     `settings` are options that only this engine has, by its own names, as text. Engines choose
@@ -56,6 +57,7 @@ class EngineOptions:
 
     architecture: str | None = None
     sharing: int = 1
+    model_context: int | None = None
     tp: int = 1
     pp: int = 1
     dtype: str = "bfloat16"

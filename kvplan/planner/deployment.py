@@ -156,6 +156,7 @@ def _arranged(
     options = EngineOptions(
         architecture=spec.architecture,
         sharing=sharing(spec),
+        model_context=spec.max_context,
         tp=choice.tp,
         pp=len(stages),
         dtype=spec.dtype,

@@ -28,10 +28,16 @@ from kvplan.terms import Layer, Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """A cache in vLLM's pool of blocks; `usual_sequences` is max_num_seqs unless it is told."""
+    """
+    A cache in vLLM's pool of blocks.
+
+    `usual_sequences` is max_num_seqs unless it is told, and `longest` the context above which it refuses to
+    start, None where it does not or that is not known.
+    """
 
     layout: Layout
     usual_sequences: int
+    longest: int | None = None
     assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, context: int, batch: int) -> int:
@@ -70,7 +76,16 @@ class Blocks:
             kv_tokens=pool.kv_tokens,
             max_concurrency=pool.max_concurrency,
             max_num_seqs=most if asked is None and most is not None and self.usual_sequences > most else None,
-            refusal=self._refusal(most),
+            refusal=self._too_long(context) or self._refusal(most),
+        )
+
+    def _too_long(self, context: int) -> str | None:
+        """Return what vLLM says of a longer context than the model's (_get_and_verify_max_len)."""
+        if self.longest is None or context <= self.longest:
+            return None
+        return (
+            f"{self.layout.rules.name} refuses a context of {context:,} tokens, as the model was made for "
+            f"{self.longest:,}: shorten it, or set allow_long_max_model_len (VLLM_ALLOW_LONG_MAX_MODEL_LEN)"
         )
 
     def _refusal(self, most: int | None) -> str | None:
@@ -88,6 +103,11 @@ _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 SETTINGS = (
     Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
+    Setting(
+        name="allow_long_max_model_len",
+        kind="flag",
+        help="on is VLLM_ALLOW_LONG_MAX_MODEL_LEN: contexts beyond the model's own",
+    ),
     Setting(name="async_scheduling", kind="flag", help="off keeps fewer tokens in flight"),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
@@ -171,6 +191,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     return Blocks(
         layout=layout,
         usual_sequences=_usual(options, rules)[1],
+        longest=None if given.flag("allow_long_max_model_len") else options.model_context,
         assumed=tuple(_assumed(layout, options, given, every)),
     )
 

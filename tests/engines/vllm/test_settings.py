@@ -1,6 +1,7 @@
 """vLLM's own options as settings, each against what vLLM 0.33's planner gave or a count by hand."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ import kvplan
 from kvplan.dtypes import BF16
 from kvplan.engines.vllm import NEWEST, RefusedError
 from kvplan.engines.vllm.skipping import read_skipped
-from kvplan.errors import OptionsError
+from kvplan.errors import KvplanError, OptionsError
 from tests.engines.vllm.planning import layout_of
 
 BF16_STATES = {"mamba_ssm_cache_dtype": "bfloat16"}
@@ -378,3 +379,14 @@ def test_what_no_attention_backend_serves(
 def test_sparse_mla_in_packed_rows_is_shared_out_over_dcp_ranks() -> None:
     one = on_card("deepseek-v3.2", "h100", tp=8, kv_dtype="fp8")
     assert on_card("deepseek-v3.2", "h100", tp=8, dcp=2, kv_dtype="fp8") == one
+
+
+def test_a_context_beyond_the_models_own_must_be_allowed() -> None:
+    """config/model.py, _get_and_verify_max_len: qwen3-8b was made for 40,960 tokens."""
+    options: dict[str, Any] = {"engine": "vllm", "gpu": "h200", "context": 40_961}
+    assert kvplan.fit("qwen3-8b", **options | {"context": 40_960}).max_batch
+    with pytest.raises(
+        KvplanError, match="refuses a context of 40,961 tokens, as the model was made for 40,960"
+    ):
+        kvplan.fit("qwen3-8b", **options)
+    assert kvplan.fit("qwen3-8b", **options, settings={"allow_long_max_model_len": "true"}).max_batch
