@@ -16,6 +16,7 @@ from kvplan.engines.base import (
     Share,
     SharedOptions,
     StartUp,
+    ToStore,
     Workload,
 )
 from kvplan.engines.exact import EXACT
@@ -60,6 +61,7 @@ __all__ = [
     "Share",
     "SharedOptions",
     "StartUp",
+    "ToStore",
     "Workload",
     "engine_names",
     "find_engine",

@@ -73,13 +73,15 @@ class EngineOptions(SharedOptions):
     How an engine is asked to run a model.
 
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
-    most query heads that share a KV head. `dtype` is the model's own, `roles` those of its rows.
+    most query heads that share a KV head; `model_context` is the longest context that the model was made for,
+    None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
     not choose it. Engines choose some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
     sharing: int = 1
+    model_context: int | None = None
     tp: int = 1
     pp: int = 1
     dtype: str = "bfloat16"
@@ -192,6 +194,22 @@ def not_heeded(dtype: str, by: str | None, roles: AbstractSet[Role]) -> str | No
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToStore:
+    """
+    What an engine chooses the format of a cache by, beside what was asked for.
+
+    `roles` are those of the model's rows, `dtype` the one in which it runs, `architecture` its type;
+    `settings` are the engine's own, as text, and `card` None where none is named.
+    """
+
+    roles: AbstractSet[Role]
+    dtype: str
+    architecture: str | None = None
+    card: Card | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
@@ -199,7 +217,7 @@ class Engine:
     `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
     architecture and the card, as far as these are known; `unsaid_dtype` stands in for one that the release
     does not name, None where the engine has nothing to go by. `kv_dtype` gives the cache format for what was
-    asked (or None), the roles of a model's rows and the model's dtype. `declared_kv` gives what counts as
+    asked (or None) of a model's rows. `declared_kv` gives what counts as
     asked where nothing is, for the dtype that a checkpoint declares for its cache, what declares it and the
     roles: None if the engine takes no heed of it. `needs` estimates what else must be on the card. `takes`
     names the SharedOptions that it has, `settings` are its own. `extra` says which pipeline stages get the
@@ -212,7 +230,7 @@ class Engine:
 
     name: str
     arrange: Callable[[Sequence[Stage], EngineOptions], Arrangement]
-    kv_dtype: Callable[[str | None, AbstractSet[Role], str], str]
+    kv_dtype: Callable[[str | None, ToStore], str]
     share: Share
     needs: Callable[[Workload], Estimate]
     declared_kv: Callable[[str, str | None, AbstractSet[Role]], str | None] = not_heeded

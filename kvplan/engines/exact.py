@@ -1,13 +1,11 @@
 """The analytic formula: what a cache must hold, without the rounding of any engine."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 
-from kvplan.dtypes import Role
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, ToStore, always
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
@@ -82,9 +80,9 @@ def refuse_version(engine: str, version: str | None) -> None:
         raise UnknownNameError(f"the engine {engine} has no version {version[:40]!r}: write {engine} alone")
 
 
-def as_asked(asked: str | None, roles: AbstractSet[Role], dtype: str) -> str:  # noqa: ARG001 - any rows
+def as_asked(asked: str | None, rows: ToStore) -> str:
     """Return the cache format that is asked for; the model's dtype if none is."""
-    return dtype if asked is None or asked == "auto" else asked
+    return rows.dtype if asked is None or asked == "auto" else asked
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:

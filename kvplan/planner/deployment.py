@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
-from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, find_engine
+from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, ToStore, find_engine
 from kvplan.errors import SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
@@ -198,6 +198,7 @@ def _arranged(
     options = EngineOptions(
         architecture=spec.architecture,
         sharing=sharing(spec),
+        model_context=spec.max_context,
         tp=choice.tp,
         pp=len(stages),
         dtype=spec.dtype,
@@ -225,7 +226,14 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
     plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
     asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
-    kv = kv_format(engine.kv_dtype(asked, roles, spec.dtype))
+    rows = ToStore(
+        roles=roles,
+        dtype=spec.dtype,
+        architecture=spec.architecture,
+        card=choice.card,
+        settings=choice.settings,
+    )
+    kv = kv_format(engine.kv_dtype(asked, rows))
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
 
 

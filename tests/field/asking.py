@@ -10,7 +10,7 @@ from kvplan.specs import ModelSpec
 from tests.field.field_records import Record
 
 _STATED = ("tp", "pp", "dcp", "max_num_batched_tokens")
-_PLANNED = ("tp", "kv_dtype", "block_size", "prefix_caching")
+_PLANNED = ("tp", "dtype", "kv_dtype", "block_size", "prefix_caching")
 
 
 def asked(record: Record) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def test_a_wrong_model_is_noticed() -> None:
     record = next(each for each in RECORDS if each.id == "planner-microsoft-phi-4-tp1pp1dp1-8192")
     wrong = Record(
         **{name: getattr(record, name) for name in record.__slots__}
-        | {"plan": {**record.plan, "model": "llama-2-13b"}}
+        | {"plan": {**record.plan, "model": "llama-3.1-8b"}}
     )
     assert not any(each.reproduced for each in score(wrong))
 

@@ -45,11 +45,11 @@ def test_vllm_starts_with_these_figures(  # noqa: PLR0913, PLR0917 - a line of i
 @pytest.mark.parametrize("tp", [1, 2])
 def test_the_waterfall_leads_to_what_is_reserved(model: str, tp: int) -> None:
     """And it starts with the formula's bytes, with what TP stores several times."""
-    answer = kvplan.fit(model, kv_memory="60GiB", context=20_000, batch=3, tp=tp, engine="vllm")
+    answer = kvplan.fit(model, kv_memory="60GiB", context=8_000, batch=3, tp=tp, engine="vllm")
     assert sum(line.size_bytes for line in answer.waterfall) == answer.memory.kv_used_bytes
     formula = sum(line.size_bytes for line in answer.waterfall if line.name in ("formula", "replication"))
     kv_dtype = answer.kv_dtype
-    assert formula == kvplan.size(model, context=20_000, batch=3, tp=tp, kv_dtype=kv_dtype).total_bytes
+    assert formula == kvplan.size(model, context=8_000, batch=3, tp=tp, kv_dtype=kv_dtype).total_bytes
 
 
 def test_one_block_is_never_given_away() -> None:
@@ -251,5 +251,5 @@ def test_the_scaled_rows_of_sparse_mla_are_refused_without_an_indexer() -> None:
         "kv_dtype": "fp8_ds_mla",
     }
     assert kvplan.fit("deepseek-v3.2", **asked).kv_dtype == "fp8_ds_mla"
-    with pytest.raises(kvplan.KvplanError, match=r"vLLM 0\.33 reads fp8_ds_mla in sparse MLA only"):
+    with pytest.raises(kvplan.KvplanError, match="stores a latent in fp8_ds_mla"):
         kvplan.fit("deepseek-v3", **asked)

@@ -1,13 +1,11 @@
 """llama.cpp as the planner sees it: its caches, and no share of a card that it keeps to."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from kvplan.dtypes import Role
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, ToStore, always
 from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
@@ -90,7 +88,7 @@ def llamacpp(version: str | None) -> Engine:
     )
 
 
-def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:  # noqa: ARG001 - f16 for all
+def kv_dtype_name(asked: str | None, rows: ToStore) -> str:
     """
     Return the cache format asked for; float16 for every model, bfloat16 ones too, if none is.
 
@@ -99,7 +97,7 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     """
     if asked is None or asked == "auto":
         return "fp16"
-    if "," in asked and roles & {"latent", "entry"}:
+    if "," in asked and rows.roles & {"latent", "entry"}:
         raise RefusedError(f"llama.cpp keeps K and V of this model in one type, not in {asked[:40]!r}")
     return asked
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
+from kvplan.engines.cards import require_vendor
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
@@ -103,6 +104,7 @@ def sglang(version: str | None) -> Engine:
 
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
+    require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
     asked = read_options(options, rules)
     sizing = choose_sizing(lay_out(stages, asked, rules), asked, rules)
     chunk = f"{asked.chunked_prefill_size:,}"

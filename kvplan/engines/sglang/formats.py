@@ -3,6 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from kvplan.dtypes import Role
+from kvplan.engines.base import ToStore
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.gpus import Card
 
@@ -16,6 +17,11 @@ _PLAIN = {
 }
 # Formats of kvplan that are no name of SGLang's but mean one thing only.
 _OURS = {"fp8": "fp8", "fp8_ds_mla": "fp8_ds_mla", "fp16": "fp16", "fp32": "fp32"}
+
+_BLACKWELL = 10
+"""The first number of the compute capability from which TensorRT-LLM's kernel reads sparse MLA."""
+
+_GLM_KERNEL = 12
 
 
 def model_dtype(dtype: str, architecture: str | None, card: Card | None) -> str:
@@ -33,34 +39,58 @@ def model_dtype(dtype: str, architecture: str | None, card: Card | None) -> str:
     return "bfloat16" if architecture is not None and architecture.startswith("gemma") else "float16"
 
 
-def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:
+def kv_dtype_name(asked: str | None, rows: ToStore) -> str:
     """
-    Return the cache format that *asked* stands for; *roles* are those of the model's terms.
+    Return the cache format that *asked* stands for; left open it is the model's dtype.
 
-    Left open it is the model's dtype, but sparse MLA (DeepSeek-V3.2) then takes bf16 on Hopper and fp8 on
-    Blackwell, so that it must be given. There `fp8_e4m3` is the scaled row of 656 bytes, FlashMLA's,
-    which Hopper takes; the plain row of 576 that TensorRT-LLM's kernel takes on Blackwell is `fp8`.
-    Sources: SGLang 0.5.23, mem_cache/kv_cache_dtype.py; arg_groups/overrides.py
-    (_dsa_kv_cache_dtype_default, _dsa_split_backend_resolution); kv_cache_configurator.py
-    (calculate_mla_kv_cache_dim). Raises OptionsError for a dtype that SGLang does not take.
+    Raises OptionsError for a dtype that SGLang does not take. Source: SGLang 0.5.23,
+    mem_cache/kv_cache_dtype.py.
     """
-    sparse = {"latent", "indexer"} <= roles
+    if {"latent", "indexer"} <= rows.roles:
+        return _sparse_name(asked, rows)
     if asked is None or asked == "auto":
-        if sparse:
+        return rows.dtype
+    return _named(asked)
+
+
+def _sparse_name(asked: str | None, rows: ToStore) -> str:
+    """
+    Return the format of sparse MLA's rows: bf16 unasked, on Blackwell fp8.
+
+    `fp8_e4m3` is FlashMLA's scaled row of 656 bytes, which Hopper takes, where no card is named; on
+    Blackwell TensorRT-LLM's kernel takes the plain row of 576, as do AMD's, which kvplan also calls `fp8`.
+    GLM has scaled rows on compute capability 12, in a kernel of its own. Sources: SGLang 0.5.23,
+    arg_groups/overrides.py (_dsa_kv_cache_dtype_default, _dsa_split_backend_resolution) and
+    mem_cache/kv_cache_configurator.py (calculate_mla_kv_cache_dim).
+    """
+    card = rows.card
+    named = card is not None and card.vendor is not None
+    major = card.capability[0] if card is not None and card.capability is not None else 0
+    if asked is None or asked == "auto":
+        if not named:
             raise OptionsError(
-                "SGLang stores the cache of sparse MLA in bf16 on Hopper and in fp8 on Blackwell: "
-                "give the KV dtype: bf16, fp8_e4m3 (656 bytes a row) or fp8 (576, TensorRT-LLM's kernel)"
+                "SGLang stores the cache of sparse MLA in bf16 on Hopper and in fp8 on Blackwell: name the "
+                "card, or give the KV dtype: bf16, fp8_e4m3 (656 bytes a row) or fp8 (576, TensorRT-LLM's "
+                "kernel)"
             )
-        return model_dtype
+        asked = "fp8_e4m3" if major >= _BLACKWELL else "bf16"
     key = asked.strip().lower()
-    if sparse and key == "fp8_e4m3":
-        return "fp8_ds_mla"
+    if key == "fp8_e4m3":
+        own_kernel = major == _GLM_KERNEL and rows.architecture == "glm_moe_dsa"
+        raw = card is not None and (card.vendor == "amd" or (major >= _BLACKWELL and not own_kernel))
+        return "fp8" if raw else "fp8_ds_mla"
+    name = _named(asked)
+    if key not in ("bf16", "bfloat16", "fp8", "fp8_ds_mla"):
+        raise OptionsError(f"SGLang stores sparse MLA in bf16 or fp8_e4m3 only, not in {asked[:40]}")
+    return name
+
+
+def _named(asked: str) -> str:
+    key = asked.strip().lower()
     if key not in _PLAIN and key not in _OURS:
         raise OptionsError(
             f"SGLang has no KV dtype {asked[:40]!r}: use one of {', '.join(('auto', *_PLAIN))}"
         )
-    if sparse and key not in ("bf16", "bfloat16", "fp8", "fp8_ds_mla"):
-        raise OptionsError(f"SGLang stores sparse MLA in bf16 or fp8_e4m3 only, not in {asked[:40]}")
     return _PLAIN.get(key) or _OURS[key]
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
@@ -149,6 +150,7 @@ def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> Blocks | Sum:
+    require_vendor("TensorRT-LLM", options.card, ("nvidia",))
     given = read_settings(SETTINGS, options.settings)
     windows, max_tokens = given.counts("max_attention_window"), given.count("max_tokens")
     if max_tokens is not None and windows is not None and len(set(windows)) > 1:

@@ -3,6 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from kvplan.dtypes import BF16, FP8, FP16, FP32, NVFP4, Dtype, Role, dtype_by_name
+from kvplan.engines.base import ToStore
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.errors import UnknownNameError
 from kvplan.units import ceil_div
@@ -11,7 +12,7 @@ _QUANTISED = ("fp8", "nvfp4")
 _STORED = (BF16, FP16, FP32, FP8, NVFP4)
 
 
-def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:  # noqa: ARG001 - any rows
+def kv_dtype_name(asked: str | None, rows: ToStore) -> str:
     """
     Return the cache format of `auto`, `fp8` or `nvfp4`, in kvplan's names.
 
@@ -20,15 +21,15 @@ def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str)
     resource_manager.py, which stores no int8.
     """
     if asked is None or asked.strip().lower() == "auto":
-        return model_dtype
+        return rows.dtype
     try:
         name = dtype_by_name(asked).name
     except UnknownNameError:
         name = asked
-    if name in _QUANTISED or name == dtype_by_name(model_dtype).name:
+    if name in _QUANTISED or name == dtype_by_name(rows.dtype).name:
         return name
     raise UnknownNameError(
-        f"TensorRT-LLM cannot keep a KV cache in {asked[:40]!r}: it takes auto ({model_dtype}), fp8 or nvfp4"
+        f"TensorRT-LLM cannot keep a KV cache in {asked[:40]!r}: it takes auto ({rows.dtype}), fp8 or nvfp4"
     )
 
 

@@ -8,17 +8,19 @@ from itertools import chain
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.cards import require_vendor
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
-from kvplan.engines.vllm.backends import BACKENDS, exports, has_delta_net, require_backend
+from kvplan.engines.vllm.backends import BACKENDS, major_of, require_backend, require_shares
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype, state_dtypes
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.models import require_served
+from kvplan.engines.vllm.models import may_keep_every_state, require_served
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
+from kvplan.engines.vllm.prefills import exports, has_delta_net
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
@@ -28,10 +30,16 @@ from kvplan.terms import Layer, Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """A cache in vLLM's pool of blocks; `usual_sequences` is max_num_seqs unless it is told."""
+    """
+    A cache in vLLM's pool of blocks.
+
+    `usual_sequences` is max_num_seqs unless it is told, and `longest` the context above which it refuses to
+    start, None where it does not or that is not known.
+    """
 
     layout: Layout
     usual_sequences: int
+    longest: int | None = None
     assumed: tuple[str, ...] = ()
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
@@ -77,7 +85,16 @@ class Blocks:
             kv_tokens=pool.kv_tokens,
             max_concurrency=pool.max_concurrency,
             max_num_seqs=most if asked is None and most is not None and self.usual_sequences > most else None,
-            refusal=self._refusal(most),
+            refusal=self._too_long(context) or self._refusal(most),
+        )
+
+    def _too_long(self, context: int) -> str | None:
+        """Return what vLLM says of a longer context than the model's (_get_and_verify_max_len)."""
+        if self.longest is None or context <= self.longest:
+            return None
+        return (
+            f"{self.layout.rules.name} refuses a context of {context:,} tokens, as the model was made for "
+            f"{self.longest:,}: shorten it, or set allow_long_max_model_len (VLLM_ALLOW_LONG_MAX_MODEL_LEN)"
         )
 
     def _refusal(self, most: int | None) -> str | None:
@@ -95,6 +112,11 @@ _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 SETTINGS = (
     Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
+    Setting(
+        name="allow_long_max_model_len",
+        kind="flag",
+        help="on is VLLM_ALLOW_LONG_MAX_MODEL_LEN: contexts beyond the model's own",
+    ),
     Setting(name="async_scheduling", kind="flag", help="off keeps fewer tokens in flight"),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
@@ -149,7 +171,7 @@ def vllm(version: str | None) -> Engine:
     return Engine(
         name=f"vllm@{rules.release}",
         arrange=partial(_arrange, rules=rules),
-        kv_dtype=kv_dtype_name,
+        kv_dtype=partial(kv_dtype_name, rules=rules),
         share=Share(of="card", default=always(rules.utilization)),
         needs=partial(
             vllm_start_up,
@@ -171,13 +193,18 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     given = read_settings(SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
+    require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, rules)
-    require_backend(every, rules)
+    backend = given.name("attention_backend")
+    require_backend(every, rules, backend, options.card)
     asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
     layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
+    if options.dcp > 1:
+        require_shares(every, rules, backend, options.card)
     return Blocks(
         layout=layout,
         usual_sequences=_usual(options, rules)[1],
+        longest=None if given.flag("allow_long_max_model_len") else options.model_context,
         assumed=tuple(_assumed(layout, options, given, every)),
     )
 
@@ -229,6 +256,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
     return VllmOptions(
         block_size=options.block_size,
         attention_backend=given.name("attention_backend"),
+        major=major_of(options.card),
         max_num_batched_tokens=_batched_tokens(options, rules),
         dcp=options.dcp,
         pcp=given.count("prefill_context_parallel_size") or 1,
@@ -237,6 +265,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         state_dtype=dtype_by_name(asked) if asked else kept,
         async_scheduling=_flag(given, "async_scheduling"),
         hybrid_manager=_flag(given, "hybrid_manager"),
+        may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,
         speculative_tokens=given.count("num_speculative_tokens") or 0,
         draft=_draft(given),

@@ -1,8 +1,10 @@
 """Which storage vLLM takes where a user or a config leaves it open."""
 
-from collections.abc import Set as AbstractSet
-
-from kvplan.dtypes import Dtype, Role
+from kvplan.dtypes import Dtype, kv_format, short_dtype
+from kvplan.engines.base import ToStore
+from kvplan.engines.vllm.backends import BLACKWELL, major_of
+from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card
 
 _NOT_IN_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
@@ -10,21 +12,84 @@ _NOT_IN_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 _FP8 = ("fp8", "fp8_e4m3", "fp8_e5m2")
 
 
-def kv_dtype_name(asked: str | None, roles: AbstractSet[Role], model_dtype: str) -> str:
+_SPARSE_FP8: tuple[int, int] = (0, 18)
+"""The release from which FLASHMLA_SPARSE is asked for `fp8` (supported_kv_cache_dtypes)."""
+
+_UNTOLD = frozenset({"falcon"})
+"""
+Model types whose attention with rotary or ALiBi embeddings is not told the KV dtype.
+
+Source: model_executor/models/falcon.py, alike in 0.11.0, 0.19.1, 0.28.0, 0.32.0 and 0.33.0.
+"""
+
+_FLOAT16: tuple[int, int] = (0, 18)
+"""The release from which --kv-cache-dtype takes float16 (CacheDType in config/cache.py)."""
+
+
+def kv_dtype_name(asked: str | None, rows: ToStore, *, rules: VllmRules) -> str:
     """
     Return the cache format that `--kv-cache-dtype` *asked* stands for, in kvplan's names.
 
-    *roles* are those of the model's terms. Left open, it is the model's dtype; DeepSeek-V4 takes
-    fp8_ds_mla then. Sparse MLA stores fp8 as fp8_ds_mla with FlashMLA, its backend on Hopper.
-    Sources: vLLM 0.33, models/deepseek_v4/attention.py (_resolve_dsv4_kv_cache_dtype) and
-    model_executor/layers/attention/mla_attention.py (_canonicalize_sparse_mla_kv_cache_dtype).
+    Left open, it is the model's dtype; DeepSeek-V4 takes fp8_ds_mla then. Source: vLLM 0.33,
+    models/deepseek_v4/attention.py (_resolve_dsv4_kv_cache_dtype).
     """
     automatic = asked is None or asked == "auto"
-    if "entry" in roles and (automatic or asked in _FP8):
+    if "entry" in rows.roles and (automatic or asked in _FP8):
         return "fp8_ds_mla"
-    if {"latent", "indexer"} <= roles and asked in _FP8:
+    if {"latent", "indexer"} <= rows.roles and (automatic or asked in _FP8):
+        return _sparse_name(asked, rows, rules)
+    if automatic or asked is None:
+        return rows.dtype
+    if asked == "fp8_e5m2" and "latent" in rows.roles:
+        raise RefusedError(f"no attention backend of {rules.name} stores a latent in fp8_e5m2: use fp8")
+    if rows.architecture in _UNTOLD and kv_format(asked).name != short_dtype(rows.dtype):
+        raise RefusedError(
+            f"{rules.name} keeps the cache of {rows.architecture} in the model's dtype whatever is asked: "
+            "leave the KV dtype out"
+        )
+    _require_cache_dtype(asked, rows, rules)
+    return asked
+
+
+def _sparse_name(asked: str | None, rows: ToStore, rules: VllmRules) -> str:
+    """
+    Return the format of sparse MLA's rows: fp8 in FlashMLA's packed ones of 656 bytes, or plain ones of 576.
+
+    FlashMLA is taken on Hopper, FlashInfer on Blackwell; the kernel of compute capability 12 has packed rows
+    only. Sources: _get_backend_priorities in platforms/cuda.py and
+    _canonicalize_sparse_mla_kv_cache_dtype in model_executor/layers/attention/mla_attention.py.
+    """
+    if asked == "fp8_e5m2":
+        raise RefusedError(f"no attention backend of {rules.name} stores a latent in fp8_e5m2: use fp8")
+    backend, major = rows.settings.get("attention_backend"), major_of(rows.card)
+    if backend == "FLASHINFER_MLA_SPARSE_SM120" or (backend is None and major == 12):  # noqa: PLR2004 - as above
         return "fp8_ds_mla"
-    return model_dtype if automatic or asked is None else asked
+    if asked not in _FP8:
+        return rows.dtype
+    if asked == "fp8_e4m3" and rules.version >= _SPARSE_FP8 and major != BLACKWELL and backend is None:
+        raise RefusedError(f"{rules.name} takes fp8 for the rows of sparse MLA on Hopper, not fp8_e4m3")
+    if backend in ("FLASHINFER_MLA_SPARSE", "FLASHINFER_MLA_SPARSE_SM90"):
+        return "fp8"
+    if backend is not None or major != BLACKWELL or rules.sparse_fp8 == "packed":
+        return "fp8_ds_mla"
+    if rules.sparse_fp8 == "by heads":
+        raise RefusedError(
+            f"in which rows {rules.name} stores fp8 on Blackwell depends on the heads of a rank: choose "
+            "the setting attention_backend, FLASHMLA_SPARSE or FLASHINFER_MLA_SPARSE"
+        )
+    return "fp8"
+
+
+def _require_cache_dtype(asked: str, rows: ToStore, rules: VllmRules) -> None:
+    """Raise RefusedError for a float dtype that the release takes for models in that dtype only."""
+    name = kv_format(asked).name
+    missing = name == "fp32" or (name == "fp16" and rules.version < _FLOAT16)
+    missing = missing or (rules.same_floats and name in ("bf16", "fp16"))
+    if missing and name != short_dtype(rows.dtype):
+        raise RefusedError(
+            f"{rules.name} has no KV dtype {asked[:40]} beside a model that runs in {rows.dtype}: "
+            "choose another, or --dtype"
+        )
 
 
 def model_dtype(dtype: str, architecture: str | None, card: Card | None) -> str:

@@ -151,7 +151,7 @@ def _aligned_caches(
 ) -> tuple[int, list[Cache]]:
     """Return the block size of attention, raised where layers need it, and the pages of that size."""
     layers = tuple(chain.from_iterable(layers_by_rank))
-    usual = choose_blocks(layers, rules, options.attention_backend)
+    usual = choose_blocks(layers, rules, options.attention_backend, options.major)
     kernel_block = options.kernel_block or usual.kernel_block
     asked = options.block_size or usual.block_size
     if asked % kernel_block:

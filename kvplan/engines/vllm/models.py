@@ -27,12 +27,51 @@ _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0
 """
 
 
+_STATE_PER_BLOCK = frozenset(
+    {
+        "bamba",
+        "falcon_h1",
+        "falcon_mamba",
+        "granitemoehybrid",
+        "jamba",
+        "mamba",
+        "mamba2",
+        "nemotron_h",
+        "zamba2",
+    }
+)
+"""
+Model types whose class has SupportsMambaPrefixCaching, in vLLM 0.12.0, 0.14.1, 0.17.1, 0.19.1, 0.24.0 and
+0.26.0 (model_executor/models).
+"""
+
+_EXPANDED = {
+    "minicpm3": "keys and values of every query head for",
+}
+"""
+What vLLM stores in place of the latent that a spec has.
+
+Source: model_executor/models/minicpm3.py, alike in 0.11.0, 0.19.1, 0.24.0, 0.30.0 and 0.33.0.
+"""
+
+
+def may_keep_every_state(architecture: str | None) -> bool:
+    """Return whether some releases keep a state per block under prefix caching; True for an unknown type."""
+    return architecture is None or architecture in _STATE_PER_BLOCK
+
+
 def require_served(architecture: str | None, rules: VllmRules) -> None:
     """
     Raise RefusedError for a model type that a release, as vLLM itself says, no longer serves.
 
-    The oldest known rules stand for the releases before them, too.
+    The oldest known rules stand for the releases before them, too. One that vLLM caches otherwise than its
+    spec says is refused, too.
     """
+    if architecture in _EXPANDED:
+        raise RefusedError(
+            f"{rules.name} stores {_EXPANDED[architecture]} {architecture}, not its latent: give a spec "
+            "of the kind mha, without an architecture"
+        )
     last = _LAST.get(architecture or "")
     if last is not None and rules.version > max(last, RELEASES[0].version):
         raise RefusedError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import Dtype
+from kvplan.engines.vllm.backends import HOPPER
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.skipping import Skipped
@@ -18,10 +19,12 @@ class VllmOptions:
     vLLM's own options, by its own names where it has one.
 
     What is None is vLLM's choice: `block_size` and `kernel_block` (the attention kernel's smallest)
-    that of its usual backends, `prefix_caching` the release's default, `state_mode` what follows
-    from it. `conv_dtype` and `state_dtype` are vLLM's mamba_cache_dtype and mamba_ssm_cache_dtype;
-    None keeps the spec's. A backend that exports states inside a prefill sets `checkpoint_blocks` to
-    1, and FlashInfer's Gated DeltaNet `checkpoint_alignment` to 64 tokens (backends.py).
+    that of its usual backends on a card whose compute capability begins with `major` (None: it is not
+    known), `prefix_caching` the release's default, `state_mode` what follows from it; models that
+    `may_keep_every_state` do so in some releases. `conv_dtype` and `state_dtype` are vLLM's
+    mamba_cache_dtype and mamba_ssm_cache_dtype; None keeps the spec's. A backend that exports states
+    inside a prefill sets `checkpoint_blocks` to 1, and FlashInfer's Gated DeltaNet
+    `checkpoint_alignment` to 64 tokens (prefills.py).
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the
     share of blocks that stay free when a request is admitted beside others, and `max_num_seqs` None where
@@ -31,6 +34,7 @@ class VllmOptions:
     block_size: int | None = None
     kernel_block: int | None = None
     attention_backend: str | None = None
+    major: int | None = HOPPER
     max_num_batched_tokens: int = 8192
     dcp: int = 1
     pcp: int = 1
@@ -39,6 +43,7 @@ class VllmOptions:
     hybrid_manager: bool = True
     prefix_caching: bool | None = None
     state_mode: StateMode | None = None
+    may_keep_every_state: bool = False
     checkpoint_alignment: int = 1
     checkpoint_blocks: int | None = None
     conv_dtype: Dtype | None = None
@@ -70,7 +75,7 @@ class VllmOptions:
 
     def states(self, rules: VllmRules, *, hybrid: bool) -> StateMode:
         """
-        Return how states are kept; raise RefusedError where the release decides it by model class.
+        Return how states are kept; raise RefusedError where the release keeps one for each block.
 
         Models without attention have no prefix caching unless asked for (config/model.py,
         is_prefix_caching_supported); *hybrid* ones by the release's default.
@@ -81,10 +86,10 @@ class VllmOptions:
         caching = default if self.prefix_caching is None else self.prefix_caching
         if not caching:
             return "none"
-        if rules.cached_state_mode is None:
+        if rules.keeps_every_state and self.may_keep_every_state:
             raise RefusedError(
-                f"with prefix caching {rules.name} keeps states by the model's class, which kvplan does not "
-                "know: turn prefix caching off, or choose the state mode"
+                f"with prefix caching {rules.name} keeps a state for each block of this model, which kvplan "
+                "does not know: turn prefix caching off, or choose the setting mamba_cache_mode"
             )
         return rules.cached_state_mode
 

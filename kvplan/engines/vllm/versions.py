@@ -41,7 +41,8 @@ class VllmRules:
     is more than the blocks, as decode graphs are captured with a state for each (vllm-project/vllm
     pull request 38270, after 0.19.0). `caching_by_default`: prefix caching of hybrid models without being
     asked (engine/arg_utils.py). `cached_state_mode`: how states are kept under prefix caching
-    (model_executor/models/config.py); None where that depends on the model's class.
+    (MambaModelConfig in model_executor/models/config.py), and `keeps_every_state`: whether classes that
+    support it keep one for each block instead.
     `checkpoints`: state blocks beside the two of mode align, for Mamba-2 (mamba_mixer2.py).
     `speculative_states`: whether a state block per speculative token is known to be kept.
     `align_from_block`: hybrid blocks are multiples of the asked block, not only of the kernel's;
@@ -55,6 +56,14 @@ class VllmRules:
     FlashAttention's MLA (update_block_size_for_backend in platforms/interface.py).
     `flashinfer_mla_block`: that of FlashInfer's MLA, 64 while platforms/cuda.py set it, then the
     kernel's smallest.
+    `blackwell_mla_block`: that of a latent on Blackwell, CUTLASS's up to 0.14.1, then FlashInfer's
+    (_get_backend_priorities in platforms/cuda.py).
+    `sparse_fp8`: how sparse MLA stores fp8 on Blackwell: in FlashMLA's packed rows, in FlashInfer's plain
+    ones, or by the heads of a rank (the same; supported_kv_cache_dtypes of flashinfer_mla_sparse.py).
+    `wide_keys_in_64`: whether keys of 512 elements in fp8 have blocks of 64 on Hopper
+    (_get_sm90_fa4_fp8_kv_block_size in v1/attention/backends/flash_attn.py).
+    `same_floats`: whether a KV dtype of 16 bits must be the model's (_reject_mismatched_float_kv_cache in
+    config/vllm.py).
     `skipped_layers`: whether kv_cache_dtype_skip_layers is there, and aligns blocks (attention.py and
     _align_heterogeneous_kv_block_size in platforms/interface.py).
     `pcp`: whether the memory of prefill context parallelism is known.
@@ -77,7 +86,8 @@ class VllmRules:
     size_line: Literal["blocks", "concurrency"]
     state_per_sequence: bool
     caching_by_default: bool
-    cached_state_mode: Literal["none", "align"] | None
+    cached_state_mode: Literal["none", "align"]
+    keeps_every_state: bool
     checkpoints: int
     speculative_states: bool
     align_from_block: bool
@@ -91,6 +101,10 @@ class VllmRules:
     watermark: bool
     mla_block: int
     flashinfer_mla_block: int
+    blackwell_mla_block: int
+    sparse_fp8: Literal["packed", "by heads", "plain"]
+    wide_keys_in_64: bool
+    same_floats: bool
     skipped_layers: Literal["no", "unaligned", "aligned"]
     pcp: bool
     declared_kv: frozenset[str]
@@ -120,6 +134,7 @@ _0_11 = VllmRules(
     state_per_sequence=False,
     caching_by_default=False,
     cached_state_mode="none",
+    keeps_every_state=False,
     checkpoints=0,
     speculative_states=False,
     align_from_block=False,
@@ -133,6 +148,10 @@ _0_11 = VllmRules(
     watermark=False,
     mla_block=64,
     flashinfer_mla_block=64,
+    blackwell_mla_block=128,
+    sparse_fp8="packed",
+    wide_keys_in_64=False,
+    same_floats=False,
     skipped_layers="no",
     pcp=False,
     declared_kv=frozenset(),
@@ -142,7 +161,7 @@ _0_12 = replace(
     version=(0, 12),
     merge_below=(5, 4),
     unify="divide",
-    cached_state_mode=None,
+    keeps_every_state=True,
     sampler=SORTS,
 )
 _0_14 = replace(_0_12, version=(0, 14), check="first group", declared_kv=frozenset({"modelopt"}))
@@ -150,7 +169,9 @@ _0_17 = replace(
     _0_14,
     version=(0, 17),
     speculative_states=True,
+    cached_state_mode="align",
     sampler=SELECTS,
+    blackwell_mla_block=64,
     declared_kv=frozenset({"modelopt", "compressed-tensors"}),
 )
 _0_18 = replace(
@@ -159,9 +180,11 @@ _0_18 = replace(
     outside=OUTSIDE,
     mla_block=16,
     flashinfer_mla_block=32,
+    blackwell_mla_block=32,
+    sparse_fp8="by heads",
     merge_below=(3, 2),
 )
-_0_19 = replace(_0_18, version=(0, 19), check="groups", skipped_layers="unaligned")
+_0_19 = replace(_0_18, version=(0, 19), check="groups", skipped_layers="unaligned", sparse_fp8="plain")
 _0_20_0 = replace(
     _0_19,
     version=(0, 20),
@@ -185,13 +208,21 @@ _0_28 = replace(
     version=(0, 28),
     promotes_beside_mla=True,
     caching_by_default=True,
-    cached_state_mode="align",
+    keeps_every_state=False,
     align_mla=128,
     most_batched_tokens=MOST_BATCHED_TOKENS,
 )
 _0_30 = replace(_0_28, version=(0, 30), null_block_checked=True)
-_0_32 = replace(_0_30, version=(0, 32), checkpoints=1)
-_0_33 = replace(_0_32, version=(0, 33), align_checkpoints=True, sparse_layouts=True, watermark=True, pcp=True)
+_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True)
+_0_33 = replace(
+    _0_32,
+    version=(0, 33),
+    align_checkpoints=True,
+    sparse_layouts=True,
+    watermark=True,
+    pcp=True,
+    same_floats=True,
+)
 
 RELEASES = (
     _0_11,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kvplan.engines import ToStore
 from kvplan.engines.llamacpp.engine import kv_dtype_name
 from kvplan.units import MIB
 from tests.engines.llamacpp.planning import printed, reserved
@@ -97,9 +98,8 @@ def test_windows_that_llama_cpp_does_not_know(model: str, bytes_per_token: int, 
 
 
 def test_the_type_is_float16_for_a_bfloat16_model() -> None:
-    assert (
-        kv_dtype_name(None, {"key", "value"}, "bfloat16") == kv_dtype_name("auto", set(), "float32") == "fp16"
-    )
+    rows = [ToStore(roles={"key", "value"}, dtype="bfloat16"), ToStore(roles=set(), dtype="float32")]
+    assert [kv_dtype_name(None, rows[0]), kv_dtype_name("auto", rows[1])] == ["fp16", "fp16"]
     assert reserved("llama-3.1-8b", 256) == reserved("llama-3.1-8b", 256, kv_dtype="f16") == 32 * MIB
     assert reserved("llama-3.1-8b", 256, kv_dtype="f32") == 64 * MIB
     assert reserved("llama-3.1-8b", 256, kv_dtype="q8_0,value=q4_0") == 32 * 1024 * 256 * (34 + 18) // 32

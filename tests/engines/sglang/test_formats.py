@@ -3,9 +3,10 @@
 import pytest
 
 from kvplan.dtypes import Role, kv_format
-from kvplan.engines import find_engine
+from kvplan.engines import ToStore, find_engine
 from kvplan.engines.sglang.formats import kv_dtype_name
 from kvplan.errors import OptionsError, UnknownNameError
+from kvplan.gpus import find_card
 
 HEADS: frozenset[Role] = frozenset({"key", "value"})
 SPARSE: frozenset[Role] = frozenset({"latent", "rope", "indexer"})
@@ -28,7 +29,7 @@ SPARSE: frozenset[Role] = frozenset({"latent", "rope", "indexer"})
     ],
 )
 def test_names(asked: str | None, roles: frozenset[Role], name: str) -> None:
-    assert kv_dtype_name(asked, roles, "bfloat16") == name
+    assert kv_dtype_name(asked, ToStore(roles=roles, dtype="bfloat16")) == name
     assert kv_format(name).roles
 
 
@@ -43,7 +44,30 @@ def test_names(asked: str | None, roles: frozenset[Role], name: str) -> None:
 )
 def test_what_is_no_kv_dtype(asked: str | None, roles: frozenset[Role], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
-        kv_dtype_name(asked, roles, "bfloat16")
+        kv_dtype_name(asked, ToStore(roles=roles, dtype="bfloat16"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpu", "architecture", "name"),
+    [
+        # arg_groups/overrides.py: bf16 below compute capability 10; fp8 for trtllm's kernel from there on.
+        (None, "h200", "deepseek_v32", "bf16"),
+        ("auto", "b200", "deepseek_v32", "fp8"),
+        ("fp8_e4m3", "b200", "glm_moe_dsa", "fp8"),
+        ("fp8_e4m3", "h200", "glm_moe_dsa", "fp8_ds_mla"),
+        ("fp8_e4m3", "rtx-pro-6000", "glm_moe_dsa", "fp8_ds_mla"),
+        ("fp8_e4m3", "rtx-pro-6000", "deepseek_v32", "fp8"),
+        ("auto", "mi300x", "deepseek_v32", "bf16"),
+        ("fp8_e4m3", "mi300x", "deepseek_v32", "fp8"),
+        ("fp8_e4m3", "141GB", "deepseek_v32", "fp8_ds_mla"),
+        ("bf16", "b200", "deepseek_v32", "bf16"),
+    ],
+)
+def test_the_rows_of_sparse_mla_follow_the_card(
+    asked: str | None, gpu: str, architecture: str, name: str
+) -> None:
+    rows = ToStore(roles=SPARSE, dtype="bfloat16", architecture=architecture, card=find_card(gpu))
+    assert kv_dtype_name(asked, rows) == name
 
 
 @pytest.mark.parametrize("name", ["sglang", "sglang@0.5", "sglang@0.5.23", "sglang@v0.5.23"])

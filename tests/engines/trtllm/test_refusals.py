@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kvplan.engines import ToStore
 from kvplan.engines.trtllm.engine import trtllm
 from kvplan.engines.trtllm.formats import kv_dtype_name
 from kvplan.errors import KvplanError, OptionsError, UnknownNameError
@@ -84,13 +85,13 @@ def test_no_version() -> None:
     ],
 )
 def test_kv_dtypes(asked: str | None, name: str) -> None:
-    assert kv_dtype_name(asked, {"key", "value"}, "bf16") == name
+    assert kv_dtype_name(asked, ToStore(roles={"key", "value"}, dtype="bf16")) == name
 
 
 @pytest.mark.parametrize("asked", ["int8", "fp16", "q8_0", "fp8_ds_mla", "fp8,value=nvfp4", "x" * 99])
 def test_other_kv_dtypes(asked: str) -> None:
     with pytest.raises(UnknownNameError, match="it takes auto \\(bf16\\), fp8 or nvfp4"):
-        kv_dtype_name(asked, {"key", "value"}, "bf16")
+        kv_dtype_name(asked, ToStore(roles={"key", "value"}, dtype="bf16"))
 
 
 def test_options_errors_are_such() -> None:

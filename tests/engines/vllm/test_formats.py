@@ -3,7 +3,9 @@
 import pytest
 
 from kvplan.dtypes import BF16, FP16, FP32, Dtype, Role
-from kvplan.engines.vllm import kv_dtype_name, state_dtypes
+from kvplan.engines import ToStore
+from kvplan.engines.vllm import NEWEST, RefusedError, find_rules, kv_dtype_name, state_dtypes
+from kvplan.gpus import find_card
 from tests.engines.vllm.planning import layout_of
 
 PLAIN: set[Role] = {"key", "value"}
@@ -21,7 +23,6 @@ COMPRESSED: set[Role] = {"entry", "rope", "indexer", "state"}
         ("fp8", MLA, "fp8"),
         ("auto", SPARSE, "bfloat16"),
         ("fp8", SPARSE, "fp8_ds_mla"),
-        ("fp8_e4m3", SPARSE, "fp8_ds_mla"),
         ("nvfp4_ds_mla", SPARSE, "nvfp4_ds_mla"),
         ("auto", COMPRESSED, "fp8_ds_mla"),
         ("fp8", COMPRESSED, "fp8_ds_mla"),
@@ -29,7 +30,70 @@ COMPRESSED: set[Role] = {"entry", "rope", "indexer", "state"}
     ],
 )
 def test_cache_formats(asked: str | None, roles: set[Role], name: str) -> None:
-    assert kv_dtype_name(asked, roles, "bfloat16") == name
+    assert kv_dtype_name(asked, ToStore(roles=roles, dtype="bfloat16"), rules=NEWEST) == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpu", "backend", "version", "name"),
+    [
+        # B200 has compute capability 10.0, RTX PRO 6000 12.0: the rows of _get_backend_priorities' first.
+        ("fp8", "b200", None, None, "fp8"),
+        ("fp8", "b200", "FLASHMLA_SPARSE", None, "fp8_ds_mla"),
+        ("fp8", "b200", None, "0.19", "fp8"),
+        ("fp8", "b200", "FLASHINFER_MLA_SPARSE", "0.18", "fp8"),
+        ("fp8", "b200", None, "0.17", "fp8_ds_mla"),
+        ("fp8", "h200", None, None, "fp8_ds_mla"),
+        ("fp8", "h200", "FLASHINFER_MLA_SPARSE_SM90", None, "fp8"),
+        ("auto", "b200", None, None, "bfloat16"),
+        ("auto", "rtx-pro-6000", None, None, "fp8_ds_mla"),
+        ("fp8", None, "FLASHINFER_MLA_SPARSE", None, "fp8"),
+    ],
+)
+def test_the_rows_of_sparse_mla_follow_the_card_and_the_backend(
+    asked: str, gpu: str | None, backend: str | None, version: str | None, name: str
+) -> None:
+    settings = {"attention_backend": backend} if backend else {}
+    card = find_card(gpu) if gpu else None
+    rows = ToStore(roles=SPARSE, dtype="bfloat16", card=card, settings=settings)
+    assert kv_dtype_name(asked, rows, rules=find_rules(version)) == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "roles", "dtype", "version", "message"),
+    [
+        ("fp32", PLAIN, "bfloat16", None, "has no KV dtype fp32 beside a model that runs in bfloat16"),
+        ("float16", PLAIN, "bfloat16", "0.17", "has no KV dtype float16 beside a model"),
+        ("float16", PLAIN, "bfloat16", "0.33", "has no KV dtype float16 beside a model"),
+        ("bf16", PLAIN, "float16", "0.33", "has no KV dtype bf16 beside a model that runs in float16"),
+        ("fp8_e5m2", SPARSE, "bfloat16", None, "stores a latent in fp8_e5m2"),
+        ("fp8_e4m3", SPARSE, "bfloat16", None, "takes fp8 for the rows of sparse MLA on Hopper"),
+        ("fp8_e5m2", MLA, "bfloat16", None, "stores a latent in fp8_e5m2"),
+    ],
+)
+def test_kv_dtypes_that_a_release_does_not_take(
+    asked: str, roles: set[Role], dtype: str, version: str | None, message: str
+) -> None:
+    with pytest.raises(RefusedError, match=message):
+        kv_dtype_name(asked, ToStore(roles=roles, dtype=dtype), rules=find_rules(version))
+
+
+def test_releases_before_0_33_take_another_float_than_the_models() -> None:
+    rows = ToStore(roles=PLAIN, dtype="bfloat16")
+    assert kv_dtype_name("float16", rows, rules=find_rules("0.32")) == "float16"
+
+
+def test_the_cache_of_falcon_is_not_told_the_kv_dtype() -> None:
+    """What vLLM's own steps made of Falcon-40B in fp8: as many blocks as in bfloat16."""
+    rows = ToStore(roles=PLAIN, dtype="bfloat16", architecture="falcon")
+    assert kv_dtype_name("bf16", rows, rules=NEWEST) == "bf16"
+    with pytest.raises(RefusedError, match="keeps the cache of falcon in the model's dtype"):
+        kv_dtype_name("fp8", rows, rules=NEWEST)
+
+
+def test_vllm_018_stores_fp8_on_blackwell_by_the_heads_of_a_rank() -> None:
+    rows = ToStore(roles=SPARSE, dtype="bfloat16", card=find_card("b200"))
+    with pytest.raises(RefusedError, match="depends on the heads of a rank: choose the setting"):
+        kv_dtype_name("fp8", rows, rules=find_rules("0.18"))
 
 
 @pytest.mark.parametrize(

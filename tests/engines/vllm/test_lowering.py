@@ -88,22 +88,22 @@ def test_pages_of_deepseek_v4() -> None:
         (
             "llama-3.1-8b",
             {"kv_dtype": "q8_0"},
-            "vLLM 0.33 cannot store K and V in q8_0: choose another KV dtype",
+            f"{NEWEST.name} cannot store K and V in q8_0: choose another KV dtype",
         ),
         (
             "llama-3.1-8b",
             {"kv_dtype": "fp8,value=bf16"},
-            "vLLM 0.33 cannot store K and V in fp8 and bf16: choose another KV dtype",
+            f"{NEWEST.name} cannot store K and V in fp8 and bf16: choose another KV dtype",
         ),
         (
             "llama-3.1-8b",
             {"kv_dtype": "kivi2"},
-            "vLLM 0.33 keeps no newest tokens apart: choose another KV dtype",
+            f"{NEWEST.name} keeps no newest tokens apart: choose another KV dtype",
         ),
         (
             "deepseek-v3",
             {"kv_dtype": "int8"},
-            "vLLM 0.33 cannot store latent d_c and RoPE key d_rope in int8: choose another KV dtype",
+            f"{NEWEST.name} cannot store latent d_c and RoPE key d_rope in int8: choose another KV dtype",
         ),
         (
             "llama-3.1-8b",
@@ -128,12 +128,12 @@ def test_pages_of_deepseek_v4() -> None:
         (
             "deepseek-v4-flash",
             {"kv_dtype": "fp8_ds_mla", "hybrid_manager": False},
-            "vLLM 0.33 cannot serve compressed attention without its hybrid manager",
+            f"{NEWEST.name} cannot serve compressed attention without its hybrid manager",
         ),
         (
             "deepseek-v4.1-flash",
             {"kv_dtype": "fp8_ds_mla"},
-            "how vLLM 0.33 pages compressed attention of ratio 2 (DeepSeek-V4.1) is not known to kvplan",
+            f"how {NEWEST.name} pages compressed attention of ratio 2 (DeepSeek-V4.1) is not known to kvplan",
         ),
         (
             "minimax-m3",
@@ -143,13 +143,13 @@ def test_pages_of_deepseek_v4() -> None:
         (
             "rwkv-7-world-0.1b",
             {},
-            "vLLM 0.33 has no state function for token shifts: it cannot serve this model",
+            f"{NEWEST.name} has no state function for token shifts: it cannot serve this model",
         ),
         (
             "mamba-codestral-7b",
             {"tp": 16},
             (
-                "vLLM 0.33 does not replicate 8 groups of conv history of B and C over tp=16: "
+                f"{NEWEST.name} does not replicate 8 groups of conv history of B and C over tp=16: "
                 "it takes a tp that divides them, or one group"
             ),
         ),
@@ -157,14 +157,14 @@ def test_pages_of_deepseek_v4() -> None:
             "jamba-v0.1",
             {"hybrid_manager": False},
             (
-                "without its hybrid manager vLLM 0.33 needs full attention in all layers, or in some and "
-                "windows in the others"
+                f"without its hybrid manager {NEWEST.name} needs full attention in all layers, or in some "
+                "and windows in the others"
             ),
         ),
         (
             "gemma-3-27b",
             {"tp": 32, "dcp": 2},
-            "vLLM 0.33 has no decode context parallelism for sliding windows: use dcp=1",
+            f"{NEWEST.name} has no decode context parallelism for sliding windows: use dcp=1",
         ),
         ("llama-3.1-8b", {"tp": 8, "dcp": 3}, "tp=8 is no multiple of dcp=3, which shares its ranks"),
         (

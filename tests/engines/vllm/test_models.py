@@ -3,6 +3,7 @@
 import pytest
 
 import kvplan
+from kvplan.specs import ModelSpec
 
 # vLLM 0.33, model_executor/models/registry.py, as its ValueError says it: supported until this release.
 UNTIL = [
@@ -28,3 +29,39 @@ def test_a_model_type_that_is_not_told_is_served() -> None:
     """A spec of one's own has no class that could have been taken away."""
     spec = kvplan.load("bamba-9b").model_copy(update={"architecture": None})
     assert kvplan.size(spec, engine="vllm", context=4096).total_bytes
+
+
+def test_vllm_expands_the_latent_of_minicpm3() -> None:
+    """model_executor/models/minicpm3.py hands as many KV heads as query heads to its attention."""
+    latent = {"kind": "mla", "heads": 40, "d_c": 256, "d_rope": 32}
+    fields = {"name": "minicpm3", "architecture": "minicpm3", "dtype": "bfloat16", "layers": 62}
+    spec = ModelSpec.model_validate({**fields, "attention": latent})
+    with pytest.raises(kvplan.KvplanError, match="stores keys and values of every query head for minicpm3"):
+        kvplan.size(spec, engine="vllm", context=4096)
+    assert kvplan.size(spec, engine="exact", context=4096).total_bytes == 62 * 4096 * (256 + 32) * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "states"),
+    [
+        # MambaModelConfig in model_executor/models/config.py: 0.14 turns caching off, from 0.17 on a block of
+        # its own is kept beside the running one, by classes without SupportsMambaPrefixCaching.
+        ("qwen3-next-80b-a3b", "0.14", 1),
+        ("qwen3-next-80b-a3b", "0.17", 2),
+        ("qwen3-next-80b-a3b", "0.26", 2),
+        ("lfm2-1.2b", "0.19", 2),
+    ],
+)
+def test_states_under_prefix_caching_before_0_28(model: str, version: str, states: int) -> None:
+    fixed = [
+        kvplan.size(model, engine=f"vllm@{version}", context=8192, prefix_caching=caching).fixed_bytes
+        for caching in (False, True)
+    ]
+    assert fixed[1] == states * fixed[0]
+
+
+def test_classes_that_keep_a_state_per_block_are_not_guessed() -> None:
+    for version in ("0.12", "0.19", "0.26"):
+        with pytest.raises(kvplan.KvplanError, match="keeps a state for each block of this model"):
+            kvplan.size("falcon-h1-1.5b", engine=f"vllm@{version}", context=4096, prefix_caching=True)
+    assert kvplan.size("falcon-h1-1.5b", engine="vllm@0.28", context=4096, prefix_caching=True).total_bytes

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvplan.engines.vllm import NoRoomError, RefusedError, longest_context, needed_bytes, plan_pool
+from kvplan.engines.vllm import NEWEST, NoRoomError, RefusedError, longest_context, needed_bytes, plan_pool
 from kvplan.loads import uniform
 from tests.engines.vllm.planning import layout_of, pool_of
 
@@ -85,21 +85,21 @@ def test_a_given_number_of_blocks_replaces_the_memory() -> None:
         (
             2**30,
             (
-                "one request of 131072 tokens needs 16.00 GiB of KV cache, and vLLM 0.33 has 1.00 GiB: "
+                f"one request of 131072 tokens needs 16.00 GiB of KV cache, and {NEWEST.name} has 1.00 GiB: "
                 "the longest that fits is 8176 tokens"
             ),
         ),
         (
             8193 * 2_097_152 - 1,
             (
-                "one request of 131072 tokens needs 17,179,869,184 B of KV cache, and vLLM 0.33 has "
+                f"one request of 131072 tokens needs 17,179,869,184 B of KV cache, and {NEWEST.name} has "
                 "17,179,869,183 B: the longest that fits is 131056 tokens"
             ),
         ),
         (
             2_097_152,
             (
-                "one request of 131072 tokens needs 16.00 GiB of KV cache, and vLLM 0.33 has 0.00 GiB: "
+                f"one request of 131072 tokens needs 16.00 GiB of KV cache, and {NEWEST.name} has 0.00 GiB: "
                 "not even one token fits"
             ),
         ),

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from kvplan.dtypes import BF16, FP32, kv_format
-from kvplan.engines.vllm import longest_context, plan_pool
+from kvplan.engines.vllm import NEWEST, VllmOptions, longest_context, plan_layout, plan_pool
 from kvplan.engines.vllm.grouping import Group
+from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.terms import Target
 from kvplan.units import GIB
@@ -181,3 +182,16 @@ def test_four_compressed_layers_share_packed_blocks() -> None:
             (2, 65_664, 8),
         ]
     )
+
+
+@pytest.mark.parametrize(("context", "kv_tokens"), [(20_000, 457_394), (131_072, 457_704)])
+def test_a_window_longer_than_the_context_costs_a_spare_block(context: int, kv_tokens: int) -> None:
+    """Phi-4-mini with the window of 262,144 tokens of its config: vLLM charges a block beside the tokens."""
+    window = {"kind": "sliding", "heads": 24, "groups": 8, "head_dim": 128, "window": 262_144}
+    spec = ModelSpec.model_validate({"name": "phi", "dtype": "bfloat16", "layers": 32, "attention": window})
+    terms = spec.lower_types(Target(kv=kv_format("bf16")))
+    layout = plan_layout(
+        [[terms[name] for name in spec.layer_types]], tp=1, rules=NEWEST, options=VllmOptions()
+    )
+    pool = plan_pool(layout, 60_000_012_345, context)
+    assert (pool.num_blocks, pool.kv_tokens) == (28_610, kv_tokens)

@@ -1,12 +1,16 @@
 """vLLM's own options as settings, each against what vLLM 0.33's planner gave or a count by hand."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 import kvplan
-from kvplan.engines.vllm import RefusedError
-from kvplan.errors import OptionsError
+from kvplan.dtypes import BF16
+from kvplan.engines.vllm import NEWEST, RefusedError
+from kvplan.engines.vllm.skipping import read_skipped
+from kvplan.errors import KvplanError, OptionsError
+from tests.engines.vllm.planning import layout_of
 
 BF16_STATES = {"mamba_ssm_cache_dtype": "bfloat16"}
 
@@ -17,7 +21,7 @@ def planned(  # noqa: PLR0913 - the options of kvplan.fit
     *,
     context: int = 163_840,
     kv_dtype: str | None = None,
-    version: str = "0.33",
+    version: str = NEWEST.release,
     tp: int = 1,
     dcp: int = 1,
     prefix_caching: bool | None = None,
@@ -137,7 +141,7 @@ def test_flashkda_exports_a_state_and_leaves_blocks_alone() -> None:
     )
     # While it is prefilled; a null block comes on top.
     assert flash.total_bytes * 19 == plain.total_bytes * 22
-    words = "what FlashKDA exports in vLLM 0.32 is not known to kvplan: it knows 0.33"
+    words = f"what FlashKDA exports in vLLM 0.32 is not known: kvplan knows it in {NEWEST.name}"
     assert refusal("kimi-k3", {"kda_prefill_backend": "flashkda"}, version="0.32", context=65_536) == words
 
 
@@ -160,11 +164,11 @@ def test_prefill_context_parallelism(
 @pytest.mark.parametrize(
     ("model", "options", "words"),
     [
-        ("llama-3.1-8b", {}, "vLLM 0.33 has prefill context parallelism for MLA only"),
+        ("llama-3.1-8b", {}, f"{NEWEST.name} has prefill context parallelism for MLA only"),
         (
             "deepseek-v3",
             {"dcp": 8},
-            "vLLM 0.33 has decode beside prefill context parallelism for sparse MLA only: use dcp=1",
+            f"{NEWEST.name} has decode beside prefill context parallelism for sparse MLA only: use dcp=1",
         ),
         (
             "deepseek-v3.2",
@@ -227,7 +231,10 @@ def test_releases_before_0_26_skip_layers_without_a_larger_block() -> None:
         (
             {"kv_cache_dtype_skip_layers": "3"},
             {"kv_dtype": "fp32"},
-            "vLLM 0.33 skips no layers of a cache that is wider than the model's dtype",
+            (
+                f"{NEWEST.name} has no KV dtype fp32 beside a model that runs in bfloat16: choose another, "
+                "or --dtype"
+            ),
         ),
         (
             {"kv_cache_dtype_skip_layers": "3", "draft_layers": "1"},
@@ -243,6 +250,143 @@ def test_skipped_and_draft_layers_that_are_refused(
     assert refusal("llama-3.1-8b", settings, **{"context": 8192} | options) == words
 
 
+def test_layers_that_are_skipped_are_wider_than_the_cache() -> None:
+    skipped = read_skipped("3", BF16)
+    with pytest.raises(RefusedError, match="skips no layers of a cache that is wider than the model's dtype"):
+        layout_of("llama-3.1-8b", kv_dtype="fp32", skipped=skipped)
+
+
 def test_skipped_layers_of_latents_are_not_guessed() -> None:
     words = "kv_cache_dtype_skip_layers is known to kvplan for keys and values only"
     assert refusal("deepseek-v3", {"kv_cache_dtype_skip_layers": "0"}, kv_dtype="fp8") == words
+
+
+def on_card(
+    model: str, gpu: str, *, backend: str | None = None, **options: str | int
+) -> tuple[int | None, ...]:
+    """Return the block size and blocks of a model in 60,000,012,345 B of a card."""
+    answer = kvplan.fit(
+        model,
+        gpu=gpu,
+        kv_memory=60_000_012_345,
+        context=20_000,
+        settings={"attention_backend": backend} if backend else {},
+        **{"engine": "vllm"} | options,  # type: ignore[arg-type]
+    )
+    return answer.block_size, answer.num_blocks
+
+
+@pytest.mark.parametrize(
+    ("gpu", "options", "expected"),
+    [
+        # 61 rows of 576 + 132 B in blocks of 64, and of 656 + 132 B, by hand; 656 B is FlashMLA's.
+        ("b200", {"kv_dtype": "fp8"}, (64, 60_000_012_345 // (64 * 61 * (576 + 132)))),
+        (
+            "b200",
+            {"kv_dtype": "fp8", "backend": "FLASHMLA_SPARSE"},
+            (64, 60_000_012_345 // (64 * 61 * (656 + 132))),
+        ),
+        ("h100", {"kv_dtype": "fp8"}, (64, 60_000_012_345 // (64 * 61 * (656 + 132)))),
+        # What vLLM's own steps gave on an H100.
+        ("h100", {}, (64, 11_969)),
+        ("h100", {"backend": "FLASH_ATTN_MLA_SPARSE"}, (64, 11_969)),
+    ],
+)
+def test_the_rows_of_sparse_mla(gpu: str, options: dict[str, str | int], expected: tuple[int, int]) -> None:
+    assert on_card("deepseek-v3.2", gpu, **options) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "version", "block"),
+    [
+        # The first of MLA's backends in platforms/cuda.py of each release that the card runs.
+        ("b200", "0.33", 32),
+        ("b200", "0.17", 64),
+        ("b200", "0.14", 128),
+        ("a100", "0.33", 16),
+        ("a100", "0.14", 16),
+        ("h100", "0.33", 16),
+        ("h100", "0.14", 64),
+    ],
+)
+def test_the_block_of_mla_on_a_card(gpu: str, version: str, block: int) -> None:
+    assert on_card("deepseek-v3", gpu, engine=f"vllm@{version}")[0] == block
+
+
+@pytest.mark.parametrize(
+    ("gpu", "options", "expected"),
+    [
+        # What vLLM's own steps gave on an H100: fp8 has blocks of 64 with FlashAttention 4, not with Triton.
+        ("h100", {}, (16, 91_552)),
+        ("h100", {"kv_dtype": "fp8"}, (64, 45_776)),
+        ("h100", {"kv_dtype": "fp8", "backend": "TRITON_FLASH_ATTN"}, (64, 45_776)),
+        ("h100", {"kv_dtype": "fp8", "backend": "TRITON_ATTN"}, (16, 183_105)),
+        ("h100", {"kv_dtype": "fp8", "engine": "vllm@0.30"}, (16, 183_105)),
+        ("b200", {"kv_dtype": "fp8"}, (16, 183_105)),
+    ],
+)
+def test_the_block_of_gemma_4(gpu: str, options: dict[str, str | int], expected: tuple[int, int]) -> None:
+    assert on_card("gemma-4-26b-a4b", gpu, **options) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "options", "words"),
+    [
+        ("deepseek-v3.2", "a100", {}, "stores a latent and an indexer in bf16 on compute capability 8.x"),
+        ("deepseek-v3", "h100", {"dtype": "float32"}, "stores a latent in fp32 on compute capability 9.x"),
+        ("llama-3.1-8b", "h100", {"kv_dtype": "q8_0"}, "stores keys and values in q8_0 on compute"),
+        (
+            "llama-3.1-8b",
+            "h100",
+            {"kv_dtype": "int8_per_token_head", "engine": "vllm@0.19"},
+            "no attention backend of vLLM 0.19 stores keys and values in int8_per_token_head",
+        ),
+        ("deepseek-v3.2", "h100", {"backend": "FLASHINFER_MLA_SPARSE"}, "capability 10.x, not on 9.x"),
+        ("deepseek-v3", "h100", {"backend": "FLASH_ATTN_MLA", "kv_dtype": "fp8"}, "does not store fp8"),
+        (
+            "llama-3.1-8b",
+            "h100",
+            {"backend": "FLASHINFER", "kv_dtype": "fp8_per_token_head"},
+            "does not store",
+        ),
+        (
+            "deepseek-v3.2",
+            "b200",
+            {"backend": "FLASHINFER_MLA_SPARSE", "engine": "vllm@0.14"},
+            "vLLM 0.14 has no attention backend FLASHINFER_MLA_SPARSE, which came with 0.17",
+        ),
+        (
+            "deepseek-v3.2",
+            "h100",
+            {"tp": 8, "dcp": 2},
+            "does not share out sparse MLA in bf16 over dcp ranks",
+        ),
+        (
+            "deepseek-v3.2",
+            "h100",
+            {"tp": 8, "dcp": 2, "kv_dtype": "fp8", "engine": "vllm@0.28"},
+            "does not share out sparse MLA in fp8_ds_mla over dcp ranks",
+        ),
+    ],
+)
+def test_what_no_attention_backend_serves(
+    model: str, gpu: str, options: dict[str, str | int], words: str
+) -> None:
+    with pytest.raises(RefusedError, match=words):
+        on_card(model, gpu, **options)  # type: ignore[arg-type]
+
+
+def test_sparse_mla_in_packed_rows_is_shared_out_over_dcp_ranks() -> None:
+    one = on_card("deepseek-v3.2", "h100", tp=8, kv_dtype="fp8")
+    assert on_card("deepseek-v3.2", "h100", tp=8, dcp=2, kv_dtype="fp8") == one
+
+
+def test_a_context_beyond_the_models_own_must_be_allowed() -> None:
+    """config/model.py, _get_and_verify_max_len: qwen3-8b was made for 40,960 tokens."""
+    options: dict[str, Any] = {"engine": "vllm", "gpu": "h200", "context": 40_961}
+    assert kvplan.fit("qwen3-8b", **options | {"context": 40_960}).max_batch
+    with pytest.raises(
+        KvplanError, match="refuses a context of 40,961 tokens, as the model was made for 40,960"
+    ):
+        kvplan.fit("qwen3-8b", **options)
+    assert kvplan.fit("qwen3-8b", **options, settings={"allow_long_max_model_len": "true"}).max_batch

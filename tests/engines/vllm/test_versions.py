@@ -22,6 +22,9 @@ from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Target
 from tests.engines.vllm.planning import layout_of, layout_of_layers, pool_of
 
+NEXT = f"0.{NEWEST.version[1] + 1}"
+"""A release that is not out yet."""
+
 STATES_IN_BF16: dict[str, Any] = {"conv_dtype": BF16, "state_dtype": BF16}
 
 
@@ -44,7 +47,7 @@ STATES_IN_BF16: dict[str, Any] = {"conv_dtype": BF16, "state_dtype": BF16}
         ("0.21.0", "0.20.1"),
         ("0.29.1rc1.dev17+gd2d649e67", "0.28"),
         ("0.11", "0.11"),
-        (None, "0.33"),
+        (None, NEWEST.release),
     ],
 )
 def test_a_version_has_the_rules_of_the_nearest_older_one(asked: str | None, release: str) -> None:
@@ -54,12 +57,12 @@ def test_a_version_has_the_rules_of_the_nearest_older_one(asked: str | None, rel
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("0.34", "vLLM 0.34 is not known: kvplan knows the rules of 0.11 to 0.33"),
-        ("1.0", "vLLM 1.0 is not known: kvplan knows the rules of 0.11 to 0.33"),
-        ("0.10.2", "vLLM 0.10 is not known: kvplan knows the rules of 0.11 to 0.33"),
-        ("new", "'new' is not a version of vLLM; write 0.33"),
-        ("0", "'0' is not a version of vLLM; write 0.33"),
-        ("", "'' is not a version of vLLM; write 0.33"),
+        (NEXT, f"vLLM {NEXT} is not known: kvplan knows the rules of 0.11 to {NEWEST.release}"),
+        ("1.0", "vLLM 1.0 is not known: kvplan knows the rules of 0.11 to " + NEWEST.release),
+        ("0.10.2", "vLLM 0.10 is not known: kvplan knows the rules of 0.11 to " + NEWEST.release),
+        ("new", "'new' is not a version of vLLM; write " + NEWEST.release),
+        ("0", "'0' is not a version of vLLM; write " + NEWEST.release),
+        ("", "'' is not a version of vLLM; write " + NEWEST.release),
     ],
 )
 def test_other_versions_are_refused(asked: str, words: str) -> None:
@@ -235,9 +238,11 @@ def test_models_without_attention_have_no_prefix_caching_by_default() -> None:
 
 
 def test_older_prefix_caching_of_states_depends_on_the_model_class() -> None:
-    with pytest.raises(RefusedError, match="turn prefix caching off, or choose the state mode"):
-        layout_of("qwen3-next-80b-a3b", version="0.19", prefix_caching=True)
-    chosen = layout_of("qwen3-next-80b-a3b", version="0.19", prefix_caching=True, state_mode="align")
+    options: dict[str, Any] = {"version": "0.19", "prefix_caching": True}
+    assert layout_of("qwen3-next-80b-a3b", **options).charge.states == "align"
+    with pytest.raises(RefusedError, match="turn prefix caching off, or choose the setting mamba_cache_mode"):
+        layout_of("qwen3-next-80b-a3b", **options, may_keep_every_state=True)
+    chosen = layout_of("qwen3-next-80b-a3b", **options, may_keep_every_state=True, state_mode="align")
     assert chosen.charge.states == "align"
 
 
