@@ -87,6 +87,9 @@ _BACKENDS = {
         reads="keys and values", kernel_block=16, stores={**_FP8, "fp32": _ALWAYS, **_PER_HEAD}
     ),
     "TRITON_FLASH_ATTN": Backend(reads="keys and values", kernel_block=16, majors=(HOPPER,), since=(0, 30)),
+    "TRITON_FLASHINFER": Backend(
+        reads="keys and values", kernel_block=64, majors=(BLACKWELL,), since=(0, 30)
+    ),
     "FLEX_ATTENTION": Backend(reads="keys and values", kernel_block=16, stores={**_PLAIN, "fp32": _ALWAYS}),
     "ROCM_ATTN": Backend(reads="keys and values", kernel_block=16),
     "FLASH_ATTN_MLA": Backend(reads="a latent", kernel_block=16, majors=(HOPPER,), stores=_PLAIN),
@@ -201,6 +204,27 @@ def require_shares(layers: Sequence[Layer], rules: VllmRules, backend: str | Non
             f"{rules.name} does not share out sparse MLA in {_written(dtypes)} over dcp ranks: use dcp=1, "
             "or another KV dtype"
         )
+
+
+_SEES_AHEAD = frozenset({"gemma3", "gemma3_text", "gemma4", "gemma4_text"})
+"""Model types of which some releases let the tokens of an image see each other (is_mm_prefix_lm)."""
+
+_COMPOSITE_WIDTHS = {256, 512}
+
+
+def may_see_ahead(
+    layers: Sequence[Layer], rules: VllmRules, architecture: str | None, card: Card | None
+) -> bool:
+    """
+    Return whether vLLM would take TRITON_FLASHINFER, in blocks of 64, if images see ahead in this model.
+
+    Source: _get_backend_priorities in platforms/cuda.py, and the head sizes in
+    v1/attention/backends/triton_flashinfer.py.
+    """
+    widths = {term.width for layer in layers for term in layer if term.role == "key"}
+    newer = _BACKENDS["TRITON_FLASHINFER"].since <= rules.version
+    blackwell = card is not None and major_of(card) == BLACKWELL
+    return newer and blackwell and architecture in _SEES_AHEAD and widths <= _COMPOSITE_WIDTHS
 
 
 def _able(family: Family, major: int) -> list[Backend]:

@@ -11,7 +11,13 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, alw
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
-from kvplan.engines.vllm.backends import BACKENDS, major_of, require_backend, require_shares
+from kvplan.engines.vllm.backends import (
+    BACKENDS,
+    major_of,
+    may_see_ahead,
+    require_backend,
+    require_shares,
+)
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
@@ -217,6 +223,12 @@ def _assumed(
     if windowed and options.card is None and options.max_num_batched_tokens is None:
         tokens = layout.options.max_num_batched_tokens
         yield f"no card is named: {tokens:,} tokens are batched, as on an H100; --gpu names a card"
+    unsaid = given.name("attention_backend") is None
+    if unsaid and may_see_ahead(layers, layout.rules, options.architecture, options.card):
+        yield (
+            "images are taken not to see ahead: where they do, as in Gemma 4 26B and 31B, vLLM has blocks of "
+            "64 on this card; --set attention_backend=TRITON_FLASHINFER"
+        )
     named = options.card is not None and options.card.vendor is not None
     aligned = layout.charge.states == "align" and layout.rules.align_checkpoints
     if not named and aligned and given.name("gdn_prefill_backend") is None and has_delta_net(layers):

@@ -322,11 +322,32 @@ def test_the_block_of_mla_on_a_card(gpu: str, version: str, block: int) -> None:
         ("h100", {"kv_dtype": "fp8", "backend": "TRITON_FLASH_ATTN"}, (64, 45_776)),
         ("h100", {"kv_dtype": "fp8", "backend": "TRITON_ATTN"}, (16, 183_105)),
         ("h100", {"kv_dtype": "fp8", "engine": "vllm@0.30"}, (16, 183_105)),
+        # And on a card of compute capability 10.0, where images see ahead.
+        ("b200", {"backend": "TRITON_FLASHINFER"}, (64, 22_888)),
+        ("b200", {"kv_dtype": "fp8", "backend": "TRITON_FLASHINFER"}, (64, 45_776)),
         ("b200", {"kv_dtype": "fp8"}, (16, 183_105)),
     ],
 )
 def test_the_block_of_gemma_4(gpu: str, options: dict[str, str | int], expected: tuple[int, int]) -> None:
     assert on_card("gemma-4-26b-a4b", gpu, **options) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "version", "told"),
+    [
+        ("gemma-4-26b-a4b", "b200", "0.33", True),
+        ("gemma-4-26b-a4b", "b200", "0.28", False),
+        ("gemma-4-26b-a4b", "h100", "0.33", False),
+        # Heads of 128, which the kernel does not take, and a model without such images.
+        ("gemma-3-27b", "b200", "0.33", False),
+        ("gemma-2-9b", "b200", "0.33", False),
+    ],
+)
+def test_blocks_of_models_whose_images_may_see_ahead_are_assumed(
+    model: str, gpu: str, version: str, *, told: bool
+) -> None:
+    answer = kvplan.fit(model, engine=f"vllm@{version}", context=4096, gpu=gpu)
+    assert any("see ahead" in note for note in answer.warnings) == told
 
 
 @pytest.mark.parametrize(
