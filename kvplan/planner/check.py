@@ -1,7 +1,7 @@
 """Which parallelism a model allows, what it costs, and the reason for every refusal."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
@@ -50,7 +50,7 @@ class Check:
     ok: bool
     checks: tuple[Rule, ...]
     legal_tp: tuple[int, ...]
-    refused_tp: dict[int, str]
+    refused_tp: dict[int, str] = field(hash=False)
     advice: tuple[str, ...]
     ignored_fields: tuple[str, ...]
 

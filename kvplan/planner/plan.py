@@ -38,6 +38,16 @@ class Plan:
         spread = f"tp {deployment.tp} x pp {deployment.choice.pp} x dp {deployment.dp}"
         return f"<Plan {deployment.spec.name} on {self.budget.gpu}, {deployment.engine.name}, {spread}>"
 
+    def _decided_by(self) -> tuple[object, ...]:
+        deployment = self.deployment
+        return deployment.spec, deployment.choice, self.asked, self.left, self.pools
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Plan) and self._decided_by() == other._decided_by()
+
+    def __hash__(self) -> int:
+        return hash(self._decided_by())
+
     def max_batch(self, context: int | str) -> int | None:
         """Return the most sequences of *context* tokens at once; None if memory sets no limit."""
         return self._most(self.pools, as_tokens(context))

@@ -1,6 +1,6 @@
 """What kvplan answers: frozen results whose fields are the keys of `--json`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kvplan.engines import Line
@@ -151,7 +151,7 @@ class Fit(Size):
     smallest_gpus: Spread | None
     limit: str
     hints: tuple[Hint, ...]
-    sources: dict[str, str]
+    sources: dict[str, str] = field(hash=False)
     command: str | None
 
     def __repr__(self) -> str:
