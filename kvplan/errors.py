@@ -33,6 +33,10 @@ class SpecError(KvplanError):
     """A spec file, or a fact in it, that kvplan does not understand."""
 
 
+class NotASpecError(SpecError):
+    """What was given is neither a spec file nor a name; a model's own file may be meant."""
+
+
 class ImportedError(KvplanError):
     """A model's own file (config.json, GGUF, safetensors) that kvplan does not understand."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvplan.arguments import checked
-from kvplan.errors import ImportedError, SpecError, UnknownNameError
+from kvplan.errors import ImportedError, NotASpecError, SpecError, UnknownNameError
 from kvplan.files import exists, is_folder
 
 if TYPE_CHECKING:
@@ -42,10 +42,8 @@ def load(model: str | Path, ignore: Sequence[str] = ()) -> "ModelSpec":
         raise SpecError(f"cannot read {str(model)[:60]}...: {error.strerror or error}") from None
     except UnknownNameError as error:
         return _by_name(str(model), error, ignore)
-    except SpecError as error:
-        if str(error).endswith("a spec file in YAML"):
-            raise SpecError(f"{error.line}, {_OTHERS}") from None
-        raise
+    except NotASpecError as error:
+        raise SpecError(f"{error.line}, {_OTHERS}") from None
     if ignore:
         raise SpecError(f"{str(model)[:60]} has no unknown field {ignore[0][:60]}: leave --ignore out")
     return spec

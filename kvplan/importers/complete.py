@@ -50,12 +50,13 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     """Return an imported spec with the weights that its dimensions, or stored tensors, have."""
     top = imported.outer or imported.fields
     quantization = quantization_of(dict(top.values), folder, file=top.file)
-    parameters, notes = _parameters(imported)
+    parameters, why = _parameters(imported)
+    notes = [] if why is None else [f"Parameters are not counted: {why}."]
     towers = _towers(imported)
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {} if why is None else {"uncounted": (f"all parameters ({why})",)}
     origins = dict(imported.origins)
     if (ends := _ends(imported)) is not None:
-        facts = {"vocab": ends.vocab, "tied": ends.tied}
+        facts |= {"vocab": ends.vocab, "tied": ends.tied}
         origins |= {"vocab": ends.vocab_origin, "tied": ends.tied_origin}
     if parameters is not None:
         total = parameters.total + towers.total
@@ -65,10 +66,10 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     if stored is not None or quantization is not None:
         counted = _counted(imported, parameters, ends, towers) if parameters and ends else None
         found, note = _weights(stored, counted, quantization, origins)
-        if not found:
+        if "weight_bytes" not in found:
             # The parameters times the model's dtype are not what the file stores.
             facts = {name: value for name, value in facts.items() if name in ("vocab", "tied")}
-        facts |= found if stored is None else {**found, "uncounted": ()}
+        facts |= found if stored is None else {"uncounted": (), **found}
         notes += note
     if quantization is not None and quantization.kv_dtype is not None:
         facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
@@ -111,15 +112,13 @@ def _ends(imported: Imported) -> Ends | None:
         return None
 
 
-def _parameters(imported: Imported) -> tuple[Parameters | None, list[str]]:
+def _parameters(imported: Imported) -> tuple[Parameters | None, str | None]:
     """Return the parameters of the text model, or why they cannot be counted."""
     try:
         found = count_parameters(imported)
     except ImportedError as error:
-        return None, [f"Parameters are not counted: {error.line}."]
-    if found is None:
-        return None, [f"Parameters are not counted: kvplan cannot count those of {imported.model_type}."]
-    return found, []
+        return None, error.line
+    return found, None if found else f"kvplan cannot count those of {imported.model_type}"
 
 
 def _towers(imported: Imported) -> Towers:
@@ -148,12 +147,13 @@ def _weights(
     counted: Counted | None,
     quantization: Quantization | None,
     origins: dict[str, str],
-) -> tuple[dict[str, int], list[str]]:
-    """Return the bytes of stored or quantised weights, and what is uncertain about them."""
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the facts of stored or quantised weights, and what is uncertain about them."""
     weights = weight_bytes(stored, counted, quantization)
     if weights is None:
         why = f" ({quantization.problem})" if quantization and quantization.problem else ""
-        return {}, [f"The weights are quantised, and their size is unknown{why}: give --weights."]
+        unknown = {"uncounted": (f"the quantised weights{why}",)}
+        return unknown, [f"The weights are quantised, and their size is unknown{why}: give --weights."]
     origins["weight_bytes"] = weights.origin
     if weights.exact:
         return {"weight_bytes": weights.low_bytes}, []

@@ -1,6 +1,5 @@
 """What a card has for the cache: the engine's share of it, minus everything else."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -220,7 +219,7 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"
         raise KvplanError(
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",
-            _why_uncounted(spec),
+            f"not counted: {'; '.join(spec.uncounted)}" if spec.uncounted else "",
         )
     if weight_dtype is None and spec.weight_bytes is not None:
         return known, "the published checkpoint's size"
@@ -228,12 +227,6 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
         known,
         f"{spec.parameters:,} parameters in {weight_dtype or spec.weight_dtype or spec.dtype}",
     )
-
-
-def _why_uncounted(spec: ModelSpec) -> str:
-    """Return what an import says of parameters that it could not count."""
-    found = re.search(r"(Parameters are not counted: |The weights are quantised, and ).*", spec.notes or "")
-    return found[0] if found else ""
 
 
 def as_bytes(size: Size) -> int:

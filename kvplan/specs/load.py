@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kvplan.errors import SpecError
+from kvplan.errors import NotASpecError, SpecError
 from kvplan.specs.catalogue import catalogue_folder, find_spec
 from kvplan.specs.explain import explain
 from kvplan.specs.model import ModelSpec
@@ -48,7 +48,7 @@ def path_of(model: str | Path) -> Path:
         if path.is_file():
             return path
         if model and (path.is_dir() or path.is_absolute() or model.startswith(".")):
-            raise SpecError(f"{model} is not a file; expected a model name or a spec file in YAML")
+            raise NotASpecError(f"{model} is not a file; expected a model name or a spec file in YAML")
     except (OSError, ValueError):
         pass  # No file can have this name, so it is a model's or nobody's.
     return find_spec(str(model))

@@ -124,7 +124,8 @@ class ModelSpec(Facts):
     of the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
     head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
     counted of the text model alone, are whole on every tensor-parallel rank. `uncounted` names parts of the
-    model that neither `parameters` nor `weight_bytes` counts: towers for images and sounds. `ignored` names
+    model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
+    counted. `ignored` names
     fields of the source that could change the memory and that the user had ignored, `unread` unknown ones
     that cannot.
     `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its

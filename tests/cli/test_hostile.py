@@ -122,9 +122,7 @@ SITES: dict[str, Site] = {
     "name of a layer type": spec_with(
         "show {}", attention={"VALUE": KIND}, layers=[{"repeat": 2, "pattern": ["VALUE"]}]
     ),
-    "why parameters are not counted": spec_with(
-        FIT, parameters=None, notes="Parameters are not counted: VALUE"
-    ),
+    "why parameters are not counted": spec_with(FIT, parameters=None, uncounted=["all parameters (VALUE)"]),
     "key of a spec": spec_with("size {}", VALUE=1),
     "value in a spec": spec_with("size {}", name="VALUE"),
     "kind in a spec": spec_with("size {}", attention={"kind": "VALUE"}),
