@@ -56,6 +56,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     """
     arguments = expanded(function)
     hints = {each.name: each.annotation for each in arguments.parameters.values()}
+    least = _least(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -65,11 +66,33 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             raise ArgumentError(f"kvplan.{function.__name__}: {error}") from None
         given = dict(zip(hints, args, strict=False)) | kwargs
         for name, value in given.items():
-            given[name] = _read(value, hints[name], f"kvplan.{function.__name__}: {name}")
+            where = f"kvplan.{function.__name__}: {name}"
+            given[name] = _at_least(least.get(name), as_argument(value, hints[name], where), where)
         return cast("Callable[..., R]", function)(**given)
 
     call.__signature__ = arguments  # type: ignore[attr-defined]
     return call
+
+
+def _options(function: Callable[..., object]) -> dict[str, Any]:
+    """Return the annotations of the options of `**options: Unpack[...]`, by name."""
+    for parameter in signature(function).parameters.values():
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            (options,) = get_args(parameter.annotation)
+            return dict(options.__annotations__)
+    return {}
+
+
+def _least(function: Callable[..., object]) -> dict[str, int]:
+    """Return the least number of each option that has one."""
+    bounds = {name: get_args(hint)[1].least for name, hint in _options(function).items()}
+    return {name: least for name, least in bounds.items() if least is not None}
+
+
+def _at_least(least: int | None, value: object, where: str) -> object:
+    if least is not None and isinstance(value, int) and value < least:
+        raise ArgumentError(f"{where}: found {value}; expected at least {least}")
+    return value
 
 
 def expanded(function: Callable[..., object]) -> Signature:
@@ -78,8 +101,7 @@ def expanded(function: Callable[..., object]) -> Signature:
     named: list[Parameter] = []
     for parameter in own.parameters.values():
         if parameter.kind is Parameter.VAR_KEYWORD:
-            (options,) = get_args(parameter.annotation)
-            named += [_keyword(name, hint) for name, hint in options.__annotations__.items()]
+            named += [_keyword(name, hint) for name, hint in _options(function).items()]
         else:
             named.append(parameter)
     return own.replace(parameters=named)
@@ -90,7 +112,8 @@ def _keyword(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotatio
     return Parameter(name, Parameter.KEYWORD_ONLY, default=option.default, annotation=kind)
 
 
-def _read(value: object, hint: Any, where: str) -> object:  # noqa: ANN401 - any annotation
+def as_argument(value: object, hint: Any, where: str) -> object:  # noqa: ANN401 - any annotation
+    """Return *value* as its annotation says, ints of numpy as ints; raise ArgumentError if it is none."""
     options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     for option in options:
         kind = get_origin(option) or option

@@ -41,6 +41,10 @@ class ImportedError(KvplanError):
     """A model's own file (config.json, GGUF, safetensors) that kvplan does not understand."""
 
 
+class NotFetchedError(ImportedError):
+    """A model on a hub that could not be had: no network, no such model, no access."""
+
+
 class UnknownNameError(KvplanError):
     """A model, GPU, dtype or engine that is not in the catalogue."""
 

@@ -27,5 +27,16 @@ def longest_in(load: Load) -> int:
 
 
 def dealt(load: Load, replicas: int) -> Load:
-    """Return what the fullest of *replicas* gets when the sequences of each length are dealt out evenly."""
-    return tuple((tokens, ceil_div(sequences, replicas)) for tokens, sequences in load)
+    """
+    Return what the fullest of *replicas* gets when sequences are dealt out in turn, the longest first.
+
+    Each other one then has as many or one less, and each of its own is no longer.
+    """
+    if replicas == 1:
+        return load
+    share, before = [], 0
+    for tokens, sequences in sorted(load, reverse=True):
+        held = ceil_div(before + sequences, replicas) - ceil_div(before, replicas)
+        before += sequences
+        share += [(tokens, held)] if held else []
+    return tuple(share)

@@ -55,6 +55,8 @@ def test_an_odd_argument_is_an_answer_or_a_kvplan_error(name: str, parameter: st
         ({"batch": "16"}, "batch: found '16'; expected an int"),
         ({"tp": True}, "tp: found True; expected an int"),
         ({"tp": 2.0}, "tp: found 2.0; expected an int"),
+        ({"tp": 0}, "tp: found 0; expected at least 1"),
+        ({"max_num_seqs": -5}, "max_num_seqs: found -5; expected at least 1"),
         ({"tp": 10**5000}, "tp: found an int beyond 10^18; expected an int"),
         ({"context": [8192]}, "context: found a list; expected an int or text or None"),
         ({"pp_layers": 16}, "pp_layers: found 16; expected a list of ints or None"),

@@ -104,12 +104,12 @@ def _parameter(name: str, hint: Any, unsaid: str | None) -> Parameter:  # noqa: 
     long = option.name or "--" + name.replace("_", "-")
     flags = [f"{long}/{long.replace('--', '--no-')}" if bool in get_args(kind) else long]
     flags += [flag for flag in (option.other, option.short) if flag]
-    chosen = option.unsaid if unsaid is None else unsaid
+    chosen = option.unsaid if unsaid is None or name in _NOT_LOGGED else unsaid
     given = typer.Option(
         *flags,
         help=option.help + (f"  [default: {chosen}]" if chosen else ""),
         metavar=option.metavar,
-        min=option.least,
+        min=None if option.read else option.least,
         parser=None if option.read is None else _parser(option.read),
         autocompletion=_COMPLETIONS.get(name),
         show_default=default is not None,
@@ -176,6 +176,9 @@ _COLLECT: Mapping[str, Callable[[Any], object]] = {
     "ignore": lambda given: tuple(given or ()),
 }
 """What is made of the texts of options that may stand more than once."""
+
+_NOT_LOGGED = ("gpu", "weight_dtype")
+"""What no log is asked for."""
 
 _COMPLETIONS: Mapping[str, Callable[..., list[str]]] = {
     "gpu": _starting(_gpu_names),

@@ -62,9 +62,7 @@ def _left_over(answer: "Reconciliation") -> str:
     """Return what is left of the figures by the nearest assumption."""
     if answer.memory_outside:
         causes = [" and ".join(each.assumptions) for each in answer.memory_causes]
-        return (
-            f"it would be so with {causes[0]}" if causes else "no cause that was tried leaves so much memory"
-        )
+        return f"it would be so with {causes[0]}" if causes else _NO_CAUSE
     if not answer.explanations:
         return "no assumption explains it"
     nearest = max(answer.explanations[0].rows, key=lambda row: abs(row.difference_percent))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kvplan.dtypes import Role
 from kvplan.errors import OptionsError
+from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
 from kvplan.loads import Load
 from kvplan.terms import Stage
@@ -57,7 +58,10 @@ class SharedOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
-    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    settings: Mapping[str, str] = field(default_factory=FrozenDict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", FrozenDict(self.settings))
 
     def shared(self) -> dict[str, Any]:
         """Return these options by name, whatever else stands beside them."""
@@ -96,6 +100,10 @@ class Arrangement(Protocol):
     @property
     def assumed(self) -> tuple[str, ...]:
         """What was taken for granted, in words, because nobody named a card that decides it."""
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens of a sequence that the engine takes; None if memory alone decides."""
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """

@@ -19,6 +19,7 @@ class Sum:
     stages: tuple[Stage, ...]
     tp: int
     assumed: tuple[str, ...] = ()
+    longest: int | None = None
     rows: tuple[tuple[tuple[Rows, int], ...], ...] = field(init=False, repr=False, compare=False)
     """On each rank the bytes of a row of all terms that hold equally many."""
 

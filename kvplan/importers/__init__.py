@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvplan.arguments import checked
-from kvplan.errors import ImportedError, NotASpecError, SpecError, UnknownNameError
+from kvplan.errors import ImportedError, NotASpecError, NotFetchedError, SpecError, UnknownNameError
 from kvplan.files import exists, is_folder
 
 if TYPE_CHECKING:
@@ -82,30 +82,25 @@ def import_model(source: str | Path, revision: str | None = None, ignore: Sequen
 
 
 def _by_name(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":
-    """Return what the hub has, or the model of which a hub id is a release in other weights by its name."""
-    from kvplan.specs.catalogue import released_model  # noqa: PLC0415 - unknown names alone
-    from kvplan.specs.load import load as load_spec  # noqa: PLC0415
+    """
+    Return what the hub has, or the model of which a hub id is a release in other weights by its name.
 
-    known = None if ignore else released_model(model)
-    try:
-        # The release itself says how large its weights are; its name does not.
-        return _from_hub(model, unknown, ignore)
-    except UnknownNameError:
-        if known is None:
-            raise
-    return load_spec(known).as_quantized(model).model_copy(update={"read_as": model})
-
-
-def _from_hub(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":
-    """Return the spec of a hub id that the catalogue does not know; raise if the hub has none, either."""
+    The release itself says more than its name: that counts only where the hub does not give it.
+    """
     from kvplan.importers.hub import is_hub_id  # noqa: PLC0415 - unknown names alone
+    from kvplan.specs.catalogue import released_model  # noqa: PLC0415 - as above
+    from kvplan.specs.load import load as load_spec  # noqa: PLC0415
 
     if not is_hub_id(model):
         raise unknown
     try:
         return import_model(model, ignore=ignore).spec
     except ImportedError as error:
-        raise UnknownNameError(unknown.line, f"        {error.line.rstrip(';')}") from None
+        lacking = isinstance(error, NotFetchedError) and not ignore
+        known = released_model(model) if lacking else None
+        if known is None:
+            raise UnknownNameError(unknown.line, f"        {error.line.rstrip(';')}") from None
+    return load_spec(known).as_quantized(model).model_copy(update={"read_as": model})
 
 
 def _is_path(text: str) -> bool:

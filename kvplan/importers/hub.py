@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvplan.errors import ImportedError
+from kvplan.errors import ImportedError, NotFetchedError
 from kvplan.importers.files import find_inside, read_plain
 from kvplan.importers.hub_guard import BadAnswerError, Guard, Limit, StatusError, TooLargeError
 from kvplan.importers.ranges import HeaderSource, UnreachableError
@@ -91,7 +91,7 @@ def fetch_model(repo_id: str, revision: str | None = None) -> HubModel:
         cached = trouble is not None
         config = _download(guard, repo_id, _REQUIRED, revision, cached=cached)
         if config is None:
-            raise ImportedError(f"{repo_id} is not in the hub's cache, and {trouble};", _OFFLINE_HELP)
+            raise NotFetchedError(f"{repo_id} is not in the hub's cache, and {trouble};", _OFFLINE_HELP)
         folder = config.parent
         for name in _OPTIONAL:
             _download(guard, repo_id, name, folder.name, cached=cached)
@@ -110,7 +110,7 @@ def _require_hub(repo_id: str) -> None:
     try:
         import huggingface_hub  # noqa: F401, PLC0415 - an extra, and heavy
     except ImportError:
-        raise ImportedError(
+        raise NotFetchedError(
             f"{repo_id} is a hub id, which needs huggingface_hub: pip install '.[hub]' in the checkout;",
             _OFFLINE_HELP,
         ) from None
@@ -210,14 +210,14 @@ def _download(
     return Path(path)
 
 
-def _refused(repo_id: str, revision: str | None, error: Any) -> ImportedError:  # noqa: ANN401 - not ours
+def _refused(repo_id: str, revision: str | None, error: Any) -> NotFetchedError:  # noqa: ANN401 - not ours
     """Return in one or two lines what the hub's refusal means."""
     from huggingface_hub import constants, errors  # noqa: PLC0415 - an extra, and heavy
 
     hub, status = constants.ENDPOINT, error.response.status_code
     match error:
         case errors.RemoteEntryNotFoundError():
-            return ImportedError(
+            return NotFetchedError(
                 f"{repo_id} has no {_REQUIRED} at revision {revision or 'main'};",
                 "        if it holds GGUF files, download one and give its path",
             )
@@ -231,11 +231,11 @@ def _refused(repo_id: str, revision: str | None, error: Any) -> ImportedError:  
             text = f"was refused by {hub} ({status}): the token is wrong or has no access to it"
         case _:
             text = f"could not be fetched: {hub} answers {status}"
-    return ImportedError(f"{repo_id} {text};", _OFFLINE_HELP)
+    return NotFetchedError(f"{repo_id} {text};", _OFFLINE_HELP)
 
 
-def _failed(repo_id: str, name: str, error: BaseException) -> ImportedError:
-    return ImportedError(f"{repo_id}: {name} could not be fetched: {_first_line(error)};", _OFFLINE_HELP)
+def _failed(repo_id: str, name: str, error: BaseException) -> NotFetchedError:
+    return NotFetchedError(f"{repo_id}: {name} could not be fetched: {_first_line(error)};", _OFFLINE_HELP)
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from kvplan.errors import KvplanError
 from kvplan.loads import Load, uniform
-from kvplan.planner.deployment import legal_tps, splits
-from kvplan.planner.plan import Plan
+from kvplan.planner.deployment import Choice, Deployment, deploy, legal_tps, splits
+from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Hint, Spread
 from kvplan.units import ceil_div
 
@@ -44,6 +45,8 @@ def smallest_spread(plan: Plan, load: Load) -> Spread | None:
 def _fewest(plan: Plan) -> int:
     """Return a number of GPUs below which the weights alone do not fit, however they are spread."""
     budget = plan.budget
+    if not plan.deployment.engine.embedding_on_gpu:
+        return 1  # Part of the weights is not on any.
     return max(1, ceil_div(budget.replica_weights_bytes, max(1, budget.gpu_bytes)))
 
 
@@ -72,7 +75,7 @@ def _can_run(plan: Plan, tp: int) -> bool:
 def _holds(plan: Plan, tp: int, pp: int, load: Load) -> bool:
     """Return whether a load fits on one replica so spread; an engine may refuse the spread."""
     try:
-        return plan.moved(plan.deployment.respread(tp=tp, pp=pp)).fits(load)
+        return _moved(plan, plan.deployment.respread(tp=tp, pp=pp)).fits(load)
     except KvplanError:
         return False
 
@@ -92,14 +95,25 @@ def hints(plan: Plan, context: int, batch: int) -> tuple[Hint, ...]:
 
 def _changes(plan: Plan, context: int) -> Iterator[tuple[str, Plan, int]]:
     with suppress(KvplanError):  # fp8 may have no layout for this model's rows
-        yield "--kv-dtype fp8", plan.changed(kv_dtype="fp8"), context
+        yield "--kv-dtype fp8", _changed(plan, kv_dtype="fp8"), context
     wider = next((tp for tp in _legal(plan) if tp > plan.deployment.tp), None)
     if wider is not None:
         with suppress(KvplanError):  # an engine's other options may not allow it
-            yield f"--tp {wider}", plan.changed(tp=wider), context
+            yield f"--tp {wider}", _changed(plan, tp=wider), context
     if context > 1:
         yield f"--context {context // 2}", plan, context // 2
 
 
 def _legal(plan: Plan) -> tuple[int, ...]:
     return legal_tps(splits(plan.deployment.spec, plan.deployment.layers))
+
+
+def _changed(plan: Plan, **changes: object) -> Plan:
+    """Return a plan with another Choice of the same engine and card; raise if that is not possible."""
+    choice: Choice = replace(plan.deployment.choice, **changes)  # type: ignore[arg-type]
+    return _moved(plan, deploy(plan.deployment.spec, choice))
+
+
+def _moved(plan: Plan, deployment: Deployment) -> Plan:
+    """Return the same memory with another *deployment* of the model."""
+    return make_plan(deployment, plan.asked, longest=plan.budget.longest)

@@ -116,7 +116,7 @@ def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
         smallest_gpus=ways_out.smallest_gpus,
         limit=_limit(plan, work.context, max_batch),
         hints=ways_out.hints,
-        sources=plan.budget.sources,
+        sources=dict(plan.budget.sources),
         command=_command(plan, work, start_up) if fits else None,
     )
 
@@ -154,7 +154,7 @@ def _said(plan: Plan, work: _Work, start_up: StartUp | None) -> dict[str, Any]:
         "pp_layers": choice.pp_layers,
         "context": work.context,
         "batch": work.batch,
-        "kv_dtype": choice.kv_dtype,
+        "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
         **choice.shared(),

@@ -69,6 +69,6 @@ def stored_in(spec: ModelSpec, kv_dtype: str | None) -> ModelSpec:
     """
     if not spec.dtype_open:
         return spec
-    if kv_dtype is None:
+    if kv_dtype in (None, "auto"):
         raise OptionsError(f"the files of {spec.name} name no dtype: give --kv-dtype, as in --kv-dtype bf16")
     return spec.model_copy(update={"dtype_open": False})

@@ -31,6 +31,14 @@ Bytes = int | str
 Gpu = Annotated[
     Bytes | None, Option(help="A GPU by name (h100-80gb), or a size with its unit.", metavar="GPU")
 ]
+GpuOfALog = Annotated[
+    Bytes | None,
+    Option(
+        help="A GPU by name (h100-80gb) or size: compares the memory left for the cache, too.",
+        unsaid="none",
+        metavar="GPU",
+    ),
+]
 KvMemory = Annotated[
     Bytes | None,
     Option(
@@ -84,7 +92,9 @@ Weights = Annotated[
     Bytes | None,
     Option(help="All weights of one replica, before tp and pp: 16.06GB.", metavar="SIZE", read=parse_bytes),
 ]
-WeightDtype = Annotated[str | None, Option(help="Weights in this dtype: fp8, int4, nvfp4.")]
+WeightDtype = Annotated[
+    str | None, Option(help="Weights in this dtype: fp8, int4, nvfp4.", unsaid="the release's")
+]
 Activation = Annotated[
     Bytes | None, Option(help="Memory for activations, per GPU.", metavar="SIZE", read=parse_bytes)
 ]
@@ -100,14 +110,18 @@ PpLayers = Annotated[
 ]
 EncoderTokens = Annotated[
     int | None,
-    Option(help="Encoder tokens per sequence, for cross-attention.", metavar="TOKENS", read=parse_count),
+    Option(
+        help="Encoder tokens per sequence, for cross-attention.", metavar="TOKENS", read=parse_count, least=1
+    ),
 ]
 BlockSize = Annotated[
     int | None, Option(help="Tokens in a block of the engine's pool.", unsaid="the engine's", least=1)
 ]
 MaxNumBatchedTokens = Annotated[
     int | None,
-    Option(help="Tokens in flight at once.", unsaid="the engine's", metavar="TOKENS", read=parse_count),
+    Option(
+        help="Tokens in flight at once.", unsaid="the engine's", metavar="TOKENS", read=parse_count, least=1
+    ),
 ]
 MaxNumSeqs = Annotated[int | None, Option(help="The most sequences of one replica.", least=1)]
 PrefixCaching = Annotated[bool | None, Option(help="Keep what prefix caching needs.", unsaid="the engine's")]
@@ -222,7 +236,7 @@ class LogOptions(EngineOptions, total=False):
     """What may be said against a log."""
 
     engine: Engine
-    gpu: Gpu
+    gpu: GpuOfALog
     utilization: Utilization
     weight_dtype: WeightDtype
     context: Context

@@ -6,9 +6,9 @@ from functools import partial
 
 from kvplan.engines import EXACT, Arrangement, Line, StartUp
 from kvplan.errors import KvplanError, NoRoomError
-from kvplan.loads import Load, dealt, sequences_in, uniform
+from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
@@ -20,8 +20,8 @@ class Plan:
     """
     A model deployed on cards of one kind, whatever the work: ask it, in microseconds, what fits.
 
-    A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Each length is
-    dealt out over the replicas evenly. `asked` is what was said of the memory, and `budget` what follows
+    A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Replicas get
+    them in turn, the longest first. `asked` is what was said of the memory, and `budget` what follows
     from it for this deployment. Of a GPU of each pipeline stage, in bytes: `weights`, `left` for the
     cache (below 0 if the rest does not fit), and of that what the `pools` take, which a setting may bound.
     """
@@ -56,7 +56,8 @@ class Plan:
         """Return the longest context for *batch* sequences at once; None if memory sets no limit."""
         share = dealt(uniform(1, as_batch(batch)), self.deployment.dp)[0][1]
         fits = partial(self._holds_context, share)
-        return largest(fits, near=self._near_context(share))
+        most, longest = largest(fits, near=self._near_context(share)), self.deployment.arrangement.longest
+        return most if longest is None else longest if most is None else min(most, longest)
 
     def fits(self, load: Iterable[tuple[int | str, int]]) -> bool:
         """Return whether sequences of these lengths stand at once."""
@@ -141,20 +142,6 @@ class Plan:
         deployment = deploy(self.deployment.spec, choice)
         return replace(self, deployment=deployment, pools=bounded(deployment.arrangement, self.left))
 
-    def changed(self, **changes: object) -> "Plan":
-        """Return this plan with another Choice; raise a KvplanError if that is not possible."""
-        choice: Choice = replace(self.deployment.choice, **changes)  # type: ignore[arg-type]
-        return self.moved(deploy(self.deployment.spec, choice))
-
-    def moved(self, deployment: Deployment) -> "Plan":
-        """Return the same memory with another *deployment* of the model."""
-        return make_plan(deployment, self.asked, longest=self.budget.longest)
-
-    def with_memory(self, **changes: object) -> "Plan":
-        """Return this plan with something else said of the memory; raise as make_budget does."""
-        asked: Asked = replace(self.asked, **changes)  # type: ignore[arg-type]
-        return make_plan(self.deployment, asked, longest=self.budget.longest)
-
     def left_beside(self, other_bytes: int) -> tuple[int, ...]:
         """Return what is left on each stage beside weights and *other_bytes*."""
         return tuple(self.budget.left_bytes(weights, other_bytes) for weights in self.weights)
@@ -166,6 +153,8 @@ class Plan:
 
     def _fits(self, pools: Sequence[int], share: Load) -> bool:
         """Return whether pools of these bytes hold one replica's *share*."""
+        if self._is_too_long(longest_in(share)):
+            return False
         shortest = min((tokens for tokens, sequences in share if sequences), default=1)
         most = self.most_sequences(shortest)
         if most is not None and sequences_in(share) > most:
@@ -180,7 +169,13 @@ class Plan:
         most = _by_division(self.pools, rows, self.most_sequences(tokens))
         return most is None or share <= most
 
+    def _is_too_long(self, tokens: int) -> bool:
+        longest = self.deployment.arrangement.longest
+        return longest is not None and tokens > longest
+
     def _most(self, pools: Sequence[int], context: int) -> int | None:
+        if self._is_too_long(context):
+            return 0
         rows = self.deployment.by_sequence(context)
         if rows is None:
             near = max(1, min(pools) // max(1, self.deployment.sequence_bytes(context)))

@@ -1,8 +1,10 @@
 """What is asked of a plan, read: contexts, numbers of sequences, and loads of both."""
 
+from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
-from kvplan.arguments import ArgumentError
+from kvplan.arguments import ArgumentError, as_argument
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
 from kvplan.specs import ModelSpec
@@ -11,7 +13,7 @@ from kvplan.units import parse_count
 
 def as_tokens(context: int | str) -> int:
     """Return a number of tokens: 8192, `8192` or `8k`."""
-    return parse_count(str(context))
+    return parse_count(str(as_argument(context, int | str, "tokens")))
 
 
 def as_context(context: int | str | None, spec: ModelSpec) -> int:
@@ -27,13 +29,24 @@ def as_context(context: int | str | None, spec: ModelSpec) -> int:
 
 def as_batch(batch: int) -> int:
     """Return *batch* if it is a number of sequences that can be asked for."""
-    return parse_count(str(batch), "sequences")
+    return parse_count(str(as_argument(batch, int, "sequences")), "sequences")
 
 
 def as_load(load: Iterable[tuple[int | str, int]]) -> Load:
-    """Return pairs of (tokens, sequences), read; raise a KvplanError for what is no such pair."""
+    """Return pairs of (tokens, sequences), each length once; raise a KvplanError for what is no such pair."""
     try:
-        pairs = [(tokens, sequences) for tokens, sequences in load]
+        pairs = [_pair(each) for each in load]
     except (TypeError, ValueError):
         raise ArgumentError('a load is pairs of tokens and sequences: [("32k", 4), (2048, 60)]') from None
-    return tuple((as_tokens(tokens), as_batch(sequences)) for tokens, sequences in pairs)
+    lengths: Counter[int] = Counter()
+    for tokens, sequences in pairs:
+        lengths[as_tokens(tokens)] += as_batch(sequences)
+    return tuple(lengths.items())
+
+
+def _pair(each: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any argument
+    """Return two things that are a pair; raise TypeError or ValueError for two letters, and for others."""
+    if isinstance(each, str | bytes):
+        raise TypeError
+    tokens, sequences = each
+    return tokens, sequences

@@ -206,7 +206,13 @@ def _utilization(logged: str | None, printed: Printed, before: MemoryPlan) -> It
 
 def _shared(before: MemoryPlan, share: int) -> MemoryPlan:
     """Return the plan with *share* hundredths of the card."""
-    return replace(before, plan=before.plan.with_memory(utilization=f"{share / 100:g}"))
+    return replace(before, plan=_asked_with(before.plan, utilization=f"{share / 100:g}"))
+
+
+def _asked_with(plan: Plan, **changes: object) -> Plan:
+    """Return a plan with something else said of the memory."""
+    asked: budget.Asked = replace(plan.asked, **changes)  # type: ignore[arg-type]
+    return make_plan(plan.deployment, asked, longest=plan.budget.longest)
 
 
 def _other_weights(log: StartUpLog, printed: Printed, before: MemoryPlan) -> Iterator[_Cause]:
@@ -217,7 +223,7 @@ def _other_weights(log: StartUpLog, printed: Printed, before: MemoryPlan) -> Ite
     for name in _FORMATS:
         if name == asked.weight_dtype or spec.weights(name) is None:
             continue
-        plan = before.plan.with_memory(weight_dtype=name)
+        plan = _asked_with(before.plan, weight_dtype=name)
         row = MemoryPlan(plan=plan, weights=plan.weights).row(printed)
         yield _Cause(text=f"weights stored in {name}", option=f"--weight-dtype {name}", row=row)
 

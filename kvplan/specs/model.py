@@ -18,6 +18,7 @@ from kvplan.attention import Kind, kind_class, kind_names
 from kvplan.attention.base import Count, Facts
 from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
+from kvplan.frozen import FrozenDict
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
@@ -98,7 +99,9 @@ _ModelDtype = Annotated[
 _CacheDtype = Literal["fp8", "int8", "nvfp4"]
 _DeclaredBy = Literal["modelopt", "compressed-tensors", "hf_quant_config", "other"]
 _AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
-_AttentionByName = Annotated[dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds)]
+_AttentionByName = Annotated[
+    dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds), AfterValidator(FrozenDict)
+]
 _Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
 Total = Annotated[int, Field(ge=1, le=10**18)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=MAX_LENGTH)]
@@ -136,7 +139,9 @@ class ModelSpec(Facts):
     hf_id: Text | None = None
     aliases: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    quantized_kv: Annotated[dict[Text, _CacheDtype], Field(default_factory=dict)]
+    quantized_kv: Annotated[
+        dict[Text, _CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
+    ]
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
@@ -191,7 +196,7 @@ class ModelSpec(Facts):
         return value
 
     def __hash__(self) -> int:
-        # Of some fields, as a mapping has no hash; specs that are equal have all of them equal.
+        # Of some fields, as a copy may have a plain dict; specs that are equal have all of them equal.
         return hash((self.name, self.dtype, self.parameters, self.layers))
 
     @property

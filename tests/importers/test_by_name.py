@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kvplan import importers
-from kvplan.errors import ImportedError, UnknownNameError
+from kvplan.errors import ImportedError, NotFetchedError, UnknownNameError
 from kvplan.importers.config import Imported
 from kvplan.specs import ModelSpec
 
@@ -30,10 +30,20 @@ def test_without_either_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> 
         importers.load("somebody/something-FP8")
 
 
+def test_a_release_that_is_refused_is_not_answered_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importers, "import_model", _odd)
+    with pytest.raises(UnknownNameError, match="sliding_pattern: not known"):
+        importers.load(FP8)
+
+
 class _Found:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
 
 
 def _no_network(source: str | Path, **_: object) -> Imported:
-    raise ImportedError(f"{source}: the hub does not answer")
+    raise NotFetchedError(f"{source}: the hub does not answer")
+
+
+def _odd(source: str | Path, **_: object) -> Imported:
+    raise ImportedError(f"{source}: config.json: sliding_pattern: not known, and it could change the cache")

@@ -195,7 +195,7 @@ def test_weights_may_be_given() -> None:
         ({"gpu": "80GB", "overhead": -1}, "not a size"),
         ({"gpu": "80GB", "context": 0}, "not between 1"),
         ({"gpu": "80GB", "batch": -3}, "not a number of sequences"),
-        ({"gpu": "80GB", "tp": 0}, "tp=0"),
+        ({"gpu": "80GB", "tp": 0}, "tp: found 0"),
         ({"gpu": "80GB", "engine": "vlm"}, "unknown engine"),
     ],
 )

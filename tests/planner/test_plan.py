@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kvplan
 from kvplan.engines import Arrangement, Line, engine_names
+from kvplan.loads import dealt
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
+from kvplan.planner.work import as_load
 
 LOAD: list[tuple[int | str, int]] = [("8k", 3), (100, 2)]
 
@@ -110,8 +114,10 @@ def test_without_advice_the_rest_is_the_same() -> None:
         ([("8k", 1, 2)], "pairs of tokens and sequences"),
         ([("8q", 1)], "is not a number of tokens"),
         ([("8k", 0)], "not between 1"),
-        ([("8k", "x")], "is not a number of sequences"),
-        ([(None, 1)], "is not a number of tokens"),
+        ([("8k", "x")], "sequences: found 'x'; expected an int"),
+        ([(None, 1)], "tokens: found None; expected an int or text"),
+        ([(10**5000, 1)], "tokens: found an int beyond"),
+        ([b"ab"], "pairs of tokens and sequences"),
     ],
 )
 def test_what_is_no_load_is_refused(load: Any, told: str) -> None:
@@ -119,12 +125,75 @@ def test_what_is_no_load_is_refused(load: Any, told: str) -> None:
         plan("exact").fits(load)
 
 
-def test_replicas_share_each_length_out() -> None:
-    """Two replicas hold what one holds twice; of three long sequences one of them gets two."""
+def test_replicas_share_sequences_out() -> None:
+    """The longest first, in turn: of three long ones one of two replicas gets two, and fewer short ones."""
     one, two = (kvplan.plan("llama-3.1-8b", kv_memory="8GiB", dp=dp) for dp in (1, 2))
     # 8 GiB / 128 KiB are 65,536 tokens.
     assert one.fits([(32_768, 1), (1_024, 32)])
     assert not one.fits([(32_768, 1), (1_024, 33)])
     assert two.fits([(32_768, 2), (1_024, 64)])
-    assert not two.fits([(32_768, 3), (1_024, 64)])
     assert two.fits([(32_768, 4)])
+    assert not two.fits([(32_768, 4), (1, 1)])
+    # One replica has 32,768 + 32,767 tokens, the other 32,768 and a short one.
+    assert two.fits([(32_768, 2), (32_767, 1), (1, 1)])
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(1, 9)), min_size=1, max_size=6), st.integers(1, 5))
+def test_the_fullest_replica_has_its_share_and_no_more(load: list[tuple[int, int]], replicas: int) -> None:
+    """Dealt out by hand: every replicas-th of all sequences, from the longest on."""
+    each = sorted((tokens for tokens, count in load for _ in range(count)), reverse=True)
+    share = dealt(as_load(load), replicas)
+    held = sorted((tokens for tokens, count in share for _ in range(count)), reverse=True)
+    assert held == each[::replicas]
+
+
+def test_what_a_caller_changes_later_changes_no_plan() -> None:
+    """Settings are copied, and a spec of the catalogue, which all callers share, does not change."""
+    given = {"num_gpu_blocks_override": "1000"}
+    choice = Choice(engine="vllm", settings=given)
+    deploy(kvplan.load("llama-3.1-8b"), choice)
+    given["num_gpu_blocks_override"] = "2000"
+    assert choice.settings == {"num_gpu_blocks_override": "1000"}
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "engine": "vllm", "context": "8k"}
+    assert kvplan.fit("llama-3.1-8b", settings=given, **asked).num_blocks == 2000
+    spec = kvplan.load("gemma-3-27b")
+    with pytest.raises(TypeError, match="does not change"):
+        spec.attention["global"] = ()
+
+
+def test_lengths_that_are_equal_are_one_length() -> None:
+    """Two replicas deal 106 sequences out as 53 and 53, however they are written."""
+    two = kvplan.plan("llama-3.1-8b", gpu="h100-80gb", dp=2)
+    assert two.max_batch("8k") == 106
+    assert two.fits([("8k", 106)])
+    assert two.fits([("8k", 53), (8192, 53)])
+
+
+def test_no_answer_is_longer_than_its_engine_takes() -> None:
+    """VLLM refuses 256k tokens of a model for 128k, so no plan promises them."""
+    made = kvplan.plan("llama-3.1-8b", gpu="h200-141gb", engine="vllm")
+    assert made.max_context(1) == 131_072
+    assert made.max_batch("256k") == 0
+    assert not made.fits([("256k", 1)])
+    assert all(hint.max_context == 131_072 for hint in made.advice("8k").hints)
+    longer = kvplan.plan(
+        "llama-3.1-8b",
+        gpu="h200-141gb",
+        engine="vllm",
+        settings={"allow_long_max_model_len": "true"},
+    )
+    assert longer.fits([("256k", 1)])
+
+
+def test_a_model_of_states_has_no_longest_context_to_vllm() -> None:
+    """Mamba's config names none: 2,048 tokens are what it was trained on."""
+    assert kvplan.plan("mamba-2.8b", gpu="h100-80gb", engine="vllm").fits([("64k", 1)])
+
+
+def test_weights_that_no_gpu_holds_need_no_more_gpus() -> None:
+    """llama.cpp leaves the input embedding in the host's memory: less than all weights must fit."""
+    asked: dict[str, Any] = {"engine": "llamacpp", "overhead": "0B", "context": "1k"}
+    answer = kvplan.fit("llama-3.1-8b", gpu="15.6GB", **asked)
+    assert answer.fits
+    assert answer.smallest_gpus is not None
+    assert (answer.smallest_gpus.gpus, answer.smallest_tp) == (1, 1)

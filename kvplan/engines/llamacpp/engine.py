@@ -33,6 +33,7 @@ class Cells:
 
     arranged: Arranged
     assumed: tuple[str, ...] = ()
+    longest: int | None = None
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of a slot for each sequence on one device."""

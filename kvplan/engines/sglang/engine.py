@@ -30,6 +30,7 @@ class TokenPools:
     stages: tuple[Stage, ...]
     sizing: Sizing
     assumed: tuple[str, ...] = ()
+    longest: int | None = None
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:  # noqa: ARG002 - the same on all
         """

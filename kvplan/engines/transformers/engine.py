@@ -36,6 +36,7 @@ class Caches:
     traits: Traits
     static: bool = False
     assumed: tuple[str, ...] = ()
+    longest: int | None = None
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """

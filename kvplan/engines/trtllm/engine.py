@@ -36,6 +36,7 @@ class Blocks:
 
     pools: Pools
     assumed: tuple[str, ...] = ()
+    longest: int | None = None
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the memory in which the pools of a rank hold the sequences."""

@@ -31,7 +31,7 @@ from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.loads import Load
-from kvplan.terms import Layer, Stage
+from kvplan.terms import Growing, Layer, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,9 +210,22 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     return Blocks(
         layout=layout,
         usual_sequences=_usual(options, rules)[1],
-        longest=None if given.flag("allow_long_max_model_len") else options.model_context,
+        longest=_longest(options, given, every),
         assumed=tuple(_assumed(layout, options, given, every)),
     )
+
+
+def _longest(options: EngineOptions, given: Settings, layers: Sequence[Layer]) -> int | None:
+    """
+    Return the model's own context, above which vLLM refuses to start.
+
+    A model of states alone names no context in its config: the one in a spec is that of its training
+    (_get_and_verify_max_len in config/model.py).
+    """
+    if given.flag("allow_long_max_model_len"):
+        return None
+    keeps_tokens = any(isinstance(term.rows, Growing) for layer in layers for term in layer)
+    return options.model_context if keeps_tokens else None
 
 
 def _assumed(

@@ -79,9 +79,14 @@ def _channels(vision: Fields) -> int:
 
 
 def _patches(vision: Fields, width: int, *, bias: bool) -> int:
-    """Return the matrix that makes a token of a square of pixels, or of a few pictures' in a film."""
+    """Return the matrix that makes a token of a square of pixels."""
+    return _linear(vision.take_count("patch_size") ** 2 * _channels(vision), width, bias=bias)
+
+
+def _film_patches(vision: Fields, width: int, *, bias: bool) -> int:
+    """Return the matrix that makes a token of a square of pixels in some pictures of a film."""
     pixels = vision.take_count("patch_size") ** 2 * _channels(vision)
-    return _linear(pixels * (vision.take_optional_count("temporal_patch_size") or 1), width, bias=bias)
+    return _linear(pixels * vision.take_count("temporal_patch_size"), width, bias=bias)
 
 
 def _grid(vision: Fields) -> int:
@@ -105,7 +110,7 @@ def _qwen2_vl(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG00
     merger = 2 * width + _merger(
         width, vision.take_count("spatial_merge_size"), vision.take_count("hidden_size")
     )
-    return _patches(vision, width, bias=False) + vision.take_count("depth") * layer + merger
+    return _film_patches(vision, width, bias=False) + vision.take_count("depth") * layer + merger
 
 
 def _qwen2_5_vl(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG001 - a Tower
@@ -114,7 +119,7 @@ def _qwen2_5_vl(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG
     layer = attention + 2 * _linear(width, inner) + _linear(inner, width) + 2 * width
     side, out = vision.take_count("spatial_merge_size"), vision.take_count("out_hidden_size")
     merger = width + _merger(width, side, out)
-    return _patches(vision, width, bias=False) + vision.take_count("depth") * layer + merger
+    return _film_patches(vision, width, bias=False) + vision.take_count("depth") * layer + merger
 
 
 def _qwen3_5(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG001 - a Tower
@@ -123,7 +128,7 @@ def _qwen3_5(vision: Fields, outer: Fields, hidden: int) -> int:  # noqa: ARG001
     positions = vision.take_count("num_position_embeddings") * width
     side, out = vision.take_count("spatial_merge_size"), vision.take_count("out_hidden_size")
     merger = 2 * width + _merger(width, side, out)
-    return _patches(vision, width, bias=True) + positions + layers + merger
+    return _film_patches(vision, width, bias=True) + positions + layers + merger
 
 
 def _qwen3_vl(vision: Fields, outer: Fields, hidden: int) -> int:
