@@ -53,7 +53,7 @@ def differences(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] =
 
 
 def _tells(spec: ModelSpec, fact: str) -> bool:
-    return getattr(spec, fact) not in (None, ())
+    return getattr(spec, fact) not in (None, (), {})
 
 
 def _differ(spec: ModelSpec, source: ModelSpec, fact: str) -> bool:
