@@ -22,6 +22,8 @@ def run_level(
     command = [torch.python, str(ENTRY), "validate", "--level", "L4", "--device", "cuda", "--json", str(file)]
     # The allocator is measured as it is by default, and this project's code is not an installed one.
     plain = {name: value for name, value in environment.items() if name not in ALLOCATOR_SETTINGS}
+    # From 2.13 on, torch compiles some matrix products with Triton, which wants a driver of its own.
+    plain["TORCH_DISABLE_NATIVE_JIT"] = "1"
     ended = subprocess.run(  # noqa: S603 - this project's own program
         [*command, *chosen],
         env={**plain, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
