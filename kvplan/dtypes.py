@@ -16,6 +16,9 @@ tokens (`shift`).
 RECURRENT_ROLES: frozenset[Role] = frozenset({"state", "sums", "conv", "shift"})
 """What a recurrence remembers: its dtype is a fact of the model's spec, and no cache format's."""
 
+SPARSE_MLA_ROLES: frozenset[Role] = frozenset({"latent", "indexer"})
+"""What sparse MLA keeps, and no other attention both of."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dtype:

@@ -47,11 +47,6 @@ def compare(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ())
     )
 
 
-def differences(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ()) -> list[str]:
-    """Return a line for each fact that *source* tells otherwise than *spec*, as compare has them."""
-    return list(compare(spec, source, estimates).differences)
-
-
 def _tells(spec: ModelSpec, fact: str) -> bool:
     return getattr(spec, fact) not in (None, (), {})
 

@@ -73,9 +73,6 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
     degree that cannot be understood. *ignore* is as in size.
     """
     tp, pp = options.get("tp", 1), options.get("pp", 1)
-    for name, degree in (("tp", tp), ("pp", pp)):
-        if degree < 1:
-            raise SplitError(f"{name}={degree} is not at least 1")
     kv_dtype = options.get("kv_dtype")
     spec = stored_in(as_spec(model, options.get("ignore", ())), kv_dtype)
     layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))

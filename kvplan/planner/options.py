@@ -71,7 +71,7 @@ KvDtype = Annotated[
         unsaid="the model's dtype",
     ),
 ]
-Engine = Annotated[
+EngineName = Annotated[
     str,
     Option(
         help="Whose allocation rules: exact, vllm, vllm@0.19, sglang, trtllm, llamacpp, transformers.",
@@ -159,12 +159,12 @@ class SpreadOptions(TypedDict, total=False):
     dp: Dp
     dtype: ModelDtype
     kv_dtype: KvDtype
-    engine: Engine
+    engine: EngineName
     pp_layers: PpLayers
     encoder_tokens: EncoderTokens
 
 
-class EngineOptions(TypedDict, total=False):
+class EngineChoices(TypedDict, total=False):
     """What engines share of their options; each says which it has (Engine.takes)."""
 
     block_size: BlockSize
@@ -198,18 +198,18 @@ class MemoryOptions(TypedDict, total=False):
     overhead: Overhead
 
 
-class SizeOptions(WorkOptions, SpreadOptions, EngineOptions, FileOptions, total=False):
+class SizeOptions(WorkOptions, SpreadOptions, EngineChoices, FileOptions, total=False):
     """All options of `size`."""
 
 
-class PlanOptions(CardOptions, SpreadOptions, MemoryOptions, EngineOptions, FileOptions, total=False):
+class PlanOptions(CardOptions, SpreadOptions, MemoryOptions, EngineChoices, FileOptions, total=False):
     """All options of `plan`: those of `fit` but the work."""
 
     context: Context
 
 
 class FitOptions(
-    CardOptions, WorkOptions, SpreadOptions, MemoryOptions, EngineOptions, FileOptions, total=False
+    CardOptions, WorkOptions, SpreadOptions, MemoryOptions, EngineChoices, FileOptions, total=False
 ):
     """All options of `fit`."""
 
@@ -232,10 +232,10 @@ class ExplainOptions(FileOptions, total=False):
     encoder_tokens: EncoderTokens
 
 
-class LogOptions(EngineOptions, total=False):
+class LogOptions(EngineChoices, total=False):
     """What may be said against a log."""
 
-    engine: Engine
+    engine: EngineName
     gpu: GpuOfALog
     utilization: Utilization
     weight_dtype: WeightDtype

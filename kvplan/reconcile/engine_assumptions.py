@@ -6,7 +6,7 @@ from dataclasses import replace
 from kvplan.attention import Kind
 from kvplan.attention.grouped import MHA
 from kvplan.attention.latent import MLA
-from kvplan.dtypes import RECURRENT_ROLES
+from kvplan.dtypes import RECURRENT_ROLES, SPARSE_MLA_ROLES
 from kvplan.engines.vllm.versions import RELEASES
 from kvplan.reconcile.changes import Assumption, choice, setting
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
@@ -88,7 +88,7 @@ def _releases(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
 def sglang_assumptions(log: StartUpLog, setup: Setup, terms: Sequence[Term]) -> Iterator[Assumption]:
     """Yield what SGLang decides beside the options that engines share."""
     settings, roles = setup.choice.settings, {term.role for term in terms}
-    if {"latent", "indexer"} <= roles:
+    if roles >= SPARSE_MLA_ROLES:
         yield Assumption(
             topic="indexer",
             text="the printed size leaves the indexer's keys out, as before sgl-project/sglang#11309",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvplan.importers.compare import LABELS, compare, differences
+from kvplan.importers.compare import LABELS, compare
 from kvplan.importers.complete import with_weights
 from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
@@ -29,7 +29,7 @@ def test_equal_facts_under_other_names_do_not_differ() -> None:
             "attention": {"a": spec.attention["linear"][0], "b": spec.attention["full"][0]},
         }
     )
-    assert differences(renamed, spec) == []
+    assert list(compare(renamed, spec).differences) == []
 
 
 def test_each_differing_fact_has_a_line() -> None:
@@ -37,7 +37,7 @@ def test_each_differing_fact_has_a_line() -> None:
         _spec(configs.LLAMA, max_position_embeddings=8192),
         _spec(configs.LLAMA, torch_dtype="float16"),
     )
-    assert differences(spec, source) == [
+    assert list(compare(spec, source).differences) == [
         "dtype: bfloat16 in the spec, float16 in the source",
         "max_context: 8192 in the spec, 131072 in the source",
     ]
@@ -46,7 +46,7 @@ def test_each_differing_fact_has_a_line() -> None:
 def test_the_ends_and_the_replicated_parameters_are_compared() -> None:
     spec = _spec(configs.LLAMA).model_copy(update={"vocab": 128256, "tied": False, "replicated": 266240})
     other = spec.model_copy(update={"vocab": 128000, "tied": True, "replicated": 0})
-    assert differences(spec, other) == [
+    assert list(compare(spec, other).differences) == [
         "vocab: 128256 in the spec, 128000 in the source",
         "tied: false in the spec, true in the source",
         "replicated: 266240 in the spec, 0 in the source",
@@ -54,22 +54,22 @@ def test_the_ends_and_the_replicated_parameters_are_compared() -> None:
 
 
 def test_layers_that_differ_alike_share_a_line() -> None:
-    lines = differences(_spec(configs.LLAMA, num_key_value_heads=4), _spec(configs.LLAMA))
+    lines = list(compare(_spec(configs.LLAMA, num_key_value_heads=4), _spec(configs.LLAMA)).differences)
     start = "layer 0, 1, 2, 3 and 28 more"
     mine, theirs = (f"gqa (heads 32, groups {groups}, head_dim 128)" for groups in (4, 8))
     assert lines == [f"{start}: {mine} in the spec, {theirs} in the source"]
 
 
 def test_another_number_of_layers_is_one_line() -> None:
-    lines = differences(_spec(configs.LLAMA, num_hidden_layers=16), _spec(configs.LLAMA))
+    lines = list(compare(_spec(configs.LLAMA, num_hidden_layers=16), _spec(configs.LLAMA)).differences)
     assert lines == ["layers: 16 in the spec, 32 in the source"]
 
 
 def test_an_estimate_of_the_source_is_no_difference() -> None:
     spec = _spec(configs.LLAMA)
     exact, open_ended = (spec.model_copy(update={"weight_bytes": size}) for size in (10, 20))
-    assert differences(exact, open_ended) == ["weight_bytes: 10 in the spec, 20 in the source"]
-    assert differences(exact, open_ended, ("weight_bytes",)) == []
+    assert list(compare(exact, open_ended).differences) == ["weight_bytes: 10 in the spec, 20 in the source"]
+    assert list(compare(exact, open_ended, ("weight_bytes",)).differences) == []
 
 
 CHANGED: dict[str, object] = {
@@ -122,7 +122,7 @@ def test_a_changed_fact_is_noticed(fact: str) -> None:
 def test_a_fact_that_a_spec_leaves_out_is_noticed(fact: str) -> None:
     source = _complete().model_copy(update={fact: CHANGED[fact]})
     default = ModelSpec.model_fields[fact].get_default()
-    (line,) = differences(source.model_copy(update={fact: default}), source)
+    (line,) = list(compare(source.model_copy(update={fact: default}), source).differences)
     assert line.startswith(f"{fact}: nothing in the spec")
 
 
@@ -139,7 +139,7 @@ def test_a_changed_dimension_of_a_layer_is_noticed(fact: str) -> None:
     source = _complete()
     (kind,) = source.attention[""]
     other = kind.model_copy(update={fact: 16})
-    assert differences(source.model_copy(update={"attention": {"": (other,)}}), source)
+    assert compare(source.model_copy(update={"attention": {"": (other,)}}), source).differences
 
 
 def test_a_fact_that_the_source_only_bounds_is_not_passed_over() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kvplan.importers.compare import differences, layer_kinds
+from kvplan.importers.compare import compare, layer_kinds
 from kvplan.importers.complete import import_complete
 from kvplan.specs.catalogue import read_index
 from kvplan.specs.load import load
@@ -60,7 +60,7 @@ def test_imported_spec_equals_the_reviewed_one(entry: Entry) -> None:
     complete = import_complete(FOLDER / entry["file"])
     imported, reviewed = complete.spec, load(entry["hf_id"])
     accepted = ACCEPTED.get(entry["file"], ())
-    found = differences(reviewed, imported, {*complete.estimates, "parameters"})
+    found = list(compare(reviewed, imported, {*complete.estimates, "parameters"}).differences)
     assert sorted(line.split()[0].rstrip(":") for line in found) == sorted(accepted)
     if "layer" not in accepted:
         assert layer_kinds(imported) == layer_kinds(reviewed)

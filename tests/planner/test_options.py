@@ -33,7 +33,7 @@ def hints(kind: type[Any]) -> dict[str, Any]:
 
 def test_what_engines_share_is_what_the_library_takes() -> None:
     names = [each.name for each in fields(SharedOptions)]
-    assert list(hints(options.EngineOptions)) == names == list(ASKED)
+    assert list(hints(options.EngineChoices)) == names == list(ASKED)
 
 
 @pytest.mark.parametrize("kind", [Choice, Asked])

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from kvplan.dtypes import Role
+from kvplan.dtypes import SPARSE_MLA_ROLES, Role
 from kvplan.engines.base import ToStore
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.gpus import Card
@@ -46,7 +46,7 @@ def kv_dtype_name(asked: str | None, rows: ToStore) -> str:
     Raises OptionsError for a dtype that SGLang does not take. Source: SGLang 0.5.23,
     mem_cache/kv_cache_dtype.py.
     """
-    if {"latent", "indexer"} <= rows.roles:
+    if rows.roles >= SPARSE_MLA_ROLES:
         return _sparse_name(asked, rows)
     if asked is None or asked == "auto":
         return rows.dtype
@@ -101,5 +101,5 @@ def declared_kv(dtype: str, by: str | None, roles: AbstractSet[Role]) -> str | N
     ModelOpt's fp8 alone is taken; the default of sparse MLA comes before it. Sources: SGLang 0.5.23,
     mem_cache/kv_cache_dtype.py (configure_kv_cache_dtype) and layers/quantization/modelopt_quant.py.
     """
-    sparse = {"latent", "indexer"} <= roles
+    sparse = roles >= SPARSE_MLA_ROLES
     return "fp8_e4m3" if (dtype, by) == ("fp8", "modelopt") and not sparse else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from kvplan.dtypes import Dtype, dtype_by_name
+from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, dtype_by_name
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError
@@ -71,7 +71,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
     return SglangOptions(
         architecture=options.architecture,
         tp=options.tp,
-        sparse=options.roles >= {"latent", "indexer"},
+        sparse=options.roles >= SPARSE_MLA_ROLES,
         page_size=_count("page_size", options.block_size),
         chunked_prefill_size=_count("chunked_prefill_size", options.max_num_batched_tokens)
         or _usual_chunk(options.card.total_bytes if options.card else None),

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from kvplan.dtypes import Role
+from kvplan.dtypes import SPARSE_MLA_ROLES, Role
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
 
@@ -30,7 +30,7 @@ def declared_kv(dtype: str, by: str | None, roles: AbstractSet[Role], rules: Vll
         return dtype if "key" in roles else None
     if dtype not in _MODELOPT:
         return None
-    if {"latent", "indexer"} <= roles:
+    if roles >= SPARSE_MLA_ROLES:
         # fp8_e4m3 is not FlashMLA's fp8_ds_mla: v1/attention/backends/mla/flashmla_sparse.py.
         raise RefusedError(
             f"which row {rules.name} gives sparse MLA for the {dtype} that the checkpoint declares depends "

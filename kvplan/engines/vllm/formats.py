@@ -1,6 +1,6 @@
 """Which storage vLLM takes where a user or a config leaves it open."""
 
-from kvplan.dtypes import Dtype, kv_format, short_dtype
+from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, kv_format, short_dtype
 from kvplan.engines.base import ToStore
 from kvplan.engines.vllm.backends import BLACKWELL, major_of
 from kvplan.engines.vllm.errors import RefusedError
@@ -36,7 +36,7 @@ def kv_dtype_name(asked: str | None, rows: ToStore, *, rules: VllmRules) -> str:
     automatic = asked is None or asked == "auto"
     if "entry" in rows.roles and (automatic or asked in _FP8):
         return "fp8_ds_mla"
-    if {"latent", "indexer"} <= rows.roles and (automatic or asked in _FP8):
+    if rows.roles >= SPARSE_MLA_ROLES and (automatic or asked in _FP8):
         return _sparse_name(asked, rows, rules)
     if automatic or asked is None:
         return rows.dtype
