@@ -66,8 +66,9 @@ def _sparse_name(asked: str | None, rows: ToStore, rules: VllmRules) -> str:
         return "fp8_ds_mla"
     if asked not in _FP8:
         return rows.dtype
-    if asked == "fp8_e4m3" and rules.version >= _SPARSE_FP8 and major != BLACKWELL and backend is None:
-        raise RefusedError(f"{rules.name} takes fp8 for the rows of sparse MLA on Hopper, not fp8_e4m3")
+    packed = backend == "FLASHMLA_SPARSE" or (backend is None and major != BLACKWELL)
+    if asked == "fp8_e4m3" and packed and rules.version >= _SPARSE_FP8:
+        raise RefusedError(f"{rules.name} takes fp8 for FlashMLA's rows of sparse MLA, not fp8_e4m3")
     if backend in ("FLASHINFER_MLA_SPARSE", "FLASHINFER_MLA_SPARSE_SM90"):
         return "fp8"
     if backend is not None or major != BLACKWELL or rules.sparse_fp8 == "packed":

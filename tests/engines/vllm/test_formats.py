@@ -66,7 +66,7 @@ def test_the_rows_of_sparse_mla_follow_the_card_and_the_backend(
         ("float16", PLAIN, "bfloat16", "0.33", "has no KV dtype float16 beside a model"),
         ("bf16", PLAIN, "float16", "0.33", "has no KV dtype bf16 beside a model that runs in float16"),
         ("fp8_e5m2", SPARSE, "bfloat16", None, "stores a latent in fp8_e5m2"),
-        ("fp8_e4m3", SPARSE, "bfloat16", None, "takes fp8 for the rows of sparse MLA on Hopper"),
+        ("fp8_e4m3", SPARSE, "bfloat16", None, "takes fp8 for FlashMLA's rows of sparse MLA"),
         ("fp8_e5m2", MLA, "bfloat16", None, "stores a latent in fp8_e5m2"),
     ],
 )
@@ -75,6 +75,16 @@ def test_kv_dtypes_that_a_release_does_not_take(
 ) -> None:
     with pytest.raises(RefusedError, match=message):
         kv_dtype_name(asked, ToStore(roles=roles, dtype=dtype), rules=find_rules(version))
+
+
+@pytest.mark.parametrize("gpu", ["h200-141gb", "b200", None])
+def test_naming_the_backend_that_is_taken_undoes_no_refusal(gpu: str | None) -> None:
+    """FLASHMLA_SPARSE has fp8 and fp8_ds_mla alone (supported_kv_cache_dtypes in flashmla_sparse.py)."""
+    card = find_card(gpu) if gpu else None
+    settings = {"attention_backend": "FLASHMLA_SPARSE"}
+    rows = ToStore(roles=SPARSE, dtype="bfloat16", card=card, settings=settings)
+    with pytest.raises(RefusedError, match="takes fp8 for FlashMLA's rows"):
+        kv_dtype_name("fp8_e4m3", rows, rules=NEWEST)
 
 
 def test_releases_before_0_33_take_another_float_than_the_models() -> None:
