@@ -16,6 +16,7 @@ from kvplan.terms import Stage
 
 if TYPE_CHECKING:
     from kvplan.engines.settings import Setting
+    from kvplan.specs.weight_blocks import WeightBlocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,8 @@ class EngineOptions(SharedOptions):
     most query heads that share a KV head; `model_context` is the longest context that the model was made for,
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
-    not choose it. Engines choose some defaults by the `card`, where it is known.
+    not choose it, and `weight_blocks` are those of its weights that must stay whole. Engines choose some
+    defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
@@ -91,6 +93,7 @@ class EngineOptions(SharedOptions):
     dtype: str = "bfloat16"
     roles: frozenset[Role] = frozenset()
     states_fixed: bool = False
+    weight_blocks: "WeightBlocks | None" = None
     card: Card | None = None
 
 

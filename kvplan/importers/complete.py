@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kvplan.dtypes import model_dtype
 from kvplan.errors import ImportedError
@@ -17,7 +17,9 @@ from kvplan.importers.parameters.ends import Ends, read_ends
 from kvplan.importers.parameters.towers import Towers, count_towers
 from kvplan.importers.quantization import Quantization
 from kvplan.importers.stored import StoredWeights
+from kvplan.importers.weight_parts import touched
 from kvplan.importers.weights import Counted, quantization_of, stored_weights, weight_bytes
+from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
 
@@ -71,6 +73,8 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
             facts = {name: value for name, value in facts.items() if name in ("vocab", "tied")}
         facts |= found if stored is None else {"uncounted": (), **found}
         notes += note
+    if parameters is not None and quantization is not None:
+        facts["weight_blocks"] = _blocks(parameters, quantization)
     if quantization is not None and quantization.kv_dtype is not None:
         facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
     if imported.spec.dtype_open and (dtype := _stored_dtype(stored)) is not None:
@@ -160,6 +164,21 @@ def _weights(
     low, high = format_gib(weights.low_bytes), format_gib(weights.high_bytes)
     note = f"The config leaves the size of the quantised weights open, {low} to {high}; the larger is used."
     return {"weight_bytes": weights.high_bytes}, [note]
+
+
+def _blocks(parameters: Parameters, quantization: Quantization) -> WeightBlocks | None:
+    """Return the blocks of the weights, and the widths of the matrices that are stored in them, if any."""
+    if quantization.block is None:
+        return None
+    by: Literal["fp8", "compressed-tensors"] = "fp8" if quantization.method == "fp8" else "compressed-tensors"
+    rows, columns = quantization.block
+    wide = {part for pattern in quantization.excluded or () for part in touched(pattern)}
+    other_experts = "experts" in wide or quantization.expert_bits != min(quantization.bits)
+    inputs = () if "rest" in wide else tuple(sorted(parameters.inputs))
+    experts = () if other_experts else tuple(sorted(parameters.expert_inputs))
+    if not inputs and not experts:
+        return None
+    return WeightBlocks(rows=rows, columns=columns, by=by, inputs=inputs, experts=experts)
 
 
 def _counted(imported: Imported, parameters: Parameters, ends: Ends, towers: Towers) -> Counted:

@@ -21,7 +21,8 @@ class Quantization:
 
     `bits` are the widths of a stored weight that occur, the smallest first; none where the size of the
     weights is open, and `problem` then says why. `group_size` is how many
-    weights share a scale, None where a whole row or tensor does. `excluded` are the modules left
+    weights share a scale, None where a whole row or tensor does, `block` the rows and columns of these where
+    they are not a part of a row. `excluded` are the modules left
     in the model's dtype, None if the config does not list them. `kv_dtype` is what it declares for
     the KV cache, None if it declares nothing, and `kv_declared_by` what it is declared by. `scale_bytes`
     are the fewest and the most bytes that a group's scale and zero point take. `ends` says that embedding
@@ -32,6 +33,7 @@ class Quantization:
     bits: tuple[int, ...]
     expert_bits: int
     group_size: int | None
+    block: tuple[int, int] | None
     scale_bytes: tuple[int, int]
     excluded: tuple[str, ...] | None
     kv_dtype: str | None
@@ -64,6 +66,7 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
         bits=form.bits,
         expert_bits=4 if fp4_experts else min(form.bits, default=0),
         group_size=form.group_size,
+        block=form.block,
         scale_bytes=form.scale_bytes,
         excluded=excluded,
         kv_dtype=kv_dtype,

@@ -20,11 +20,13 @@ class Format:
     """
     What the fields of one method say: widths and group; `excluded` None if it does not say.
 
-    `ends` says that embedding and output head are quantised as all other matrices are.
+    `block` has the rows and columns of a block that shares a scale, where that is not a part of a row. `ends`
+    says that embedding and output head are quantised as all other matrices are.
     """
 
     bits: tuple[int, ...]
     group_size: int | None = None
+    block: tuple[int, int] | None = None
     excluded: tuple[str, ...] | None = None
     scale_bytes: tuple[int, int] = (1, 4)
     ends: bool = False
@@ -58,19 +60,24 @@ _GROUP = ("q_group_size", "group_size")
 
 def _read_fp8(section: Section) -> Format:
     """Fine-grained fp8: `weight_block_size` 128 x 128 shares a scale, null one for the tensor."""
-    return Format(bits=(8,), group_size=_block(section), excluded=section.optional_texts(*_SKIPPED))
+    block = _block(section)
+    return Format(
+        bits=(8,),
+        group_size=math.prod(block) if block else None,
+        block=block,
+        excluded=section.optional_texts(*_SKIPPED),
+    )
 
 
-def _block(section: Section) -> int | None:
+def _block(section: Section) -> tuple[int, int] | None:
     block = section.values.get("weight_block_size")
     if block is None:
         return None
-    sides = (
-        [each for each in block if type(each) is int and 0 < each <= 2**15] if isinstance(block, list) else []
-    )
-    if len(sides) != 2 or block != sides:  # noqa: PLR2004 - rows and columns
-        raise section.error("weight_block_size", f"found {shown(block)}; expected two whole numbers")
-    return math.prod(sides)
+    match block:
+        case [int(rows), int(columns)] if all(type(side) is int and 0 < side <= 2**15 for side in block):
+            return rows, columns
+        case _:
+            raise section.error("weight_block_size", f"found {shown(block)}; expected two whole numbers")
 
 
 def _fixed(bits: int, group_size: int | None, scale_bytes: tuple[int, int]) -> Callable[[Section], Format]:
@@ -147,19 +154,21 @@ def _read_compressed_tensors(section: Section) -> Format:
     weights = [groups.inner(name).inner("weights") for name in groups.values]
     if not weights:
         raise section.error("config_groups", "found no group; expected how the weights are stored")
-    sizes = {weight.group("group_size") or _structure(weight) for weight in weights}
+    blocks = {_structure(weight) for weight in weights}
+    sizes = {weight.group("group_size") or math.prod(_structure(weight) or (0,)) for weight in weights}
     floats = all(weight.values.get("type") == "float" for weight in weights)
     group_size = min((size for size in sizes if size), default=None)
     return Format(
         bits=tuple(sorted({weight.bits("num_bits") for weight in weights})),
         group_size=group_size,
+        block=blocks.pop() if len(blocks) == 1 else None,
         excluded=section.optional_texts("ignore"),
         scale_bytes=(1, 1) if floats and group_size in (16, 32) else (1, 4),
     )
 
 
-def _structure(weights: Section) -> int | None:
-    """Return the weights of one block of the strategy `block`."""
+def _structure(weights: Section) -> tuple[int, int] | None:
+    """Return the rows and columns of one block of the strategy `block`."""
     structure = weights.values.get("block_structure")
     if not isinstance(structure, list):
         return None

@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from kvplan.attention import Kind
+from kvplan.attention.base import Facts
 from kvplan.errors import ImportedError
 from kvplan.files import is_folder, write_whole
 from kvplan.importers.config import Imported
@@ -25,6 +26,7 @@ _FACTS = (
     "parameters",
     "weight_dtype",
     "weight_bytes",
+    "weight_blocks",
     "kv_cache_dtype",
     "kv_cache_by",
     "hidden",
@@ -122,6 +124,10 @@ def _kind(start: str, kind: Kind, indent: str) -> list[str]:
 
 
 def _fact(value: Any) -> str:  # noqa: ANN401 - what a kind holds
+    if isinstance(value, Facts):
+        return _fact(value.model_dump(exclude_defaults=True))
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_fact, value)) + "]"
     if isinstance(value, dict):
         inner = (f"{key}: {_fact(each)}" for key, each in value.items() if each is not None)
         return "{" + ", ".join(inner) + "}"

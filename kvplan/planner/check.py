@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
+from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
 from kvplan.planner.deployment import (
     LISTED_TP,
@@ -41,7 +42,8 @@ class Check:
     Whether a model spreads over tp x pp GPUs.
 
     `legal_tp` lists the degrees up to 64 that work, `refused_tp` the reason for each that does not.
-    `advice` is the literature's, never a failure. `ignored_fields` are as in Size.
+    `advice` is the literature's, and what some engines refuse; it is never a failure. `ignored_fields` are
+    as in Size.
     """
 
     model: str
@@ -94,7 +96,7 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
             for degree in range(1, LISTED_TP + 1)
             if (reason := refusal(parts, degree)) is not None
         },
-        advice=tuple(_advice(spec)),
+        advice=(*_advice(spec), *_cut_weights(spec, tp)),
         ignored_fields=(*spec.ignored, *spec.unread),
     )
 
@@ -170,3 +172,12 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
             f"{groups.count} groups for {heads.count} heads are {where} the usual h/8 to h/4 "
             f"({low:g} to {high:g}; GQA, arXiv 2305.13245)"
         )
+
+
+def _cut_weights(spec: ModelSpec, tp: int) -> Iterator[str]:
+    """Say which engines refuse a degree, because it cuts blocks of quantised weights."""
+    if spec.weight_blocks is not None:
+        cutting = Cutting(engine="SGLang, as vLLM before 0.30,", tp=tp, expert_tp=tp, refines=False)
+        reason = cut_blocks(spec.weight_blocks, cutting)
+        if reason is not None:
+            yield reason

@@ -204,6 +204,7 @@ def _arranged(
         dtype=spec.dtype,
         roles=frozenset(term.role for layer in layers.values() for term in layer),
         states_fixed=spec.states_fixed,
+        weight_blocks=spec.weight_blocks,
         card=choice.card,
         **choice.shared(),
     )

@@ -58,7 +58,7 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     """Return the plan of a spec by the options of `fit` that are no work."""
     asked = Asked(**part(options, Asked))
     choice = Choice(**part(options, Choice), card=asked.card())
-    return make_plan(deploy(spec, choice), asked, longest=longest)
+    return make_plan(deploy(spec.with_weights_in(asked.weight_dtype), choice), asked, longest=longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,14 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
     engine, stages = deployment.engine, deployment.stage_sizes
     if engine.even_weights:
         return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
-    on_gpu = engine.embedding_on_gpu
-    return rank_weights(deployment.spec, replica_bytes, tp=deployment.tp, stages=stages, embedding=on_gpu)
+    return rank_weights(
+        deployment.spec,
+        replica_bytes,
+        tp=deployment.tp,
+        stages=stages,
+        embedding=engine.embedding_on_gpu,
+        repeated=_repeated(deployment),
+    )
 
 
 def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]:
@@ -21,16 +27,23 @@ def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]
     return (ceil_div(replica_bytes, tp * stages),) * stages
 
 
-def rank_weights(
-    spec: ModelSpec, replica_bytes: int, *, tp: int, stages: Sequence[int], embedding: bool = True
+def rank_weights(  # noqa: PLR0913 - each is one fact of the spread
+    spec: ModelSpec,
+    replica_bytes: int,
+    *,
+    tp: int,
+    stages: Sequence[int],
+    embedding: bool = True,
+    repeated: int = 0,
 ) -> tuple[int, ...]:
     """
     Return the bytes of the weights on a GPU of each pipeline stage, *stages* being layers per stage.
 
-    The *embedding* is on the first stage, if it is on a GPU at all, and the output head on the last,
-    which also keeps a copy of an embedding that serves as head; the other parameters are spread evenly
-    over the layers. What tensor parallelism leaves whole is on each of *tp* ranks. All parameters are
-    taken to be stored alike. A spec without these facts has its weights spread evenly over all ranks.
+    The *embedding* is on the first stage, if it is on a GPU at all, and the output head on the last, which
+    also keeps a copy of an embedding that serves as head; the other parameters are spread evenly over the
+    layers. What tensor parallelism leaves whole is on each of *tp* ranks, and *repeated* parameters are
+    what they hold beyond one copy of the rest. All parameters are taken to be stored alike. A spec without
+    these facts has its weights spread evenly over all ranks.
     """
     total, layers = spec.parameters, sum(stages)
     if total is None or spec.hidden is None or spec.vocab is None or spec.tied is None:
@@ -39,9 +52,28 @@ def rank_weights(
     body = total - rows * (1 if spec.tied else 2)
     whole = spec.replicated or 0
     # Of each tp parameters on a stage, a rank holds 1, and of each replicated one all.
-    held = total - whole + whole * tp
+    held = total - whole + whole * tp + repeated
     counts = [count * body for count in stages]
     counts[0] += layers * rows if embedding else 0
     if len(stages) > 1 or not spec.tied or not embedding:
         counts[-1] += layers * rows
     return tuple(ceil_div(replica_bytes * count * held, layers * total * total * tp) for count in counts)
+
+
+def _repeated(deployment: Deployment) -> int:
+    """
+    Return the parameters of key and value projections that all ranks hold beyond one of each.
+
+    A model's one KV head is among its replicated parameters already. Source: QKVParallelLinear in
+    model_executor/layers/linear.py of vLLM 0.33.
+    """
+    spec, tp = deployment.spec, deployment.tp
+    each = {
+        name: sum(
+            term.width * (term.split.on_rank(tp) * tp - term.split.count)
+            for term in layer
+            if term.role in ("key", "value") and term.split.count > 1
+        )
+        for name, layer in deployment.layers.items()
+    }
+    return (spec.hidden or 0) * sum(each[name] for name in spec.layer_types)

@@ -152,10 +152,10 @@ SGLANG_VALUES = """
 --dsa-topk-backend --dsa-triton-union --dsv4-prefill-backend --dynamic-batch-tokenizer-batch-size
 --dynamic-batch-tokenizer-batch-timeout --elastic-ep-backend --elastic-ep-initial-size
 --elastic-ep-join-mode --elastic-ep-join-rank-offset --elastic-ep-scale-timeout --encoder-bootstrap-port
---encoder-transfer-backend --engine-info-bootstrap-port --ep --ep-dispatch-algorithm --ep-size
+--encoder-transfer-backend --engine-info-bootstrap-port --ep-dispatch-algorithm
 --eplb-algorithm --eplb-min-rebalancing-utilization-threshold --eplb-rebalance-layers-per-chunk
 --eplb-rebalance-num-iterations --expert-balancedness-report-mode --expert-distribution-recorder-buffer-size
---expert-distribution-recorder-mode --expert-parallel-size --export-metrics-to-file-dir
+--expert-distribution-recorder-mode --export-metrics-to-file-dir
 --extra-metric-labels --fastapi-root-path --file-storage-path --flashinfer-a2a-dispatch-type
 --flashinfer-allreduce-fusion-backend --flashinfer-mxfp4-moe-precision --flexkv-config-file --forward-hooks
 --forward-pass-metrics-ipc-name --forward-pass-metrics-worker-id --fp4-gemm-backend --fp8-gemm-backend

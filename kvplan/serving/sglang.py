@@ -54,6 +54,7 @@ _ASKED: tuple[Row, ...] = (
         Value(read=lambda option, text: str(_scaled(option, text)), write=COUNT_TEXT.write),
     ),
     asks("--swa-full-tokens-ratio", "settings.swa_full_tokens_ratio", POSITIVE),
+    asks("--ep-size --expert-parallel-size --ep", "settings.ep_size", COUNT_TEXT),
     asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
     asks("--max-mamba-cache-size", "settings.max_mamba_cache_size", COUNT_TEXT),
     asks(

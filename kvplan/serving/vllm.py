@@ -46,6 +46,7 @@ _SPECULATIVE = "speculative_config"
 _SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
 # config/speculative.py: these guess from the text, without a model.
 _WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
+_EXPERTS = less("--enable-expert-parallel: with dp above 1, experts are spread over all GPUs")
 _DRAFT = more(
     "what drafts has weights of its own, which are not counted, and layers with a cache of its own, which "
     "are counted only with --set draft_layers=N"
@@ -97,6 +98,7 @@ _ASKED: tuple[Row, ...] = (
         on="false",
     ),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
+    setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
     # distributed/utils.py, get_pp_indices.
     asks("VLLM_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -149,11 +151,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--rope-scaling", either("the model's config is taken as it is published"), takes="json"),
     left_out("--enable-lora", _LORA, takes="nothing"),
     left_out("--lora-modules", _LORA, takes="values"),
-    left_out(
-        "--enable-expert-parallel -ep",
-        less("with dp above 1, experts are spread over all GPUs: weights are less"),
-        takes="nothing",
-    ),
     left_out("--enable-eplb", more("copies of experts are not counted"), takes="nothing"),
     left_out("--eplb-config", more("copies of experts are not counted"), takes="json"),
     left_out("--num-redundant-experts", more("copies of experts are not counted"), "0"),
@@ -263,12 +260,14 @@ def _gather(found: Found, _program: str) -> Found:
     tokens = speculative.get(_SPECULATIVE_TOKENS)
     if tokens is not None:
         answers["settings.num_speculative_tokens"] = str(whole("num_speculative_tokens", tokens))
-    drafts = () if not speculative else _drafts(speculative)
+    unmodelled = () if not speculative else _drafts(speculative)
+    if answers.get("settings.enable_expert_parallel") == "true" and answers.get("dp", 1) != 1:
+        unmodelled += (_EXPERTS,)
     notes: tuple[str, ...] = ()
     if "kv_memory" in answers and answers.pop("utilization", None) is not None:
         # config/cache.py, kv_cache_memory_bytes.
         notes = ("with --kv-cache-memory-bytes vLLM ignores --gpu-memory-utilization",)
-    return Found(answers=answers, unmodelled=drafts, notes=notes)
+    return Found(answers=answers, unmodelled=unmodelled, notes=notes)
 
 
 def _drafts(speculative: Mapping[str, str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.specs.names import MAX_LENGTH
+from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
@@ -119,18 +120,17 @@ class ModelSpec(Facts):
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where
-    a source gives their exact size. `quantized` lists hub ids with the same cache and other weights,
-    whose size kvplan does not know. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
-    `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `quantized_kv`
-    has what releases of `quantized` declare, by ModelOpt. `states_fixed` says that the release's config or
-    code fixes the dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width
-    of the residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output
-    head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
-    counted of the text model alone, are whole on every tensor-parallel rank. `uncounted` names parts of the
-    model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
-    counted. `ignored` names
-    fields of the source that could change the memory and that the user had ignored, `unread` unknown ones
-    that cannot.
+    a source gives their exact size, and `weight_blocks` where blocks of them share a scale. `quantized` lists
+    hub ids with the same cache and other weights, whose size kvplan does not know. `kv_cache_dtype` is what
+    the checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as
+    not every engine heeds each; `quantized_kv` has what releases of `quantized` declare, by ModelOpt.
+    `states_fixed` says that the release's config or code fixes the dtype of recurrent states, so that an
+    engine does not choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the
+    embedding as stored; it is `tied` where the output head is the same matrix, and neither tied nor untied
+    where there is no head. `replicated` parameters, counted of the text model alone, are whole on every
+    tensor-parallel rank. `uncounted` names parts of the model that neither `parameters` nor `weight_bytes`
+    counts, towers for images and sounds, or why nothing is counted. `ignored` names fields of the source that
+    could change the memory and that the user had ignored, `unread` unknown ones that cannot.
     `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its
     name alone.
     """
@@ -151,6 +151,7 @@ class ModelSpec(Facts):
     parameters: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
+    weight_blocks: WeightBlocks | None = None
     kv_cache_dtype: _CacheDtype | None = None
     kv_cache_by: _DeclaredBy | None = None
     hidden: Count | None = None
@@ -216,11 +217,18 @@ class ModelSpec(Facts):
             "parameters": None,
             "weight_dtype": None,
             "weight_bytes": None,
+            "weight_blocks": None,
             "uncounted": (),
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
         }
         return self.model_copy(update={"hf_id": hub_id, **changes})
+
+    def with_weights_in(self, weight_dtype: str | None) -> "ModelSpec":
+        """Return the spec without the blocks of its weights, where these are asked for in a wider dtype."""
+        if weight_dtype is None or self.weight_blocks is None or dtype_by_name(weight_dtype).name == "fp8":
+            return self
+        return self.model_copy(update={"weight_blocks": None})
 
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""

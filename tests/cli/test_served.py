@@ -96,7 +96,7 @@ def test_llama_server_shares_its_context_among_slots(kvplan: Cli) -> None:
 
 
 OWN = (
-    "--enable-lora --quantization fp8 --cpu-offload-gb 4 --enable-expert-parallel "
+    "--enable-expert-parallel --enable-lora --quantization fp8 --cpu-offload-gb 4 "
     '--kv-transfer-config \'{"kv_connector": "X"}\' '
     '--speculative-config \'{"method": "eagle3", "model": "a/b", "num_speculative_tokens": 3}\''
 )

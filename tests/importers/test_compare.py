@@ -6,6 +6,7 @@ from kvplan.importers.compare import LABELS, compare
 from kvplan.importers.complete import with_weights
 from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
+from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers import configs
 from tests.importers.configs import Config
 
@@ -80,6 +81,7 @@ CHANGED: dict[str, object] = {
     "parameters": 8_030_261_249,
     "weight_dtype": "int4",
     "weight_bytes": 1,
+    "weight_blocks": WeightBlocks(rows=128, columns=128),
     "kv_cache_dtype": "fp8",
     "kv_cache_by": "modelopt",
     "hidden": 1,

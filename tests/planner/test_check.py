@@ -166,3 +166,10 @@ def test_a_broken_stage_count_is_an_answer() -> None:
     answer = kvplan.check("llama-3.1-8b", pp=64)
     assert not answer.ok
     assert details(answer)["layers / pp"] == "32 layers do not fill pp=64 stages; use at most --pp 32"
+
+
+def test_degrees_that_some_engines_refuse_are_named() -> None:
+    """1,536 / 8 = 192 is one and a half blocks of 128."""
+    (reason,) = [line for line in kvplan.check("minimax-m2.5", tp=8).advice if "experts" in line]
+    assert reason.startswith("SGLang, as vLLM before 0.30, does not cut experts of 1,536 over 8 ranks")
+    assert not [line for line in kvplan.check("minimax-m2.5", tp=4).advice if "experts" in line]

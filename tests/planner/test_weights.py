@@ -5,8 +5,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kvplan
 from kvplan.planner.weights import rank_weights
 from kvplan.specs import ModelSpec
+from kvplan.specs.load import load
+from kvplan.units import ceil_div
 
 FACTS: dict[str, Any] = {
     "name": "toy",
@@ -82,3 +85,24 @@ def test_all_ranks_together_hold_every_weight(size: int, tp: int, tied: bool, wh
         one >= two
         for one, two in zip(weights, rank_weights(model, size, tp=2 * tp, stages=(1, 2, 1)), strict=True)
     )
+
+
+def test_repeated_parameters_are_held_beside_the_rest() -> None:
+    """Of 1000 parameters 160 are ends; 8 ranks hold 40 more in all, 5 each, of which the layers have 0.84."""
+    untied = spec(parameters=1000, vocab=10, tied=False, replicated=0)
+    (alone,) = rank_weights(untied, 1000, tp=8, stages=(4,))
+    (repeated,) = rank_weights(untied, 1000, tp=8, stages=(4,), repeated=40)
+    assert (alone, repeated) == (125, 130)
+
+
+def test_each_rank_has_the_projections_of_a_whole_kv_head() -> None:
+    """
+    Qwen2.5-3B has 2 KV heads of 128 and a width of 2,048: over 8 ranks 6 heads more, of keys and of values.
+
+    3,085,938,688 parameters and 36 x 2 x 6 x 128 x 2,048 = 113,246,208 more, and 8 times all that is whole.
+    """
+    qwen = load("qwen2.5-3b")
+    whole = qwen.replicated or 0
+    held = 2 * (3_085_938_688 - whole + 8 * whole + 113_246_208)
+    plan = kvplan.plan("qwen2.5-3b", gpu="h100-80gb", engine="vllm", tp=8)
+    assert plan.weights == (ceil_div(held, 8),)

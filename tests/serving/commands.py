@@ -29,8 +29,7 @@ COMMANDS = (
         ),
         engine="vllm",
         model="deepseek-ai/DeepSeek-R1-0528",
-        asked={"tp": 8},
-        unmodelled=("--enable-expert-parallel:",),
+        asked={"tp": 8, "settings": {"enable_expert_parallel": "true"}},
         ignored=("--trust-remote-code",),
     ),
     Command(

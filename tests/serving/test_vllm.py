@@ -62,6 +62,9 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--disable-hybrid-kv-cache-manager", {"settings": {"hybrid_manager": "false"}}),
     ("--no-disable-hybrid-kv-cache-manager", {"settings": {"hybrid_manager": "true"}}),
     ("--enable-hybrid-kv-cache-manager", {"settings": {"hybrid_manager": "true"}}),
+    ("--enable-expert-parallel", {"settings": {"enable_expert_parallel": "true"}}),
+    ("-ep", {"settings": {"enable_expert_parallel": "true"}}),
+    ("--no-enable-expert-parallel", {"settings": {"enable_expert_parallel": "false"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
 ]
@@ -160,8 +163,6 @@ def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list
         ("--no-enable-chunked-prefill", True),
         ("--enable-chunked-prefill", False),
         ("--runner pooling", True),
-        ("--enable-expert-parallel", True),
-        ("-ep", True),
         ("--hf-overrides '{}'", True),
     ],
 )

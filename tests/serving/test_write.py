@@ -45,6 +45,7 @@ VLLM_SETTINGS = {
     "num_speculative_tokens": TEXT_COUNTS,
     "hybrid_manager": FLAGS,
     "async_scheduling": FLAGS,
+    "enable_expert_parallel": FLAGS,
 }
 SGLANG = {
     **SHARED,
@@ -62,6 +63,7 @@ SGLANG_SETTINGS = {
     "swa_full_tokens_ratio": RATIOS,
     "mamba_full_memory_ratio": RATIOS | st.sampled_from(["1.5", "12"]),
     "max_mamba_cache_size": TEXT_COUNTS,
+    "ep_size": TEXT_COUNTS,
     "mamba_ssm_dtype": STATES,
     "mamba_radix_cache_strategy": st.sampled_from(["no_buffer", "extra_buffer", "extra_buffer_lazy"]),
     "disable_hybrid_swa_memory": st.just("true"),

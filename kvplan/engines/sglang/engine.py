@@ -18,6 +18,7 @@ from kvplan.engines.sglang.sizing import choose_sizing
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
+from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
 from kvplan.terms import Stage
 from kvplan.units import format_gib
@@ -107,6 +108,10 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
     asked = read_options(options, rules)
+    # validate_block_quant_shapes and create_fp8_moe_weight_ in layers/quantization/fp8.py.
+    expert_tp = options.tp // asked.ep_size
+    cutting = Cutting(engine="SGLang", tp=options.tp, expert_tp=expert_tp, refines=False)
+    require_whole_blocks(options.weight_blocks, cutting)
     sizing = choose_sizing(lay_out(stages, asked, rules), asked, rules)
     chunk = f"{asked.chunked_prefill_size:,}"
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"

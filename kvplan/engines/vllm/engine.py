@@ -30,6 +30,7 @@ from kvplan.engines.vllm.prefills import exports, has_delta_net
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
+from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
 from kvplan.terms import Growing, Layer, Stage
 
@@ -124,6 +125,11 @@ SETTINGS = (
         help="on is VLLM_ALLOW_LONG_MAX_MODEL_LEN: contexts beyond the model's own",
     ),
     Setting(name="async_scheduling", kind="flag", help="off keeps fewer tokens in flight"),
+    Setting(
+        name="enable_expert_parallel",
+        kind="flag",
+        help="on holds experts whole, so that tp cuts no block of their weights",
+    ),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
     Setting(
@@ -201,6 +207,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     every = tuple(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, rules)
+    require_whole_blocks(options.weight_blocks, _cutting(options, given, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
     asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
@@ -212,6 +219,16 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
         usual_sequences=_usual(options, rules)[1],
         longest=_longest(options, given, every),
         assumed=tuple(_assumed(layout, options, given, every)),
+    )
+
+
+def _cutting(options: EngineOptions, given: Settings, rules: VllmRules) -> Cutting:
+    whole = given.flag("enable_expert_parallel")
+    return Cutting(
+        engine=rules.name,
+        tp=options.tp,
+        expert_tp=1 if whole else options.tp,
+        refines=rules.refines_experts,
     )
 
 

@@ -70,6 +70,9 @@ class VllmRules:
     `most_batched_tokens`: what is batched by default on cards from 160 GiB on (engine/arg_utils.py).
     `watermark`: whether admission is known to keep a share of the blocks free (config/scheduler.py).
     `declared_kv`: the methods of a checkpoint whose KV cache dtype counts as asked for where none is.
+    `refines_experts`: whether blocks of experts' weights that a TP degree cuts are not refused, but their
+    scales repeated for smaller blocks (refine_fp8_moe_block_shape in fused_moe/oracle/fp8.py; all releases
+    refuse to cut the inputs of other matrices: validate_fp8_block_shape in quantization/utils/fp8_utils.py).
     `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
     """
 
@@ -108,6 +111,7 @@ class VllmRules:
     skipped_layers: Literal["no", "unaligned", "aligned"]
     pcp: bool
     declared_kv: frozenset[str]
+    refines_experts: bool
 
     @property
     def name(self) -> str:
@@ -155,6 +159,7 @@ _0_11 = VllmRules(
     skipped_layers="no",
     pcp=False,
     declared_kv=frozenset(),
+    refines_experts=False,
 )
 _0_12 = replace(
     _0_11,
@@ -212,7 +217,7 @@ _0_28 = replace(
     align_mla=128,
     most_batched_tokens=MOST_BATCHED_TOKENS,
 )
-_0_30 = replace(_0_28, version=(0, 30), null_block_checked=True)
+_0_30 = replace(_0_28, version=(0, 30), null_block_checked=True, refines_experts=True)
 _0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True)
 _0_33 = replace(
     _0_32,

@@ -18,13 +18,16 @@ class Parameters:
     `sharded` unless there is one KV head. Padding, of the vocabulary for instance, is not counted.
 
     `vectors` of all these are norms and biases, which no method quantises; None where a count does not
-    tell them apart.
+    tell them apart. `inputs` are the widths of the inputs that tensor parallelism divides, of the matrices
+    in `sharded`, and `expert_inputs` those of the experts'.
     """
 
     sharded: int = 0
     replicated: int = 0
     experts: int = 0
     vectors: int | None = field(default=None, compare=False)
+    inputs: frozenset[int] = field(default=frozenset(), compare=False)
+    expert_inputs: frozenset[int] = field(default=frozenset(), compare=False)
 
     @property
     def total(self) -> int:
@@ -37,6 +40,8 @@ class Parameters:
             replicated=self.replicated + other.replicated,
             experts=self.experts + other.experts,
             vectors=None if self.vectors is None or other.vectors is None else self.vectors + other.vectors,
+            inputs=self.inputs | other.inputs,
+            expert_inputs=self.expert_inputs | other.expert_inputs,
         )
 
     def __mul__(self, times: int) -> "Parameters":
@@ -45,6 +50,8 @@ class Parameters:
             replicated=self.replicated * times,
             experts=self.experts * times,
             vectors=None if self.vectors is None else self.vectors * times,
+            inputs=self.inputs,
+            expert_inputs=self.expert_inputs,
         )
 
 

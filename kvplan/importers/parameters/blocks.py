@@ -14,7 +14,12 @@ def row(inputs: int, outputs: int, *, bias: bool = False) -> Parameters:
 
     Its bias is whole on every rank, and added on one: vLLM 0.33, RowParallelLinear.
     """
-    return Parameters(sharded=inputs * outputs, replicated=bias * outputs, vectors=bias * outputs)
+    return Parameters(
+        sharded=inputs * outputs,
+        replicated=bias * outputs,
+        vectors=bias * outputs,
+        inputs=frozenset({inputs}),
+    )
 
 
 def whole(inputs: int, outputs: int, *, bias: bool = False) -> Parameters:
@@ -55,4 +60,4 @@ def plain_mlp(hidden: int, width: int, *, bias: bool = False) -> Parameters:
 def experts(number: int, each: Parameters) -> Parameters:
     """Return *number* routed experts of *each* so many parameters."""
     vectors = None if each.vectors is None else number * each.vectors
-    return Parameters(experts=number * each.total, vectors=vectors)
+    return Parameters(experts=number * each.total, vectors=vectors, expert_inputs=each.inputs)

@@ -18,7 +18,6 @@ CLOSE = 10_000
 
 _VISION = "equal on one GPU; of the vision tower more is whole on each rank than the share by kvplan's rule"
 _BESIDE = "vLLM's class has a vision tower that the file does not describe"
-_HEADS = "where there are fewer KV heads than ranks, each rank has a whole one's projections"
 _QUANTISED = "quantised: which tensors stay wide, and what their scales take, is not as kvplan estimates it"
 _GPT2 = "vLLM pads the vocabulary of 50,257 to a multiple of 64"
 LISTED = {
@@ -34,30 +33,11 @@ LISTED = {
     "Qwen--Qwen3-VL-8B-Instruct.json": _VISION,
     "Qwen--Qwen3.5-27B.json": _VISION,
     "Qwen--Qwen3.5-35B-A3B.json": _VISION,
-    "Qwen--Qwen3.5-397B-A17B.json": _VISION,
     "google--gemma-3-27b-it.json": _VISION,
     "google--gemma-4-26B-A4B.json": "not explained: vLLM has 28,835,780 B more, and at tp=8 much more whole",
     "llava-hf--llava-1.5-7b-hf.json": "vLLM leaves out the last layer of the tower, whose output is not used",
     "meta-llama--Llama-4-Scout-17B-16E-Instruct.json": _BESIDE,
     "microsoft--Phi-3-vision-128k-instruct.json": _BESIDE,
-    "HuggingFaceTB--SmolLM3-3B.json": _HEADS,
-    "Qwen--Qwen2.5-3B.json": _HEADS,
-    "Qwen--Qwen3-30B-A3B-Instruct-2507.json": _HEADS,
-    "Qwen--Qwen3-30B-A3B.json": _HEADS,
-    "THUDM--chatglm3-6b.json": _HEADS,
-    "THUDM--glm-4-9b-chat.json": _HEADS,
-    "TinyLlama--TinyLlama-1.1B-Chat-v1.0.json": _HEADS,
-    "google--gemma-2-2b.json": _HEADS,
-    "google--gemma-3-4b-pt.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Super-120B-A12B-FP8.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Ultra-550B-A55B-FP8.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4.json": _HEADS,
-    "nvidia--NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4.json": _HEADS,
-    "nvidia--Qwen3-235B-A22B-NVFP4.json": _HEADS,
     "MiniMaxAI--MiniMax-M2.5.json": _QUANTISED,
     "MiniMaxAI--MiniMax-M2.7.json": _QUANTISED,
     "Qwen--Qwen3-235B-A22B-FP8.json": _QUANTISED,
