@@ -45,9 +45,9 @@ def _reconcile(
     Exit status 1 if a difference is left unexplained, or if the memory for the cache is outside the plan's
     range. Options replace what the log says.
     """
-    from kvplan.reconcile import Asked, read_source, reconcile
+    from kvplan.reconcile import Overrides, read_source, reconcile
 
-    answer = reconcile(read_source(log), Asked(model=model, **part(options, Asked)))
+    answer = reconcile(read_source(log), Overrides(model=model, **part(options, Overrides)))
     if as_json:
         print_answer(answer.to_dict())
     else:

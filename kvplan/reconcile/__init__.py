@@ -11,13 +11,13 @@ from kvplan.reconcile.printed import Printed
 from kvplan.reconcile.read import read_log, read_source
 from kvplan.reconcile.results import Explanation, Reconciliation
 from kvplan.reconcile.rows import Row
-from kvplan.reconcile.setup import Asked, Setup
+from kvplan.reconcile.setup import Overrides, Setup
 
 __all__ = [
-    "Asked",
     "Explanation",
     "Figure",
     "LogError",
+    "Overrides",
     "Printed",
     "PrintedOptions",
     "Reconciliation",

@@ -18,12 +18,12 @@ from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.drafts import planned_draft
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import StartUpLog
-from kvplan.reconcile.setup import Asked, Setup, is_known
+from kvplan.reconcile.setup import Overrides, Setup, is_known
 from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import read_index, without_format
 
 
-def make_setup(log: StartUpLog, asked: Asked) -> tuple[Setup, tuple[str, ...]]:
+def make_setup(log: StartUpLog, asked: Overrides) -> tuple[Setup, tuple[str, ...]]:
     """
     Return what *log* and *asked* describe together, and notes on what neither says.
 
@@ -72,7 +72,7 @@ def _without_context(log: StartUpLog, context: int) -> list[str]:
     return [longest] if cached_for == "request" else []
 
 
-def _in_slots(setup: Setup, asked: Asked) -> Setup:
+def _in_slots(setup: Setup, asked: Overrides) -> Setup:
     """Return a setup whose context was for all slots together."""
     slots = setup.choice.max_num_seqs or 1
     context = setup.context if asked.context else max(1, setup.context // slots)
@@ -85,7 +85,7 @@ def _in_dtype(spec: ModelSpec, dtype: str | None) -> ModelSpec:
     return spec if known is None or known == spec.dtype else in_dtype(spec, known)
 
 
-def _model(log: StartUpLog, asked: Asked) -> tuple[ModelSpec, list[str]]:
+def _model(log: StartUpLog, asked: Overrides) -> tuple[ModelSpec, list[str]]:
     """Return the model, and a note if it is a quantised release that the catalogue has by another name."""
     if asked.model is not None:
         return as_spec(asked.model), []
@@ -115,7 +115,7 @@ def catalogue_name(printed: str) -> str | None:
     return next((name for name in names if name.strip().lower() in index), None)
 
 
-def _engine(log: StartUpLog, asked: Asked) -> tuple[str, str | None]:
+def _engine(log: StartUpLog, asked: Overrides) -> tuple[str, str | None]:
     """Return the engine and release to plan with, and a note if they are not those of the log."""
     if asked.engine is not None:
         return asked.engine, None

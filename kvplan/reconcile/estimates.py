@@ -8,10 +8,10 @@ from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.memory import memory_plan
 from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row, row
-from kvplan.reconcile.setup import Asked, Setup
+from kvplan.reconcile.setup import Overrides, Setup
 
 
-def estimate_rows(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+def estimate_rows(log: StartUpLog, setup: Setup, asked: Overrides) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """
     Return the rows of weights and KV memory, and notes on what cannot be compared.
 
@@ -29,7 +29,7 @@ def estimate_rows(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[tuple[Ro
     return (*rows, *_kv_memory(log, setup, asked)), tuple(notes)
 
 
-def _weights(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
+def _weights(log: StartUpLog, setup: Setup, asked: Overrides) -> Iterator[Row]:
     """Yield the weights of the fullest rank: of the model itself, where a smaller draft is loaded too."""
     known = setup.spec.weights(asked.weight_dtype)
     name = DIALECTS[log.engine].weights
@@ -40,7 +40,7 @@ def _weights(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
     yield row("weights", setup.reading(printed), planned, percent=WEIGHTS_PERCENT)
 
 
-def _kv_memory(log: StartUpLog, setup: Setup, asked: Asked) -> Iterator[Row]:
+def _kv_memory(log: StartUpLog, setup: Setup, asked: Overrides) -> Iterator[Row]:
     """Yield what the card would leave for the cache, over the range of the engine's other needs."""
     if found := memory_plan(log, setup, asked):
         printed, planned = found

@@ -19,7 +19,7 @@ from kvplan.reconcile.memory import memory_causes
 from kvplan.reconcile.read import read_log
 from kvplan.reconcile.results import Explanation, Reconciliation
 from kvplan.reconcile.rows import Row
-from kvplan.reconcile.setup import Asked, Setup
+from kvplan.reconcile.setup import Overrides, Setup
 
 MAX_TRIALS = 400
 """Plans that are tried for one log; each takes about a millisecond."""
@@ -31,14 +31,14 @@ _TOLD = 3
 _RESTARTED = ("the engine started more than once: its last start is compared",)
 
 
-def reconcile(text: str, asked: Asked | None = None) -> Reconciliation:
+def reconcile(text: str, asked: Overrides | None = None) -> Reconciliation:
     """
     Return what the start-up log in *text* has beside the plan; *asked* stands against the log.
 
     Raises LogError for a text without a figure or a model, and a KvplanError for a plan that the
     engine refuses.
     """
-    asked = asked or Asked()
+    asked = asked or Overrides()
     log = read_log(text, asked.engine)
     setup, notes = make_setup(log, asked)
     dialect = DIALECTS[log.engine]

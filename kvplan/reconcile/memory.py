@@ -13,7 +13,7 @@ from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.printed import Printed
 from kvplan.reconcile.results import Explanation
 from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row
-from kvplan.reconcile.setup import Asked, Setup
+from kvplan.reconcile.setup import Overrides, Setup
 from kvplan.units import GIB, format_gib
 
 _FORMATS = ("bf16", "fp8", "int8", "nvfp4", "mxfp4", "int4", "fp32")
@@ -57,7 +57,7 @@ class _Cause:
     row: Row
 
 
-def memory_plan(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[Printed, MemoryPlan] | None:
+def memory_plan(log: StartUpLog, setup: Setup, asked: Overrides) -> tuple[Printed, MemoryPlan] | None:
     """Return the printed memory and the planned one; None without either, or on a plugin's hardware."""
     name = DIALECTS[log.engine].memory
     printed = None if isinstance(name, Disclaimed) else log.least(name)
@@ -73,7 +73,7 @@ def memory_plan(log: StartUpLog, setup: Setup, asked: Asked) -> tuple[Printed, M
 
 
 def memory_causes(
-    log: StartUpLog, setup: Setup, asked: Asked, explanations: Sequence[Explanation]
+    log: StartUpLog, setup: Setup, asked: Overrides, explanations: Sequence[Explanation]
 ) -> tuple[tuple[Explanation, ...], int]:
     """
     Return what brings the printed memory into the planned range, and how many plans were tried.
@@ -101,7 +101,7 @@ def _told(setup: Setup, cause: _Cause) -> Explanation:
     return Explanation(assumptions=(cause.text,), options=options, rows=(cause.row,), setup=setup)
 
 
-def _explained(log: StartUpLog, asked: Asked, explanations: Sequence[Explanation]) -> Iterator[_Cause]:
+def _explained(log: StartUpLog, asked: Overrides, explanations: Sequence[Explanation]) -> Iterator[_Cause]:
     """Yield what explains the pool, which may explain its memory, too."""
     for each in explanations:
         if each.complete and (found := memory_plan(log, each.setup, asked)) is not None:

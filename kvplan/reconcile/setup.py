@@ -12,7 +12,7 @@ from kvplan.specs import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Overrides:
     """What a user says beside the log, or against it; None leaves it to the log."""
 
     model: Model | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from kvplan.engines.trtllm.engine import Blocks
+from kvplan.engines.trtllm.engine import PooledCache
 from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.rows import Row, row
@@ -16,14 +16,14 @@ FREE_PERCENT = 2
 def trtllm_rows(log: StartUpLog, setup: Setup) -> tuple[Row, ...]:
     """Return the rows of the pool; raise a KvplanError if the setup cannot be planned."""
     deployment = setup.deployed()
-    if not isinstance(deployment.arrangement, Blocks):
+    if not isinstance(deployment.arrangement, PooledCache):
         raise LogError(
             f"the log is TensorRT-LLM's: plan it with --engine trtllm, not {deployment.engine.name}"
         )
     return tuple(_rows(log, setup, deployment.arrangement))
 
 
-def _rows(log: StartUpLog, setup: Setup, arrangement: Blocks) -> Iterator[Row]:
+def _rows(log: StartUpLog, setup: Setup, arrangement: PooledCache) -> Iterator[Row]:
     pools = arrangement.pools
     token = max(sum(pools.token_bytes(group) for group in groups) for groups in pools.groups)
     blocks, tokens = log.last("blocks"), log.last("KV tokens")

@@ -9,7 +9,7 @@ from functools import cache
 
 from kvplan.engines import StartUp
 from kvplan.engines.vllm import Layout, longest_context, needed_bytes
-from kvplan.engines.vllm.engine import Blocks
+from kvplan.engines.vllm.engine import PagedCache
 from kvplan.engines.vllm.pool import LONGEST
 from kvplan.errors import NoRoomError
 from kvplan.planner.deployment import Deployment
@@ -209,6 +209,6 @@ def _refusal(log: StartUpLog, setup: Setup, deployment: Deployment, memory: Memo
 
 
 def _layout(deployment: Deployment) -> Layout:
-    if not isinstance(deployment.arrangement, Blocks):
+    if not isinstance(deployment.arrangement, PagedCache):
         raise LogError(f"the log is vLLM's: plan it with --engine vllm, not {deployment.engine.name}")
     return deployment.arrangement.layout

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 Answer = int | str | bool | tuple[int, ...]
 """The value of one option: a count, a ratio or a name as text, a flag, or the layers of each stage."""
 
-Asked = Mapping[str, Answer | Mapping[str, str]]
+PlanAnswers = Mapping[str, Answer | Mapping[str, str]]
 """Options by the names of `kvplan.fit`; `settings` holds an engine's own, as text."""
 
 
@@ -39,7 +39,7 @@ class Served:
 
     engine: str
     model: str
-    asked: Asked
+    asked: PlanAnswers
     unmodelled: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Found:
 SETTING = "settings."
 
 
-def nested(answers: Mapping[str, Answer]) -> Asked:
+def nested(answers: Mapping[str, Answer]) -> PlanAnswers:
     """Return flat answers with those of `settings.NAME` as one mapping."""
     plain = {name: value for name, value in answers.items() if not name.startswith(SETTING)}
     settings = {
@@ -68,7 +68,7 @@ def nested(answers: Mapping[str, Answer]) -> Asked:
     return {**plain, "settings": settings} if settings else plain
 
 
-def flat(asked: Asked) -> dict[str, Answer]:
+def flat(asked: PlanAnswers) -> dict[str, Answer]:
     """Return *asked* with each setting as `settings.NAME`: the inverse of `nested`."""
     answers: dict[str, Answer] = {}
     for name, value in asked.items():

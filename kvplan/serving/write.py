@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from kvplan.errors import OptionsError
 from kvplan.serving.read import DIALECTS, read_command
-from kvplan.serving.served import Answer, Asked, Kept, Served, flat
+from kvplan.serving.served import Answer, Kept, PlanAnswers, Served, flat
 from kvplan.serving.table import Asks, Dialect, Switch
 
 _DEGREES = ("tp", "pp", "dp", "dcp")
@@ -13,7 +13,7 @@ _FLAGS = {"true": "true", "on": "true", "1": "true", "false": "false", "off": "f
 NO_SERVER = ("exact", "transformers")
 
 
-def write_command(engine: str, model: str, asked: Asked, kept: Sequence[Kept] = ()) -> str | None:
+def write_command(engine: str, model: str, asked: PlanAnswers, kept: Sequence[Kept] = ()) -> str | None:
     """
     Return the shell command of *engine* (a version after `@` is left off) for what a plan *asked*.
 

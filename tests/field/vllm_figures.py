@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import kvplan
-from kvplan.engines.vllm.engine import Blocks
+from kvplan.engines.vllm.engine import PagedCache
 from kvplan.units import GIB
 from tests.field.asking import arranged, asked
 from tests.field.field_records import Record
@@ -77,7 +77,7 @@ def room(record: Record) -> list[Figure]:
 def _needed(record: Record, context: int) -> int:
     """Return what vLLM's start-up check asks for one request, all of whose prefill is in flight."""
     arrangement = arranged(record)
-    assert isinstance(arrangement, Blocks)
+    assert isinstance(arrangement, PagedCache)
     return arrangement.layout.blocks_per_request(context) * max(arrangement.layout.bytes_per_block)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import kvplan
 from kvplan.engines.sglang.engine import TokenPools
-from kvplan.engines.vllm.engine import Blocks
+from kvplan.engines.vllm.engine import PagedCache
 from kvplan.loads import uniform
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
@@ -166,7 +166,7 @@ def test_a_token_and_what_is_fixed_are_the_engines_own(model: str, choice: dict[
         return
     arrangement = plan.deployment.arrangement
     sizes = {"llamacpp": 256 * 128}.get(choice["engine"], 1)
-    if isinstance(arrangement, Blocks):
+    if isinstance(arrangement, PagedCache):
         sizes = lcm(*(group.spec.block_size for group in arrangement.layout.groups if group.spec.block_size))
     step = lcm(sizes, 2**12)
     for rank in range(len(plan.deployment.stages)):

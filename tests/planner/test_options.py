@@ -14,7 +14,7 @@ from kvplan.errors import OptionsError
 from kvplan.planner import options
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
-from kvplan.reconcile import Asked as AskedOfALog
+from kvplan.reconcile import Overrides
 
 ASKED: dict[str, Any] = {
     "block_size": 32,
@@ -47,7 +47,7 @@ def test_each_field_of_a_plan_is_an_option_with_the_same_default(kind: type[Any]
 
 
 def test_what_is_said_against_a_log_is_what_a_command_reads() -> None:
-    assert {each.name for each in fields(AskedOfALog)} == {"model", *hints(options.LogOptions)}
+    assert {each.name for each in fields(Overrides)} == {"model", *hints(options.LogOptions)}
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 import pytest
 
-from kvplan.reconcile import Asked, reconcile
+from kvplan.reconcile import Overrides, reconcile
 from kvplan.reconcile.log import NO_DRAFT
 from kvplan.reconcile.read import read_log
 from kvplan.units import GIB
 
 COMMAND = "vllm serve meta-llama/Llama-3.1-8B-Instruct --speculative-config '{0}'\n"
 EAGLE = '{"method": "eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", "num_speculative_tokens": 3}'
-MODEL = Asked(model="llama-3.1-8b")
+MODEL = Overrides(model="llama-3.1-8b")
 
 
 def pool(layers: int) -> str:
@@ -37,7 +37,7 @@ def test_nothing_agrees_without_the_drafts_layer(layers: int) -> None:
 
 
 def test_the_users_own_layers_stand_against_the_logs_draft() -> None:
-    asked = Asked(model="llama-3.1-8b", settings={"draft_layers": "2"})
+    asked = Overrides(model="llama-3.1-8b", settings={"draft_layers": "2"})
     assert reconcile(COMMAND.format(EAGLE) + pool(34), asked).verdict == "agrees"
     assert reconcile(COMMAND.format(EAGLE) + pool(32), asked).verdict == "unexplained"
 
@@ -89,10 +89,10 @@ def test_llamacpp_prints_the_drafts_own_cache() -> None:
         "K (q8_0): {2:.2f} MiB, V (q8_0): {2:.2f} MiB\n"
     )
     text = line.format(8704, 16, 4352) + line.format(544, 1, 272)
-    found = reconcile(text, Asked(model="qwen3.6-27b"))
+    found = reconcile(text, Overrides(model="qwen3.6-27b"))
     assert found.verdict == "agrees"
     assert [row.figure for row in found.rows][3:] == ["KV size, draft", "K size, draft", "V size, draft"]
-    assert reconcile(text.replace("272", "270"), Asked(model="qwen3.6-27b")).verdict == "unexplained"
+    assert reconcile(text.replace("272", "270"), Overrides(model="qwen3.6-27b")).verdict == "unexplained"
 
 
 ARGS = "server_args=ServerArgs(model_path='Qwen/Qwen3-8B', tp_size=1, speculative_algorithm='EAGLE3')\n"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from kvplan.reconcile import Asked, LogError, Reconciliation, read_log, reconcile
+from kvplan.reconcile import LogError, Overrides, Reconciliation, read_log, reconcile
 from kvplan.reconcile.foreign import FOREIGN
 
 
 def of_model(text: str, model: str, **asked: object) -> Reconciliation:
-    return reconcile(text, Asked(model=model, **asked))  # type: ignore[arg-type]
+    return reconcile(text, Overrides(model=model, **asked))  # type: ignore[arg-type]
 
 
 def test_tensorrt_llm_0_8_prints_bytes_and_tokens_apart() -> None:

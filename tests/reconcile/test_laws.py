@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvplan.errors import KvplanError
-from kvplan.reconcile import Asked, read_log, reconcile
+from kvplan.reconcile import Overrides, read_log, reconcile
 from kvplan.units import GIB
 from tests.reconcile.logs_at_hand import FOLDER
 
@@ -45,7 +45,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @given(broken_lines())
 def test_broken_lines_are_reconciled_or_refused(text: str) -> None:
     with suppress(KvplanError):
-        found = reconcile(text, Asked(model="llama-3.1-8b", context=8192))
+        found = reconcile(text, Overrides(model="llama-3.1-8b", context=8192))
         assert found.trials <= 401
         assert found.to_dict()["verdict"] in ("agrees", "explained", "unexplained", "differs in memory")
 

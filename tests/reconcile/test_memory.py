@@ -9,7 +9,7 @@ import pytest
 
 from kvplan.planner import budget
 from kvplan.planner.plan import make_plan
-from kvplan.reconcile import Asked, Explanation, Reconciliation, reconcile
+from kvplan.reconcile import Explanation, Overrides, Reconciliation, reconcile
 from kvplan.units import GIB
 from tests.program import Cli
 
@@ -33,13 +33,13 @@ def log(printed: Fraction | float, *, tp: int = 1, pp: int = 1, rest: str = "") 
 
 def planned(**asked: object) -> tuple[Fraction, Fraction]:
     """Return the planned memory in GiB, from its least to its most."""
-    found = reconcile(log(1.0), Asked(gpu=CARD, **asked))  # type: ignore[arg-type]
+    found = reconcile(log(1.0), Overrides(gpu=CARD, **asked))  # type: ignore[arg-type]
     (row,) = (each for each in found.estimates if each.figure == "KV memory")
     return row.low / GIB, row.high / GIB
 
 
 def asked_of(text: str, **asked: object) -> Reconciliation:
-    return reconcile(text, Asked(gpu=CARD, **asked))  # type: ignore[arg-type]
+    return reconcile(text, Overrides(gpu=CARD, **asked))  # type: ignore[arg-type]
 
 
 def told(found: Reconciliation) -> list[str]:
@@ -134,12 +134,12 @@ def test_a_stage_with_more_room_is_a_cause() -> None:
         "max_seq_len=8192, tensor_parallel_size=8, pipeline_parallel_size=2, quantization=fp8\n"
         "Available KV cache memory: {0:.2f} GiB\n"
     )
-    found = reconcile(text.format(1), Asked(gpu="h200-141gb"))
+    found = reconcile(text.format(1), Overrides(gpu="h200-141gb"))
     plan = make_plan(found.setup.deployed(), budget.Asked(gpu="h200-141gb"), longest=8192)
     needs = plan.budget.needs
     roomy = Fraction(max(plan.left_beside(needs.low_bytes)), GIB)
     assert plan.weights[0] != plan.weights[1]
-    found = reconcile(text.format(float(roomy) - 0.01), Asked(gpu="h200-141gb"))
+    found = reconcile(text.format(float(roomy) - 0.01), Overrides(gpu="h200-141gb"))
     stage = plan.weights.index(min(plan.weights)) + 1
     assert f"the memory is that of a rank of stage {stage} of 2" in told(found)
 

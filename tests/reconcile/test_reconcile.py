@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from kvplan.errors import KvplanError
-from kvplan.reconcile import Asked, LogError, Reconciliation, Row, reconcile
+from kvplan.reconcile import LogError, Overrides, Reconciliation, Row, reconcile
 from kvplan.units import GIB, MIB
 from tests.reconcile.logs_at_hand import log_text
 
 
 def answer(name: str, **asked: object) -> Reconciliation:
-    return reconcile(log_text(name), Asked(**asked))  # type: ignore[arg-type]
+    return reconcile(log_text(name), Overrides(**asked))  # type: ignore[arg-type]
 
 
 def planned(rows: tuple[Row, ...]) -> dict[str, tuple[object, object]]:
@@ -333,13 +333,13 @@ def test_what_cannot_be_planned_is_an_error_that_says_why(
     text: str, asked: dict[str, object], message: str
 ) -> None:
     with pytest.raises(KvplanError, match=message):
-        reconcile(text, Asked(**asked))  # type: ignore[arg-type]
+        reconcile(text, Overrides(**asked))  # type: ignore[arg-type]
 
 
 def test_a_refused_plan_is_told_beside_what_explains_it() -> None:
     """llama.cpp keeps latents in one type; K and V of their own it keeps in two."""
     text = "n_ctx = 8192\nKV self size = 28060.00 MiB, K (q8_0): 12444.00 MiB, V (f16): 15616.00 MiB"
-    found = reconcile(text, Asked(model="deepseek-r1"))
+    found = reconcile(text, Overrides(model="deepseek-r1"))
     assert found.verdict == "explained"
     assert found.rows == ()
     assert found.refused is not None
@@ -394,7 +394,7 @@ def test_figures_that_follow_from_each_other_are_no_agreement(model: str) -> Non
     """198 x 4,096 = 811,008 whatever the model: no memory is printed from which either would follow."""
     text = "GPU KV cache size: 811,008 tokens\nMaximum concurrency for 4,096 tokens per request: 198.00x\n"
     with pytest.raises(LogError, match="nothing in this log can be checked"):
-        reconcile(text, Asked(model=model))
+        reconcile(text, Overrides(model=model))
 
 
 @pytest.mark.parametrize(("dtype", "name"), [("float8_e4m3fn", "fp8_e4m3"), ("float8_e5m2", "fp8_e5m2")])
@@ -404,6 +404,6 @@ def test_torch_names_of_fp8_are_read(dtype: str, name: str) -> None:
         f"[2026-09-12 00:22:48 TP0] KV Cache is allocated. dtype: torch.{dtype}, #tokens: 454112, "
         "K size: 15.59 GB, V size: 15.59 GB"
     )
-    found = reconcile(text, Asked(model="qwen3-8b"))
+    found = reconcile(text, Overrides(model="qwen3-8b"))
     assert found.setup.choice.kv_dtype == name
     assert found.verdict == "agrees"

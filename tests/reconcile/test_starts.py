@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from kvplan.reconcile import Asked, StartUpLog, read_log, reconcile
+from kvplan.reconcile import Overrides, StartUpLog, read_log, reconcile
 from kvplan.reconcile.lines import Line, plain_lines
 from kvplan.reconcile.llamacpp_log import READER as LLAMACPP
 from kvplan.reconcile.log import MAX_DIFFERENT
@@ -92,7 +92,7 @@ def test_repeats_without_a_start_are_one_start(reader: Reader, name: str) -> Non
 
 
 def test_a_repeated_line_is_one_row() -> None:
-    asked = Asked(model="llama-3.1-8b", context=1024)
+    asked = Overrides(model="llama-3.1-8b", context=1024)
     once, often = (reconcile(POOL.format(128, 64) * times, asked) for times in (1, 500))
     assert often.rows == once.rows
     assert len(once.rows) == 3
@@ -100,5 +100,5 @@ def test_a_repeated_line_is_one_row() -> None:
 
 def test_rows_are_bounded_whatever_is_repeated() -> None:
     text = "".join(POOL.format(2 * each, each) for each in range(64, 600))
-    found = reconcile(text, Asked(model="llama-3.1-8b", context=1024))
+    found = reconcile(text, Overrides(model="llama-3.1-8b", context=1024))
     assert len(found.rows) == MAX_DIFFERENT

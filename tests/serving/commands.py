@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvplan.serving.served import Asked
+from kvplan.serving.served import PlanAnswers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,7 @@ class Command:
     line: str
     engine: str
     model: str
-    asked: Asked
+    asked: PlanAnswers
     unmodelled: tuple[str, ...] = ()
     """How each entry of `unmodelled` begins."""
     ignored: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ from kvplan.validate.gpu.findings import (
     workspace_bytes,
 )
 from kvplan.validate.gpu.grown import Sizes, claims, predictions
-from kvplan.validate.gpu.layout import Shape, shapes
+from kvplan.validate.gpu.layout import TensorShape, shapes
 from kvplan.validate.gpu.meter import CpuMeter, CudaMeter, metered
 from kvplan.validate.gpu.pool import POOLS, Pool, block_table, run_pool, slots
 from kvplan.validate.gpu.real import NAMES, WORKING_ROOM, chosen, run_real
@@ -170,9 +170,11 @@ def test_a_plan_of_one_sequence_too_many_or_too_few_fails(
 def test_a_layout_that_is_a_little_larger_than_planned_is_noticed_at_the_edge(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def padded(kind: Kind, **asked: Any) -> list[Shape]:
+    def padded(kind: Kind, **asked: Any) -> list[TensorShape]:
         rows = shapes(kind, **asked)
-        return [Shape(sizes=(*shape.sizes[:-1], shape.sizes[-1] + 1), dtype=shape.dtype) for shape in rows]
+        return [
+            TensorShape(sizes=(*shape.sizes[:-1], shape.sizes[-1] + 1), dtype=shape.dtype) for shape in rows
+        ]
 
     monkeypatch.setattr(edge, "shapes", padded)
     assert len(failed(run_edge(EDGES[0], "cpu"))) == 2

@@ -65,7 +65,7 @@ def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules)
     slots = {layer: lowering.slot_bytes(layer) for layer in kinds}
     stored = [cell for cell in cells.values() if cell is not None]
     window = _window(stored, options, rules)
-    shared = Shape(stored=tuple(stored), window=window, whole=bool(stored) and not any(slots.values()))
+    shared = LayerCells(stored=tuple(stored), window=window, whole=bool(stored) and not any(slots.values()))
     _require_alike(shared, has_empty=None in cells.values(), rules=rules)
     ranks = tuple(
         shared.rank([cells[layer] for layer in stage.layers], sum(slots[layer] for layer in stage.layers))
@@ -82,7 +82,7 @@ def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class LayerCells:
     """The model's layers as SGLang sees them: `whole` if a layer that keeps nothing has a buffer, too."""
 
     stored: tuple[Cell, ...]
@@ -120,7 +120,7 @@ def _window(stored: Sequence[Cell], options: SglangOptions, rules: SglangRules) 
     return windows[0]
 
 
-def _require_alike(shape: Shape, *, has_empty: bool, rules: SglangRules) -> None:
+def _require_alike(shape: LayerCells, *, has_empty: bool, rules: SglangRules) -> None:
     """Raise RefusedError where the layers of one pool are not alike."""
     for apart in (False, True):
         rows = sorted({cell.row_bytes for cell in shape.stored if shape.is_apart(cell) is apart})

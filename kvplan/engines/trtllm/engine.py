@@ -31,7 +31,7 @@ SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blocks:
+class PooledCache:
     """A cache in TensorRT-LLM's pools of blocks. Block reuse keeps old blocks there, and adds none."""
 
     pools: Pools
@@ -150,7 +150,7 @@ def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
     return min(available // len(groups) // (size * pools.block_size) for size in sizes)
 
 
-def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> Blocks | Sum:
+def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules) -> PooledCache | Sum:
     require_vendor("TensorRT-LLM", options.card, ("nvidia",))
     given = read_settings(SETTINGS, options.settings)
     windows, max_tokens = given.counts("max_attention_window"), given.count("max_tokens")
@@ -166,7 +166,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules
         windows=windows,
     )
     # The formula of a model that caches nothing is 0, too.
-    return Sum(stages=tuple(stages), tp=options.tp) if pools is None else Blocks(pools=pools)
+    return Sum(stages=tuple(stages), tp=options.tp) if pools is None else PooledCache(pools=pools)
 
 
 def _block_size(options: EngineOptions, rules: TrtllmRules) -> int:

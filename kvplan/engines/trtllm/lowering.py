@@ -15,7 +15,7 @@ _SCALE_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class RowShape:
     """
     What the manager is told of every layer: per token and KV head, `copies` rows of `width` elements.
 
@@ -47,7 +47,7 @@ class Shape:
         return self.row_bytes(tp) + stored_bytes(self.selector_bytes, self.dtype)
 
 
-def model_shape(layers: Iterable[Layer]) -> Shape | None:
+def model_shape(layers: Iterable[Layer]) -> RowShape | None:
     """
     Return the shape that all *layers* have; None if none of them caches anything.
 
@@ -74,7 +74,7 @@ def model_shape(layers: Iterable[Layer]) -> Shape | None:
     return max(shapes, key=lambda each: each.selector_bytes)
 
 
-def _shape(layer: Layer) -> Shape:
+def _shape(layer: Layer) -> RowShape:
     _refuse_unknown(layer)
     roles = tuple(term.role for term in layer)
     dtype = stored_dtype({term.dtype for term in layer if term.role != "indexer"})
@@ -85,14 +85,14 @@ def _shape(layer: Layer) -> Shape:
                 f"TensorRT-LLM's first block manager has one size for keys and values, not {key.width} "
                 f"and {value.width}"
             )
-        return Shape(heads=key.split.count, width=key.width, copies=2, selector_bytes=0, dtype=dtype)
+        return RowShape(heads=key.split.count, width=key.width, copies=2, selector_bytes=0, dtype=dtype)
     if roles not in (("latent", "rope"), ("latent", "rope", "indexer")):
         raise _unknown(" and ".join(dict.fromkeys(term.label for term in layer)))
     latent, rope, *selector = layer
     keys = sum(term.width for term in selector)
     if keys and dtype == NVFP4:
         raise RefusedError("TensorRT-LLM keeps no nvfp4 cache beside a selector's keys: use auto or fp8")
-    return Shape(
+    return RowShape(
         heads=1,
         width=latent.width + rope.width,
         copies=1,

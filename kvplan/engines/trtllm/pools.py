@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.engines.trtllm.formats import estimated_bytes
-from kvplan.engines.trtllm.lowering import Shape, model_shape
+from kvplan.engines.trtllm.lowering import RowShape, model_shape
 from kvplan.engines.trtllm.versions import TrtllmRules
 from kvplan.terms import Layer, Stage
 from kvplan.units import ceil_div
@@ -37,7 +37,7 @@ class Pools:
     """A model's cache in the manager's pools: the groups of each pipeline rank, the shortest window first."""
 
     rules: TrtllmRules
-    shape: Shape
+    shape: RowShape
     tp: int
     block_size: int
     max_num_tokens: int
@@ -138,7 +138,7 @@ def plan_pools(  # noqa: PLR0913 - what a manager is built from
     )
 
 
-def _require_windows(shape: Shape, windows: tuple[int, ...], rules: TrtllmRules) -> None:
+def _require_windows(shape: RowShape, windows: tuple[int, ...], rules: TrtllmRules) -> None:
     lengths = len(set(windows))
     if lengths > rules.most_windows:
         raise RefusedError(

@@ -6,18 +6,19 @@ from fractions import Fraction
 from functools import partial
 from itertools import chain
 
-from kvplan.dtypes import dtype_by_name
+from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES, dtype_by_name
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
-from kvplan.engines.cards import require_vendor
+from kvplan.engines.cards import WRITTEN, require_vendor
 from kvplan.engines.overheads import at_once, vllm_start_up
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import (
     BACKENDS,
     major_of,
-    may_see_ahead,
     require_backend,
+    require_head_size,
     require_shares,
 )
+from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
@@ -36,7 +37,7 @@ from kvplan.terms import Growing, Layer, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blocks:
+class PagedCache:
     """
     A cache in vLLM's pool of blocks.
 
@@ -201,7 +202,7 @@ def vllm(version: str | None) -> Engine:
     )
 
 
-def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> Blocks:
+def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> PagedCache:
     given = read_settings(SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
@@ -210,11 +211,12 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_whole_blocks(options.weight_blocks, _cutting(options, given, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
+    require_head_size(every, rules, options.card)
     asked = _with_exports(_asked(options, given, rules), every, _gdn_backend(options, given), given, rules)
     layout = plan_layout(layers, tp=options.tp, rules=rules, options=asked)
     if options.dcp > 1:
         require_shares(every, rules, backend, options.card)
-    return Blocks(
+    return PagedCache(
         layout=layout,
         usual_sequences=_usual(options, rules)[1],
         longest=_longest(options, given, every),
@@ -259,10 +261,26 @@ def _assumed(
             "images are taken not to see ahead: where they do, as in Gemma 4 26B and 31B, vLLM has blocks of "
             "64 on this card; --set attention_backend=TRITON_FLASHINFER"
         )
+    yield from _assumed_of_kernels(options, given, layers)
     named = options.card is not None and options.card.vendor is not None
     aligned = layout.charge.states == "align" and layout.rules.align_checkpoints
     if not named and aligned and given.name("gdn_prefill_backend") is None and has_delta_net(layers):
         yield "no card is named: Gated DeltaNet's prefill is Triton's, as off Hopper; --gpu names a card"
+
+
+def _assumed_of_kernels(options: EngineOptions, given: Settings, layers: Sequence[Layer]) -> Iterator[str]:
+    """Yield which kernel's rows and blocks were taken, where neither a card nor a setting says it."""
+    if given.name("attention_backend") is not None:
+        return
+    vendor = options.card.vendor if options.card is not None else None
+    rows = {term.dtype.name for layer in layers for term in layer if term.role == "latent"}
+    if vendor is None and options.roles >= SPARSE_MLA_ROLES and FP8_SCALED_128.name in rows:
+        yield "no card is named: sparse MLA in fp8 has FlashMLA's rows, as on an H100; --gpu names a card"
+    if vendor in ("amd", "intel") and options.block_size is None:
+        yield (
+            f"which kernels vLLM takes on {WRITTEN[vendor]}'s cards is not known to kvplan: blocks are as on "
+            "NVIDIA's; --block-size gives others"
+        )
 
 
 def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import chain
 
 from kvplan.engines.vllm.alignment import Alignment, align, align_skipped
-from kvplan.engines.vllm.backends import choose_blocks
+from kvplan.engines.vllm.blocks import choose_blocks
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.grouping import Cache, Group, Groups, group, is_uniform, promoted

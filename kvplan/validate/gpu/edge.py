@@ -14,7 +14,7 @@ from kvplan.planner.results import Fit
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.validate.gpu.allocator import WHOLE_SEGMENT
-from kvplan.validate.gpu.layout import Shape, shapes
+from kvplan.validate.gpu.layout import TensorShape, shapes
 from kvplan.validate.gpu.meter import Meter, metered
 from kvplan.validate.results import Measurement, SkippedError
 from kvplan.validate.toys import toys
@@ -67,7 +67,7 @@ class _Card:
         held = sum(shape.data_bytes for shape in self.layout(self.sequences))
         return memory.budget_bytes - memory.weights_bytes - held
 
-    def layout(self, sequences: int) -> list[Shape]:
+    def layout(self, sequences: int) -> list[TensorShape]:
         """Return the tensors of *sequences* sequences over all layers."""
         return [
             shape
@@ -145,7 +145,7 @@ def _plan(spec: ModelSpec, card: dict[str, Any], kv: str, tokens: int) -> Fit:
     return fit(spec, context=tokens, kv_dtype=kv, overhead=0, **card)
 
 
-def _require_whole_segments(layout: list[Shape], slack: int) -> None:
+def _require_whole_segments(layout: list[TensorShape], slack: int) -> None:
     """Raise SkippedError where small tensors share segments: their rounding has another rule."""
     if slack and min(shape.data_bytes for shape in layout) < WHOLE_SEGMENT:
         raise SkippedError("some tensors of the plan are smaller than 10 MiB, so that they share segments")
@@ -155,7 +155,7 @@ def _weights(weights_bytes: int, device: str) -> Any:  # noqa: ANN401 - a tensor
     return torch.zeros(weights_bytes, dtype=torch.uint8, device=device)
 
 
-def _allocates(meter: Meter, layout: list[Shape]) -> bool:
+def _allocates(meter: Meter, layout: list[TensorShape]) -> bool:
     """Return whether the tensors allocate and can be written to; all are freed again."""
     tensors: list[Any] = []
     try:
@@ -170,7 +170,7 @@ def _allocates(meter: Meter, layout: list[Shape]) -> bool:
     return True
 
 
-def _requested(meter: Meter, layout: list[Shape]) -> int:
+def _requested(meter: Meter, layout: list[TensorShape]) -> int:
     """Return by how much the tensors raise the requested bytes."""
     before = meter.requested()
     tensors = [shape.empty(meter.device) for shape in layout]

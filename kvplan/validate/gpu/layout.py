@@ -24,7 +24,7 @@ KV = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "fp8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class TensorShape:
     """One tensor to allocate."""
 
     sizes: tuple[int, ...]
@@ -43,7 +43,7 @@ class Shape:
         return count * int(self.dtype.itemsize)
 
 
-def shapes(kind: Kind, *, sequences: int, tokens: int, kv: str) -> list[Shape]:
+def shapes(kind: Kind, *, sequences: int, tokens: int, kv: str) -> list[TensorShape]:
     """
     Return the tensors of one layer for *sequences* sequences of *tokens* tokens.
 
@@ -55,7 +55,7 @@ def shapes(kind: Kind, *, sequences: int, tokens: int, kv: str) -> list[Shape]:
         case MHA() | MQA() | GQA() | Sliding():
             return _softmax(kind, sequences, tokens, KV[kv])
         case MLA(indexer=None):
-            return [Shape(sizes=(sequences * tokens, kind.d_c + kind.d_rope), dtype=KV[kv])]
+            return [TensorShape(sizes=(sequences * tokens, kind.d_c + kind.d_rope), dtype=KV[kv])]
         case Mamba2():
             channels = kind.heads * kind.head_dim + 2 * kind.groups * kind.d_state
             state = kind.heads * kind.head_dim * kind.d_state
@@ -67,13 +67,13 @@ def shapes(kind: Kind, *, sequences: int, tokens: int, kv: str) -> list[Shape]:
     history = (kind.conv_kernel - 1) * channels * _STATES[kind.conv_dtype].itemsize
     # One page of raw bytes a sequence, of which history and state are views.
     page = history + state * _STATES[kind.state_dtype].itemsize
-    return [Shape(sizes=(sequences, page), dtype=torch.uint8)]
+    return [TensorShape(sizes=(sequences, page), dtype=torch.uint8)]
 
 
-def _softmax(kind: SoftmaxKind, sequences: int, tokens: int, dtype: torch.dtype) -> list[Shape]:
+def _softmax(kind: SoftmaxKind, sequences: int, tokens: int, dtype: torch.dtype) -> list[TensorShape]:
     heads = kind.heads if isinstance(kind, MHA) else 1 if isinstance(kind, MQA) else kind.groups  # type: ignore[attr-defined]
     rows = sequences * (min(tokens, kind.window) if isinstance(kind, Sliding) else tokens)
     return [
-        Shape(sizes=(rows, heads, width), dtype=dtype)
+        TensorShape(sizes=(rows, heads, width), dtype=dtype)
         for width in (kind.head_dim, kind.v_head_dim or kind.head_dim)
     ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kvplan.engines.base import Arrangement, EngineOptions
-from kvplan.engines.trtllm.engine import Blocks, trtllm
+from kvplan.engines.trtllm.engine import PooledCache, trtllm
 from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.size import as_spec
@@ -15,13 +15,13 @@ def arranged(model: str, *, kv_dtype: str | None = None, pp: int = 1, **options:
     return trtllm(None).arrange(stages, EngineOptions(**options))
 
 
-def blocks_of(model: str, **options: Any) -> Blocks:
+def blocks_of(model: str, **options: Any) -> PooledCache:
     """Return the arrangement of a model that caches something."""
     arrangement = arranged(model, **options)
-    assert isinstance(arrangement, Blocks)
+    assert isinstance(arrangement, PooledCache)
     return arrangement
 
 
-def lines_of(blocks: Blocks, *, context: int, batch: int = 1) -> dict[str, int]:
+def lines_of(blocks: PooledCache, *, context: int, batch: int = 1) -> dict[str, int]:
     """Return the lines of rank 0 by name."""
     return {line.name: line.size_bytes for line in blocks.lines(rank=0, load=uniform(context, batch))}
