@@ -34,7 +34,7 @@ class Draft:
 
     def _layer(self, layers: Sequence[Layer]) -> Layer:
         if any(term.role == "entry" for layer in layers for term in layer):
-            raise RefusedError("kvplan does not know the draft layers of compressed attention")
+            return self._window_alone(layers)
         if self.sized:
             return self._resized(_keys_and_values(layers))
         whole = [layer for layer in layers if _keeps_all(layer)]
@@ -51,6 +51,16 @@ class Draft:
                 "a draft beside this model has heads of its own: give draft_kv_heads and draft_head_dim"
             )
         return self._resized(whole[0])
+
+    def _window_alone(self, layers: Sequence[Layer]) -> Layer:
+        """
+        Return the layer of DeepSeek-V4's module for multi-token prediction: a window, nothing compressed.
+
+        Source: the last of compress_ratios is the module's, and 0 (DeepSeek-V4-Flash and -Pro).
+        """
+        if self != Draft(layers=self.layers):
+            raise RefusedError("a draft beside compressed attention is the model's own: leave its sizes out")
+        return tuple(term for term in layers[0] if term.allocation.pool == "window")
 
     def _resized(self, like: Layer) -> Layer:
         return tuple(

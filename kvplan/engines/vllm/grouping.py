@@ -55,11 +55,26 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """
+    The bytes of a block that has places for pages of each size, which groups share (packing.py).
+
+    `block_bytes` of the pool, `checked_bytes` those with which the start-up check counts a block, and
+    `first_bytes` those of a page of all layers in full attention, by which the printed figures do.
+    """
+
+    block_bytes: int
+    checked_bytes: int
+    first_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
     """All groups; `padding_layers` are places of smaller groups that no layer fills."""
 
     groups: tuple[Group, ...]
     padding_layers: int = 0
+    slots: Slots | None = None
     warnings: tuple[str, ...] = ()
 
 

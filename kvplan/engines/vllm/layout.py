@@ -11,7 +11,7 @@ from kvplan.engines.vllm.alignment import Alignment, align, align_skipped
 from kvplan.engines.vllm.blocks import choose_blocks
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.engines.vllm.grouping import Cache, Group, Groups, group, is_uniform, promoted
+from kvplan.engines.vllm.grouping import Cache, Group, Groups, Slots, group, is_uniform, promoted
 from kvplan.engines.vllm.lowering import Lowering, allocations
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.packing import pack
@@ -20,6 +20,7 @@ from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.loads import Load, sequences_in
 from kvplan.terms import Layer
+from kvplan.units import ceil_div
 
 _MOST = 2**50
 """More blocks than any memory has."""
@@ -39,6 +40,7 @@ class Layout:
     block_size: int
     groups: tuple[Group, ...]
     padding_layers: int
+    slots: Slots | None
     bytes_per_block: tuple[int, ...]
     charge: Charge
     warnings: tuple[str, ...]
@@ -56,6 +58,13 @@ class Layout:
     def blocks_per_request(self, context: int) -> int:
         """Return the blocks that one request of *context* tokens is charged with when vLLM starts."""
         return sum(count * self.charge.blocks(spec, context) for spec, count in self._kinds)
+
+    def printed_blocks(self, context: int) -> int:
+        """Return the blocks of a request by which vLLM divides for the figures that it prints."""
+        if self.slots is None:
+            return self.blocks_per_request(context)
+        charged = sum(self.charge.blocks(each.spec, context) * each.bytes_on(0) for each in self.groups)
+        return ceil_div(charged, self.slots.first_bytes)
 
     def held_blocks(self, context: int) -> int:
         """Return the most blocks of a request of *context* tokens that decodes."""
@@ -140,6 +149,7 @@ def plan_layout(
         block_size=block_size,
         groups=found.groups,
         padding_layers=found.padding_layers,
+        slots=found.slots,
         bytes_per_block=_bytes_per_block(found, pp),
         charge=_charge(caches, pp, rules, options),
         warnings=found.warnings,
@@ -216,7 +226,7 @@ def _groups(caches: Sequence[Cache], rules: VllmRules, options: VllmOptions) -> 
     # The backends of compressed attention ask for blocks that hold unlike pages side by side.
     side_by_side = any(term.role == "entry" for cache in caches for term in cache.terms)
     if side_by_side and not is_uniform(pages) and len({page.page_bytes for page in pages}) > 1:
-        return pack(caches)
+        return pack(caches, rules)
     return group(caches, rules)
 
 
@@ -236,6 +246,8 @@ def _charge(caches: Sequence[Cache], pp: int, rules: VllmRules, options: VllmOpt
 def _bytes_per_block(found: Groups, pp: int) -> tuple[int, ...]:
     if not found.groups:
         return (0,) * pp
+    if found.slots is not None:
+        return (found.slots.block_bytes,)
     sizes = tuple(max(each.bytes_on(rank) for each in found.groups) for rank in range(pp))
     if 0 in sizes:
         raise RefusedError(

@@ -104,16 +104,18 @@ class Lowering:
     def _indexer(self, terms: Layer, *, beside_keys: bool) -> PageSpec:
         """Source: DeepseekV32IndexerCache in deepseek_v2.py; MiniMaxM3IndexerCache (bf16 unless asked)."""
         (term,) = terms
-        if beside_keys and not self.rules.sparse_layouts:
+        if beside_keys and not self.rules.selectors:
             raise self._unknown("a selector's keys beside K and V")
         row_bytes = BF16.row_bytes(term.width) if beside_keys else _indexer_row(term.width)
         return self._mla("mla", term.width, "indexer", row_bytes)
 
     def _compressed(self, terms: Layer, *, packed: bool) -> PageSpec:
-        """Source: vLLM 0.33, models/deepseek_v4."""
+        """Source: vLLM 0.24 to 0.33, models/deepseek_v4."""
         rows = terms[0].known_rows
-        if not self.rules.sparse_layouts or not isinstance(rows, Growing):
+        if self.rules.compressed == "unknown" or not isinstance(rows, Growing):
             raise self._unknown("compressed attention")
+        if self.rules.compressed == "by page size" and not packed:
+            raise self._unknown("compressed attention in rows that are not packed")
         alignment = _PACKED_ALIGNMENT if packed else _PLAIN_ALIGNMENT
         page = replace(self._compressed_rows(terms, packed=packed), alignment=alignment)
         if rows.window is not None:

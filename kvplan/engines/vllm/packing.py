@@ -1,14 +1,19 @@
 """
 Groups of unlike pages that lie side by side in one block: DeepSeek-V4.
 
-Source: vLLM 0.33, v1/core/kv_cache_planning.py, _get_packed_kv_cache_groups.
+Since 0.28 a block is as large as the largest group needs. Before, it has places for pages of each size, and
+windows' pages are padded to a size that full attention has. Sources: vLLM 0.33,
+v1/core/kv_cache_planning.py (_get_packed_kv_cache_groups), and vLLM 0.24, v1/core/kv_cache_utils.py
+(_get_kv_cache_groups_uniform_groups, _get_kv_cache_config_packed, _max_memory_usage_bytes_from_groups).
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.engines.vllm.grouping import Cache, Group, Groups, is_uniform
+from kvplan.engines.vllm.grouping import Cache, Group, Groups, Slots, is_uniform
+from kvplan.engines.vllm.versions import VllmRules
 from kvplan.units import ceil_div
 
 
@@ -58,8 +63,45 @@ class _Bucket:
         ]
 
 
-def pack(caches: Sequence[Cache]) -> Groups:
+def pack(caches: Sequence[Cache], rules: VllmRules) -> Groups:
     """Return the groups of a model of unlike pages whose blocks hold the pages of all layers."""
+    if rules.compressed == "by page size":
+        return _in_slots(caches, rules)
+    return Groups(groups=_dealt(caches))
+
+
+def _in_slots(caches: Sequence[Cache], rules: VllmRules) -> Groups:
+    """Return the groups, and the places for pages of each size that they share."""
+    if len({cache.rank for cache in caches}) > 1:
+        raise RefusedError(f"how {rules.name} packs pages over pipeline stages is not known: use pp=1")
+    sizes = sorted({cache.spec.page_bytes for cache in caches if cache.spec.whole_context})
+    padded: dict[int, Cache] = {id(cache): _at_next_size(cache, sizes) for cache in caches}
+    groups = _dealt([padded[id(cache)] for cache in caches])
+    counts = [Counter(cache.spec.page_bytes for cache in each.caches) for each in groups]
+    (full,) = [each for each in groups if each.spec.whole_context]
+    return Groups(
+        groups=groups,
+        slots=Slots(
+            block_bytes=sum(size * max(count[size] for count in counts) for size in sizes),
+            checked_bytes=sum(sizes) * max(max(count.values()) for count in counts),
+            first_bytes=full.bytes_on(0),
+        ),
+    )
+
+
+def _at_next_size(cache: Cache, sizes: Sequence[int]) -> Cache:
+    """Return a window's cache with its page padded to the next of *sizes*."""
+    page = cache.spec.page_bytes
+    if page in sizes:
+        return cache
+    larger = next((size for size in sizes if size > page), None)
+    if larger is None:
+        raise RefusedError(f"vLLM has no place for a window's page of {page:,} B beside full attention")
+    return replace(cache, spec=replace(cache.spec, padded_bytes=larger))
+
+
+def _dealt(caches: Sequence[Cache]) -> tuple[Group, ...]:
+    """Return the groups, those of full attention's pattern whole and windows split to be as long."""
     buckets = _buckets(caches)
     per_group = _repeats_per_group(buckets)
     counts = [_fixed_count(bucket, per_group) for bucket in buckets]
@@ -74,7 +116,7 @@ def pack(caches: Sequence[Cache]) -> Groups:
             fitting = max(anchor // bucket.caches[0].spec.page_bytes, 1)
             count = max(fixed, ceil_div(len(bucket.caches), fitting))
         groups += bucket.split(count)
-    return Groups(groups=tuple(groups))
+    return tuple(groups)
 
 
 def _buckets(caches: Sequence[Cache]) -> list[_Bucket]:

@@ -88,7 +88,7 @@ def plan_pool(layout: Layout, available_bytes: int | Sequence[int], context: int
     for rank, size in enumerate(available):
         _require_room(layout, rank, size, context)
     num_blocks = min(size // block for size, block in zip(available, layout.bytes_per_block, strict=True))
-    per_request = layout.blocks_per_request(context)
+    per_request = layout.printed_blocks(context)
     # The float division and product are vLLM's own: get_kv_cache_capacity, v1/core/kv_cache_utils.py.
     concurrency = num_blocks / per_request
     return Pool(
@@ -122,7 +122,8 @@ def needed_bytes(layout: Layout, rank: int, context: int) -> int:
         )
     if layout.rules.check == "first group":
         return layout.bytes_per_block[rank] * layout.charge.blocks(layout.groups[0].spec, context)
-    return layout.bytes_per_block[rank] * layout.blocks_per_request(context)
+    block = layout.bytes_per_block[rank] if layout.slots is None else layout.slots.checked_bytes
+    return block * layout.blocks_per_request(context)
 
 
 def longest_context(layout: Layout, available_bytes: int | Sequence[int], limit: int = LONGEST) -> int:

@@ -73,7 +73,8 @@ class VllmRules:
     `refines_experts`: whether blocks of experts' weights that a TP degree cuts are not refused, but their
     scales repeated for smaller blocks (refine_fp8_moe_block_shape in fused_moe/oracle/fp8.py; all releases
     refuse to cut the inputs of other matrices: validate_fp8_block_shape in quantization/utils/fp8_utils.py).
-    `sparse_layouts`: whether the pages of DeepSeek-V4 and of MiniMax-M3's selector are known.
+    `compressed`: how the unlike pages of DeepSeek-V4 lie in a block, if that is known (packing.py).
+    `selectors`: whether the pages of MiniMax-M3's selector are known.
     """
 
     version: tuple[int, int]
@@ -100,7 +101,8 @@ class VllmRules:
     outside: OutsideTorch
     counts_graphs: bool
     most_batched_tokens: int
-    sparse_layouts: bool
+    compressed: Literal["unknown", "by page size", "by group"]
+    selectors: bool
     watermark: bool
     mla_block: int
     flashinfer_mla_block: int
@@ -148,7 +150,8 @@ _0_11 = VllmRules(
     outside=OLD_OUTSIDE,
     counts_graphs=False,
     most_batched_tokens=8192,
-    sparse_layouts=False,
+    compressed="unknown",
+    selectors=False,
     watermark=False,
     mla_block=64,
     flashinfer_mla_block=64,
@@ -200,7 +203,7 @@ _0_20_0 = replace(
     state_per_sequence=True,
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
-_0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad")
+_0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad", compressed="by page size")
 _0_26 = replace(
     _0_24,
     version=(0, 26),
@@ -211,6 +214,7 @@ _0_26 = replace(
 _0_28 = replace(
     _0_26,
     version=(0, 28),
+    compressed="by group",
     promotes_beside_mla=True,
     caching_by_default=True,
     keeps_every_state=False,
@@ -223,7 +227,7 @@ _0_33 = replace(
     _0_32,
     version=(0, 33),
     align_checkpoints=True,
-    sparse_layouts=True,
+    selectors=True,
     watermark=True,
     pcp=True,
     same_floats=True,

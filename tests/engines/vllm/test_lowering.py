@@ -122,8 +122,8 @@ def test_pages_of_deepseek_v4() -> None:
         ),
         (
             "deepseek-v4-flash",
-            {"kv_dtype": "fp8_ds_mla", "version": "0.32"},
-            "how vLLM 0.32 pages compressed attention is not known to kvplan",
+            {"kv_dtype": "fp8_ds_mla", "version": "0.19"},
+            "how vLLM 0.19 pages compressed attention is not known to kvplan",
         ),
         (
             "deepseek-v4-flash",
