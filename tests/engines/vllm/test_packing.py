@@ -58,7 +58,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("model", "memory", "context", "batched", "drafts", "version", "expected"), ASKED)
-def test_blocks_and_tokens_are_those_of_the_releases_own_planner(  # noqa: PLR0913 - each is asked
+def test_blocks_and_tokens_are_those_of_the_releases_own_planner(  # noqa: PLR0913, PLR0917 - each is asked
     model: str,
     memory: int,
     context: int,
