@@ -221,11 +221,13 @@ class Stage:
     The layers of one pipeline stage: the name of each one's type in order, and the types' terms.
 
     `counts` says how often each type occurs, from the first type on; a rule that does not depend on
-    order reads only that.
+    order reads only that. `readers` are the layers that read another layer's rows and keep none: the window
+    of these rows, None where all tokens stay.
     """
 
     types: tuple[str, ...]
     counts: tuple[tuple[Layer, int], ...]
+    readers: tuple[int | None, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -56,12 +56,14 @@ class Shared(Kind):
 
     Sources: Cross-Layer Attention, arXiv 2405.12981; YOCO, arXiv 2405.05254; Gemma 3n. Such a layer
     has query and output projections only, and must share a pipeline stage with the layer it reads.
+    `window` is that of the rows it reads, where these slide.
     """
 
     kind: Literal["shared"]
     heads: Count
     head_dim: Count | None = None
     v_head_dim: Count | None = None
+    window: Count | None = None
     formula: ClassVar[str] = "nothing: another layer's cache is read"
     source: ClassVar[str] = "CLA, arXiv 2405.12981; YOCO, arXiv 2405.05254"
 

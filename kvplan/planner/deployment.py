@@ -192,7 +192,11 @@ def _arranged(
     spec: ModelSpec, choice: Choice, engine: Engine, kv: CacheFormat, layers: dict[str, Layer]
 ) -> Deployment:
     stages = tuple(
-        Stage(types=types, counts=tuple((layers[name], count) for name, count in Counter(types).items()))
+        Stage(
+            types=types,
+            counts=tuple((layers[name], count) for name, count in Counter(types).items()),
+            readers=tuple(window for name in types for window in spec.readers(name)),
+        )
         for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers, engine.extra)
     )
     options = EngineOptions(

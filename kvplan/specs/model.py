@@ -16,6 +16,7 @@ from pydantic import (
 
 from kvplan.attention import Kind, kind_class, kind_names
 from kvplan.attention.base import Count, Facts
+from kvplan.attention.uncached import Shared
 from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
@@ -233,6 +234,10 @@ class ModelSpec(Facts):
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""
         return tuple(dict.fromkeys(kind for kinds in self.attention.values() for kind in kinds))
+
+    def readers(self, layer_type: str) -> tuple[int | None, ...]:
+        """Return the window of the rows that a layer reads of another one, for each kind that does so."""
+        return tuple(kind.window for kind in self.attention[layer_type] if isinstance(kind, Shared))
 
     def lower_types(self, target: Target) -> dict[str, Layer]:
         """Return the terms of each layer type by its name."""

@@ -17,13 +17,14 @@ class Rank:
     """
     The bytes of one token over the layers of a pipeline rank, and of one slot of its states.
 
-    `full_bytes` is for layers in the token pool, of it `empty_bytes` for layers that keep nothing and
-    get a buffer all the same; `window_bytes` is for layers in the pool of windows.
+    `full_bytes` is for layers in the token pool, `window_bytes` for those in the pool of windows; of these
+    `empty_bytes` and `empty_window_bytes` are for layers that keep nothing and get a buffer all the same.
     """
 
     full_bytes: int
     empty_bytes: int
     window_bytes: int
+    empty_window_bytes: int
     slot_bytes: int
 
 
@@ -57,7 +58,8 @@ def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules)
 
     A pool stores every layer alike, by the model's one shape, and the token pool of a model without
     states has a buffer for each layer, even for one that keeps nothing: num_effective_layers in
-    model_executor/pool_configurator.py and model_runner_components/layer_setup.py.
+    model_executor/pool_configurator.py and model_runner_components/layer_setup.py. Where windows have a pool,
+    such a layer is in the one of the layer whose rows it reads (layer_types in configs/model_config.py).
     """
     lowering = Lowering(options=options, rules=rules)
     kinds = dict.fromkeys(chain.from_iterable(stage.layers for stage in stages))
@@ -66,9 +68,15 @@ def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules)
     stored = [cell for cell in cells.values() if cell is not None]
     window = _window(stored, options, rules)
     shared = LayerCells(stored=tuple(stored), window=window, whole=bool(stored) and not any(slots.values()))
-    _require_alike(shared, has_empty=None in cells.values(), rules=rules)
+    _require_alike(shared, rules)
+    for stage in stages:
+        _require_placed(shared, [cells[layer] for layer in stage.layers], stage.readers, rules)
     ranks = tuple(
-        shared.rank([cells[layer] for layer in stage.layers], sum(slots[layer] for layer in stage.layers))
+        shared.rank(
+            [cells[layer] for layer in stage.layers],
+            stage.readers,
+            sum(slots[layer] for layer in stage.layers),
+        )
         for stage in stages
     )
     if window is not None and not any(rank.full_bytes for rank in ranks):
@@ -89,22 +97,32 @@ class LayerCells:
     window: int | None
     whole: bool
 
-    def rank(self, layers: Sequence[Cell | None], slot_bytes: int) -> Rank:
+    def rank(self, layers: Sequence[Cell | None], readers: Sequence[int | None], slot_bytes: int) -> Rank:
         """Return what *layers* keep of a token on a rank with *slot_bytes* of states."""
         cells = [cell for cell in layers if cell is not None]
-        apart = [cell for cell in cells if self.is_apart(cell)]
-        empty = (len(layers) - len(cells)) * self.stored[0].row_bytes if self.whole else 0
-        full = sum(cell.row_bytes + cell.indexer_bytes for cell in cells if not self.is_apart(cell))
+        sliding = sum(window is not None for window in readers) if self.window is not None else 0
+        others = len(layers) - len(cells) - sliding
+        empty = others * self._row(apart=False) if self.whole else 0
+        empty_window = sliding * self._row(apart=True) if self.whole else 0
         return Rank(
-            full_bytes=full + empty,
+            full_bytes=empty + sum(_stored(cell) for cell in cells if not self.is_apart(cell)),
             empty_bytes=empty,
-            window_bytes=sum(cell.row_bytes + cell.indexer_bytes for cell in apart),
+            window_bytes=empty_window + sum(_stored(cell) for cell in cells if self.is_apart(cell)),
+            empty_window_bytes=empty_window,
             slot_bytes=slot_bytes,
         )
+
+    def _row(self, *, apart: bool) -> int:
+        """Return the bytes of a row of a pool, the same in all its layers; 0 if it has none."""
+        return next((cell.row_bytes for cell in self.stored if self.is_apart(cell) is apart), 0)
 
     def is_apart(self, cell: Cell) -> bool:
         """Return whether a layer is in the pool of windows."""
         return self.window is not None and cell.window is not None
+
+
+def _stored(cell: Cell) -> int:
+    return cell.row_bytes + cell.indexer_bytes
 
 
 def _window(stored: Sequence[Cell], options: SglangOptions, rules: SglangRules) -> int | None:
@@ -120,7 +138,7 @@ def _window(stored: Sequence[Cell], options: SglangOptions, rules: SglangRules) 
     return windows[0]
 
 
-def _require_alike(shape: LayerCells, *, has_empty: bool, rules: SglangRules) -> None:
+def _require_alike(shape: LayerCells, rules: SglangRules) -> None:
     """Raise RefusedError where the layers of one pool are not alike."""
     for apart in (False, True):
         rows = sorted({cell.row_bytes for cell in shape.stored if shape.is_apart(cell) is apart})
@@ -129,7 +147,14 @@ def _require_alike(shape: LayerCells, *, has_empty: bool, rules: SglangRules) ->
                 f"{rules.name} stores all layers of a pool alike; these take {', '.join(map(str, rows))} "
                 "bytes a token, and how it stores them is not known to kvplan"
             )
-    if shape.whole and has_empty and shape.window is not None:
+
+
+def _require_placed(
+    shape: LayerCells, layers: Sequence[Cell | None], readers: Sequence[int | None], rules: SglangRules
+) -> None:
+    """Raise RefusedError for layers that keep nothing, and of which it is open in which pool they are."""
+    empty = sum(cell is None for cell in layers)
+    if shape.whole and shape.window is not None and empty != len(readers):
         raise RefusedError(
-            f"how {rules.name} stores layers that reuse another's cache beside windows is not known to kvplan"
+            f"how {rules.name} stores layers that keep nothing beside windows is not known to kvplan"
         )

@@ -79,9 +79,10 @@ def _tokens(sizing: Sizing, held: Rank, demand: Demand, load: Load) -> Iterator[
     """Yield what lies between the rows that requests hold and the pools of tokens and windows."""
     in_windows = sum(batch * min(context, sizing.cells.window or 0) for context, batch in load)
     pool = sizing.token_bytes(held, sizing.pool_tokens(demand))
+    empty = tokens_in(load) * held.empty_bytes + in_windows * held.empty_window_bytes
     reserve = (demand.window_tokens - in_windows) * held.window_bytes
     filled = demand.tokens * held.full_bytes + demand.window_tokens * held.window_bytes
-    yield "layers without rows", tokens_in(load) * held.empty_bytes
+    yield "layers without rows", empty
     yield "page rounding", (demand.tokens - tokens_in(load)) * held.full_bytes
     yield "window reserve", reserve
     yield "pool ratio" if sizing.window_cap is None else "pool of windows", pool - filled

@@ -57,7 +57,7 @@ def gemma3n(fields: Fields, dtype: str) -> Reading:
     kinds = {
         "local": sliding(*shape, window),
         "global": softmax(*shape),
-        "shared_local": shared,
+        "shared_local": {**shared, "window": window},
         "shared_global": shared,
     }
     return base.mixed(_layers(fields, base), kinds)
@@ -86,7 +86,7 @@ def gemma4(fields: Fields, dtype: str) -> Reading:
     kinds: dict[str, Facts] = {
         "local": sliding(heads, groups, head_dim, window),
         "global": softmax(heads, global_groups, global_dim),
-        "shared_local": {"kind": "shared", "heads": heads, "head_dim": head_dim},
+        "shared_local": {"kind": "shared", "heads": heads, "head_dim": head_dim, "window": window},
         "shared_global": {"kind": "shared", "heads": heads, "head_dim": global_dim},
     }
     return base.mixed(_layers(fields, base), kinds)

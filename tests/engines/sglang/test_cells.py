@@ -98,6 +98,24 @@ def test_windows_with_a_pool_of_their_own(
     assert pools.sizing.cells.window == window
 
 
+def test_layers_that_read_anothers_rows_have_buffers_in_its_pool() -> None:
+    """
+    Gemma 4 E4B: 7 full layers of 2 x 512 K and V, 35 windows of 2 x 256, of which 4 and 20 keep rows.
+
+    get_hybrid_layer_ids in configs/model_config.py goes by layer_types alone.
+    """
+    only = rank("gemma-4-e4b")
+    assert (only.full_bytes, only.window_bytes) == (7 * 4096, 35 * 2048)
+    assert (only.empty_bytes, only.empty_window_bytes) == (3 * 4096, 15 * 2048)
+
+
+def test_without_windows_of_their_own_they_are_all_in_one_pool() -> None:
+    """Gemma 3n E4B has one pool: 35 layers of 2 x 2 x 256 in bf16, 15 of which keep nothing."""
+    only = rank("gemma-3n-e4b")
+    assert (only.full_bytes, only.empty_bytes) == (35 * 2048, 15 * 2048)
+    assert (only.window_bytes, only.empty_window_bytes) == (0, 0)
+
+
 def test_without_the_hybrid_pool_windows_are_tokens() -> None:
     only = rank("gpt-oss-120b", settings={"disable_hybrid_swa_memory": "true"})
     assert (only.full_bytes, only.window_bytes) == (73_728, 0)
@@ -126,7 +144,6 @@ def test_every_stage_is_charged_the_states_of_the_fullest() -> None:
         ("llama-3.2-11b-vision", {}, "cross-attention"),
         ("rwkv-7-world-0.1b", {}, "has no pool for token shifts"),
         ("minimax-m3", {}, "a selector's keys beside K and V"),
-        ("gemma-4-e2b", {}, "layers that reuse another's cache beside windows"),
         # Its windows have other heads than its full layers.
         (
             "mimo-v2-flash",
