@@ -122,5 +122,5 @@ def gemma4(fields: Fields) -> Reading:
 
 def _shared(own: Facts) -> Facts:
     return {"kind": "shared"} | {
-        name: own[name] for name in ("heads", "head_dim", "v_head_dim") if name in own
+        name: own[name] for name in ("heads", "head_dim", "v_head_dim", "window") if name in own
     }

@@ -246,7 +246,7 @@ def test_gemma_4_has_other_sizes_in_sliding_layers(tmp_path: Path) -> None:
         {"kind": "sliding", "heads": 8, "groups": 4, "head_dim": 256, "window": 512},
         {"kind": "sliding", "heads": 8, "groups": 4, "head_dim": 256, "window": 512},
         {"kind": "mqa", "heads": 8, "head_dim": 512},
-        {"kind": "shared", "heads": 8, "head_dim": 256},
+        {"kind": "shared", "heads": 8, "head_dim": 256, "window": 512},
     ]
 
 
