@@ -1,6 +1,7 @@
 """The command `fit`: a plan from options, or from the command that serves a model."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -34,9 +35,17 @@ def register(app: typer.Typer) -> None:
 
 
 @o.with_options
-def _fit(model: o.ModelOrCommand, *, as_json: o.AsJson = False, **options: Unpack[FitOptions]) -> None:
+def _fit(
+    ctx: typer.Context,
+    model: o.ModelOrCommand,
+    *,
+    as_json: o.AsJson = False,
+    **options: Unpack[FitOptions],
+) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
-    ask, answer, ignored = _answered(model, options)
+    ask, answer, ignored = _answered(
+        model, options, given={name for name in options if o.is_given(ctx, name)}
+    )
     if as_json:
         print_answer(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
     else:
@@ -48,9 +57,13 @@ def _fit(model: o.ModelOrCommand, *, as_json: o.AsJson = False, **options: Unpac
 
 
 def _answered(
-    model: Sequence[str], options: FitOptions
+    model: Sequence[str], options: FitOptions, given: AbstractSet[str]
 ) -> "tuple[Callable[..., Fit], Fit, list[str] | None]":
-    """Return how to ask again, the answer, and of a serving command the options that no plan uses."""
+    """
+    Return how to ask again, the answer, and of a serving command the options that no plan uses.
+
+    *given* are the options that stand in the command, whatever their value.
+    """
     from kvplan.planner.fit import fit
 
     # A command may be quoted as one word.
@@ -60,7 +73,7 @@ def _answered(
     from kvplan.cli import served
 
     command = served.read_command(model)
-    ask = partial(fit, command.model, **served.joined(options, command))
+    ask = partial(fit, command.model, **served.joined(options, command, given))
     return ask, served.with_warnings(ask(), command), served.not_used(command)
 
 

@@ -73,6 +73,12 @@ KindName = Annotated[
 ]
 
 
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option stands in the command, be it with its default's value."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def with_options(function: Command, *, unsaid: str | None = None) -> Command:
     """
     Return *function* as typer reads it: with a parameter for each option of its `**options: Unpack[...]`.

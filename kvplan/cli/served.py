@@ -1,11 +1,11 @@
 """`kvplan fit -- vllm serve ...`: the options of a serving command beside those of kvplan."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
 from kvplan.errors import OptionsError
-from kvplan.planner.options import FitOptions, default_of
 from kvplan.planner.results import Fit
 from kvplan.serving import Served, with_own_words
 from kvplan.serving import read_command as read_words
@@ -22,8 +22,12 @@ def read_command(words: Sequence[str]) -> Served:
     return served
 
 
-def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
-    """Return kvplan's *options* and those of a command as one; raise OptionsError where they differ."""
+def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) -> dict[str, Any]:
+    """
+    Return kvplan's *options* and those of a command as one; raise OptionsError where they differ.
+
+    *given* are the options that a person wrote: all others are defaults, and say nothing.
+    """
     said: dict[str, Any] = {**served.asked, "engine": served.engine}
     settings = dict(said.pop("settings", {}))
     for name, value in options.get("settings", {}).items():
@@ -35,7 +39,7 @@ def joined(options: Mapping[str, Any], served: Served) -> dict[str, Any]:
         del said["engine"]
     for name, value in said.items():
         own = options.get(name)
-        if own != default_of(FitOptions, name) and str(own) != str(value):
+        if name in given and str(own) != str(value):
             option = name.replace("_", "-")
             raise OptionsError(f"--{option} says {own}, and the command {value}: keep one of them")
     return {**options, **said, "settings": settings}

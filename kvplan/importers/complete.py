@@ -75,6 +75,8 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         notes += note
     if parameters is not None and quantization is not None:
         facts["weight_blocks"] = _blocks(parameters, quantization)
+    if quantization is not None and quantization.kv_problem is not None:
+        facts["kv_cache_open"] = quantization.kv_problem
     if quantization is not None and quantization.kv_dtype is not None:
         facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
     if imported.spec.dtype_open and (dtype := _stored_dtype(stored)) is not None:

@@ -24,7 +24,8 @@ class Quantization:
     weights share a scale, None where a whole row or tensor does, `block` the rows and columns of these where
     they are not a part of a row. `excluded` are the modules left
     in the model's dtype, None if the config does not list them. `kv_dtype` is what it declares for
-    the KV cache, None if it declares nothing, and `kv_declared_by` what it is declared by. `scale_bytes`
+    the KV cache, None if it declares nothing, and `kv_declared_by` what it is declared by; where that is not
+    understood, `kv_problem` says why. `scale_bytes`
     are the fewest and the most bytes that a group's scale and zero point take. `ends` says that embedding
     and output head are quantised, too.
     """
@@ -38,6 +39,7 @@ class Quantization:
     excluded: tuple[str, ...] | None
     kv_dtype: str | None
     kv_declared_by: str | None = None
+    kv_problem: str | None = None
     ends: bool = False
     problem: str | None = None
 
@@ -47,8 +49,8 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
     Return the quantisation that a config.json and a hf_quant_config.json declare, None if neither does.
 
     *file* names the config in errors. A cache does not depend on how weights are stored: a method or a
-    field that is not known leaves their size open. Raises ImportedError for a declaration of the KV cache
-    that is not known, and where the two files disagree.
+    field that is not known leaves their size open, and a declaration of the KV cache that is not known, or on
+    which the two files disagree, leaves its dtype open. Raises ImportedError for a section that is no object.
     """
     section = _section(config)
     fields = Section(section or {}, f"{file}: quantization_config")
@@ -60,7 +62,7 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
     form, problem = _format(main, method)
     excluded = form.excluded if form.excluded is not None else extra.optional_texts("exclude_modules")
     fp4_experts = config.get("expert_dtype") == "fp4" or main.values.get("moe_quant_algo") == "NVFP4"
-    kv_dtype = _one_declaration(fields.kv_dtype(), extra.kv_dtype(), file)
+    kv_dtype, by, kv_problem = _declaration(section, fields, extra, file)
     return Quantization(
         method=method,
         bits=form.bits,
@@ -70,7 +72,8 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
         scale_bytes=form.scale_bytes,
         excluded=excluded,
         kv_dtype=kv_dtype,
-        kv_declared_by=_declared_by(section, fields) if kv_dtype else None,
+        kv_declared_by=by,
+        kv_problem=kv_problem,
         ends=form.ends,
         problem=problem,
     )
@@ -82,8 +85,6 @@ def _format(section: Section, method: str) -> tuple[Format, str | None]:
         return Format(bits=()), f"the config does not tell it for {method}"
     try:
         return READERS[method](section), None
-    except CacheDeclarationError:
-        raise
     except ImportedError as error:
         return Format(bits=()), str(error)
 
@@ -143,9 +144,20 @@ def _declared_by(section: Config | None, fields: Section) -> str:
     return next((each for each in known if name.startswith(each)), "other")
 
 
+def _declaration(
+    section: Config | None, fields: Section, extra: Section, file: str
+) -> tuple[str | None, str | None, str | None]:
+    """Return the dtype declared for the KV cache, what declares it, and why that is not understood."""
+    try:
+        dtype = _one_declaration(fields.kv_dtype(), extra.kv_dtype(), file)
+    except CacheDeclarationError as error:
+        return None, None, error.line
+    return dtype, _declared_by(section, fields) if dtype else None, None
+
+
 def _one_declaration(config: str | None, hf_quant: str | None, file: str) -> str | None:
     if config and hf_quant and config != hf_quant:
-        raise ImportedError(
-            f"{file} declares a KV cache of {config}, hf_quant_config.json one of {hf_quant}; give --kv-dtype"
+        raise CacheDeclarationError(
+            f"{file} declares a KV cache of {config}, hf_quant_config.json one of {hf_quant}"
         )
     return config or hf_quant

@@ -15,7 +15,7 @@ _KV_SCHEMES = {("float", 8, None): "fp8", ("int", 8, None): "int8", ("float", 4,
 
 
 class CacheDeclarationError(ImportedError):
-    """What a section says of the KV cache is not understood, whatever it says of the weights."""
+    """What is declared for the KV cache is not understood; the weights are another matter."""
 
 
 class Section:
@@ -24,10 +24,6 @@ class Section:
     def __init__(self, values: Config, where: str) -> None:
         self.values = values
         self.where = where
-        unknown = [name for name, value in values.items() if _is_unknown(name, value)]
-        if unknown:
-            problem = f"kvplan does not know this field of the KV cache{_hint(unknown[0])}"
-            raise CacheDeclarationError(f"{where}.{unknown[0]}: {problem}")
 
     def error(self, name: str, problem: str) -> ImportedError:
         return ImportedError(f"{self.where}.{name}: {problem}")
@@ -75,12 +71,16 @@ class Section:
         return Section(value, f"{self.where}.{name}")
 
     def kv_dtype(self) -> str | None:
-        """Return what the section declares for the KV cache, or None."""
+        """Return what the section declares for the KV cache, or None; raise CacheDeclarationError."""
+        unknown = [name for name, value in self.values.items() if _is_unknown(name, value)]
+        if unknown:
+            problem = f"kvplan does not know this field of the KV cache{_hint(unknown[0])}"
+            raise CacheDeclarationError(f"{self.where}.{unknown[0]}: {problem}")
         declared = [(name, self.values[name]) for name in _KV_FIELDS if self.values.get(name) is not None]
         dtypes = {_kv_name(value) for _, value in declared}
         if None in dtypes or len(dtypes) > 1:
             name, value = declared[0]
-            problem = f"found {shown(value)}, which is no KV cache dtype that kvplan knows; give --kv-dtype"
+            problem = f"found {shown(value)}, which is no KV cache dtype that kvplan knows"
             raise CacheDeclarationError(f"{self.where}.{name}: {problem}")
         return dtypes.pop() if dtypes else None
 

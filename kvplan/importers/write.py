@@ -29,6 +29,7 @@ _FACTS = (
     "weight_blocks",
     "kv_cache_dtype",
     "kv_cache_by",
+    "kv_cache_open",
     "hidden",
     "vocab",
     "tied",

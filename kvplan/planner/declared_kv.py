@@ -4,6 +4,7 @@ from collections.abc import Set as AbstractSet
 
 from kvplan.dtypes import Role
 from kvplan.engines import Engine
+from kvplan.errors import OptionsError
 from kvplan.specs import ModelSpec
 
 
@@ -13,8 +14,11 @@ def as_declared(
     """
     Return the KV dtype that counts as asked for, and a note on what the checkpoint declares.
 
-    *asked* wins over a declaration. Raises a KvplanError for one that the engine refuses.
+    *asked* wins over a declaration. Raises a KvplanError for one that the engine refuses, or that is not
+    understood.
     """
+    if spec.kv_cache_open is not None and asked in (None, "auto"):
+        raise OptionsError(f"{spec.kv_cache_open}: give --kv-dtype")
     dtype = spec.kv_cache_dtype
     if dtype is None or asked not in (None, "auto"):
         return asked, None

@@ -1,6 +1,6 @@
 """The dtype in which a model runs: as asked, or as its engine resolves what the release says."""
 
-from kvplan.dtypes import model_dtype, model_dtype_words
+from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.engines import Engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import Card
@@ -56,9 +56,15 @@ def in_dtype(spec: ModelSpec, dtype: str) -> ModelSpec:
     if known is None:
         raise OptionsError(f"no model runs in {dtype[:40]!r}: choose {', '.join(model_dtype_words())}")
     changes: dict[str, object] = {"dtype": known, "dtype_open": False}
-    if spec.weight_dtype is None and spec.parameters is not None:
+    if spec.weight_dtype is None and spec.parameters is not None and not _is_quantised(spec, spec.parameters):
         changes["weight_bytes"] = None
     return spec.model_copy(update=changes)
+
+
+def _is_quantised(spec: ModelSpec, parameters: int) -> bool:
+    """Return whether the weights take less than the parameters in the model's own dtype."""
+    own = dtype_by_name(spec.dtype)
+    return spec.weight_bytes is not None and spec.weight_bytes < parameters * own.block_bytes // own.block
 
 
 def stored_in(spec: ModelSpec, kv_dtype: str | None) -> ModelSpec:

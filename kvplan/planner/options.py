@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, TypedDict, get_args
+from typing import Annotated, Any, TypedDict
 
 from kvplan.arguments import Option
 from kvplan.errors import UnitError
@@ -249,8 +249,3 @@ def part(options: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     """Return those of *options* that are fields of the dataclass *kind*; what is None is left to it."""
     names = [each.name for each in fields(kind)]
     return {name: options[name] for name in names if options.get(name) is not None}
-
-
-def default_of(options: type[Any], name: str) -> object:
-    """Return what an option is when it is not given; None where whoever reads it chooses."""
-    return get_args(options.__annotations__[name])[1].default

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
+from kvplan.engines import EXACT
 from kvplan.importers import load
 from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import LayerSize, Size
 from kvplan.planner.work import as_batch, as_context
@@ -29,8 +31,10 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
     fields of a config that kvplan does not know and that are answered without. Raises a KvplanError for
     what it does not understand.
     """
-    spec = as_spec(model, options.get("ignore", ()))
-    deployment = deploy(spec, Choice(**part(options, Choice)))
+    spec, choice = as_spec(model, options.get("ignore", ())), Choice(**part(options, Choice))
+    if choice.engine == EXACT.name and choice.dtype is None and choice.kv_dtype is not None:
+        spec = stored_in(spec, choice.kv_dtype)
+    deployment = deploy(spec, choice)
     context = as_context(options.get("context"), deployment.spec)
     return Size(**size_fields(deployment, context, as_batch(options.get("batch", 1))))
 

@@ -124,7 +124,8 @@ class ModelSpec(Facts):
     a source gives their exact size, and `weight_blocks` where blocks of them share a scale. `quantized` lists
     hub ids with the same cache and other weights, whose size kvplan does not know. `kv_cache_dtype` is what
     the checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as
-    not every engine heeds each; `quantized_kv` has what releases of `quantized` declare, by ModelOpt.
+    not every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever
+    runs the model decides; `quantized_kv` has what releases of `quantized` declare, by ModelOpt.
     `states_fixed` says that the release's config or code fixes the dtype of recurrent states, so that an
     engine does not choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the
     embedding as stored; it is `tied` where the output head is the same matrix, and neither tied nor untied
@@ -155,6 +156,7 @@ class ModelSpec(Facts):
     weight_blocks: WeightBlocks | None = None
     kv_cache_dtype: _CacheDtype | None = None
     kv_cache_by: _DeclaredBy | None = None
+    kv_cache_open: Text | None = None
     hidden: Count | None = None
     vocab: Count | None = None
     tied: bool | None = None

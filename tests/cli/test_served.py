@@ -131,3 +131,22 @@ def test_nothing_is_served_that_does_not_fit(kvplan: Cli) -> None:
 def test_the_models_dtype_is_served_too(kvplan: Cli) -> None:
     command = "vllm serve meta-llama/Llama-3.1-8B-Instruct --max-model-len 8192 --dtype float16"
     assert fitted(kvplan, f"--gpu h100-80gb --json -- {command}")["command"] == command
+
+
+@pytest.mark.parametrize(
+    ("own", "command", "words"),
+    [
+        ("--tp 1", "vllm serve Qwen/Qwen3-8B -tp 4", "--tp says 1, and the command 4"),
+        ("--engine exact", "vllm serve Qwen/Qwen3-8B", "--engine says exact, and the command vllm"),
+        ("--dp 1", "vllm serve Qwen/Qwen3-8B -dp 2", "--dp says 1, and the command 2"),
+    ],
+)
+def test_a_default_that_is_written_out_contradicts_too(
+    kvplan: Cli, own: str, command: str, words: str
+) -> None:
+    done = kvplan(f"fit --gpu h100-80gb {own} -- {command}")
+    assert (done.status, words in done.err) == (2, True)
+
+
+def test_the_same_twice_is_no_contradiction(kvplan: Cli) -> None:
+    assert fitted(kvplan, "--gpu h100-80gb --tp 2 --json -- vllm serve Qwen/Qwen3-8B -tp 2")["tp"] == 2

@@ -84,6 +84,7 @@ CHANGED: dict[str, object] = {
     "weight_blocks": WeightBlocks(rows=128, columns=128),
     "kv_cache_dtype": "fp8",
     "kv_cache_by": "modelopt",
+    "kv_cache_open": "not understood",
     "hidden": 1,
     "vocab": 1,
     "tied": True,

@@ -9,6 +9,7 @@ import pytest
 import kvplan
 from kvplan.errors import KvplanError
 from kvplan.importers.complete import import_complete
+from kvplan.importers.write import as_yaml
 from tests.importers import configs
 from tests.importers.originals import FOLDER, index, needs_originals
 
@@ -172,3 +173,25 @@ def test_sparse_mla_asks_for_the_row() -> None:
     assert (
         kvplan.size("nvidia/GLM-5.1-NVFP4", context=1000, engine="vllm", kv_dtype="bf16").kv_dtype == "bf16"
     )
+
+
+@pytest.mark.parametrize("engine", ["exact", "vllm", "sglang", "llamacpp"])
+@pytest.mark.parametrize(
+    "declared", [{"kv_cache_quant_algo": "FP3"}, {"kv_cache_bits": 8}, {"kv_cache_scheme": "FP8; rm -rf"}]
+)
+def test_a_declaration_that_is_not_understood_is_asked_for(
+    tmp_path: Path, engine: str, declared: dict[str, Any]
+) -> None:
+    path = _file(tmp_path / "model", {"quant_method": "modelopt", "quant_algo": "FP8", **declared})
+    with pytest.raises(KvplanError, match=r"quantization_config\.kv_cache_.*: give --kv-dtype"):
+        kvplan.size(path, context=1000, engine=engine)
+    kv_dtype = "q8_0" if engine == "llamacpp" else "bf16"
+    assert _kept(path, engine, kv_dtype=kv_dtype) == (kv_dtype, ())
+
+
+def test_it_survives_being_written(tmp_path: Path) -> None:
+    path = _file(tmp_path / "model", {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_bits": 8})
+    spec = import_complete(path).spec
+    assert spec.kv_cache_open is not None
+    (tmp_path / "own.yaml").write_text(as_yaml(spec, {}), encoding="utf-8")
+    assert kvplan.load(tmp_path / "own.yaml").kv_cache_open == spec.kv_cache_open

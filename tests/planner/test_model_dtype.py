@@ -64,3 +64,11 @@ def test_the_formula_keeps_the_release() -> None:
 def test_no_model_runs_in_int8() -> None:
     with pytest.raises(kvplan.KvplanError, match="no model runs in 'int8'"):
         kvplan.size(FLOAT32, dtype="int8")
+
+
+@pytest.mark.parametrize("dtype", [None, "float16", "float32"])
+def test_quantised_weights_stay_as_they_are_stored(dtype: str | None) -> None:
+    """13,761,264,768 B of gpt-oss-20b in MXFP4 are less than its 20.9e9 parameters in 16 bits."""
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    answer = kvplan.fit("gpt-oss-20b", gpu="h100-80gb", context=8192, **options)
+    assert answer.memory.weights_bytes == kvplan.load("gpt-oss-20b").weight_bytes

@@ -62,6 +62,13 @@ def test_nobody_decides(config: Path, engine: str) -> None:
         kvplan.size(config, context=4096, engine=engine)
 
 
+def test_the_formula_of_a_cache_needs_its_own_dtype_alone(config: Path) -> None:
+    answer = kvplan.size(config, context=4096, kv_dtype="fp8")
+    assert (answer.bytes_per_token, _said(answer)) == (TOKEN_ELEMENTS, ())
+    with pytest.raises(OptionsError, match="name no dtype"):
+        kvplan.fit(config, gpu="h100-80gb", context=4096, kv_dtype="fp8")
+
+
 @pytest.mark.parametrize("ask", [kvplan.check, kvplan.explain])
 def test_a_formula_is_asked_for_in_a_kv_dtype(config: Path, ask: Any) -> None:
     with pytest.raises(OptionsError, match="name no dtype: give --kv-dtype, as in --kv-dtype bf16"):
