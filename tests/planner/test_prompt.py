@@ -10,16 +10,17 @@ from kvplan.loads import uniform
 from kvplan.planner.plan import Plan
 
 
-def gemma(prompt: int | None, **options: int) -> kvplan.Fit:
+def gemma(prompt: int | None) -> kvplan.Fit:
     return kvplan.fit(
-        "gemma-3-27b", gpu="h100-80gb", context=8192, engine="vllm", advice=False, prompt=prompt, **options
+        "gemma-3-27b", gpu="h100-80gb", context=8192, engine="vllm", advice=False, prompt=prompt
     )
 
 
 def test_a_short_prompt_lets_more_in() -> None:
     """
-    10 layers of all tokens are one group and 52 of windows six: 512 blocks of 16 tokens, and 65 each. Where
-    no prompt is known, a whole prefill is set aside for one of them.
+    One group of layers keeps all tokens in 512 blocks of 16, and six keep their windows in 65 each.
+
+    Where no prompt is known, a whole prefill is set aside for one request.
     """
     unknown, known = gemma(None), gemma(1000)
     assert unknown.max_batch is not None
