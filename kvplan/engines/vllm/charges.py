@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kvplan.engines.vllm.options import StateMode
 from kvplan.engines.vllm.pages import PageSpec
+from kvplan.engines.vllm.versions import Admission
 from kvplan.units import ceil_div
 
 
@@ -23,7 +24,8 @@ class Charge:
     its next, one before it where batches are scheduled ahead, and the speculative ones of both. Behind them
     drafts write `lookahead_tokens`. `encoder_tokens` is max_num_encoder_input_tokens, which
     config/scheduler.py sets to max_num_batched_tokens; `states` is mamba_cache_mode: one is kept at the end
-    of every `state_block`, and a prefill can export one at multiples of `checkpoint_alignment`.
+    of every `state_block`, and a prefill can export one at multiples of `checkpoint_alignment`. `admission`
+    says what of a prompt must find room before a request runs.
     """
 
     batched_tokens: int
@@ -36,6 +38,7 @@ class Charge:
     states: StateMode
     state_block: int
     checkpoint_alignment: int
+    admission: Admission
     speculative_tokens: int
 
     def held(self, spec: PageSpec, context: int) -> int:
@@ -72,7 +75,8 @@ class Charge:
             case "sliding" | "sliding mla" | "chunked":
                 tokens = self.window_tokens(spec, context) + self.lookahead_tokens
                 spread = ceil_div(tokens - 1, spec.block_size) + 1
-                return max(most, min(ceil_div(context, spec.block_size), spread))
+                whole = ceil_div(context, spec.block_size)
+                return max(most, whole if self.admission == "whole prompt" else min(whole, spread))
             case "state" if self.states == "align":
                 # A state for each batch in flight, the one before them, and what the last chunk exports.
                 kept = 1 + self.batches + spec.checkpoints

@@ -279,14 +279,15 @@ def _charge(
     return Charge(
         batched_tokens=options.max_num_batched_tokens,
         in_flight_tokens=options.in_flight_tokens(rules, pp),
-        batches=options.batches(pp),
-        decode_tokens=options.decode_tokens(pp),
+        batches=options.batches(rules, pp),
+        decode_tokens=options.decode_tokens(rules, pp),
         lookahead_tokens=options.lookahead_tokens,
         encoder_tokens=options.max_num_batched_tokens,
         dcp=options.dcp,
         states=states,
         state_block=block_size,
         checkpoint_alignment=options.checkpoint_alignment,
+        admission=rules.admission,
         speculative_tokens=options.speculative_tokens,
     )
 

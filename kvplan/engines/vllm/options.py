@@ -99,28 +99,30 @@ class VllmOptions:
         """Tokens that a draft with layers of its own writes behind the model's (num_lookahead_tokens)."""
         return self.speculative_tokens if self.draft else 0
 
-    def decode_tokens(self, pp: int) -> int:
+    def decode_tokens(self, rules: VllmRules, pp: int) -> int:
         """
         Return the tokens of a request that decodes whose blocks are there and whose windows have not moved.
 
         Each step schedules a token and the speculative ones; with asynchronous scheduling one step of a
         request is scheduled while another runs (v1/core/sched/async_scheduler.py), and with the older
-        runner one in each pipeline stage.
+        runner one in each pipeline stage. Releases that let go of what still runs keep only a state for
+        drafts that may be rejected (MambaManager.remove_skipped_blocks up to 0.24).
         """
+        step = 1 + self.speculative_tokens
+        if rules.in_flight == "one batch":
+            return step + self.speculative_tokens
         if not self.async_scheduling:
-            steps = 1
-        elif self.v2_runner:
-            steps = 2
-        else:
-            steps = self.batches(pp)
-        return steps * (1 + self.speculative_tokens)
+            return step
+        return step * (2 if self.v2_runner else self.batches(rules, pp))
 
-    def batches(self, pp: int) -> int:
+    def batches(self, rules: VllmRules, pp: int) -> int:
         """
-        Return the batches that are scheduled at once over *pp* pipeline ranks.
+        Return the batches over *pp* pipeline ranks that may run before what windows have passed is let go.
 
-        Source: max_concurrent_batches in config/vllm.py.
+        Source: max_concurrent_batches in config/vllm.py; up to 0.24 blocks are let go by what is scheduled.
         """
+        if rules.in_flight == "one batch":
+            return 1
         if self.async_scheduling and self.v2_runner:
             return pp + 1
         return 2 if self.async_scheduling and pp == 1 else pp
@@ -131,5 +133,4 @@ class VllmOptions:
 
         Source: max_in_flight_tokens in config/vllm.py.
         """
-        batches = 1 if rules.in_flight == "one batch" else self.batches(pp)
-        return batches * self.max_num_batched_tokens
+        return self.batches(rules, pp) * self.max_num_batched_tokens

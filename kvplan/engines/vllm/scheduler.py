@@ -212,12 +212,21 @@ def _hashed(charge: Charge, kinds: Kinds) -> int:
 
 
 def _admitted(charge: Charge, kinds: Kinds, spec: PageSpec, prompt: int, context: int) -> int:
-    """Return the blocks that must be free for a prompt before it is admitted: full_sequence_must_fit."""
+    """
+    Return the blocks that must be free for a prompt before it is admitted: full_sequence_must_fit.
+
+    The first release that asks for them does so for windows, too, whatever they will let go.
+    """
+    if charge.admission == "first chunk":
+        return 0
     match spec.paging:
         case "state":
             beside = charge.states == "align" and _exports(charge, kinds, 0, prompt)
             return 1 + beside + charge.speculative_tokens
         case "full" | "mla":
             return ceil_div(prompt, spec.block_size * charge.dcp)
+        case "cross":
+            return charge.blocks(spec, context)
         case _:
-            return min(ceil_div(prompt, spec.block_size), charge.blocks(spec, context))
+            whole = ceil_div(prompt, spec.block_size)
+            return whole if charge.admission == "whole prompt" else min(whole, charge.blocks(spec, context))
