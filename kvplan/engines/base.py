@@ -59,6 +59,7 @@ class SharedOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    prompt: int | None = None
     settings: Mapping[str, str] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
@@ -112,7 +113,8 @@ class Arrangement(Protocol):
         """
         Return the bytes that the sequences of one replica take on a rank.
 
-        It never falls when one of them grows or one more comes. An empty pool may take some, too.
+        It never falls when one of them grows or one more comes, but for a few tokens in which an engine
+        hands a state on from block to block. An empty pool may take some, too.
         """
 
     def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:

@@ -114,8 +114,10 @@ class Deployment:
         rows = self.by_sequence(tokens)
         if rows is not None:
             return max(more for _, more in rows)
-        two, one = self.by_stage(uniform(tokens, 2)), self.by_stage(uniform(tokens, 1))
-        return max(after - before for after, before in zip(two, one, strict=True))
+        # What an engine asks for when it starts can be room for several, where their prompts are short.
+        several = 2 if self.choice.prompt is None else 2**20
+        more, some = self.by_stage(uniform(tokens, several)), self.by_stage(uniform(tokens, several - 1))
+        return max(after - before for after, before in zip(more, some, strict=True))
 
     @lru_cache(maxsize=_KEPT)  # noqa: B019 - as deployments are kept
     def token_bytes(self, rank: int) -> int | float:

@@ -105,6 +105,7 @@ def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
         analytic_max_batch=plan.analytic().max_batch(work.context),
         max_context=plan.max_context(work.batch),
         model_context=deployment.spec.max_context,
+        prompt=deployment.choice.prompt,
         kv_tokens=start_up.kv_tokens if start_up else None,
         num_blocks=start_up.num_blocks if start_up else None,
         block_size=start_up.block_size if start_up else None,
@@ -158,6 +159,7 @@ def _said(plan: Plan, work: _Work, start_up: StartUp | None) -> dict[str, Any]:
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
         **choice.shared(),
+        "prompt": None,  # It is a part of the load: no server is told.
         "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
         "dcp": choice.dcp if choice.dcp > 1 else None,
         "settings": dict(choice.settings),

@@ -126,6 +126,16 @@ MaxNumBatchedTokens = Annotated[
 MaxNumSeqs = Annotated[int | None, Option(help="The most sequences of one replica.", least=1)]
 PrefixCaching = Annotated[bool | None, Option(help="Keep what prefix caching needs.", unsaid="the engine's")]
 Dcp = Annotated[int, Option(help="Decode context parallelism, over the TP ranks.", default=1, least=1)]
+Prompt = Annotated[
+    int | None,
+    Option(
+        help="Tokens with which every sequence comes: how many stand at once depends on it.",
+        unsaid="not known: never more are promised than stand",
+        metavar="TOKENS",
+        read=parse_count,
+        least=1,
+    ),
+]
 Settings = Annotated[
     Mapping[str, str] | None,
     Option(
@@ -172,6 +182,7 @@ class EngineChoices(TypedDict, total=False):
     max_num_seqs: MaxNumSeqs
     prefix_caching: PrefixCaching
     dcp: Dcp
+    prompt: Prompt
     settings: Settings
 
 

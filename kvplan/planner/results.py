@@ -126,7 +126,8 @@ class Fit(Size):
     `smallest_tp` and `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
     The latter fills a node of 8 GPUs by tensor parallelism before it adds pipeline stages.
     `command` starts the engine with this plan, None where no command does.
-    `model_context` is the context that the model was made for, None where the spec does not tell.
+    `model_context` is the context that the model was made for, None where the spec does not tell, and
+    `prompt` the tokens with which each sequence was said to come.
     `waterfall` leads line by line from the formula's bytes to `memory.kv_used_bytes`. `kv_tokens`,
     `num_blocks`, `block_size` and `max_concurrency` are what the engine prints when it starts, None
     where it prints none or refuses.
@@ -140,6 +141,7 @@ class Fit(Size):
     analytic_max_batch: int | None
     max_context: int | None
     model_context: int | None
+    prompt: int | None
     kv_tokens: int | None
     num_blocks: int | None
     block_size: int | None

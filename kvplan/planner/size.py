@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT
+from kvplan.errors import OptionsError
 from kvplan.importers import load
 from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
@@ -41,6 +42,7 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
 
 def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, Any]:
     """Return the fields that Size and Fit share."""
+    _require_room_for(deployment.choice.prompt, context)
     rank = deployment.fullest_rank(context)
     return {
         "model": deployment.spec.name,
@@ -61,6 +63,14 @@ def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, A
         "warnings": _warnings(deployment, context),
         "ignored_fields": (*deployment.spec.ignored, *deployment.spec.unread),
     }
+
+
+def _require_room_for(prompt: int | None, context: int) -> None:
+    if prompt is not None and prompt > context:
+        raise OptionsError(
+            f"a prompt of {prompt:,} tokens is longer than the context of {context:,}: shorten --prompt, or "
+            "raise --context"
+        )
 
 
 def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -> tuple[LayerSize, ...]:

@@ -56,6 +56,7 @@ def make_setup(log: StartUpLog, asked: Overrides) -> tuple[Setup, tuple[str, ...
         max_num_batched_tokens=asked.max_num_batched_tokens or printed.max_num_batched_tokens,
         max_num_seqs=asked.max_num_seqs or printed.max_num_seqs,
         prefix_caching=printed.prefix_caching if asked.prefix_caching is None else asked.prefix_caching,
+        prompt=asked.prompt,
         settings={**draft, **printed.settings, **asked.settings},
         card=None if asked.gpu is None else budget.Asked(gpu=asked.gpu).card(),
     )

@@ -29,6 +29,7 @@ class Overrides:
     max_num_batched_tokens: int | None = None
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
+    prompt: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
 

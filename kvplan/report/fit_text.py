@@ -75,6 +75,8 @@ def _subtitle(answer: Fit) -> str:
     degrees = (("tp", answer.tp), ("pp", answer.pp), ("dp", answer.dp))
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
     parts = [answer.model, spread, f"KV cache in {answer.kv_dtype}", f"engine {answer.engine}"]
+    if answer.prompt is not None:
+        parts.append(f"with prompts of {counted(answer.prompt, 'token')}")
     return ", ".join(part for part in parts if part)
 
 

@@ -22,6 +22,7 @@ ASKED: dict[str, Any] = {
     "max_num_seqs": 7,
     "prefix_caching": True,
     "dcp": 2,
+    "prompt": 100,
     "settings": {"made_up": "1"},
 }
 """Each shared option with a value that is not its default."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kvplan.engines.vllm.options import StateMode
 from kvplan.engines.vllm.pages import PageSpec
+from kvplan.engines.vllm.versions import Admission
 from kvplan.units import ceil_div
 
 
@@ -18,41 +19,70 @@ class Charge:
     """
     What a request takes beside its own context; sources as of vLLM 0.33.
 
-    `in_flight_tokens` may be scheduled before a window drops the tokens that it has passed, and
-    `decode_tokens` while a request decodes: its next, one before it where batches are scheduled ahead,
-    and the speculative ones of both;
-    `encoder_tokens` is max_num_encoder_input_tokens, which config/scheduler.py sets to
-    max_num_batched_tokens; `states` is mamba_cache_mode.
+    `batched_tokens` are computed in a step, and `in_flight_tokens` may be scheduled before a window drops
+    the tokens that it has passed, in so many `batches`. While a request decodes these are `decode_tokens`:
+    its next, one before it where batches are scheduled ahead, and the speculative ones of both. Behind them
+    drafts write `lookahead_tokens`. `encoder_tokens` is max_num_encoder_input_tokens, which
+    config/scheduler.py sets to max_num_batched_tokens; `states` is mamba_cache_mode: one is kept at the end
+    of every `state_block`, and a prefill can export one at multiples of `checkpoint_alignment`. `admission`
+    says what of a prompt must find room before a request runs.
     """
 
+    batched_tokens: int
     in_flight_tokens: int
+    batches: int
     decode_tokens: int
+    lookahead_tokens: int
     encoder_tokens: int
     dcp: int
     states: StateMode
+    state_block: int
+    checkpoint_alignment: int
+    admission: Admission
     speculative_tokens: int
 
     def held(self, spec: PageSpec, context: int) -> int:
         """
-        Return the most blocks of a request that decodes, of up to *context* tokens.
+        Return the blocks of a request that decodes and has *context* tokens.
 
-        A window's tokens and those in flight lie in one block more where they start within one; a
-        chunk's stay until the tokens in flight are past it. Sources: remove_skipped_blocks and
-        get_num_skipped_tokens in v1/core/single_type_kv_cache_manager.py.
+        Of windows it is the most at any length up to it: a window's tokens and those in flight lie in one
+        block more where they start within one; a chunk's stay until the tokens in flight are past it.
+        Sources: remove_skipped_blocks and get_num_skipped_tokens in v1/core/single_type_kv_cache_manager.py.
         """
         match spec.paging:
             case "sliding" | "sliding mla" | "chunked":
                 # The window of the first token in flight begins with that token: so many lie in a row.
-                tokens = (spec.window or 0) - 1 + self.decode_tokens
+                tokens = (spec.window or 0) - 1 + self.decode_tokens + self.lookahead_tokens
                 return min(ceil_div(context, spec.block_size), ceil_div(tokens - 1, spec.block_size) + 1)
             case "state":
-                return (2 if self.states == "align" else 1) + self.speculative_tokens
+                return 1 + self.hands_on(context) + self.speculative_tokens
             case _:
                 return self.blocks(spec, context)
 
+    def hands_on(self, context: int) -> bool:
+        """
+        Return whether a state is handed on to the next block: both are held until the last token is settled.
+
+        So it is for the few tokens in flight behind the end of each block, and no longer.
+        """
+        fed = context - 2  # The last token is not fed back, and positions count from 0.
+        return self.states == "align" and fed % self.state_block < min(self.decode_tokens, fed)
+
     def peak(self, spec: PageSpec, context: int) -> int:
         """Return the most blocks that a request of *context* tokens ever has, while it is prefilled too."""
-        return max(self.held(spec, context), self.blocks(spec, context))
+        most = max(self.held(spec, context), self.blocks(spec, context))
+        match spec.paging:
+            case "sliding" | "sliding mla" | "chunked":
+                tokens = self.window_tokens(spec, context) + self.lookahead_tokens
+                spread = ceil_div(tokens - 1, spec.block_size) + 1
+                whole = ceil_div(context, spec.block_size)
+                return max(most, whole if self.admission == "whole prompt" else min(whole, spread))
+            case "state" if self.states == "align":
+                # A state for each batch in flight, the one before them, and what the last chunk exports.
+                kept = 1 + self.batches + spec.checkpoints
+                return max(most, min(kept, ceil_div(context, self.state_block)) + self.speculative_tokens)
+            case _:
+                return most
 
     def blocks(self, spec: PageSpec, context: int) -> int:
         """Return the blocks that vLLM's planner charges (v1/kv_cache_interface.py)."""

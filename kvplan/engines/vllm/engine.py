@@ -56,7 +56,8 @@ class PagedCache:
 
     def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
         """Return the bytes of a request at its worst beside the null block, and of one that decodes."""
-        if self.layout.options.watermark:
+        options = self.layout.options
+        if options.watermark or options.prompt is not None:
             return None
         first, more = 1 + self.layout.peak_blocks(context), self.layout.held_blocks(context)
         return tuple((first * size, more * size) for size in self.layout.bytes_per_block)
@@ -194,7 +195,9 @@ def vllm(version: str | None) -> Engine:
             most_tokens=rules.most_batched_tokens,
         ),
         declared_kv=partial(declared_kv, rules=rules),
-        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp"}),
+        takes=frozenset(
+            {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "prompt"}
+        ),
         settings=SETTINGS,
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
@@ -333,6 +336,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         blocks=given.count("num_gpu_blocks_override"),
         watermark=_watermark(given, rules),
         max_num_seqs=options.max_num_seqs,
+        prompt=options.prompt,
     )
 
 

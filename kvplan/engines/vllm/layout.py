@@ -15,10 +15,11 @@ from kvplan.engines.vllm.grouping import Cache, Group, Groups, Slots, group, is_
 from kvplan.engines.vllm.lowering import Lowering, allocations
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.packing import pack
-from kvplan.engines.vllm.pages import PageSpec, Paging
+from kvplan.engines.vllm.pages import Paging
 from kvplan.engines.vllm.parallel import require_cp
+from kvplan.engines.vllm.scheduler import Held, Kinds, needs
 from kvplan.engines.vllm.versions import VllmRules
-from kvplan.loads import Load, sequences_in
+from kvplan.loads import Load, longest_in, sequences_in
 from kvplan.terms import Layer
 from kvplan.units import ceil_div
 
@@ -44,11 +45,11 @@ class Layout:
     bytes_per_block: tuple[int, ...]
     charge: Charge
     warnings: tuple[str, ...]
-    _kinds: tuple[tuple[PageSpec, int], ...] = field(init=False, repr=False, compare=False)
+    kinds: Kinds = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Groups whose pages are alike need as many blocks: each kind is asked once.
-        object.__setattr__(self, "_kinds", tuple(Counter(each.spec for each in self.groups).items()))
+        object.__setattr__(self, "kinds", tuple(Counter(each.spec for each in self.groups).items()))
 
     @property
     def pp(self) -> int:
@@ -57,7 +58,7 @@ class Layout:
 
     def blocks_per_request(self, context: int) -> int:
         """Return the blocks that one request of *context* tokens is charged with when vLLM starts."""
-        return sum(count * self.charge.blocks(spec, context) for spec, count in self._kinds)
+        return sum(count * self.charge.blocks(spec, context) for spec, count in self.kinds)
 
     def printed_blocks(self, context: int) -> int:
         """Return the blocks of a request by which vLLM divides for the figures that it prints."""
@@ -67,12 +68,49 @@ class Layout:
         return ceil_div(charged, self.slots.first_bytes)
 
     def held_blocks(self, context: int) -> int:
-        """Return the most blocks of a request of *context* tokens that decodes."""
-        return sum(count * self.charge.held(spec, context) for spec, count in self._kinds)
+        """Return the blocks of a request that decodes and has *context* tokens."""
+        return self._total(self.standing(context))
 
     def peak_blocks(self, context: int) -> int:
         """Return the most blocks that a request of *context* tokens ever has."""
-        return sum(count * self.charge.peak(spec, context) for spec, count in self._kinds)
+        return self._total(self.at_worst(context))
+
+    def standing(self, context: int) -> Held:
+        """Return the blocks of each kind of group that a request has while it decodes."""
+        prompt = self.options.prompt
+        if prompt is None:
+            return tuple(self.charge.held(spec, context) for spec, _ in self.kinds)
+        return needs(self.charge, self.kinds, prompt, context).standing
+
+    def at_worst(self, context: int) -> Held:
+        """Return the most blocks that a request ever has or must find free, of each kind of group."""
+        prompt = self.options.prompt
+        if prompt is None:
+            return tuple(self.charge.peak(spec, context) for spec, _ in self.kinds)
+        known = needs(self.charge, self.kinds, prompt, context)
+        return max(known.worst, known.admitted, key=self._total)
+
+    def _admitted_blocks(self, context: int) -> int:
+        """Return the blocks that must be free before a request of *context* tokens is admitted."""
+        prompt = self.options.prompt
+        if prompt is None:
+            return self.peak_blocks(context)
+        return self._total(needs(self.charge, self.kinds, prompt, context).admitted)
+
+    def _total(self, held: Held) -> int:
+        return sum(count * blocks for (_, count), blocks in zip(self.kinds, held, strict=True))
+
+    def max_batch(self, context: int, num_blocks: int) -> int | None:
+        """Return how many requests stand at once in a pool, the null block among its; None if any number."""
+        held, peak = self.held_blocks(context), self.peak_blocks(context)
+        if not held:
+            return None
+        if self.blocks_per_request(context) >= num_blocks:
+            return 0
+        kept_free = int(self.options.watermark * num_blocks)
+        last = max(peak, self._admitted_blocks(context) + kept_free)
+        others = max(0, num_blocks - 1 - last) // held
+        return 1 + others if peak < num_blocks else 0
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """
@@ -81,22 +119,33 @@ class Layout:
         All but one decode, and that one is at its worst moment: it is admitted when the others have all
         that they will have. The null block is among them.
         """
-        blocks = self._needed_blocks(load) + self.watermark_blocks(load)
+        blocks = self._needed_blocks(load) + self.watermark_blocks(load) + self.unstarted_blocks(load)
         return blocks * self.bytes_per_block[rank]
+
+    def unstarted_blocks(self, load: Load) -> int:
+        """
+        Return the blocks that vLLM asks for when it starts, beyond those in which requests stand.
+
+        It starts with room for a request at its worst alone, with however short a prompt each one comes.
+        """
+        if self.options.prompt is None or not sequences_in(load):
+            return 0
+        asked = 1 + self.blocks_per_request(longest_in(load))
+        return max(0, asked - self._needed_blocks(load) - self.watermark_blocks(load))
 
     def _needed_blocks(self, load: Load) -> int:
         held = sum(batch * self.held_blocks(context) for context, batch in load)
         worst = self.worst_context(load)
-        return 1 + held + (0 if worst is None else self._in_flight_blocks(worst))
+        return 1 + held + (0 if worst is None else self.in_flight_blocks(worst))
 
-    def _in_flight_blocks(self, context: int) -> int:
+    def in_flight_blocks(self, context: int) -> int:
         """Return the blocks that a request has at its worst moment beside those with which it decodes."""
         return self.peak_blocks(context) - self.held_blocks(context)
 
     def worst_context(self, load: Load) -> int | None:
         """Return the length of the requests of which one takes most blocks in flight; None without any."""
         asked = [context for context, batch in load if batch]
-        return max(asked, key=self._in_flight_blocks, default=None)
+        return max(asked, key=self.in_flight_blocks, default=None)
 
     def watermark_blocks(self, load: Load) -> int:
         """
@@ -105,12 +154,14 @@ class Layout:
         A request is admitted against a share of the whole pool, rounded down, but alone without it
         (can_fit_full_sequence in v1/core/kv_cache_manager.py).
         """
-        share = self.options.watermark
-        if not share or sequences_in(load) < 2:  # noqa: PLR2004 - the first request has no others beside it
+        share, worst = self.options.watermark, self.worst_context(load)
+        # The first request has no others beside it.
+        if not share or worst is None or sequences_in(load) < 2:  # noqa: PLR2004
             return 0
         needed = self._needed_blocks(load)
+        spare = self.peak_blocks(worst) - self._admitted_blocks(worst)
         return bisect_left(
-            range(_MOST), needed, key=lambda more: needed + more - int(share * (needed + more))
+            range(_MOST), needed - spare, key=lambda more: needed + more - int(share * (needed + more))
         )
 
     def token_bytes(self, rank: int) -> Fraction:
@@ -120,7 +171,7 @@ class Layout:
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the bytes, on a pipeline rank, of a request's blocks that do not depend on its context."""
-        blocks = sum(self.charge.held(each.spec, 0) for each in self._with("state", "cross"))
+        blocks = sum(self.charge.blocks(each.spec, 0) for each in self._with("state", "cross"))
         return blocks * self.bytes_per_block[rank]
 
     def _with(self, *pagings: Paging) -> list[Group]:
@@ -151,7 +202,7 @@ def plan_layout(
         padding_layers=found.padding_layers,
         slots=found.slots,
         bytes_per_block=_bytes_per_block(found, pp),
-        charge=_charge(caches, pp, rules, options),
+        charge=_charge(caches, block_size, pp, rules, options),
         warnings=found.warnings,
     )
 
@@ -230,15 +281,23 @@ def _groups(caches: Sequence[Cache], rules: VllmRules, options: VllmOptions) -> 
     return group(caches, rules)
 
 
-def _charge(caches: Sequence[Cache], pp: int, rules: VllmRules, options: VllmOptions) -> Charge:
+def _charge(
+    caches: Sequence[Cache], block_size: int, pp: int, rules: VllmRules, options: VllmOptions
+) -> Charge:
     pagings = {cache.spec.paging for cache in caches}
     states = options.states(rules, hybrid=len(pagings) > 1) if "state" in pagings else "none"
     return Charge(
+        batched_tokens=options.max_num_batched_tokens,
         in_flight_tokens=options.in_flight_tokens(rules, pp),
-        decode_tokens=options.decode_tokens,
+        batches=options.batches(rules, pp),
+        decode_tokens=options.decode_tokens(rules, pp),
+        lookahead_tokens=options.lookahead_tokens,
         encoder_tokens=options.max_num_batched_tokens,
         dcp=options.dcp,
         states=states,
+        state_block=block_size,
+        checkpoint_alignment=options.checkpoint_alignment,
+        admission=rules.admission,
         speculative_tokens=options.speculative_tokens,
     )
 

@@ -28,7 +28,7 @@ class VllmOptions:
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the
     share of blocks that stay free when a request is admitted beside others, and `max_num_seqs` None where
-    the card decides it.
+    the card decides it. Requests come with `prompt` tokens; None if that is not known.
     """
 
     block_size: int | None = None
@@ -54,6 +54,7 @@ class VllmOptions:
     blocks: int | None = None
     watermark: float = 0.0
     max_num_seqs: int | None = None
+    prompt: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts below 1."""
@@ -94,28 +95,42 @@ class VllmOptions:
         return rules.cached_state_mode
 
     @property
-    def decode_tokens(self) -> int:
-        """
-        Tokens of a request that decodes whose blocks are there and whose windows have not moved yet.
+    def lookahead_tokens(self) -> int:
+        """Tokens that a draft with layers of its own writes behind the model's (num_lookahead_tokens)."""
+        return self.speculative_tokens if self.draft else 0
 
-        Each step schedules a token and the speculative ones; with asynchronous scheduling one step is
-        scheduled while another runs (v1/core/sched/async_scheduler.py).
+    def decode_tokens(self, rules: VllmRules, pp: int) -> int:
         """
-        steps = 2 if self.async_scheduling else 1
-        return steps * (1 + self.speculative_tokens)
+        Return the tokens of a request that decodes whose blocks are there and whose windows have not moved.
+
+        Each step schedules a token and the speculative ones; with asynchronous scheduling one step of a
+        request is scheduled while another runs (v1/core/sched/async_scheduler.py), and with the older
+        runner one in each pipeline stage. Releases that let go of what still runs keep only a state for
+        drafts that may be rejected (MambaManager.remove_skipped_blocks up to 0.24).
+        """
+        step = 1 + self.speculative_tokens
+        if rules.in_flight == "one batch":
+            return step + self.speculative_tokens
+        if not self.async_scheduling:
+            return step
+        return step * (2 if self.v2_runner else self.batches(rules, pp))
+
+    def batches(self, rules: VllmRules, pp: int) -> int:
+        """
+        Return the batches over *pp* pipeline ranks that may run before what windows have passed is let go.
+
+        Source: max_concurrent_batches in config/vllm.py; up to 0.24 blocks are let go by what is scheduled.
+        """
+        if rules.in_flight == "one batch":
+            return 1
+        if self.async_scheduling and self.v2_runner:
+            return pp + 1
+        return 2 if self.async_scheduling and pp == 1 else pp
 
     def in_flight_tokens(self, rules: VllmRules, pp: int) -> int:
         """
         Return the tokens that may be scheduled and not yet settled, over *pp* pipeline ranks.
 
-        Source: max_concurrent_batches and max_in_flight_tokens in config/vllm.py.
+        Source: max_in_flight_tokens in config/vllm.py.
         """
-        if rules.in_flight == "one batch":
-            return self.max_num_batched_tokens
-        if self.async_scheduling and self.v2_runner:
-            batches = pp + 1
-        elif self.async_scheduling and pp == 1:
-            batches = 2
-        else:
-            batches = pp
-        return batches * self.max_num_batched_tokens
+        return self.batches(rules, pp) * self.max_num_batched_tokens

@@ -59,12 +59,7 @@ class Pool:
     @property
     def max_batch(self) -> int | None:
         """Requests of `context` tokens that stand at once; None if they take no blocks."""
-        held, peak = self.layout.held_blocks(self.context), self.layout.peak_blocks(self.context)
-        if not held:
-            return None
-        kept_free = int(self.layout.options.watermark * self.num_blocks)
-        others = max(0, self.usable_blocks - kept_free - peak) // held
-        return 1 + others if peak <= self.usable_blocks else 0
+        return self.layout.max_batch(self.context, self.num_blocks)
 
 
 def plan_pool(layout: Layout, available_bytes: int | Sequence[int], context: int) -> Pool:

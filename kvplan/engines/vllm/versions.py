@@ -22,6 +22,8 @@ from kvplan.engines.overheads import (
 )
 from kvplan.errors import UnknownNameError
 
+Admission = Literal["first chunk", "whole prompt", "capped"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmRules:
@@ -68,7 +70,10 @@ class VllmRules:
     _align_heterogeneous_kv_block_size in platforms/interface.py).
     `pcp`: whether the memory of prefill context parallelism is known.
     `most_batched_tokens`: what is batched by default on cards from 160 GiB on (engine/arg_utils.py).
-    `watermark`: whether admission is known to keep a share of the blocks free (config/scheduler.py).
+    `admission`: whether a prompt is let in if its first chunk has room, or all of it, or all that its
+    windows ever hold of it (scheduler_reserve_full_isl in config/scheduler.py since 0.19, and
+    max_admission_blocks_per_request in v1/core/single_type_kv_cache_manager.py since 0.20).
+    `watermark`: whether admission can keep a share of the blocks free (config/scheduler.py since 0.24).
     `declared_kv`: the methods of a checkpoint whose KV cache dtype counts as asked for where none is.
     `refines_experts`: whether blocks of experts' weights that a TP degree cuts are not refused, but their
     scales repeated for smaller blocks (refine_fp8_moe_block_shape in fused_moe/oracle/fp8.py; all releases
@@ -103,6 +108,7 @@ class VllmRules:
     most_batched_tokens: int
     compressed: Literal["unknown", "by page size", "by group"]
     selectors: bool
+    admission: Admission
     watermark: bool
     mla_block: int
     flashinfer_mla_block: int
@@ -152,6 +158,7 @@ _0_11 = VllmRules(
     most_batched_tokens=8192,
     compressed="unknown",
     selectors=False,
+    admission="first chunk",
     watermark=False,
     mla_block=64,
     flashinfer_mla_block=64,
@@ -192,7 +199,14 @@ _0_18 = replace(
     sparse_fp8="by heads",
     merge_below=(3, 2),
 )
-_0_19 = replace(_0_18, version=(0, 19), check="groups", skipped_layers="unaligned", sparse_fp8="plain")
+_0_19 = replace(
+    _0_18,
+    version=(0, 19),
+    check="groups",
+    skipped_layers="unaligned",
+    sparse_fp8="plain",
+    admission="whole prompt",
+)
 _0_20_0 = replace(
     _0_19,
     version=(0, 20),
@@ -201,9 +215,10 @@ _0_20_0 = replace(
     align_from_block=True,
     counts_graphs=True,
     state_per_sequence=True,
+    admission="capped",
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
-_0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad", compressed="by page size")
+_0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad", compressed="by page size", watermark=True)
 _0_26 = replace(
     _0_24,
     version=(0, 26),
@@ -228,7 +243,6 @@ _0_33 = replace(
     version=(0, 33),
     align_checkpoints=True,
     selectors=True,
-    watermark=True,
     pcp=True,
     same_floats=True,
 )

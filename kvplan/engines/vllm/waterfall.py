@@ -24,8 +24,10 @@ REASONS = {
     "state copies": "prefix caching and speculation keep more than one state",
     "page padding": "pages are padded to one size",
     "group padding": "every block is as large as the largest group's",
+    "prompt in flight": "one request is at its worst moment: its prompt is computed",
     "watermark": "so many blocks stay free when a request is admitted",
     "null block": "block 0 is never given to a request",
+    "start-up check": "vLLM starts only where one request fits at its worst, however short its prompt",
 }
 """Every line that there may be, in order, and why it is there."""
 
@@ -40,14 +42,17 @@ def waterfall(layout: Layout, *, rank: int, load: Load) -> tuple[Line, ...]:
     sizes = dict.fromkeys(REASONS, 0)
     requests = [(context, batch, False) for context, batch in load]
     worst = layout.worst_context(load)
-    if worst is not None:  # One of them does not decode.
+    block = layout.bytes_per_block[rank]
+    if worst is not None and layout.options.prompt is not None:
+        sizes["prompt in flight"] = layout.in_flight_blocks(worst) * block
+    elif worst is not None:  # One of them does not decode.
         requests += [(worst, -1, False), (worst, 1, True)]
     for context, count, at_worst in requests:
         for name, size in _per_request(layout, rank, context, worst=at_worst):
             sizes[name] += count * size
-    block = layout.bytes_per_block[rank]
     sizes["null block"] = block
     sizes["watermark"] = layout.watermark_blocks(load) * block
+    sizes["start-up check"] = layout.unstarted_blocks(load) * block
     return tuple(
         Line(name=name, size_bytes=size, reason=REASONS[name])
         for name, size in sizes.items()
@@ -56,8 +61,10 @@ def waterfall(layout: Layout, *, rank: int, load: Load) -> tuple[Line, ...]:
 
 
 def _per_request(layout: Layout, rank: int, context: int, *, worst: bool) -> Iterator[tuple[str, int]]:
+    held = layout.at_worst(context) if worst else layout.standing(context)
+    blocks_of = {spec: blocks for (spec, _), blocks in zip(layout.kinds, held, strict=True)}
     for group in layout.groups:
-        blocks = (layout.charge.peak if worst else layout.charge.held)(group.spec, context)
+        blocks = blocks_of[group.spec]
         for cache, count in group.alike:
             if cache.rank == rank:
                 for name, size in _of_cache(cache, blocks, context, layout, worst=worst):

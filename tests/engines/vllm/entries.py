@@ -198,4 +198,6 @@ def entries_of(case: Case, fields: Fields) -> list[Fields]:
     entry = {**STATES[kind](case, fields), "mamba_cache_mode": case["state_mode"]}
     if "checkpoint_blocks" in case:
         entry["num_prefill_checkpoint_blocks"] = case["checkpoint_blocks"]
+    if entry.get("num_prefill_checkpoint_blocks"):
+        entry["prefill_checkpoint_alignment"] = case["checkpoint_alignment"]
     return [entry]

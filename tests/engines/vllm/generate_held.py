@@ -8,6 +8,13 @@ Jobs for vLLM's own scheduler: how many requests of one length stand at full len
 
 A job is that of generate_jobs.py, with the prompt's and the output's tokens, prefix caching and the
 watermark. An answer holds `ok`, `num_blocks` and `late`, the requests that stood.
+
+    python -m tests.engines.vllm.generate_held --spread cases.json jobs.json
+    python -m tests.engines.vllm.judge_held jobs.json > answers.jsonl
+    python -m tests.engines.vllm.generate_held --keep spread_jobs.json.gz cases.json answers.jsonl
+
+These are of speculative tokens, pipelines and context parallelism, and of states that a prefill exports.
+Their jobs name the groups that kvplan forms, which are held against vLLM's own in test_oracle.py.
 """
 
 import gzip
@@ -19,11 +26,13 @@ from typing import Any
 
 import yaml
 
+from kvplan.engines.vllm import Layout
+from kvplan.engines.vllm.pages import PageSpec
 from kvplan.specs.catalogue import spec_files
 from tests.engines.vllm.cases import SEED, layer_types
 from tests.engines.vllm.entries import Case
 from tests.engines.vllm.generate_jobs import oracle_job, write_json
-from tests.engines.vllm.replay import layout_of
+from tests.engines.vllm.replay import layout_of, planned
 
 MODELS = (
     "llama-3.1-8b",
@@ -115,6 +124,107 @@ def _case(  # noqa: PLR0913, PLR0917 - what a case is made of
     return case | {"available_bytes": [int(blocks * layout.bytes_per_block[0] / (1 - case["watermark"]))]}
 
 
+SPECULATING = (
+    "llama-3.1-8b",
+    "mistral-7b-v0.1",
+    "gemma-2-9b",
+    "gemma-3-27b",
+    "gpt-oss-20b",
+    "mimo-v2-flash",
+    "llama-4-scout-17b-16e",
+    "deepseek-v3",
+    "deepseek-v3.2",
+    "deepseek-v4-flash",
+    "qwen3.5-4b",
+    "qwen3-next-80b-a3b",
+    "nemotron-3-nano-30b-a3b",
+    "jamba-v0.1",
+    "lfm2-1.2b",
+    "mamba2-2.7b",
+)
+"""One or more of each way to keep tokens."""
+
+
+def spread_cases(rng: random.Random) -> list[Case]:
+    """Return cases with speculative tokens, over pipeline stages and over context-parallel ranks."""
+    known = {path.stem: path for path in spec_files()}
+    made = []
+    for name in SPECULATING:
+        attention, layers = layer_types(yaml.safe_load(known[name].read_text(encoding="utf-8")))
+        made += [
+            _spread(rng, name, attention, layers) | {"accepts": accepts}
+            for accepts in ("last", "last", "last", "last", "last", "none", "all")
+        ]
+    return [_with_room(rng, case) for case in made]
+
+
+def _spread(rng: random.Random, name: str, attention: Any, layers: list[str]) -> Case:
+    context = rng.choice([1024, 2048, 3000, 4097, 8192, 8200])
+    kinds = {fields["kind"] for kinds in attention.values() for fields in kinds}
+    plain = kinds <= {"gqa", "mla"}
+    case = _case(rng, name, attention, layers, context, 50, rng.choice([512, 2048, 8192]))
+    case |= {
+        "prompt": max(1, context - rng.choice([100, 250, 400, 800])),
+        "speculative_tokens": rng.choice([0, 1, 1, 2, 3, 4, 5, 7]),
+        "pp": rng.choice([1, 1, 1, 2, 3]),
+        "dcp": rng.choice([1, 1, 2]) if kinds == {"mla"} else 1,
+    }
+    if case["dcp"] > 1:
+        case |= {"tp": 2, "prompt": min(case["prompt"], context - 100)}
+    drafts = bool(kinds & {"gqa", "mla"}) and case["dcp"] == 1 and rng.random() < 0.7
+    if drafts and case["speculative_tokens"]:
+        case["draft"] = {"layers": 1} if plain else {"layers": 1, "kv_heads": 8, "head_dim": 128}
+    return case
+
+
+def _with_room(rng: random.Random, case: Case) -> Case:
+    """Return a case with memory for a few requests."""
+    layout = layout_of(case)
+    requests = rng.uniform(2.5, 9)
+    context = case["context"]
+    blocks = int(layout.peak_blocks(context) + requests * layout.held_blocks(context) + rng.randint(0, 50))
+    blocks = int(blocks / (1 - case["watermark"]))
+    return case | {"available_bytes": [blocks * size for size in layout.bytes_per_block]}
+
+
+def judged_job(case: Case) -> dict[str, Any]:
+    """Return the question to judge_held.py: drafts are accepted from a number of tokens on."""
+    pool = planned(case)
+    layout, context, caching = pool.layout, case["context"], case["state_mode"] == "align"
+    return {
+        "groups": [
+            _group(layout, each.spec, layout.block_size if caching else context) for each in layout.groups
+        ],
+        "num_blocks": pool.num_blocks,
+        "context": context,
+        "prompt": case["prompt"],
+        "max_num_batched_tokens": case["max_num_batched_tokens"],
+        "async_scheduling": case["async_scheduling"],
+        "watermark": case["watermark"],
+        "caching": caching,
+        "pp": case["pp"],
+        "dcp": case["dcp"],
+        "speculative": case["speculative_tokens"],
+        "method": "eagle" if "draft" in case else "ngram",
+        "accepts_from": {
+            # The last steps: these drafts take the request to its end while most is held.
+            "last": context - layout.charge.decode_tokens,
+            "none": context,
+            "all": 0,
+        }[case["accepts"]],
+    }
+
+
+def _group(layout: Layout, spec: PageSpec, state_block: int) -> dict[str, Any]:
+    exports = layout.charge.states == "align" and spec.checkpoints
+    return {
+        "paging": spec.paging,
+        "block_size": spec.block_size or state_block,
+        "window": spec.window,
+        "checkpoint_alignment": layout.options.checkpoint_alignment if exports else None,
+    }
+
+
 def scheduler_job(case: Case) -> dict[str, Any]:
     """Return the question to vLLM's scheduler."""
     job = oracle_job(case)
@@ -132,19 +242,25 @@ def scheduler_job(case: Case) -> dict[str, Any]:
     }
 
 
+def kept_answer(said: dict[str, Any]) -> dict[str, int]:
+    """Return the part of an answer that the tests compare."""
+    names = {"num_blocks": "num_blocks", "late": "held", "held": "held", "steady": "steady", "peak": "peak"}
+    return {kept: said[name] for name, kept in names.items() if name in said}
+
+
 def main(arguments: list[str]) -> None:
     """Write cases and jobs, or keep the answers."""
     match arguments:
         case ["--keep", target, asked, answers]:
             lines = [json.loads(line) for line in Path(answers).read_text(encoding="utf-8").splitlines()]
             pairs = zip(json.loads(Path(asked).read_text(encoding="utf-8")), lines, strict=True)
-            kept = [
-                [made, {"num_blocks": said["num_blocks"], "held": said["late"]}]
-                for made, said in pairs
-                if said["ok"]
-            ]
+            kept = [[made, kept_answer(said)] for made, said in pairs if said.get("ok", True)]
             text = json.dumps(kept, separators=(",", ":")).encode()
             Path(target).write_bytes(gzip.compress(text, compresslevel=9, mtime=0))
+        case ["--spread", asked, jobs]:
+            made = spread_cases(random.Random(SEED))  # noqa: S311 - repeatable, not secret
+            write_json(asked, made)
+            write_json(jobs, [judged_job(each) for each in made])
         case [asked, jobs]:
             made = cases(random.Random(SEED))  # noqa: S311 - repeatable, not secret
             write_json(asked, made)

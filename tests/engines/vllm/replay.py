@@ -71,6 +71,7 @@ def options(case: dict[str, Any]) -> VllmOptions:
         draft=Draft(**case["draft"]) if "draft" in case else None,
         blocks=case["blocks"],
         watermark=case.get("watermark", 0.0),
+        prompt=case.get("known_prompt"),
     )
 
 

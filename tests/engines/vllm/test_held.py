@@ -1,6 +1,9 @@
 """How many requests stand at once, against vLLM's own scheduler."""
 
+import json
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.engines.vllm import Pool, plan_pool
-from kvplan.engines.vllm.scheduler import resident
+from kvplan.engines.vllm.scheduler import needs
 from kvplan.loads import uniform
 from tests.engines.vllm.planning import layout_of
 from tests.engines.vllm.replay import planned, recorded
 
-JOBS = recorded("held_jobs")
+JOBS, SPREAD = recorded("held_jobs"), recorded("spread_jobs")
+
+
+def names(case: dict[str, Any]) -> str:
+    return str(case.get("name", ""))
 
 
 def test_every_way_to_keep_tokens_was_asked() -> None:
@@ -30,47 +37,131 @@ def test_every_way_to_keep_tokens_was_asked() -> None:
         assert len({case[key] for case in cases}) > 1, key
 
 
-def held(case: dict[str, Any]) -> tuple[Pool, int]:
-    pool = planned(case)
-    most = pool.max_batch
-    assert most is not None
-    return pool, most
+def test_every_spread_was_asked() -> None:
+    """Speculative tokens from 1 to 7 with and without layers of a draft, pipeline stages, and DCP."""
+    cases = [case for case, _ in SPREAD]
+    speculating = [case for case in cases if case["speculative_tokens"]]
+    assert len(speculating) >= 40
+    assert {case["speculative_tokens"] for case in speculating} == {1, 2, 3, 4, 5, 7}
+    assert {("draft" in case) for case in speculating} == {True, False}
+    assert {case["accepts"] for case in speculating} == {"last", "none", "all"}
+    assert {case["pp"] for case in cases} == {1, 2, 3}
+    assert {case["dcp"] for case in cases} == {1, 2}
+    kinds = {f["kind"] for case in speculating for kinds in case["attention"].values() for f in kinds}
+    assert kinds >= {"gqa", "sliding", "chunked", "mla", "compressed", "mamba", "mamba2", "gated_delta_net"}
 
 
-@pytest.mark.parametrize(("case", "said"), JOBS, ids=lambda each: each.get("name", ""))
+def knowing(case: dict[str, Any]) -> int | None:
+    """Return how many stand where the prompt's length is known."""
+    return planned(case | {"known_prompt": case["prompt"]}).max_batch
+
+
+@pytest.mark.parametrize(("case", "said"), JOBS, ids=names)
 def test_a_known_prompt_is_answered_as_the_scheduler_does(case: dict[str, Any], said: dict[str, Any]) -> None:
-    pool, most = held(case)
-    assert pool.num_blocks == said["num_blocks"]
-    known = resident(pool, case["prompt"])
+    assert planned(case).num_blocks == said["num_blocks"]
+    assert knowing(case) == said["held"]
+
+
+@pytest.mark.parametrize(("case", "said"), SPREAD, ids=names)
+def test_drafts_and_stages_are_answered_as_the_scheduler_does(
+    case: dict[str, Any], said: dict[str, Any]
+) -> None:
+    """Equal where the drafts are accepted with which most is held, and never more for any others."""
+    known = knowing(case)
     assert known is not None
-    states_alone = {group.spec.paging for group in pool.layout.groups} == {"state"}
-    # Where all is states, the blocks that a prefill checkpoints can hold back the last request.
-    assert known - said["held"] in ((0, 1) if states_alone and case["state_mode"] == "align" else (0,))
-    # Without the prompt never more, and the smallest pool for so many is no larger than this one.
+    assert known <= said["held"]
+    if case["accepts"] == "last":
+        layout = planned(case).layout
+        found = needs(layout.charge, layout.kinds, case["prompt"], case["context"])
+        weights = [count for _, count in layout.kinds]
+        steady, peak = (
+            sum(count * blocks for count, blocks in zip(weights, each, strict=True))
+            for each in (found.standing, found.worst)
+        )
+        assert (known, steady, peak) == (said["held"], said["steady"], said["peak"])
+
+
+OLDER = json.loads((Path(__file__).parent / "older_held.json").read_text(encoding="utf-8"))
+"""Answers of the schedulers of older releases, asked by judge_held.py without what they do not have yet."""
+
+
+@pytest.mark.parametrize("job", OLDER, ids=lambda job: f"{job['release']}-{job['model']}-{job['context']}")
+def test_older_releases_are_answered_as_their_schedulers_do(job: dict[str, Any]) -> None:
+    """0.24 lets go of what is scheduled, 0.28 of what is computed."""
+    block = 64 if job["model"].startswith("deepseek") else 16
+    layout = layout_of(
+        job["model"],
+        version=job["release"],
+        max_num_batched_tokens=job["max_num_batched_tokens"],
+        async_scheduling=job["async_scheduling"],
+        block_size=block,
+        kernel_block=16,
+    )
+    known = replace(layout, options=replace(layout.options, prompt=job["prompt"]))
+    context, blocks = job["context"], job["num_blocks"]
+    assert (known.max_batch(context, blocks), known.held_blocks(context)) == (job["held"], job["steady"])
+    least = layout.max_batch(context, blocks)
+    assert least is not None
+    assert least <= job["held"]
+
+
+@pytest.mark.parametrize(("case", "said"), [*JOBS, *SPREAD], ids=names)
+def test_without_a_prompt_no_more_are_promised(case: dict[str, Any], said: dict[str, Any]) -> None:
+    """The smallest pool for so many is no larger than the one that there was."""
+    pool = planned(case)
+    layout, context, most = pool.layout, case["context"], pool.max_batch
+    assert most is not None
     assert most <= said["held"]
-    layout, context = pool.layout, case["context"]
-    (available,) = case["available_bytes"]
-    assert layout.reserved_bytes(rank=0, load=uniform(context, most)) <= available
-    assert layout.reserved_bytes(rank=0, load=uniform(context, most + 1)) > available
+    for rank, available in enumerate(case["available_bytes"]):
+        assert layout.reserved_bytes(rank=rank, load=uniform(context, most)) <= available
+    (rank, available), *_ = enumerate(case["available_bytes"])
+    assert layout.reserved_bytes(rank=rank, load=uniform(context, most + 1)) > available
+
+
+def with_prompt(pool: Pool, prompt: int) -> Pool:
+    return replace(pool, layout=replace(pool.layout, options=replace(pool.layout.options, prompt=prompt)))
+
+
+def shortfall(case: dict[str, Any]) -> float:
+    """Return how far the answer without a prompt lies below the least that any of many prompts leaves."""
+    pool, context = planned(case), case["context"]
+    least = min(
+        with_prompt(pool, prompt).max_batch or 0
+        for prompt in (context - 1, context - 2, context - 17, context // 2, context * 9 // 10)
+    )
+    assert pool.max_batch is not None
+    assert pool.max_batch <= least
+    return 1 - pool.max_batch / least if least else 0.0
+
+
+def test_no_rule_without_a_prompt_could_say_much_more() -> None:
+    """
+    Nine in ten answers are the least of all prompts, within 7 %.
+
+    The others round one request away, or count a chunk of attention as whole, as any shorter context would.
+    """
+    some = [case for case, _ in JOBS if case["context"] <= 8200][::5]
+    assert sum(shortfall(case) <= 0.07 for case in some) / len(some) >= 0.9
 
 
 MODELS = ("llama-3.1-8b", "gemma-3-27b", "gpt-oss-20b", "llama-4-scout-17b-16e", "deepseek-v4-flash")
 
 
 @given(
-    st.sampled_from(MODELS),
+    st.sampled_from((*MODELS, "qwen3-next-80b-a3b", "nemotron-3-nano-30b-a3b", "mamba2-2.7b")),
     st.integers(2, 2**16),
-    st.integers(0, 2**16),
+    st.integers(1, 2**16),
     st.integers(1, 2**14),
     st.sampled_from((0.0, 0.01, 0.5)),
+    st.sampled_from((0, 0, 1, 7)),
 )
-def test_no_prompt_is_held_less_often_than_is_promised(
-    model: str, context: int, prompt: int, more: int, watermark: float
+def test_no_prompt_is_held_less_often_than_is_promised(  # noqa: PLR0913, PLR0917 - what is drawn
+    model: str, context: int, prompt: int, more: int, watermark: float, speculative: int
 ) -> None:
-    layout = layout_of(model, watermark=watermark)
+    layout = layout_of(model, watermark=watermark, state_mode="align", speculative_tokens=speculative)
     blocks = layout.blocks_per_request(context) + more
     pool = plan_pool(layout, blocks * layout.bytes_per_block[0], context)
-    known = resident(pool, min(prompt, context - 1) or 1)
+    known = with_prompt(pool, prompt).max_batch
     assert known is not None
     assert pool.max_batch is not None
     assert pool.max_batch <= known

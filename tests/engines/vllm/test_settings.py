@@ -134,13 +134,17 @@ def test_only_qwens_gated_delta_net_has_flashinfers_kernel(model: str) -> None:
 
 
 def test_flashkda_exports_a_state_and_leaves_blocks_alone() -> None:
-    """Kimi K3's three groups of states are charged 3 pages and not 2: 18 and 21 blocks a request."""
+    """
+    Kimi K3's three groups of states take a page more: 24 blocks and not 21 while a prompt is computed.
+
+    Two batches in flight and the one before them keep a state each, beside 12 blocks of tokens.
+    """
     plain = kvplan.size("kimi-k3", engine="vllm@0.33", context=65_536)
     flash = kvplan.size(
         "kimi-k3", engine="vllm@0.33", context=65_536, settings={"kda_prefill_backend": "flashkda"}
     )
-    # While it is prefilled; a null block comes on top.
-    assert flash.total_bytes * 19 == plain.total_bytes * 22
+    # A null block comes on top.
+    assert flash.total_bytes * 22 == plain.total_bytes * 25
     words = f"what FlashKDA exports in vLLM 0.32 is not known: kvplan knows it in {NEWEST.name}"
     assert refusal("kimi-k3", {"kda_prefill_backend": "flashkda"}, version="0.32", context=65_536) == words
 
