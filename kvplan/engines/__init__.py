@@ -13,11 +13,11 @@ from kvplan.engines.base import (
     EngineOptions,
     Estimate,
     Line,
+    ProfileRun,
     Share,
     SharedOptions,
     StartUp,
     ToStore,
-    Workload,
 )
 from kvplan.engines.exact import EXACT
 from kvplan.errors import UnknownNameError, did_you_mean
@@ -58,11 +58,11 @@ __all__ = [
     "EngineOptions",
     "Estimate",
     "Line",
+    "ProfileRun",
     "Share",
     "SharedOptions",
     "StartUp",
     "ToStore",
-    "Workload",
     "engine_names",
     "find_engine",
 ]

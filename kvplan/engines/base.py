@@ -144,7 +144,7 @@ class Arrangement(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class ProfileRun:
     """
     What decides how much an engine needs beside weights and cache; None where it is not known.
 
@@ -245,7 +245,7 @@ class Engine:
     arrange: Callable[[Sequence[Stage], EngineOptions], Arrangement]
     kv_dtype: Callable[[str | None, ToStore], str]
     share: Share
-    needs: Callable[[Workload], Estimate]
+    needs: Callable[[ProfileRun], Estimate]
     declared_kv: Callable[[str, str | None, AbstractSet[Role]], str | None] = not_heeded
     takes: AbstractSet[str] = frozenset()
     settings: "tuple[Setting, ...]" = ()

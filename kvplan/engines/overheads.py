@@ -9,7 +9,7 @@ github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 
 from dataclasses import dataclass
 
-from kvplan.engines.base import Estimate, Workload
+from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.gpus import Card
 from kvplan.units import GIB, MIB
 
@@ -74,7 +74,7 @@ _ABOVE_BYTES = 120 * GIB // 100
 
 
 def vllm_start_up(
-    workload: Workload,
+    workload: ProfileRun,
     *,
     sampler: Sampler = SELECTS,
     outside: OutsideTorch = OUTSIDE,
@@ -105,21 +105,21 @@ def vllm_start_up(
     )
 
 
-def _vocabularies(workload: Workload) -> tuple[int, int, int]:
+def _vocabularies(workload: ProfileRun) -> tuple[int, int, int]:
     """Return the smallest, the likely and the largest vocabulary."""
     if workload.vocab is not None:
         return (workload.vocab,) * 3
     return _VOCABS[0], _UNKNOWN_VOCAB, _VOCABS[1]
 
 
-def _outside_torch(workload: Workload, outside: OutsideTorch) -> int:
+def _outside_torch(workload: ProfileRun, outside: OutsideTorch) -> int:
     if workload.tp > 1:
         return outside.tensor_parallel * GIB // 100
     return (outside.stages_alone if workload.pp > 1 else outside.alone) * GIB // 100
 
 
 def activation_peak(
-    workload: Workload,
+    workload: ProfileRun,
     *,
     vocab: int,
     sampler: Sampler = SELECTS,
@@ -157,7 +157,7 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
     return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else tokens), sequences
 
 
-def compute_buffers(workload: Workload) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs
+def compute_buffers(workload: ProfileRun) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs
     """
     Return what llama.cpp takes beside weights and caches: buffers for its graph, and the driver's share.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import dtype_by_name
-from kvplan.engines import Engine, Estimate, Workload
+from kvplan.engines import Engine, Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card
 from kvplan.planner.deployment import Deployment
@@ -148,7 +148,7 @@ def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int) -> Es
     spec, options, stages = deployment.spec, deployment.options, deployment.stage_sizes
     element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
     return deployment.engine.needs(
-        Workload(
+        ProfileRun(
             card=card,
             hidden=spec.hidden,
             vocab=spec.vocab,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from kvplan.engines.base import Estimate, Workload
+from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import (
     activation_peak,
     at_once,
@@ -16,7 +16,7 @@ from kvplan.engines.vllm.versions import find_rules
 from kvplan.gpus import find_card
 from kvplan.units import GIB, MIB
 
-H100 = Workload(
+H100 = ProfileRun(
     card=replace(find_card("h100-80gb"), total_bytes=79 * GIB),
     hidden=4096,
     vocab=128_256,
@@ -120,7 +120,7 @@ def test_an_unknown_vocabulary_widens_the_range() -> None:
 
 @pytest.mark.parametrize("needs", [vllm_start_up, compute_buffers])
 @pytest.mark.parametrize("tp", [1, 8])
-def test_the_estimate_lies_in_its_range(needs: Callable[[Workload], Estimate], tp: int) -> None:
+def test_the_estimate_lies_in_its_range(needs: Callable[[ProfileRun], Estimate], tp: int) -> None:
     estimate = needs(replace(H100, tp=tp))
     middle = estimate.activation_bytes + estimate.overhead_bytes
     assert 0 <= estimate.low_bytes <= middle <= estimate.high_bytes

@@ -1,6 +1,6 @@
 """What is gone from a card before SGLang loads weights; the rest is in the share that it keeps back."""
 
-from kvplan.engines.base import Estimate, Workload
+from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.units import GIB
 
 # A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading:
@@ -15,7 +15,7 @@ _MOST_BYTES = 251 * GIB // 100
 _ALONE_BYTES = 51 * GIB // 100
 
 
-def before_weights(workload: Workload) -> Estimate:
+def before_weights(workload: ProfileRun) -> Estimate:
     """
     Return what the CUDA context and communication take.
 

@@ -210,7 +210,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     layers = [stage.layers for stage in stages]
     every = tuple(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
-    require_served(options.architecture, rules)
+    require_served(options.architecture, every, rules)
     require_whole_blocks(options.weight_blocks, _cutting(options, given, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)

@@ -1,7 +1,10 @@
-"""Which models a release of vLLM has a class for, as far as it took some away."""
+"""Which models a release of vLLM has a class for, as far as it took some away or never had one."""
+
+from collections.abc import Sequence
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import RELEASES, VllmRules
+from kvplan.terms import Fixed, Layer
 
 _LAST = {
     "phi3small": (0, 9),
@@ -26,6 +29,17 @@ Source: vLLM 0.33, model_executor/models/registry.py: _PREVIOUSLY_SUPPORTED_MODE
 _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0.11.
 """
 
+
+_NEVER = frozenset({"gla", "gla_swa", "recurrent_gemma", "retnet", "yuan"})
+"""
+Published model types without a class, whose layers vLLM could page.
+
+Source: model_executor/models/registry.py, alike in 0.12.0, 0.19.1, 0.24.0, 0.28.0 and 0.33.0; transformers'
+own classes of these, where there are any, are none that its Transformers backend takes.
+"""
+
+_ENCODER_DECODERS = frozenset({"cohere_asr", "nemotron_parse", "whisper"})
+"""The model types with CrossAttention in model_executor/models of 0.33, Bart's having gone with 0.11."""
 
 _STATE_PER_BLOCK = frozenset(
     {
@@ -60,12 +74,12 @@ def may_keep_every_state(architecture: str | None) -> bool:
     return architecture is None or architecture in _STATE_PER_BLOCK
 
 
-def require_served(architecture: str | None, rules: VllmRules) -> None:
+def require_served(architecture: str | None, layers: Sequence[Layer], rules: VllmRules) -> None:
     """
-    Raise RefusedError for a model type that a release, as vLLM itself says, no longer serves.
+    Raise RefusedError for a model type that a release, as vLLM itself says, no longer serves, or never did.
 
     The oldest known rules stand for the releases before them, too. One that vLLM caches otherwise than its
-    spec says is refused, too.
+    spec says is refused, too. A design without a type is taken for one that somebody has a class for.
     """
     if architecture in _EXPANDED:
         raise RefusedError(
@@ -77,3 +91,16 @@ def require_served(architecture: str | None, rules: VllmRules) -> None:
         raise RefusedError(
             f"{rules.name} no longer serves {architecture}: {last[0]}.{last[1]} was the last release that did"
         )
+    if last is None and (architecture in _NEVER or _has_no_cross_attention(architecture, layers)):
+        raise RefusedError(f"{rules.name} has no class that serves {architecture}: choose another engine")
+
+
+def _has_no_cross_attention(architecture: str | None, layers: Sequence[Layer]) -> bool:
+    """Return whether a published model type attends to an encoder, which no class of vLLM does for it."""
+    if architecture is None or architecture in _ENCODER_DECODERS:
+        return False
+    return any(
+        term.role == "key" and isinstance(term.rows, Fixed)
+        for layer in dict.fromkeys(layers)
+        for term in layer
+    )

@@ -2,14 +2,14 @@
 
 import pytest
 
-from kvplan.engines.base import Workload
+from kvplan.engines.base import ProfileRun
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.gpus import find_card
 from kvplan.units import GIB
 
 
-def workload(tp: int, pp: int) -> Workload:
-    return Workload(
+def workload(tp: int, pp: int) -> ProfileRun:
+    return ProfileRun(
         card=find_card("h200-141gb"),
         hidden=None,
         vocab=None,

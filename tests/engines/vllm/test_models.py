@@ -25,6 +25,19 @@ def test_a_removed_model_is_planned_up_to_its_last_release(model: str, last: str
             kvplan.size(model, engine=f"vllm@{release}", context=4096)
 
 
+@pytest.mark.parametrize(
+    "model", ["recurrentgemma-2b", "t5-v1_1-xxl", "gla-1b", "retnet-6.7b", "spikingbrain-7b", "yuan2-2b"]
+)
+@pytest.mark.parametrize("release", ["0.12", "0.24", "0.33"])
+def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> None:
+    with pytest.raises(kvplan.KvplanError, match=rf"^vLLM {release} has no class that serves \w+: choose"):
+        kvplan.size(model, engine=f"vllm@{release}", context=512)
+
+
+def test_an_encoder_decoder_with_a_class_is_planned() -> None:
+    assert kvplan.size("whisper-large-v3", engine="vllm", context=448).total_bytes
+
+
 def test_a_model_type_that_is_not_told_is_served() -> None:
     """A spec of one's own has no class that could have been taken away."""
     spec = kvplan.load("bamba-9b").model_copy(update={"architecture": None})
