@@ -8,7 +8,7 @@ from kvplan.attention import Kind
 from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec
 
-LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as"})
+LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as", "read_by"})
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
 
 _LAYERS = ("attention", "layers")

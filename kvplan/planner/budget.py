@@ -216,6 +216,11 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
         return as_bytes(asked.weights), "given"
     known = spec.weights(weight_dtype)
     if known is None:
+        if spec.read_as and not spec.parameters:
+            raise KvplanError(
+                f"{spec.read_as} is read as {spec.name}{spec.read_by}; a name does not tell what weights "
+                "take: give the weights' size, as in --weights 16.06GB"
+            )
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"
         raise KvplanError(
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",

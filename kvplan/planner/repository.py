@@ -54,7 +54,7 @@ def _release(model: Model, spec: ModelSpec, text: str) -> str | None:
     path = Path(text)
     if exists(path):
         return text if path.is_dir() or path.suffix.lower() == ".gguf" else None
-    if text.count("/") == 1:
+    if text.count("/") == 1 and ":" not in text:
         return text
     return None if path.suffix.lower() in _SPEC_FILES else spec.hf_id
 

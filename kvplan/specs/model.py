@@ -20,6 +20,7 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.specs.names import MAX_LENGTH
+from kvplan.specs.readings import Reading
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
@@ -131,8 +132,8 @@ class ModelSpec(Facts):
     counted. `ignored` names
     fields of the source that could change the memory and that the user had ignored, `unread` unknown ones
     that cannot.
-    `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its
-    name alone.
+    `read_as` is the name that was asked for, where it means this model by its words alone, and `read_by` says
+    how it was read.
     """
 
     name: Name
@@ -162,6 +163,7 @@ class ModelSpec(Facts):
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
+    read_by: Text | None = None
     attention: _AttentionByName
     layers: _Runs
 
@@ -220,7 +222,19 @@ class ModelSpec(Facts):
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
         }
-        return self.model_copy(update={"hf_id": hub_id, **changes})
+        known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
+        return self.model_copy(update={"hf_id": known, **changes})
+
+    def as_read(self, name: str, reading: Reading) -> "ModelSpec":
+        """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
+        spec = self
+        if reading.other_weights:
+            spec = self.as_quantized(name)
+        elif reading.sixteen_bits:
+            # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
+            spec = self.model_copy(update={"weight_dtype": "bf16", "weight_bytes": None})
+        changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
+        return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""

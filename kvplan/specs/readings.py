@@ -1,0 +1,138 @@
+"""What an unknown name means: a model of the catalogue by the words of its name, or by an alias."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from kvplan.errors import UnknownNameError
+from kvplan.specs.catalogue import read_index
+from kvplan.specs.model_names import ModelName, take_apart, without_active
+from kvplan.specs.strict_yaml import read_yaml
+
+Words = tuple[str, ...]
+Known = TypeVar("Known")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """
+    A name as it is understood: the `model` of the catalogue, and `how` in words.
+
+    `other_weights` are in a format whose bytes the name does not tell; `sixteen_bits` are told. `max_context`
+    is the alias's own, where it differs from the model's.
+    """
+
+    model: str
+    how: str
+    other_weights: bool
+    sixteen_bits: bool
+    max_context: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alias:
+    names: tuple[str, ...]
+    model: str
+    source: str
+    max_context: int | None = None
+
+
+def read_name(name: str) -> Reading | None:
+    """
+    Return what *name* means by its words; None if nothing of the catalogue.
+
+    Raises UnknownNameError, with the candidates, for a name of several models.
+    """
+    said = _known_part(take_apart(name))
+    weights = f" with {said.release} weights" if said.release else ""
+    alias = _found(name, said, _aliases())
+    if alias is not None:
+        return Reading(
+            model=alias.model,
+            how=f"{weights}, whose shapes it has: {alias.source}",
+            other_weights=said.other_weights,
+            sixteen_bits=said.sixteen_bits,
+            max_context=alias.max_context,
+        )
+    file = _found(name, said, _models())
+    if file is None:
+        return None
+    model = PurePosixPath(file).stem
+    unknown = "; whether it says how its cache is stored is not known" if said.may_declare_cache else ""
+    return Reading(
+        model=model,
+        how=f"{weights}, by its name{unknown}",
+        other_weights=said.other_weights,
+        sixteen_bits=said.sixteen_bits,
+    )
+
+
+def is_alias(name: str) -> bool:
+    """Tell whether *name* itself is an alias, whose source says what it is."""
+    return name.strip().lower() in {each.lower() for alias in _data()[1] for each in alias.names}
+
+
+def _found(name: str, said: ModelName, known: Mapping[Words, dict[Known, str]]) -> Known | None:
+    """Return what the words of a name stand for, by the strictest way to read them that finds any."""
+    for words in _ways(said, active=True):
+        found = known.get(words, {})
+        if len(found) > 1:
+            raise UnknownNameError(f"{name[:80]!r} may be {' or '.join(sorted(found.values()))}: name one")
+        if found:
+            return next(iter(found))
+    return None
+
+
+def _ways(said: ModelName, *, active: bool) -> tuple[Words, ...]:
+    """
+    Return the words of a name as they are, and without those of trainings, marked apart.
+
+    The third way is without active parameters, too, if not *active*.
+    """
+    plain = tuple(word for word in said.plain_words if word not in _data()[0])
+    total = plain if active else without_active(plain)
+    # Ollama's names leave out which training is meant.
+    said_so = () if said.tagged else (("said", *said.words),)
+    return (*said_so, ("plain", *plain), ("total", *total))
+
+
+def _known_part(said: ModelName) -> ModelName:
+    """Return a name without an organisation that is joined to it: `Qwen_Qwen3-8B`."""
+    before, _, after = said.model.partition("_")
+    if not after or before.lower() not in _organisations():
+        return said
+    return ModelName(organisation=before, model=after, release=said.release, tagged=said.tagged)
+
+
+@cache
+def _organisations() -> frozenset[str]:
+    return frozenset(name.partition("/")[0] for name in read_index() if "/" in name)
+
+
+@cache
+def _models() -> dict[Words, dict[str, str]]:
+    """Return the files of the catalogue, and their names, by the words that stand for them."""
+    return _by_words((file, PurePosixPath(file).stem, (name,)) for name, file in read_index().items())
+
+
+@cache
+def _aliases() -> dict[Words, dict[_Alias, str]]:
+    return _by_words((alias, alias.names[0], alias.names) for alias in _data()[1])
+
+
+def _by_words(entries: Iterable[tuple[Known, str, tuple[str, ...]]]) -> dict[Words, dict[Known, str]]:
+    """Return what each way to read the names of *entries* stands for, with its label."""
+    known: dict[Words, dict[Known, str]] = {}
+    for entry, label, names in entries:
+        for words in (words for name in names for words in _ways(take_apart(name), active=False)):
+            known.setdefault(words, {})[entry] = label
+    return known
+
+
+@cache
+def _data() -> tuple[frozenset[str], tuple[_Alias, ...]]:
+    document: Any = read_yaml(Path(__file__).parent / "aliases.yaml").value
+    rows = (_Alias(**{**row, "names": tuple(row["names"])}) for row in document["aliases"])
+    return frozenset(document["same"]), tuple(rows)
