@@ -95,7 +95,7 @@ def _card(answer: Fit) -> RenderableType:
 
 def _total_note(answer: Fit) -> str:
     if any("label is read" in warning for warning in answer.warnings):
-        return "its label, read as decimal bytes"
+        return "its label, as no driver's figure is known"
     return "given" if answer.sources["gpu_bytes"] == "given" else "what its driver reports"
 
 
