@@ -31,6 +31,9 @@ _UNSAID = re.compile(
 )
 """Words of a card's name that tell it from no other card."""
 
+GIVEN = "given"
+"""The source of a size that a user gives."""
+
 Vendor = Literal["nvidia", "amd", "apple", "intel"]
 """Who makes a card."""
 
@@ -84,6 +87,13 @@ class Card:
     vendor: Vendor | None = None
     capability: tuple[int, int] | None = None
     device: str | None = None
+
+    @property
+    def figure(self) -> str:
+        """How `total_bytes` is known, in words."""
+        if self.estimated:
+            return "its label, as no driver's figure is known"
+        return self.source if self.source == GIVEN else "what its driver reports"
 
     @property
     def is_hopper(self) -> bool:
@@ -153,7 +163,7 @@ def _card_of_size(text: str) -> Card:
     if total == 0:
         raise UnitError(f"a GPU of {text.strip()} has no memory to plan")
     size = text.strip()
-    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source="given", estimated=False)
+    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source=GIVEN, estimated=False)
 
 
 @cache

@@ -121,6 +121,7 @@ def make_budget(deployment: Deployment, asked: Asked, *, longest: int) -> Budget
         sources={
             "gpu": card.label,
             "gpu_bytes": card.source,
+            "gpu_figure": card.figure,
             "weights": weights_source,
             "utilization": _utilization(ratio, engine, asked),
             "overhead": needs.evidence if _is_given(asked) else _estimated(deployment.spec, needs),
@@ -201,7 +202,7 @@ def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
         share_of="card",
         replica_weights_bytes=0,
         needs=given(0, 0),
-        sources={"gpu_bytes": "given"},
+        sources={"gpu_bytes": "given", "gpu_figure": "given"},
         estimated=False,
         longest=longest,
     )
