@@ -37,6 +37,7 @@ class _Alias:
     model: str
     source: str
     max_context: int | None = None
+    same_weights: bool = False
 
 
 def read_name(name: str) -> Reading | None:
@@ -51,8 +52,8 @@ def read_name(name: str) -> Reading | None:
     if alias is not None:
         return Reading(
             model=alias.model,
-            how=f"{weights}, whose shapes it has: {alias.source}",
-            other_weights=said.other_weights,
+            how=f"{weights}, whose shapes it has by {alias.source}",
+            other_weights=said.other_weights or not alias.same_weights,
             sixteen_bits=said.sixteen_bits,
             max_context=alias.max_context,
         )
@@ -70,13 +71,13 @@ def read_name(name: str) -> Reading | None:
 
 
 def is_alias(name: str) -> bool:
-    """Tell whether *name* itself is an alias, whose source says what it is."""
+    """Tell whether *name* itself is an alias, whose source says more of it than any file needs to."""
     return name.strip().lower() in {each.lower() for alias in _data()[1] for each in alias.names}
 
 
 def _found(name: str, said: ModelName, known: Mapping[Words, dict[Known, str]]) -> Known | None:
     """Return what the words of a name stand for, by the strictest way to read them that finds any."""
-    for words in _ways(said, active=True):
+    for words in _ways(said):
         found = known.get(words, {})
         if len(found) > 1:
             raise UnknownNameError(f"{name[:80]!r} may be {' or '.join(sorted(found.values()))}: name one")
@@ -85,17 +86,27 @@ def _found(name: str, said: ModelName, known: Mapping[Words, dict[Known, str]]) 
     return None
 
 
-def _ways(said: ModelName, *, active: bool) -> tuple[Words, ...]:
-    """
-    Return the words of a name as they are, and without those of trainings, marked apart.
-
-    The third way is without active parameters, too, if not *active*.
-    """
-    plain = tuple(word for word in said.plain_words if word not in _data()[0])
-    total = plain if active else without_active(plain)
+def _ways(said: ModelName) -> tuple[Words, ...]:
+    """Return the words of a name as they are, and without those of trainings, marked apart."""
+    plain = _plain(said.plain_words)
     # Ollama's names leave out which training is meant.
-    said_so = () if said.tagged else (("said", *said.words),)
-    return (*said_so, ("plain", *plain), ("total", *total))
+    as_said = () if said.tagged else (("said", *said.words),)
+    return (
+        *as_said,
+        ("plain", *plain),
+        ("total", *plain),
+        ("plain", *_without_maker(plain, said.organisation)),
+    )
+
+
+def _plain(words: Words) -> Words:
+    return tuple(word for word in words if word not in _data()[0])
+
+
+def _without_maker(words: Words, organisation: str | None) -> Words:
+    """Return words without a maker's own before the model's: huihui-ai/Huihui-Qwen3.5-27B."""
+    made = organisation is not None and words[:1] and words[0] in organisation.lower().split("-")
+    return words[1:] if made else words
 
 
 def _known_part(said: ModelName) -> ModelName:
@@ -119,15 +130,17 @@ def _models() -> dict[Words, dict[str, str]]:
 
 @cache
 def _aliases() -> dict[Words, dict[_Alias, str]]:
-    return _by_words((alias, alias.names[0], alias.names) for alias in _data()[1])
+    return _by_words((alias, alias.model, alias.names) for alias in _data()[1])
 
 
 def _by_words(entries: Iterable[tuple[Known, str, tuple[str, ...]]]) -> dict[Words, dict[Known, str]]:
     """Return what each way to read the names of *entries* stands for, with its label."""
     known: dict[Words, dict[Known, str]] = {}
     for entry, label, names in entries:
-        for words in (words for name in names for words in _ways(take_apart(name), active=False)):
-            known.setdefault(words, {})[entry] = label
+        for said in map(take_apart, names):
+            plain = _plain(said.plain_words)
+            for words in (("said", *said.words), ("plain", *plain), ("total", *without_active(plain))):
+                known.setdefault(words, {})[entry] = label
     return known
 
 

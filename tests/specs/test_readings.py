@@ -6,7 +6,7 @@ import kvplan
 from kvplan import importers
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.specs.catalogue import alike, read_index
-from kvplan.specs.readings import is_alias, read_name
+from kvplan.specs.readings import read_name
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,54 @@ def test_what_is_alike_is_of_the_same_family_and_the_nearest_size(name: str, fir
     assert alike(name)[0] == first
 
 
-def test_an_alias_is_known_without_the_hub() -> None:
-    assert not is_alias("Qwen/Qwen3-8B-FP8")
+@pytest.mark.parametrize(
+    ("name", "model", "context"),
+    [
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "llama-3.3-70b", 131_072),
+        ("unsloth/QwQ-32B-GGUF:Q4_K_M", "qwen2.5-32b", 131_072),
+        ("Qwen/Qwen3-4B-Instruct-2507-FP8", "qwen3-4b", 262_144),
+        ("Qwen/Qwen2.5-Math-7B-Instruct", "qwen2.5-7b", 4096),
+        ("deepseek-r1:32b", "qwen2.5-32b", 131_072),
+        ("Qwen/Qwen3-235B-A22B-Thinking-2507", "qwen3-235b-a22b", 262_144),
+    ],
+)
+def test_an_alias_has_the_shapes_of_its_model_and_its_own_context(
+    name: str, model: str, context: int
+) -> None:
+    spec = importers.named(name)
+    assert spec is not None
+    assert (spec.name, spec.max_context) == (model, context)
+    assert spec.attention == importers.load(model).attention
+
+
+def test_an_alias_says_its_source_and_needs_no_hub() -> None:
+    (warning,) = kvplan.size("Qwen/QwQ-32B", context=8192).warnings
+    assert warning == (
+        "Qwen/QwQ-32B is answered as qwen2.5-32b, whose shapes it has by the fields of its config.json in "
+        "litgpt/config.py of github.com/Lightning-AI/litgpt at 2685705"
+    )
+
+
+def test_the_weights_of_an_alias_are_known_where_its_source_gives_all_dimensions() -> None:
+    """The distilled 1.5B has an output head of its own, which its base has not."""
+    same, other = (
+        importers.named(name) for name in ("Qwen/QwQ-32B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B")
+    )
+    assert same is not None
+    assert other is not None
+    assert same.weights() == importers.load("qwen2.5-32b").weights()
+    assert other.weights() is None
+
+
+def test_a_name_of_two_aliases_is_an_error_with_both() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        read_name("deepseek-r1:8b")
+    assert str(caught.value) == "'deepseek-r1:8b' may be llama-3.1-8b or qwen3-8b: name one"
+
+
+def test_a_makers_own_name_may_stand_before_the_models() -> None:
+    found = read_name("huihui-ai/Huihui-Qwen3.5-27B-abliterated")
+    assert found is not None
+    assert found.model == "qwen3.5-27b"
+    assert read_name("foo/3.2-1b") is None
+    assert read_name("meta-llama/3.2-1b") is None
