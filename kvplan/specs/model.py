@@ -19,6 +19,7 @@ from kvplan.attention.base import Count, Facts
 from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
+from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.readings import Reading
 from kvplan.terms import Layer, Target
@@ -260,7 +261,7 @@ class ModelSpec(Facts):
             return self.weight_bytes
         if self.parameters is None:
             return None
-        dtype = dtype_by_name(weight_dtype or self.weight_dtype or self.dtype)
+        dtype = stored_as(weight_dtype or self.weight_dtype or self.dtype)
         return ceil_div(self.parameters * dtype.block_bytes, dtype.block)
 
 

@@ -85,7 +85,8 @@ def test_the_weights_of_a_format_are_asked_for() -> None:
         kvplan.fit("qwen3:8b", gpu="h100-80gb", context=8192)
     assert str(caught.value) == (
         "qwen3:8b is read as qwen3-8b with Ollama's weights, by its name; a name does not tell what weights "
-        "take: give the weights' size, as in --weights 16.06GB"
+        "take: give the weights' size, as in --weights 16.06GB\n"
+        "        or ask for qwen3-8b with --weight-dtype fp8 or q4_k, if that is near enough"
     )
     given = kvplan.fit("qwen3:8b", gpu="h100-80gb", context=8192, weights="5GB")
     assert given.memory.weights_bytes == 5 * 10**9
