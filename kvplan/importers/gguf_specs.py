@@ -13,7 +13,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf, find_gguf, read_gguf
 from kvplan.importers.gguf_architectures import ARCHITECTURES
-from kvplan.importers.gguf_tensors import ends, require_same_tensors
+from kvplan.importers.gguf_tensors import ends, parts, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
@@ -143,6 +143,7 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         "parameters": _parameters(model, len(reading.layers)),
         "weight_bytes": model.weights.total_bytes,
         "hidden": reading.hidden,
+        "tensors": parts(model, len(reading.layers)),
         **ends(model, reading),
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": only if single else kinds,

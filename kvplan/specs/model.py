@@ -41,6 +41,25 @@ class LayerRun(Facts):
     pattern: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
+Size = Annotated[int, Field(ge=0, le=10**18)]
+
+
+class StoredParts(Facts):
+    """
+    The bytes of a file's tensors, by where an engine that splits a model by layers keeps them.
+
+    `embedding_bytes` are those of the token embedding, `inputs_bytes` of what stands beside it before the
+    first layer, `layers_bytes` of each layer, `head_bytes` of all behind the last, with an output matrix of
+    its own if there is one, and `everywhere_bytes` of tables that every device has whole.
+    """
+
+    embedding_bytes: Size
+    inputs_bytes: Size = 0
+    layers_bytes: Annotated[tuple[Size, ...], Field(strict=False)]
+    head_bytes: Size
+    everywhere_bytes: Size = 0
+
+
 def _is_shape(value: Any) -> bool:  # noqa: ANN401 - what a file holds
     return isinstance(value, dict | tuple | list | Kind)
 
@@ -130,7 +149,7 @@ class ModelSpec(Facts):
     head is the same matrix, and neither tied nor untied where there is no head. `replicated` parameters,
     counted of the text model alone, are whole on every tensor-parallel rank. `uncounted` names parts of the
     model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
-    counted. `ignored` names
+    counted. `tensors` are the parts of `weight_bytes`, as a file's own tensors give them. `ignored` names
     fields of the source that could change the memory and that the user had ignored, `unread` unknown ones
     that cannot.
     `read_as` is the name that was asked for, where it means this model by its words alone, and `read_by` says
@@ -161,6 +180,7 @@ class ModelSpec(Facts):
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
+    tensors: StoredParts | None = None
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
@@ -194,6 +214,8 @@ class ModelSpec(Facts):
         known = set(info.data.get("attention", used))
         if unknown := used - known:
             raise ValueError(f"layers name {_names(unknown)}, but attention has {_names(known)}")
+        if (stored := info.data.get("tensors")) and len(stored.layers_bytes) != count:
+            raise ValueError(f"tensors has {len(stored.layers_bytes)} layers_bytes for {count} layers")
         if unused := known - used:
             raise ValueError(f"attention describes {_names(unused)}, which layers do not use")
         return value
@@ -219,6 +241,7 @@ class ModelSpec(Facts):
             "parameters": None,
             "weight_dtype": None,
             "weight_bytes": None,
+            "tensors": None,
             "uncounted": (),
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
@@ -233,7 +256,7 @@ class ModelSpec(Facts):
             spec = self.as_quantized(name)
         elif reading.sixteen_bits:
             # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
-            spec = self.model_copy(update={"weight_dtype": "bf16", "weight_bytes": None})
+            spec = self.model_copy(update={"weight_dtype": "bf16", "weight_bytes": None, "tensors": None})
         changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
         return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 

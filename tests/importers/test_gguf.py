@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kvplan
 from kvplan.dtypes import kv_format
 from kvplan.errors import ImportedError
 from kvplan.ggml_types import GGML_TYPES
@@ -105,6 +106,7 @@ def test_a_plain_model(tmp_path: Path) -> None:
             "parameters": 1539,
             "weight_bytes": 1612,
             "hidden": 4096,
+            "tensors": {"embedding_bytes": 576, "layers_bytes": [1024 + 12] + 31 * [0], "head_bytes": 0},
             "layers": 32,
             "attention": {"kind": "gqa", "heads": 32, "groups": 8, "head_dim": 128},
         }
@@ -677,3 +679,34 @@ def test_what_a_saved_file_has_is_not_taken_for_absent(tmp_path: Path, key: str)
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf({**LLAMA, **SAVED, f"llama.{key}": ("u32", 64)}, TENSORS))
     assert f"llama.{key}: the reader of llama does not know this key" in refusal(path)
+
+
+def test_a_split_by_layers_has_the_bytes_of_its_tensors(tmp_path: Path) -> None:
+    """
+    Of three layers and the head, two cards get two each; the middle layer is in q6_k.
+
+    The embedding is in the host's memory, and rotations are on both cards.
+    """
+    path = tmp_path / "mixed.gguf"
+    own = {"attention__head_count": 4, "feed_forward_length": 512}
+    tensors = {
+        "token_embd.weight": (12, [256, 4], 4 * 144),
+        "rope_freqs.weight": (0, [32], 128),
+        "blk.0.attn_q.weight": (12, [256, 8], 8 * 144),
+        "blk.1.attn_q.weight": (14, [256, 8], 8 * 210),
+        "blk.2.attn_q.weight": (12, [256, 8], 8 * 144),
+        "output_norm.weight": (0, [256], 1024),
+        "output.weight": (14, [256, 4], 4 * 210),
+    }
+    path.write_bytes(gguf(values_of("llama", blocks=3, hidden=256, **own), tensors))
+    plan = kvplan.plan(path, gpu="8GB", engine="llamacpp", pp=2)
+    assert plan.weights == (8 * 144 + 8 * 210 + 128, 8 * 144 + 1024 + 4 * 210 + 128)
+    alone = kvplan.plan(path, gpu="8GB", engine="llamacpp")
+    assert alone.weights == (2 * 8 * 144 + 8 * 210 + 1024 + 4 * 210 + 128,)
+
+
+def test_given_weights_are_spread_as_parameters_are(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf(LLAMA, TENSORS))
+    given_size = kvplan.plan(path, gpu="80GB", engine="llamacpp", weights="4GB")
+    assert given_size.weights != kvplan.plan(path, gpu="80GB", engine="llamacpp").weights
