@@ -251,12 +251,17 @@ class ModelSpec(Facts):
 
     def as_read(self, name: str, reading: Reading) -> "ModelSpec":
         """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
-        spec = self
+        spec, dtype = self, reading.sixteen_bits
         if reading.other_weights:
             spec = self.as_quantized(name)
-        elif reading.sixteen_bits:
+            # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
+            # a GGUF, whose cache is as import_gguf has it.
+            narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
+            spec = spec.model_copy(update=narrower if self.dtype == "float32" else {})
+        elif dtype is not None:
             # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
-            spec = self.model_copy(update={"weight_dtype": "bf16", "weight_bytes": None, "tensors": None})
+            stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
+            spec = self.model_copy(update={**stored, "weight_bytes": None, "tensors": None})
         changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
         return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 

@@ -27,14 +27,14 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _WORD = re.compile(r"\d+(?:\.\d+)*[a-z]*|[a-z]+")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([bmt])")
 _MILLIONS = {"m": 1, "b": 10**3, "t": 10**6}
-_SIXTEEN_BITS = ("bf16", "fp16", "f16")
+_SIXTEEN_BITS = {"bf16": "bfloat16", "fp16": "float16", "f16": "float16"}
 
 TUNED = frozenset({"instruct", "chat", "it", "base", "hf", "pt"})
 """Words that tell the trainings of one model apart, and not its shapes."""
 
 OLLAMAS = "Ollama's"
 _GGUF = re.compile(rf".*gguf.*|{_BIT_WORDS}|{OLLAMAS}", re.IGNORECASE)
-"""Formats of GGUF files, which say nothing of a cache."""
+"""Formats of GGUF files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,9 @@ class ModelName:
         return tuple(word for word in self.words if word not in TUNED)
 
     @property
-    def sixteen_bits(self) -> bool:
-        """Whether the name says that the weights are plain numbers of 16 bits."""
-        return (self.release or "").lower() in _SIXTEEN_BITS
+    def sixteen_bits(self) -> str | None:
+        """The dtype of weights that are plain numbers of 16 bits by the name; None for all others."""
+        return _SIXTEEN_BITS.get((self.release or "").lower())
 
     @property
     def other_weights(self) -> bool:
@@ -73,9 +73,9 @@ class ModelName:
         return self.release is not None and not self.sixteen_bits
 
     @property
-    def may_declare_cache(self) -> bool:
-        """Whether a release of this format may say in which dtype its cache is stored."""
-        return self.other_weights and _GGUF.fullmatch(self.release or "") is None
+    def gguf(self) -> bool:
+        """Whether the weights are in a GGUF file, which says nothing of a cache."""
+        return _GGUF.fullmatch(self.release or "") is not None
 
 
 def take_apart(name: str) -> ModelName:

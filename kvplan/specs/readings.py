@@ -20,14 +20,15 @@ class Reading:
     """
     A name as it is understood: the `model` of the catalogue, and `how` in words.
 
-    `other_weights` are in a format whose bytes the name does not tell; `sixteen_bits` are told. `max_context`
-    is the alias's own, where it differs from the model's.
+    `other_weights` are in a format whose bytes the name does not tell, perhaps of a `gguf` file; those in
+    `sixteen_bits` are told by their dtype. `max_context` is the alias's own, where it differs.
     """
 
     model: str
     how: str
     other_weights: bool
-    sixteen_bits: bool
+    gguf: bool = False
+    sixteen_bits: str | None = None
     max_context: int | None = None
 
 
@@ -54,6 +55,7 @@ def read_name(name: str) -> Reading | None:
             model=alias.model,
             how=f"{weights}, whose shapes it has by {alias.source}",
             other_weights=said.other_weights or not alias.same_weights,
+            gguf=said.gguf,
             sixteen_bits=said.sixteen_bits,
             max_context=alias.max_context,
         )
@@ -61,11 +63,16 @@ def read_name(name: str) -> Reading | None:
     if file is None:
         return None
     model = PurePosixPath(file).stem
-    unknown = "; whether it says how its cache is stored is not known" if said.may_declare_cache else ""
+    unknown = (
+        "; whether it says how its cache is stored is not known"
+        if said.other_weights and not said.gguf
+        else ""
+    )
     return Reading(
         model=model,
         how=f"{weights}, by its name{unknown}",
         other_weights=said.other_weights,
+        gguf=said.gguf,
         sixteen_bits=said.sixteen_bits,
     )
 

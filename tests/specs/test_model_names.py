@@ -65,21 +65,22 @@ def test_the_words_of_a_name_are_those_of_its_other_spellings(name: str, words: 
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "sixteen", "declares"),
+    ("name", "other", "sixteen", "gguf"),
     [
-        ("Qwen/Qwen3-8B", False, False, False),
-        ("unsloth/Qwen3-8B-BF16", False, True, False),
-        ("Qwen/Qwen3-8B-FP8", True, False, True),
-        ("unsloth/Qwen3-8B-GGUF:Q4_K_M", True, False, False),
-        ("qwen3:8b", True, False, False),
-        ("qwen3-8b-f16.gguf", True, False, False),
+        ("Qwen/Qwen3-8B", False, None, False),
+        ("unsloth/Qwen3-8B-BF16", False, "bfloat16", False),
+        ("someone/Qwen3-8B-fp16", False, "float16", False),
+        ("Qwen/Qwen3-8B-FP8", True, None, False),
+        ("unsloth/Qwen3-8B-GGUF:Q4_K_M", True, None, True),
+        ("qwen3:8b", True, None, True),
+        ("qwen3-8b-f16.gguf", True, None, True),
     ],
 )
 def test_a_format_says_what_is_known_of_the_weights(
-    name: str, *, other: bool, sixteen: bool, declares: bool
+    name: str, *, other: bool, sixteen: str | None, gguf: bool
 ) -> None:
     said = take_apart(name)
-    assert (said.other_weights, said.sixteen_bits, said.may_declare_cache) == (other, sixteen, declares)
+    assert (said.other_weights, said.sixteen_bits, said.gguf) == (other, sixteen, gguf)
 
 
 def test_the_size_stands_behind_the_family() -> None:

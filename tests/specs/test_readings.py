@@ -183,3 +183,19 @@ def test_a_makers_own_name_may_stand_before_the_models() -> None:
     assert found.model == "qwen3.5-27b"
     assert read_name("foo/3.2-1b") is None
     assert read_name("meta-llama/3.2-1b") is None
+
+
+def test_no_other_format_stands_beside_numbers_of_32_bits() -> None:
+    """OLMo 2 7B is published in float32, and no release in fewer bits is; a GGUF has a cache of its own."""
+    awq, gguf, half = (
+        importers.named(name)
+        for name in ("x/OLMo-2-1124-7B-AWQ", "OLMo-2-1124-7B-Q4_0.gguf", "x/OLMo-2-1124-7B-BF16")
+    )
+    assert awq is not None
+    assert gguf is not None
+    assert half is not None
+    assert (awq.dtype_open, gguf.dtype, half.dtype) == (True, "float16", "bfloat16")
+    assert not gguf.dtype_open
+    assert half.weights() == 2 * 7_298_617_344
+    with pytest.raises(KvplanError, match="give --dtype"):
+        kvplan.size(awq, context=4096)
