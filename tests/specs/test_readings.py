@@ -6,7 +6,7 @@ import kvplan
 from kvplan import importers
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.specs.catalogue import alike, read_index
-from kvplan.specs.readings import read_name
+from kvplan.specs.readings import _data, read_name
 
 
 @pytest.mark.parametrize(
@@ -199,3 +199,12 @@ def test_no_other_format_stands_beside_numbers_of_32_bits() -> None:
     assert half.weights() == 2 * 7_298_617_344
     with pytest.raises(KvplanError, match="give --dtype"):
         kvplan.size(awq, context=4096)
+
+
+def test_every_alias_names_a_model_and_a_source() -> None:
+    """No alias is a name of the catalogue, whose own facts would then be hidden."""
+    _, aliases = _data()
+    for alias in aliases:
+        assert read_index()[alias.model].endswith(f"/{alias.model}.yaml")
+        assert alias.source
+        assert [name for name in alias.names if name.lower() in read_index()] == []
