@@ -9,6 +9,7 @@ source says so. Figures of nvidia-smi, of WSL2 and of partitioned cards are not 
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,22 @@ from typing import Literal
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
 from kvplan.units import parse_bytes
+
+_APPLES_LESS_BYTES = 36 * 2**30
+_TIMES = "[x\N{MULTIPLICATION SIGN}*]"
+_COUNTED = re.compile(
+    rf"(?P<before>[1-9]\d{{0,3}}) ?{_TIMES} ?(?P<gpu>[a-z0-9].*)"
+    rf"|(?P<of>.*(?:\d|\S(?= )))(?:{_TIMES}| {_TIMES} ?)(?P<after>[1-9]\d{{0,2}})",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"[a-z0-9.]+")
+_UNSAID = re.compile(
+    r"nvidia|amd|apple|intel|tesla|geforce|instinct|radeon|graphics|gpu|unified|memory|hbm\d?e?|gddr\dx?"
+)
+"""Words of a card's name that tell it from no other card."""
+
+GIVEN = "given"
+"""The source of a size that a user gives."""
 
 Vendor = Literal["nvidia", "amd", "apple", "intel"]
 """Who makes a card."""
@@ -72,6 +89,13 @@ class Card:
     device: str | None = None
 
     @property
+    def figure(self) -> str:
+        """How `total_bytes` is known, in words."""
+        if self.estimated:
+            return "its label, as no driver's figure is known"
+        return self.source if self.source == GIVEN else "what its driver reports"
+
+    @property
     def is_hopper(self) -> bool:
         """Whether this is a card of compute capability 9.0."""
         return self.capability == (9, 0)
@@ -79,20 +103,32 @@ class Card:
 
 def memory_bytes(gpu: Gpu) -> int:
     """
-    Return the bytes of memory to plan with: the driver's figure, else the label read as decimal.
+    Return the bytes of memory to plan with: the driver's figure, else what the label surely means.
 
-    A label of 24GB read as 24 x 10^9 is never more than the card has.
+    A label of 24GB read as 24 x 10^9 is never more than the card has. Of Apple's memory, marketed in GiB,
+    Metal recommends two thirds up to 36 GiB, and three quarters of more: as in every log that is cited here.
     """
+    if gpu.reported is None and gpu.vendor == "apple":
+        all_bytes = parse_bytes(gpu.marketed.replace("GB", "GiB"))
+        return all_bytes * 2 // 3 if all_bytes <= _APPLES_LESS_BYTES else all_bytes * 3 // 4
     return parse_bytes(gpu.reported or gpu.marketed)
+
+
+def several(text: str) -> tuple[int, str]:
+    """Return how many GPUs *text* names, and which: `8xH100`, `2 x RTX 4090`, `h100 x8`."""
+    found = _COUNTED.fullmatch(text.strip())
+    if found is None:
+        return 1, text
+    return int(found["before"] or found["after"]), found["gpu"] or found["of"]
 
 
 def find_card(text: str) -> Card:
     """
-    Return the card of a catalogue name, an alias, or a size with its unit (`80GB`, `79.19GiB`).
+    Return the card of a catalogue name, in any spelling, or a size with its unit (`80GB`, `79.19GiB`).
 
-    Raises UnknownNameError for a name that is not in the catalogue.
+    Raises UnknownNameError for a name that is not in the catalogue, and for one of several cards.
     """
-    gpu = _by_name().get(text.strip().lower())
+    gpu = _named(text)
     if gpu is not None:
         return Card(
             name=gpu.name,
@@ -104,6 +140,9 @@ def find_card(text: str) -> Card:
             capability=_capability(gpu),
             device=gpu.device,
         )
+    count, one = several(text)
+    if count > 1:
+        raise UnknownNameError(f"{text!r} are {count} GPUs, and here one is asked for: give {one!r}")
     if text.strip()[:1].isdigit() and "-" not in text:
         return _card_of_size(text)
     hint = did_you_mean(text, list(_by_name()))
@@ -124,12 +163,34 @@ def _card_of_size(text: str) -> Card:
     if total == 0:
         raise UnitError(f"a GPU of {text.strip()} has no memory to plan")
     size = text.strip()
-    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source="given", estimated=False)
+    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source=GIVEN, estimated=False)
 
 
 @cache
 def _by_name() -> dict[str, Gpu]:
     return {name: gpu for gpu in all_gpus() for name in (gpu.name, *gpu.aliases)}
+
+
+def _named(text: str) -> Gpu | None:
+    """Return the card that *text* names, as the catalogue spells it or otherwise; raise for several."""
+    gpu = _by_name().get(text.strip().lower())
+    if gpu is not None:
+        return gpu
+    spelt = _spelt(text)
+    found = {each.name: each for name, each in _by_name().items() if spelt and _spelt(name) == spelt}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    # A chip that is sold with several memories, and no name of its own.
+    sold = [each.name for each in all_gpus() if spelt and _spelt(each.name.rpartition("-")[0]) == spelt]
+    if several_of := list(found) or sold:
+        raise UnknownNameError(f"{text!r} may be {' or '.join(several_of)}: name one, or give a size: 80GB")
+    return None
+
+
+def _spelt(text: str) -> str:
+    """Return a name without makers, kinds of memory and blanks: `h10080gb` of `NVIDIA H100-80G HBM3`."""
+    words = (word for word in _WORDS.findall(text.lower()) if not _UNSAID.fullmatch(word))
+    return re.sub(r"(\d)g$", r"\1gb", "".join(words))
 
 
 def search_gpus(search: str) -> list[Gpu]:

@@ -239,6 +239,7 @@ class Engine:
     together, as one layer more.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
+    `spread` is how several GPUs are used where only their number is given: tensor ranks or pipeline stages.
     """
 
     name: str
@@ -254,6 +255,7 @@ class Engine:
     extra: Literal["first", "before last", "last", "with head"] = "before last"
     even_weights: bool = False
     embedding_on_gpu: bool = True
+    spread: Literal["tp", "pp"] = "tp"
 
     def require_taken(self, options: SharedOptions) -> None:
         """Raise OptionsError for an option or a setting that the engine does not have."""

@@ -26,9 +26,12 @@ def load(model: str | Path, ignore: Sequence[str] = ()) -> "ModelSpec":
     Return the spec of a model: by name, from a spec file, or from the model's own files.
 
     *model* is a catalogue name, an alias, a hub id, a spec file, a `config.json`, a folder that
-    holds one, or a GGUF file. *ignore* names fields of a config that kvplan does not know and that
+    holds one, or a GGUF file. Any other name is that of a model in the catalogue if its words say so,
+    which the answers then tell. *ignore* names fields of a config that kvplan does not know and that
     are answered without. Raises a KvplanError for what it does not understand.
     """
+    if isinstance(model, str) and _lacks_gguf(model) and (spec := named(model)) is not None:
+        return spec.model_copy(update={"read_by": f"{spec.read_by}; there is no such file here"})
     if is_source(model):
         return import_model(model, ignore=ignore).spec
     # Imported here, as pydantic is not needed for what is above.
@@ -81,26 +84,46 @@ def import_model(source: str | Path, revision: str | None = None, ignore: Sequen
     raise ImportedError(f"{str(source)[:80]!r} is no model's own file; expected a config.json, {_REST}")
 
 
+def named(name: str) -> "ModelSpec | None":
+    """
+    Return the model of the catalogue that the words of *name* mean, or None: `llama3.1:70b`, a re-release.
+
+    Nothing is fetched, and no file is read. Raises UnknownNameError for a name of several models.
+    """
+    # Imported here, as pydantic is not needed for what is above.
+    from kvplan.specs.load import load as load_spec  # noqa: PLC0415
+    from kvplan.specs.readings import read_name  # noqa: PLC0415
+
+    reading = read_name(name)
+    return None if reading is None else load_spec(reading.model).as_read(name, reading)
+
+
 def _by_name(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":
     """
-    Return what the hub has, or the model of which a hub id is a release in other weights by its name.
+    Return what the hub has, or what the words of a name mean.
 
-    The release itself says more than its name: that counts only where the hub does not give it.
+    The release itself says more than its name: that counts only where the hub does not give it, and where
+    the name is no alias whose source is known.
     """
     from kvplan.importers.hub import is_hub_id  # noqa: PLC0415 - unknown names alone
-    from kvplan.specs.catalogue import released_model  # noqa: PLC0415 - as above
-    from kvplan.specs.load import load as load_spec  # noqa: PLC0415
+    from kvplan.specs.readings import is_alias  # noqa: PLC0415 - as above
 
-    if not is_hub_id(model):
-        raise unknown
-    try:
-        return import_model(model, ignore=ignore).spec
-    except ImportedError as error:
-        lacking = isinstance(error, NotFetchedError) and not ignore
-        known = released_model(model) if lacking else None
-        if known is None:
-            raise UnknownNameError(unknown.line, f"        {error.line.rstrip(';')}") from None
-    return load_spec(known).as_quantized(model).model_copy(update={"read_as": model})
+    asks_hub, reason = is_hub_id(model) and not is_alias(model), ""
+    if asks_hub:
+        try:
+            return import_model(model, ignore=ignore).spec
+        except ImportedError as error:
+            reason = f"        {error.line.rstrip(';')}"
+            if not isinstance(error, NotFetchedError):
+                raise UnknownNameError(unknown.line, reason) from None
+    spec = None if ignore else named(model)
+    if spec is None:
+        raise UnknownNameError(unknown.line, reason or unknown.advice)
+    return spec
+
+
+def _lacks_gguf(model: str) -> bool:
+    return model.lower().endswith(".gguf") and not exists(Path(model))
 
 
 def _is_path(text: str) -> bool:

@@ -6,9 +6,9 @@ from itertools import groupby
 
 from kvplan.attention import Kind
 from kvplan.importers.facts import facts
-from kvplan.specs.model import ModelSpec
+from kvplan.specs.model import ModelSpec, StoredParts
 
-LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as"})
+LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as", "read_by"})
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
 
 _LAYERS = ("attention", "layers")
@@ -61,6 +61,8 @@ def _both(spec: ModelSpec, source: ModelSpec, fact: str) -> str:
 
 def _value(spec: ModelSpec, fact: str) -> str:
     value = getattr(spec, fact)
+    if isinstance(value, StoredParts):
+        return f"{sum(value.layers_bytes)} bytes in {len(value.layers_bytes)} layers"
     return (
         "nothing" if value in (None, ()) else ", ".join(value) if isinstance(value, tuple) else _shown(value)
     )

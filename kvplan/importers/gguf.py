@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kvplan.errors import ImportedError
+from kvplan.ggml_types import GGML_TYPES
 from kvplan.importers.files import find_inside, open_plain, unreadable
-from kvplan.importers.ggml_types import GGML_TYPES
 from kvplan.importers.stored import StoredTensor, StoredWeights
 
 Value = str | int | float | bool | list[str | int | float | bool]

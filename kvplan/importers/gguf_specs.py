@@ -13,7 +13,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf, find_gguf, read_gguf
 from kvplan.importers.gguf_architectures import ARCHITECTURES
-from kvplan.importers.gguf_tensors import ends, require_same_tensors
+from kvplan.importers.gguf_tensors import ends, parts, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
@@ -37,7 +37,16 @@ _HARMLESS = """
     attention.gate_lora_rank attention.rope_pattern time_mix_extra_dim time_decay_extra_dim
     rescale_every_n_layers ssm.dt_b_c_rms kda.safe_gate kda.gate_lower_bound hidden_act
     num_deepstack_layers deepstack_mapping n_deepstack_layers activation_sparsity_scale altup.active_idx
-    altup.num_inputs base_model.count swin_norm
+    altup.num_inputs base_model.count swin_norm decoder_start_token_id
+"""
+
+# llama.cpp writes its hyperparameters into every file that it saves (llama-model-saver.cpp), those that a
+# model does not have as the zeros that they are then.
+_ABSENT_AT_ZERO = """
+    attention.kv_lora_rank attention.sliding_window attention.key_length_mla attention.value_length_mla
+    attention.shared_kv_layers attention.indexer.head_count attention.indexer.key_length
+    ssm.inner_size ssm.conv_kernel ssm.state_size ssm.time_step_rank ssm.group_count
+    wkv.head_size kda.head_dim nextn_predict_layers
 """
 
 
@@ -109,7 +118,10 @@ def _refuse_unknown(fields: Fields, model: Gguf, architecture: str) -> None:
     unknown = [
         key
         for key in keys
-        if key not in fields.used and key not in _HARMLESS.split() and not key.startswith(_HARMLESS_PREFIXES)
+        if key not in fields.used
+        and key not in _HARMLESS.split()
+        and not key.startswith(_HARMLESS_PREFIXES)
+        and not (model.values.get(prefix + key) == 0 and key in _ABSENT_AT_ZERO.split())
     ]
     if unknown:
         raise fields.error(
@@ -131,6 +143,7 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         "parameters": _parameters(model, len(reading.layers)),
         "weight_bytes": model.weights.total_bytes,
         "hidden": reading.hidden,
+        "tensors": parts(model, len(reading.layers)),
         **ends(model, reading),
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": only if single else kinds,

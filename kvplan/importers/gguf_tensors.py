@@ -1,5 +1,6 @@
 """A GGUF file's tensors beside its metadata: the embedding, and sizes that show a lost or changed key."""
 
+import re
 from typing import Any
 
 from kvplan.errors import ImportedError
@@ -43,6 +44,34 @@ def ends(model: Gguf, reading: Reading) -> dict[str, Any]:
     kinds = [kinds for kinds in reading.attention.values() if isinstance(kinds, dict)]
     encodes = len(kinds) == len(reading.attention) and all(kind["kind"] == "none" for kind in kinds)
     return {"vocab": rows, "tied": None if encodes else True}
+
+
+def parts(model: Gguf, layers: int) -> dict[str, Any]:
+    """
+    Return the bytes of the tensors by where llama.cpp puts them, without draft layers, which it skips.
+
+    Before the layers stand the tensors of LLM_TENSOR_LAYER_INPUT, behind them those of
+    LLM_TENSOR_LAYER_OUTPUT; tables of rotations have a copy on every device (llama-arch.cpp,
+    LLM_TENSOR_INFOS, and the loaders of its models, of 0c1e57098).
+    """
+    by_layer = [0] * layers
+    sizes = {"embedding_bytes": 0, "inputs_bytes": 0, "head_bytes": 0, "everywhere_bytes": 0}
+    for tensor in model.weights.tensors:
+        block = re.match(r"blk\.(\d{1,6})\.", tensor.name)
+        if block is None:
+            sizes[_place(tensor.name)] += tensor.size_bytes
+        elif int(block[1]) < layers:
+            by_layer[int(block[1])] += tensor.size_bytes
+    return {**sizes, "layers_bytes": tuple(by_layer)}
+
+
+def _place(tensor: str) -> str:
+    if tensor == "token_embd.weight":
+        return "embedding_bytes"
+    if tensor.startswith("rope_"):
+        return "everywhere_bytes"
+    inputs = ("token_embd", "position_embd", "token_types", "per_layer_token_embd")
+    return "inputs_bytes" if tensor.startswith(inputs) else "head_bytes"
 
 
 def _outputs(facts: Facts) -> dict[str, int]:

@@ -13,7 +13,7 @@ from kvplan.files import is_folder, write_whole
 from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
-from kvplan.specs.model import ModelSpec
+from kvplan.specs.model import ModelSpec, StoredParts
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
@@ -57,7 +57,14 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
+    lines += _stored(spec.tensors) if spec.tensors else []
     return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
+
+
+def _stored(stored: StoredParts) -> list[str]:
+    sizes = {name: size for name, size in stored if name != "layers_bytes"}
+    lines = ["tensors:", *(f"  {name}: {size}" for name, size in sizes.items())]
+    return [*lines, *_flow("  layers_bytes: ", [str(size) for size in stored.layers_bytes], "    ", "[]")]
 
 
 def _notes(text: str) -> list[str]:

@@ -121,6 +121,7 @@ def make_budget(deployment: Deployment, asked: Asked, *, longest: int) -> Budget
         sources={
             "gpu": card.label,
             "gpu_bytes": card.source,
+            "gpu_figure": card.figure,
             "weights": weights_source,
             "utilization": _utilization(ratio, engine, asked),
             "overhead": needs.evidence if _is_given(asked) else _estimated(deployment.spec, needs),
@@ -201,7 +202,7 @@ def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
         share_of="card",
         replica_weights_bytes=0,
         needs=given(0, 0),
-        sources={"gpu_bytes": "given"},
+        sources={"gpu_bytes": "given", "gpu_figure": "given"},
         estimated=False,
         longest=longest,
     )
@@ -216,6 +217,12 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
         return as_bytes(asked.weights), "given"
     known = spec.weights(weight_dtype)
     if known is None:
+        if spec.read_as and not spec.parameters:
+            raise KvplanError(
+                f"{spec.read_as} is read as {spec.name}{spec.read_by}; a name does not tell what weights "
+                "take: give the weights' size, as in --weights 16.06GB",
+                f"        or ask for {spec.name} with --weight-dtype fp8 or q4_k, if that is near enough",
+            )
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"
         raise KvplanError(
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",

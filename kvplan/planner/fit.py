@@ -1,7 +1,7 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
@@ -14,6 +14,7 @@ from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.repository import served_model
 from kvplan.planner.results import Advice, Fit
+from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, as_spec, size_fields
 from kvplan.planner.work import as_batch, as_context
 from kvplan.specs import ModelSpec
@@ -56,9 +57,13 @@ def plan(model: Model, **options: Unpack[PlanOptions]) -> Plan:
 
 def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Plan:
     """Return the plan of a spec by the options of `fit` that are no work."""
+    options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
     choice = Choice(**part(options, Choice), card=asked.card())
-    return make_plan(deploy(spec.with_weights_in(asked.weight_dtype), choice), asked, longest=longest)
+    deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
+    if spread:
+        deployment = replace(deployment, notes=(spread, *deployment.notes))
+    return make_plan(deployment, asked, longest=longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,8 @@ def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
         )
     if plan.budget.estimated:
         shared["warnings"] += (
-            f"the driver's figure for {plan.budget.gpu} is not known: its label is read as decimal bytes",
+            f"no driver's figure for {plan.budget.gpu} is known: its label means "
+            + format_gib(plan.budget.gpu_bytes),
         )
     ways_out = plan.advice(work.context, work.batch) if advice else _NO_ADVICE
     fits = plan.fits(work.load)

@@ -93,7 +93,7 @@ Weights = Annotated[
     Option(help="All weights of one replica, before tp and pp: 16.06GB.", metavar="SIZE", read=parse_bytes),
 ]
 WeightDtype = Annotated[
-    str | None, Option(help="Weights in this dtype: fp8, int4, nvfp4.", unsaid="the release's")
+    str | None, Option(help="Weights in this dtype: fp8, int4, nvfp4, q4_k.", unsaid="the release's")
 ]
 Activation = Annotated[
     Bytes | None, Option(help="Memory for activations, per GPU.", metavar="SIZE", read=parse_bytes)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from kvplan.dtypes import dtype_by_name
 from kvplan.errors import KvplanError
 from kvplan.files import exists
+from kvplan.ggml_types import weight_dtype
 from kvplan.importers import load
 from kvplan.planner.budget import Asked
 from kvplan.planner.size import Model
@@ -54,7 +54,7 @@ def _release(model: Model, spec: ModelSpec, text: str) -> str | None:
     path = Path(text)
     if exists(path):
         return text if path.is_dir() or path.suffix.lower() == ".gguf" else None
-    if text.count("/") == 1:
+    if text.count("/") == 1 and ":" not in text:
         return text
     return None if path.suffix.lower() in _SPEC_FILES else spec.hf_id
 
@@ -73,5 +73,5 @@ def _other_weights(spec: ModelSpec, asked: Asked) -> str:
         return f" with weights of {asked.weights}" + (" bytes" if isinstance(asked.weights, int) else "")
     if asked.weight_dtype is None:
         return ""
-    own = dtype_by_name(spec.weight_dtype or spec.dtype).name
-    return "" if dtype_by_name(asked.weight_dtype).name == own else f" with weights in {asked.weight_dtype}"
+    own = weight_dtype(spec.weight_dtype or spec.dtype).name
+    return "" if weight_dtype(asked.weight_dtype).name == own else f" with weights in {asked.weight_dtype}"

@@ -100,10 +100,7 @@ def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
             f"{context:,} tokens are more than the {spec.max_context:,} that {spec.name} was made for"
         )
     if spec.read_as:
-        warnings.append(
-            f"{spec.read_as} is answered as {spec.name} with other weights, by its name; whether it says how "
-            "its cache is stored is not known"
-        )
+        warnings.append(f"{spec.read_as} is answered as {spec.name}{spec.read_by or ''}")
     warnings += deployment.notes
     if spec.ignored:
         warnings.append(f"the answer is without {', '.join(spec.ignored)}, which could change the memory")

@@ -1,9 +1,11 @@
 """What each pipeline rank holds of a model's weights."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from kvplan.planner.deployment import Deployment
 from kvplan.specs import ModelSpec
+from kvplan.specs.model import StoredParts
 from kvplan.units import ceil_div
 
 
@@ -12,12 +14,15 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
     engine, stages = deployment.engine, deployment.stage_sizes
     if engine.even_weights:
         return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
+    on_gpu, spec = engine.embedding_on_gpu, deployment.spec
+    if spec.tensors is not None and deployment.tp == 1 and replica_bytes == spec.weight_bytes:
+        return stored_weights(spec, spec.tensors, stages=stages, embedding=on_gpu)
     return rank_weights(
-        deployment.spec,
+        spec,
         replica_bytes,
         tp=deployment.tp,
         stages=stages,
-        embedding=engine.embedding_on_gpu,
+        embedding=on_gpu,
         repeated=_repeated(deployment),
     )
 
@@ -25,6 +30,26 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
 def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]:
     """Return an equal share of the weights for each of *stages* pipeline stages of *tp* ranks."""
     return (ceil_div(replica_bytes, tp * stages),) * stages
+
+
+def stored_weights(
+    spec: ModelSpec, stored: StoredParts, *, stages: Sequence[int], embedding: bool
+) -> tuple[int, ...]:
+    """
+    Return the bytes of a file's own tensors on the GPU of each stage, *stages* being layers per stage.
+
+    As in rank_weights, the *embedding* may be in the host's memory, and a tied one is copied for the head
+    unless the only stage has it: create_tensor of llama-model.cpp, TENSOR_DUPLICATED.
+    """
+    ends = list(accumulate(stages))
+    sizes = [
+        stored.everywhere_bytes + sum(stored.layers_bytes[end - count : end])
+        for end, count in zip(ends, stages, strict=True)
+    ]
+    sizes[0] += stored.embedding_bytes + stored.inputs_bytes if embedding else 0
+    copied = spec.tied is True and (len(stages) > 1 or not embedding)
+    sizes[-1] += stored.head_bytes + (stored.embedding_bytes if copied else 0)
+    return tuple(sizes)
 
 
 def rank_weights(  # noqa: PLR0913 - each is one fact of the spread

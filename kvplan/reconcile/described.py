@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from kvplan.dtypes import model_dtype
 from kvplan.engines import find_engine
 from kvplan.engines.settings import read_settings, require_declared
-from kvplan.importers import load
+from kvplan.importers import load, named
 from kvplan.planner import budget
 from kvplan.planner.deployment import Choice
 from kvplan.planner.model_dtype import in_dtype
@@ -20,7 +20,7 @@ from kvplan.reconcile.errors import LogError
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.setup import Overrides, Setup, is_known
 from kvplan.specs import ModelSpec
-from kvplan.specs.catalogue import read_index, without_format
+from kvplan.specs.catalogue import read_index
 
 
 def make_setup(log: StartUpLog, asked: Overrides) -> tuple[Setup, tuple[str, ...]]:
@@ -96,24 +96,28 @@ def _model(log: StartUpLog, asked: Overrides) -> tuple[ModelSpec, list[str]]:
     name = catalogue_name(printed)
     if name is not None:
         return load(name), []
-    name = catalogue_name(without_format(printed))
-    if name is None:
+    spec = named(_published(printed))
+    if spec is None:
         raise LogError(
             f"the log's model {printed[:80]!r} is not in the catalogue: give --model NAME, or its config.json"
         )
-    spec = load(name).as_quantized(printed)
-    return spec, [f"{printed[:80]} is read as {spec.name} with other weights: give --model if it is not"]
+    return spec, [f"{printed[:80]} is read as {spec.name}{spec.read_by}: give --model if it is not"]
 
 
 def catalogue_name(printed: str) -> str | None:
     """Return the catalogue's name for a hub id, the last folder of a path, or a GGUF's general.name."""
     index = read_index()
     last = PurePosixPath(printed.rstrip("/")).name
-    # ~/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B/snapshots/0e9e39f
-    cached = re.search(r"models--([\w.-]+?)--([\w.-]+)", printed)
-    names = [printed, f"{cached[1]}/{cached[2]}" if cached else last, last.replace(" ", "-")]
+    names = [printed, _published(printed), last.replace(" ", "-")]
     names += [each for each in index if "/" in each and each.rpartition("/")[2] == last.lower()][:1]
     return next((name for name in names if name.strip().lower() in index), None)
+
+
+def _published(printed: str) -> str:
+    """Return the hub id of a folder of the hub's cache, else the last part of a path."""
+    # ~/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B/snapshots/0e9e39f
+    cached = re.search(r"models--([\w.-]+?)--([\w.-]+)", printed)
+    return f"{cached[1]}/{cached[2]}" if cached else PurePosixPath(printed.rstrip("/")).name
 
 
 def _engine(log: StartUpLog, asked: Overrides) -> tuple[str, str | None]:

@@ -91,14 +91,8 @@ def _card(answer: Fit) -> RenderableType:
         glyph = Text(part.glyph(drawn=can_draw()), part.style)
         table.add_row(glyph, part.name, size, Text(part.note, "dim"))
     total = Text(format_gib(answer.memory.gpu_bytes), "bold")
-    table.add_row("=", Text("each GPU", "bold"), total, Text(_total_note(answer), "dim"))
+    table.add_row("=", Text("each GPU", "bold"), total, Text(answer.sources["gpu_figure"], "dim"))
     return Group(bar(parts, width=bar_width(), drawn=can_draw()), table)
-
-
-def _total_note(answer: Fit) -> str:
-    if any("label is read" in warning for warning in answer.warnings):
-        return "its label, read as decimal bytes"
-    return "given" if answer.sources["gpu_bytes"] == "given" else "what its driver reports"
 
 
 def _shown(answer: Fit) -> tuple[Memory, int]:

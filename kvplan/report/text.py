@@ -127,6 +127,8 @@ def print_gpus(gpus: list[Gpu]) -> None:
         about = "" if gpu.reported else "~"
         table.add_row(gpu.name, about + format_gib(memory_bytes(gpu)), gpu.label)
     write(table)
+    if not all(gpu.reported for gpu in gpus):
+        write(Text("~ is by the label alone: no driver's figure is known", "dim"))
 
 
 def _table(first: str, *columns: tuple[str, str]) -> NumberTable:

@@ -6,15 +6,17 @@ The index exists so that a name is found without reading the other specs. It is 
 """
 
 import json
-import re
 from functools import cache
-from pathlib import Path
+from math import inf
+from pathlib import Path, PurePosixPath
 
-from kvplan.errors import SpecError, UnknownNameError, did_you_mean
+from kvplan.errors import SpecError, UnknownNameError, asking, closest
+from kvplan.specs.model_names import family, size_of, take_apart
 
 PACKAGE = Path(__file__).resolve().parent.parent
 """The installed or checked-out `kvplan` package."""
 INDEX_NAME = "index.json"
+MOST_ALIKE = 3
 
 
 @cache
@@ -38,7 +40,7 @@ def find_spec(name: str) -> Path:
     index = read_index()
     relative = index.get(name.strip().lower())
     if relative is None:
-        hint = did_you_mean(name, list(index))
+        hint = asking(alike(name))
         raise UnknownNameError(
             f"unknown model {name!r}{hint}; `kvplan models` lists the known ones, "
             "or give a spec file: model.yaml"
@@ -46,33 +48,30 @@ def find_spec(name: str) -> Path:
     return catalogue_folder() / relative
 
 
-_RELEASED_AS = re.compile(
-    r"[-_.](awq|gptq|fp8|nvfp4|mxfp4|int[48]|w\d+a\d+|[48]bit|gguf|quantized|autoround|bnb|mlx)"
-    r"([-_.]\w{1,20}){0,4}$",
-    re.IGNORECASE,
-)
-"""What quantised releases add to a name: -AWQ, -FP8-dynamic, -quantized.w8a8, -GPTQ-Int4."""
-
-
-def without_format(name: str) -> str:
-    """Return a name without what a quantised release adds to it; the same name if that is nothing."""
-    return _RELEASED_AS.sub("", name.strip().rstrip("/"))
-
-
-def released_model(hub_id: str) -> str | None:
+def alike(name: str) -> list[str]:
     """
-    Return the catalogue's name of the model of which *hub_id* is a quantised release by its name.
+    Return up to three names of the catalogue that *name* may have meant.
 
-    The base must be a hub id of the catalogue, or the last part of exactly one model's.
+    Those of its family come first, the nearest size before others; then those that are spelt alike.
     """
-    base, index = without_format(hub_id).lower(), read_index()
-    if hub_id.count("/") != 1 or base == hub_id.strip().lower():
-        return None
-    if base in index:
-        return base
-    last = base.rpartition("/")[2]
-    alike = {index[known]: known for known in index if "/" in known and known.rpartition("/")[2] == last}
-    return next(iter(alike.values())) if len(alike) == 1 else None
+    index, said = read_index(), take_apart(name).plain_words
+    kin = {stem: words for stem in _stems() if family(words := take_apart(stem).plain_words) == family(said)}
+    wanted = size_of(said)
+    found = sorted(kin, key=lambda stem: _distance(wanted, size_of(kin[stem])))[:MOST_ALIKE]
+    spelt = [PurePosixPath(index[key]).stem for key in closest(name, list(index))]
+    return list(dict.fromkeys([*found, *spelt]))[:MOST_ALIKE]
+
+
+def _stems() -> list[str]:
+    """Return the name of each model, once."""
+    return list(dict.fromkeys(PurePosixPath(file).stem for file in read_index().values()))
+
+
+def _distance(wanted: float | None, size: float | None) -> float:
+    """Return how many times one size is the other; a size that is not known is far from any other."""
+    if wanted is None or size is None:
+        return 1.0 if wanted == size else inf
+    return max(wanted, size) / min(wanted, size)
 
 
 def spec_files(folder: Path | None = None) -> list[Path]:

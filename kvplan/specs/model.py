@@ -20,7 +20,9 @@ from kvplan.attention.uncached import Shared
 from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
+from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.names import MAX_LENGTH
+from kvplan.specs.readings import Reading
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
@@ -39,6 +41,25 @@ class LayerRun(Facts):
 
     repeat: Count
     pattern: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+
+Size = Annotated[int, Field(ge=0, le=10**18)]
+
+
+class StoredParts(Facts):
+    """
+    The bytes of a file's tensors, by where an engine that splits a model by layers keeps them.
+
+    `embedding_bytes` are those of the token embedding, `inputs_bytes` of what stands beside it before the
+    first layer, `layers_bytes` of each layer, `head_bytes` of all behind the last, with an output matrix of
+    its own if there is one, and `everywhere_bytes` of tables that every device has whole.
+    """
+
+    embedding_bytes: Size
+    inputs_bytes: Size = 0
+    layers_bytes: Annotated[tuple[Size, ...], Field(strict=False)]
+    head_bytes: Size
+    everywhere_bytes: Size = 0
 
 
 def _is_shape(value: Any) -> bool:  # noqa: ANN401 - what a file holds
@@ -131,10 +152,10 @@ class ModelSpec(Facts):
     embedding as stored; it is `tied` where the output head is the same matrix, and neither tied nor untied
     where there is no head. `replicated` parameters, counted of the text model alone, are whole on every
     tensor-parallel rank. `uncounted` names parts of the model that neither `parameters` nor `weight_bytes`
-    counts, towers for images and sounds, or why nothing is counted. `ignored` names fields of the source that
-    could change the memory and that the user had ignored, `unread` unknown ones that cannot.
-    `read_as` is the hub id that was asked for, where it is a release of this model in other weights by its
-    name alone.
+    counts, towers for images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a
+    file's own tensors give them. `ignored` names fields of the source that could change the memory and
+    that the user had ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for,
+    where it means this model by its words alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -163,9 +184,11 @@ class ModelSpec(Facts):
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
+    tensors: StoredParts | None = None
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
+    read_by: Text | None = None
     attention: _AttentionByName
     layers: _Runs
 
@@ -195,6 +218,8 @@ class ModelSpec(Facts):
         known = set(info.data.get("attention", used))
         if unknown := used - known:
             raise ValueError(f"layers name {_names(unknown)}, but attention has {_names(known)}")
+        if (stored := info.data.get("tensors")) and len(stored.layers_bytes) != count:
+            raise ValueError(f"tensors has {len(stored.layers_bytes)} layers_bytes for {count} layers")
         if unused := known - used:
             raise ValueError(f"attention describes {_names(unused)}, which layers do not use")
         return value
@@ -221,11 +246,31 @@ class ModelSpec(Facts):
             "weight_dtype": None,
             "weight_bytes": None,
             "weight_blocks": None,
+            "tensors": None,
             "uncounted": (),
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
         }
-        return self.model_copy(update={"hf_id": hub_id, **changes})
+        known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
+        return self.model_copy(update={"hf_id": known, **changes})
+
+    def as_read(self, name: str, reading: Reading) -> "ModelSpec":
+        """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
+        spec, dtype = self, reading.sixteen_bits
+        if reading.other_weights:
+            spec = self.as_quantized(name)
+            # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
+            # a GGUF, whose cache is as import_gguf has it.
+            narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
+            spec = spec.model_copy(update=narrower if self.dtype == "float32" else {})
+        elif dtype is not None:
+            # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
+            stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
+            spec = self.model_copy(
+                update={**stored, "weight_bytes": None, "weight_blocks": None, "tensors": None}
+            )
+        changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
+        return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
     def with_weights_in(self, weight_dtype: str | None) -> "ModelSpec":
         """Return the spec without the blocks of its weights, where these are asked for in a wider dtype."""
@@ -261,7 +306,7 @@ class ModelSpec(Facts):
             return self.weight_bytes
         if self.parameters is None:
             return None
-        dtype = dtype_by_name(weight_dtype or self.weight_dtype or self.dtype)
+        dtype = stored_as(weight_dtype or self.weight_dtype or self.dtype)
         return ceil_div(self.parameters * dtype.block_bytes, dtype.block)
 
 

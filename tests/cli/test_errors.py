@@ -30,7 +30,7 @@ WRONG_INPUT = [
     ),
     ("size no-such", f"unknown model 'no-such'{NO_MODEL}"),
     ("check 80", f"unknown model '80'{NO_MODEL}"),
-    (f"{FIT} h100-80g", f"unknown GPU 'h100-80g' (did you mean 'h100-80gb'{{}}{NO_GPU}"),
+    (f"{FIT} h100-80gbb", f"unknown GPU 'h100-80gbb' (did you mean 'h100-80gb'{{}}{NO_GPU}"),
     (f"{FIT} -5", f"unknown GPU '-5'{NO_GPU}"),
     (f"{FIT} NaN", f"unknown GPU 'NaN'{NO_GPU}"),
     (f"{FIT} ''", f"unknown GPU ''{NO_GPU}"),

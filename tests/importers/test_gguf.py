@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kvplan
 from kvplan.dtypes import kv_format
 from kvplan.errors import ImportedError
-from kvplan.importers.ggml_types import GGML_TYPES
+from kvplan.ggml_types import GGML_TYPES
 from kvplan.importers.gguf import find_gguf, read_gguf
 from kvplan.importers.gguf_architectures import ARCHITECTURES
 from kvplan.importers.gguf_specs import import_gguf
@@ -105,6 +106,7 @@ def test_a_plain_model(tmp_path: Path) -> None:
             "parameters": 1539,
             "weight_bytes": 1612,
             "hidden": 4096,
+            "tensors": {"embedding_bytes": 576, "layers_bytes": [1024 + 12] + 31 * [0], "head_bytes": 0},
             "layers": 32,
             "attention": {"kind": "gqa", "heads": 32, "groups": 8, "head_dim": 128},
         }
@@ -637,3 +639,74 @@ def test_one_changed_byte_is_an_error_or_a_model(
     path.write_bytes(bytes(content))
     with suppress(ImportedError):
         import_gguf(path)
+
+
+SAVED: Values = {
+    # What llama-model-saver.cpp writes of any model, as of a Llama without the tokenizer.
+    **{f"llama.{key}": ("u32", 0) for key in (
+        "leading_dense_block_count", "expert_feed_forward_length", "expert_shared_feed_forward_length",
+        "expert_count", "expert_used_count", "expert_shared_count", "rescale_every_n_layers",
+        "time_mix_extra_dim", "time_decay_extra_dim", "attention.q_lora_rank", "attention.kv_lora_rank",
+        "attention.relative_buckets_count", "attention.sliding_window", "ssm.inner_size", "ssm.conv_kernel",
+        "ssm.state_size", "ssm.time_step_rank", "wkv.head_size", "rope.scaling.original_context_length",
+    )},
+    **{f"llama.{key}": ("f32", 0.0) for key in (
+        "expert_weights_scale", "logit_scale", "attn_logit_softcapping", "final_logit_softcapping",
+        "residual_scale", "embedding_scale", "attention.max_alibi_bias", "attention.clamp_kqv",
+        "attention.layer_norm_epsilon", "attention.scale", "rope.scaling.factor",
+        "rope.scaling.yarn_log_multiplier",
+    )},
+    **{f"llama.{key}": ("bool", False) for key in (
+        "use_parallel_residual", "swin_norm", "ssm.dt_b_c_rms", "rope.scaling.finetuned",
+    )},
+    "llama.pooling_type": ("u32", 0),
+    "llama.decoder_start_token_id": ("u32", 2**32 - 1),
+    "llama.attention.key_length": ("u32", 128),
+    "llama.attention.value_length": ("u32", 128),
+    "llama.attention.causal": ("bool", True),
+    "llama.rope.scaling.type": ("str", "linear"),
+}  # fmt: skip
+"""Its hyperparameters, which are written whatever the model has."""
+
+
+def test_a_file_that_llama_cpp_saved_is_read_as_the_one_it_loaded(tmp_path: Path) -> None:
+    saved = spec_of(tmp_path, {**LLAMA, **SAVED})
+    assert saved == spec_of(tmp_path, LLAMA)
+
+
+@pytest.mark.parametrize("key", ["attention.sliding_window", "attention.kv_lora_rank", "ssm.inner_size"])
+def test_what_a_saved_file_has_is_not_taken_for_absent(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf({**LLAMA, **SAVED, f"llama.{key}": ("u32", 64)}, TENSORS))
+    assert f"llama.{key}: the reader of llama does not know this key" in refusal(path)
+
+
+def test_a_split_by_layers_has_the_bytes_of_its_tensors(tmp_path: Path) -> None:
+    """
+    Of three layers and the head, two cards get two each; the middle layer is in q6_k.
+
+    The embedding is in the host's memory, and rotations are on both cards.
+    """
+    path = tmp_path / "mixed.gguf"
+    own = {"attention__head_count": 4, "feed_forward_length": 512}
+    tensors = {
+        "token_embd.weight": (12, [256, 4], 4 * 144),
+        "rope_freqs.weight": (0, [32], 128),
+        "blk.0.attn_q.weight": (12, [256, 8], 8 * 144),
+        "blk.1.attn_q.weight": (14, [256, 8], 8 * 210),
+        "blk.2.attn_q.weight": (12, [256, 8], 8 * 144),
+        "output_norm.weight": (0, [256], 1024),
+        "output.weight": (14, [256, 4], 4 * 210),
+    }
+    path.write_bytes(gguf(values_of("llama", blocks=3, hidden=256, **own), tensors))
+    plan = kvplan.plan(path, gpu="8GB", engine="llamacpp", pp=2)
+    assert plan.weights == (8 * 144 + 8 * 210 + 128, 8 * 144 + 1024 + 4 * 210 + 128)
+    alone = kvplan.plan(path, gpu="8GB", engine="llamacpp")
+    assert alone.weights == (2 * 8 * 144 + 8 * 210 + 1024 + 4 * 210 + 128,)
+
+
+def test_given_weights_are_spread_as_parameters_are(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf(LLAMA, TENSORS))
+    given_size = kvplan.plan(path, gpu="80GB", engine="llamacpp", weights="4GB")
+    assert given_size.weights != kvplan.plan(path, gpu="80GB", engine="llamacpp").weights

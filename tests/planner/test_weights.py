@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import kvplan
-from kvplan.planner.weights import rank_weights
+from kvplan.planner.weights import rank_weights, stored_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.units import ceil_div
@@ -106,3 +108,29 @@ def test_each_rank_has_the_projections_of_a_whole_kv_head() -> None:
     held = 2 * (3_085_938_688 - whole + 8 * whole + 113_246_208)
     plan = kvplan.plan("qwen2.5-3b", gpu="h100-80gb", engine="vllm", tp=8)
     assert plan.weights == (ceil_div(held, 8),)
+
+
+STORED = {"embedding_bytes": 90, "inputs_bytes": 4, "layers_bytes": [100, 110, 120, 130], "head_bytes": 70}
+
+
+def test_a_files_own_tensors_are_where_their_layers_are() -> None:
+    """Of a mixture of types no two layers need weigh alike; tables of 5 bytes are on each device."""
+    file = spec(weight_bytes=700, tied=False, tensors={**STORED, "everywhere_bytes": 5})
+    assert file.tensors is not None
+    host = stored_weights(file, file.tensors, stages=(2, 1, 1), embedding=False)
+    assert host == (100 + 110 + 5, 120 + 5, 130 + 5 + 70)
+    card = stored_weights(file, file.tensors, stages=(2, 2), embedding=True)
+    assert card == (90 + 4 + 100 + 110 + 5, 120 + 130 + 5 + 70)
+
+
+def test_a_tied_embedding_is_copied_to_where_the_head_is() -> None:
+    file = spec(weight_bytes=700, tied=True, tensors=STORED)
+    assert file.tensors is not None
+    assert stored_weights(file, file.tensors, stages=(4,), embedding=True) == (90 + 4 + 460 + 70,)
+    assert stored_weights(file, file.tensors, stages=(4,), embedding=False) == (460 + 70 + 90,)
+    assert stored_weights(file, file.tensors, stages=(1, 3), embedding=True) == (90 + 4 + 100, 360 + 70 + 90)
+
+
+def test_as_many_layers_are_stored_as_there_are() -> None:
+    with pytest.raises(ValidationError, match="tensors has 4 layers_bytes for 5 layers"):
+        spec(layers=5, tensors=STORED)

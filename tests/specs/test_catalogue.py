@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import kvplan
 from kvplan.errors import SpecError, UnknownNameError
 from kvplan.specs import __main__ as write_index
 from kvplan.specs import catalogue
-from kvplan.specs.catalogue import find_spec, read_index, released_model, spec_files
+from kvplan.specs.catalogue import find_spec, spec_files
 from kvplan.specs.index import build_index
 from kvplan.specs.load import load
 from kvplan.specs.strict_yaml import Document, read_document
@@ -190,36 +189,3 @@ def test_the_index_can_be_written_again(
     assert '\n"toy-3": "toy-3.yaml",\n' in text
     assert text.endswith('"élan": "toy-3.yaml"\n}\n')
     assert capsys.readouterr().out == "index.json: 7 names\n"
-
-
-@pytest.mark.parametrize(
-    ("hub_id", "known"),
-    [
-        ("Qwen/Qwen3.6-27B-FP8", "qwen/qwen3.6-27b"),
-        ("RedHatAI/Qwen3-32B-FP8-dynamic", "qwen/qwen3-32b"),
-        ("unsloth/gemma-3-27b-it-bnb-4bit", "google/gemma-3-27b-it"),
-        # Not quantised, of nobody's model, or no hub id.
-        ("Qwen/Qwen3.6-27B", None),
-        ("foo/Bar-7B-FP8", None),
-        ("Qwen3.6-27B-FP8", None),
-    ],
-)
-def test_a_quantised_release_is_known_by_its_name(hub_id: str, known: str | None) -> None:
-    found = released_model(hub_id)
-    assert (found and read_index()[found]) == (known and read_index()[known])
-
-
-def test_a_release_by_its_name_has_the_models_cache_and_says_so() -> None:
-    """The weights are not known: a plan for a GPU asks for them."""
-    plain = kvplan.size("qwen/qwen3-32b", context=8192)
-    other = kvplan.size("RedHatAI/Qwen3-32B-FP8-dynamic", context=8192)
-    assert other.total_bytes == plain.total_bytes
-    assert other.warnings == (
-        *plain.warnings,
-        (
-            "RedHatAI/Qwen3-32B-FP8-dynamic is answered as qwen3-32b with other weights, by its name; "
-            "whether it says how its cache is stored is not known"
-        ),
-    )
-    with pytest.raises(kvplan.KvplanError, match="give the weights' size"):
-        kvplan.fit("RedHatAI/Qwen3-32B-FP8-dynamic", gpu="h100-80gb", context=8192)

@@ -86,6 +86,8 @@ def llamacpp(version: str | None) -> Engine:
         settings=SETTINGS,
         extra="with head",
         embedding_on_gpu=False,
+        # By layers, as LLAMA_SPLIT_MODE_LAYER is the default of --split-mode (common/common.h).
+        spread="pp",
     )
 
 

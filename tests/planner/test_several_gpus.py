@@ -1,0 +1,44 @@
+"""`--gpu 8xH100`: the number spreads the model, which the answer says."""
+
+import pytest
+
+import kvplan
+from kvplan.errors import OptionsError
+
+
+@pytest.mark.parametrize(
+    ("engine", "way"), [("exact", "tp"), ("vllm", "tp"), ("sglang", "tp"), ("llamacpp", "pp")]
+)
+def test_the_number_of_gpus_is_the_degree_of_the_engines_own_way(engine: str, way: str) -> None:
+    """llama.cpp splits by layers unless told otherwise."""
+    named = kvplan.fit("llama-3.1-8b", gpu="2x4090", context="8k", engine=engine)
+    degrees = {"tp": 1, "pp": 1, way: 2}
+    tp, pp = degrees["tp"], degrees["pp"]
+    given = kvplan.fit("llama-3.1-8b", gpu="4090", context="8k", engine=engine, tp=tp, pp=pp)
+    assert (named.tp, named.pp, named.max_batch) == (given.tp, given.pp, given.max_batch)
+    assert named.warnings == (f"2x4090 is read as 2 GPUs, each a 4090, with {way} 2", *given.warnings)
+
+
+def test_degrees_that_are_given_use_all_gpus() -> None:
+    answer = kvplan.fit("llama-3.1-8b", gpu="8xH100", context="8k", tp=4, dp=2)
+    assert (answer.tp, answer.dp, answer.gpu) == (4, 2, "h100-80gb")
+    assert answer.warnings == ()
+    with pytest.raises(OptionsError) as caught:
+        kvplan.fit("llama-3.1-8b", gpu="8xH100", context="8k", tp=4)
+    assert str(caught.value) == (
+        "8xH100 are 8 GPUs, and tp 4 x pp 1 x dp 1 use 4: make them agree, or give --gpu H100"
+    )
+
+
+def test_a_number_that_does_not_divide_is_refused_with_those_that_do() -> None:
+    with pytest.raises(kvplan.KvplanError, match="legal tensor-parallel degrees"):
+        kvplan.fit("llama-3.1-8b", gpu="3xH100", context="8k")
+
+
+def test_one_of_a_kind_is_one() -> None:
+    assert kvplan.fit("llama-3.1-8b", gpu="1xH100", context="8k").tp == 1
+
+
+def test_a_plan_takes_several_gpus_too() -> None:
+    plan = kvplan.plan("llama-3.1-8b", gpu="2xH100")
+    assert plan.deployment.tp == 2
