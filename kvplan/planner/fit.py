@@ -83,8 +83,8 @@ def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
     deployment = plan.deployment
     shared = size_fields(deployment, work.context, work.batch)
     max_batch, start_up = plan.max_batch(work.context), plan.start_up(work.context)
-    if start_up and start_up.refusal:
-        raise NoRoomError(start_up.refusal)
+    if start_up and (refusal := plan.refusal(work.context)):
+        raise NoRoomError(refusal)
     if deployment.spec.uncounted and plan.budget.counts_weights:
         shared["warnings"] += (
             f"the weights are without {'; '.join(deployment.spec.uncounted)}: give --weights",

@@ -55,6 +55,8 @@ class Plan:
     def max_context(self, batch: int = 1) -> int | None:
         """Return the longest context for *batch* sequences at once; None if memory sets no limit."""
         share = dealt(uniform(1, as_batch(batch)), self.deployment.dp)[0][1]
+        if self.refusal(1):
+            return 0
         fits = partial(self._holds_context, share)
         most, longest = largest(fits, near=self._near_context(share)), self.deployment.arrangement.longest
         return most if longest is None else longest if most is None else min(most, longest)
@@ -68,6 +70,14 @@ class Plan:
         used = self.deployment.by_stage(dealt(as_load(load), self.deployment.dp))
         rank = self._tightest(used)
         return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=used[rank])
+
+    def refusal(self, context: int | str) -> str | None:
+        """
+        Return in words why the engine would not start as asked for sequences of up to *context* tokens.
+
+        None if it would; whether one has room is another matter. No load fits what is refused.
+        """
+        return self._refusal(self.pools, as_tokens(context))
 
     def start_up(self, context: int | str) -> StartUp | None:
         """Return what the engine prints when it starts; None if it prints nothing or has no room."""
@@ -153,7 +163,7 @@ class Plan:
 
     def _fits(self, pools: Sequence[int], share: Load) -> bool:
         """Return whether pools of these bytes hold one replica's *share*."""
-        if self._is_too_long(longest_in(share)):
+        if self._refusal(pools, longest_in(share)):
             return False
         shortest = min((tokens for tokens, sequences in share if sequences), default=1)
         most = self.most_sequences(shortest)
@@ -169,12 +179,11 @@ class Plan:
         most = _by_division(self.pools, rows, self.most_sequences(tokens))
         return most is None or share <= most
 
-    def _is_too_long(self, tokens: int) -> bool:
-        longest = self.deployment.arrangement.longest
-        return longest is not None and tokens > longest
+    def _refusal(self, pools: Sequence[int], context: int) -> str | None:
+        return self.deployment.arrangement.refusal(pools, context)
 
     def _most(self, pools: Sequence[int], context: int) -> int | None:
-        if self._is_too_long(context):
+        if self._refusal(pools, context):
             return 0
         rows = self.deployment.by_sequence(context)
         if rows is None:

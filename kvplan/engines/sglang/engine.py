@@ -63,6 +63,9 @@ class TokenPools:
         """Return how many sequences of a context the options let run at all; None if memory alone does."""
         return self.sizing.most_requests(context)
 
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return None: SGLang lowers what does not fit."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what SGLang prints; None for a model that caches nothing."""
         pools = self.pools(available_bytes, context)
