@@ -1,6 +1,7 @@
 """The command `fit`: a plan from options, or from the command that serves a model."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -16,7 +17,7 @@ from kvplan.planner.options import FitOptions
 from kvplan.units import counted
 
 if TYPE_CHECKING:
-    from kvplan.planner.results import Fit
+    from kvplan.planner.fit import Fit
 
 EPILOG = examples(
     "kvplan fit llama-3.1-8b --gpu h100-80gb --context 8k",
@@ -61,7 +62,7 @@ def _answered(
 
     command = served.read_command(model)
     ask = partial(fit, command.model, **served.joined(options, command))
-    return ask, served.with_warnings(ask(), command), served.not_used(command)
+    return ask, replace(ask(), served=command), served.not_used(command)
 
 
 def _vllm_beside(

@@ -2,20 +2,145 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from kvplan.arguments import checked
 from kvplan.importers import load
-from kvplan.loads import uniform
+from kvplan.loads import Load, uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.options import SizeOptions, part
-from kvplan.planner.results import LayerSize, Size
+from kvplan.planner.results import Answer, LayerSize, figure
 from kvplan.planner.work import as_batch, as_context
 from kvplan.specs import ModelSpec
-from kvplan.units import ceil_div
+from kvplan.units import ceil_div, format_bytes, format_gib
 
 Model = str | Path | ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What was asked for: `batch` sequences of `context` tokens, over all replicas."""
+
+    context: int
+    batch: int = 1
+
+    @property
+    def load(self) -> Load:
+        """The sequences over all replicas."""
+        return uniform(self.context, self.batch)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Size(Answer):
+    """
+    What a cache takes. Sizes are per GPU (a rank of the fullest stage) unless the name says otherwise.
+
+    They are what the engine reserves; `layers` are the formula's with any engine.
+    """
+
+    deployment: Deployment
+    work: Work
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.model}: {format_bytes(self.bytes_per_token)} per token and "
+            f"{format_gib(self.bytes_per_sequence)} per sequence of {self.context} tokens on each GPU>"
+        )
+
+    @figure
+    def model(self) -> str:
+        """The model's name."""
+        return self.deployment.spec.name
+
+    @figure
+    def source(self) -> str:
+        """Where the model's facts come from: a commit of its repository if they were read there."""
+        return self.deployment.spec.source
+
+    @figure
+    def engine(self) -> str:
+        """Whose rules these are, with its release."""
+        return self.deployment.engine.name
+
+    @figure
+    def kv_dtype(self) -> str:
+        """How the cache is stored."""
+        return self.deployment.kv.name
+
+    @figure
+    def tp(self) -> int:
+        """Tensor-parallel GPUs."""
+        return self.deployment.tp
+
+    @figure
+    def pp(self) -> int:
+        """Pipeline stages."""
+        return self.deployment.choice.pp
+
+    @figure
+    def dp(self) -> int:
+        """Replicas, each with a cache of its own."""
+        return self.deployment.dp
+
+    @figure
+    def context(self) -> int:
+        """The tokens of each sequence."""
+        return self.work.context
+
+    @figure
+    def batch(self) -> int:
+        """The sequences over all replicas."""
+        return self.work.batch
+
+    @figure
+    def bytes_per_token(self) -> int | float:
+        """What one more token adds to one long sequence, all windows full."""
+        return self.deployment.token_bytes(self._rank)
+
+    @figure
+    def bytes_per_sequence(self) -> int:
+        """
+        What one more sequence takes beside others.
+
+        The first takes more where an engine needs room for a prefill in flight.
+        """
+        return self.deployment.sequence_bytes(self.context)
+
+    @figure
+    def fixed_bytes(self) -> int:
+        """The part of `bytes_per_sequence` that no token count changes."""
+        return self.deployment.arrangement.fixed_bytes(self._rank)
+
+    @figure
+    def total_bytes(self) -> int:
+        """What the sequences of `batch` take that one replica holds."""
+        return self.deployment.reserved_bytes(uniform(self.context, ceil_div(self.batch, self.dp)))
+
+    @figure
+    def total_bytes_all_gpus(self) -> int:
+        """What all of `batch` takes on all GPUs together."""
+        return self.deployment.all_gpus_bytes(tokens=self.context, batch=self.batch)
+
+    @figure
+    def layers(self) -> tuple[LayerSize, ...]:
+        """The layers of the fullest rank by type, by the formula."""
+        return _layer_sizes(self.deployment, self._rank, self.context)
+
+    @figure
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before the figures are relied on."""
+        return warnings_of(self.deployment, self.context)
+
+    @figure
+    def ignored_fields(self) -> tuple[str, ...]:
+        """Fields of the model's own file that were not read."""
+        return (*self.deployment.spec.ignored, *self.deployment.spec.unread)
+
+    @property
+    def _rank(self) -> int:
+        return self.deployment.fullest_rank(self.context)
 
 
 @checked
@@ -32,34 +157,10 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
     spec = as_spec(model, options.get("ignore", ()))
     deployment = deploy(spec, Choice(**part(options, Choice)))
     context = as_context(options.get("context"), deployment.spec)
-    return Size(**size_fields(deployment, context, as_batch(options.get("batch", 1))))
+    return Size(deployment=deployment, work=Work(context=context, batch=as_batch(options.get("batch", 1))))
 
 
-def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, Any]:
-    """Return the fields that Size and Fit share."""
-    rank = deployment.fullest_rank(context)
-    return {
-        "model": deployment.spec.name,
-        "source": deployment.spec.source,
-        "engine": deployment.engine.name,
-        "kv_dtype": deployment.kv.name,
-        "tp": deployment.tp,
-        "pp": deployment.choice.pp,
-        "dp": deployment.dp,
-        "context": context,
-        "batch": batch,
-        "bytes_per_token": deployment.token_bytes(rank),
-        "bytes_per_sequence": deployment.sequence_bytes(context),
-        "fixed_bytes": deployment.arrangement.fixed_bytes(rank),
-        "total_bytes": deployment.reserved_bytes(uniform(context, ceil_div(batch, deployment.dp))),
-        "total_bytes_all_gpus": deployment.all_gpus_bytes(tokens=context, batch=batch),
-        "layers": _layer_sizes(deployment, deployment.stages[rank].types, context),
-        "warnings": _warnings(deployment, context),
-        "ignored_fields": (*deployment.spec.ignored, *deployment.spec.unread),
-    }
-
-
-def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -> tuple[LayerSize, ...]:
+def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[LayerSize, ...]:
     tp, growing = deployment.tp, deployment.growing.layers
     return tuple(
         LayerSize(
@@ -69,7 +170,7 @@ def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -
             bytes_per_sequence=count
             * sum(term.bytes_on_rank(context, tp) for term in deployment.layers[name]),
         )
-        for name, count in Counter(types).items()
+        for name, count in Counter(deployment.stages[rank].types).items()
     )
 
 
@@ -78,7 +179,8 @@ def layer_kind(spec: ModelSpec, name: str) -> str:
     return "+".join(kind.kind for kind in spec.attention[name])
 
 
-def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
+def warnings_of(deployment: Deployment, context: int) -> tuple[str, ...]:
+    """Return what to know of a deployment that holds sequences of *context* tokens."""
     warnings = []
     spec, tp = deployment.spec, deployment.tp
     if spec.max_context is not None and context > spec.max_context:

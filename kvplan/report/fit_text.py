@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from kvplan.planner.results import Fit, Memory
+from kvplan.planner.fit import Fit
+from kvplan.planner.results import Memory
 from kvplan.report.card import Part, bar, printed_gib
 from kvplan.report.console import Text, bar_width, can_draw, labelled, not_read, pinned, write
 from kvplan.units import GIB, ceil_div, counted, format_bytes, format_gib

@@ -9,7 +9,7 @@ from kvplan.planner.catalogue_rows import ModelRow
 from kvplan.planner.check import Check
 from kvplan.planner.deployment import LISTED_TP
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
-from kvplan.planner.results import Size
+from kvplan.planner.size import Size
 from kvplan.report.console import Text, labelled, not_read, pinned, write
 from kvplan.report.narrow import Column, NumberTable
 from kvplan.units import counted, format_bytes, format_gib
