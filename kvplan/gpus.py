@@ -10,12 +10,15 @@ source says so. Figures of nvidia-smi, of WSL2 and of partitioned cards are not 
 
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
 from kvplan.units import parse_bytes
+
+_KEPT = 64
+"""Cards that are kept once they were found."""
 
 Vendor = Literal["nvidia", "amd", "apple", "intel"]
 """Who makes a card."""
@@ -86,6 +89,7 @@ def memory_bytes(gpu: Gpu) -> int:
     return parse_bytes(gpu.reported or gpu.marketed)
 
 
+@lru_cache(maxsize=_KEPT)
 def find_card(text: str) -> Card:
     """
     Return the card of a catalogue name, an alias, or a size with its unit (`80GB`, `79.19GiB`).

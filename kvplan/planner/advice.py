@@ -9,6 +9,7 @@ from kvplan.loads import Load, uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, legal_tps, splits
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Hint, Spread
+from kvplan.planner.weights import least_weights
 from kvplan.units import ceil_div
 
 SEARCHED_GPUS = 256
@@ -20,7 +21,9 @@ NODE_GPUS = 8
 
 def advise(plan: Plan, *, context: int, batch: int) -> Advice:
     """Return the ways out for *batch* sequences of *context* tokens."""
-    load = uniform(context, batch)
+    load, longest = uniform(context, batch), plan.deployment.arrangement.longest
+    if longest is not None and context > longest:  # No number of GPUs makes the engine take more.
+        return Advice(smallest_tp=None, smallest_gpus=None, hints=hints(plan, context, batch))
     return Advice(
         smallest_tp=smallest_tp(plan, load),
         smallest_gpus=smallest_spread(plan, load),
@@ -45,9 +48,8 @@ def smallest_spread(plan: Plan, load: Load) -> Spread | None:
 def _fewest(plan: Plan) -> int:
     """Return a number of GPUs below which the weights alone do not fit, however they are spread."""
     budget = plan.budget
-    if not plan.deployment.engine.embedding_on_gpu:
-        return 1  # Part of the weights is not on any.
-    return max(1, ceil_div(budget.replica_weights_bytes, max(1, budget.gpu_bytes)))
+    weights = least_weights(plan.deployment, budget.replica_weights_bytes)
+    return max(1, ceil_div(weights, max(1, budget.gpu_bytes)))
 
 
 def _spreads(plan: Plan) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
 
-_KEPT = 512
+KEPT = 512
 """Deployments that are kept at once, of some kilobytes each."""
 
 LISTED_TP = 64
@@ -117,13 +117,13 @@ class Deployment:
         two, one = self.by_stage(uniform(tokens, 2)), self.by_stage(uniform(tokens, 1))
         return max(after - before for after, before in zip(two, one, strict=True))
 
-    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as deployments are kept
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
         return plain(self.growing.arrangement.token_bytes(rank))
 
     @property
-    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as above
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def growing(self) -> "Deployment":
         """This deployment without windows that the model's longest context does not fill: all tokens add."""
         layers = {name: without_windows(each, self.spec.max_context) for name, each in self.layers.items()}
@@ -142,7 +142,7 @@ class Deployment:
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
         return sum(self.tp * count * on_one[share] for share, count in shares.items())
 
-    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as above
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def by_sequence(self, tokens: int) -> tuple[tuple[int, int], ...] | None:
         """Return what Arrangement.by_sequence does, kept for the lengths that are asked for again."""
         return self.arrangement.by_sequence(tokens)
@@ -165,7 +165,7 @@ def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
     return plain(count * token_bytes(terms, tp))
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=KEPT)
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     """
     Return the deployment of *spec*; raise SplitError if its layers or units do not spread so.
@@ -278,7 +278,7 @@ def require_sharing(spec: ModelSpec) -> None:
             raise SplitError(f"{spec.name}: {reason}; correct {many.unit} or {few.unit}")
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=KEPT)
 def legal_tps(parts: tuple[Split, ...]) -> tuple[int, ...]:
     """Return the tensor-parallel degrees up to 64 over which *parts* spread."""
     return tuple(tp for tp in range(1, LISTED_TP + 1) if refusal(parts, tp) is None)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from kvplan.engines import EXACT, Arrangement, Line, StartUp
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
-from kvplan.planner.deployment import Deployment, deploy
+from kvplan.planner.deployment import KEPT, Deployment, deploy
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
@@ -57,9 +57,7 @@ class Plan:
         share = dealt(uniform(1, as_batch(batch)), self.deployment.dp)[0][1]
         if self.refusal(1):
             return 0
-        fits = partial(self._holds_context, share)
-        most, longest = largest(fits, near=self._near_context(share)), self.deployment.arrangement.longest
-        return most if longest is None else longest if most is None else min(most, longest)
+        return largest(partial(self._left_beside, share), self.deployment.arrangement.longest)
 
     def fits(self, load: Iterable[tuple[int | str, int]]) -> bool:
         """Return whether sequences of these lengths stand at once."""
@@ -169,15 +167,19 @@ class Plan:
         most = self.most_sequences(shortest)
         if most is not None and sequences_in(share) > most:
             return False
-        used = self.deployment.by_stage(share)
-        return all(taken <= there for taken, there in zip(used, pools, strict=True))
+        return self._left(pools, share) >= 0
 
-    def _holds_context(self, share: int, tokens: int) -> bool:
-        rows = self.deployment.arrangement.by_sequence(tokens)
-        if rows is None:
-            return self._fits(self.pools, uniform(tokens, share))
-        most = _by_division(self.pools, rows, self.most_sequences(tokens))
-        return most is None or share <= most
+    def _left(self, pools: Sequence[int], share: Load) -> int:
+        """Return what the fullest of *pools* has left beside one replica's *share*; below 0 if that lacks."""
+        used = self.deployment.by_stage(share)
+        return min(there - taken for taken, there in zip(used, pools, strict=True))
+
+    def _left_beside(self, share: int, tokens: int) -> int:
+        """Return the same for *share* sequences of a length; below 0 also if fewer may run."""
+        most = self.most_sequences(tokens)
+        if most is not None and share > most:
+            return -1
+        return self._left(self.pools, uniform(tokens, share))
 
     def _refusal(self, pools: Sequence[int], context: int) -> str | None:
         return self.deployment.arrangement.refusal(pools, context)
@@ -185,27 +187,12 @@ class Plan:
     def _most(self, pools: Sequence[int], context: int) -> int | None:
         if self._refusal(pools, context):
             return 0
-        rows = self.deployment.by_sequence(context)
-        if rows is None:
-            near = max(1, min(pools) // max(1, self.deployment.sequence_bytes(context)))
-            share = largest(lambda each: self._fits(pools, uniform(context, each)), near=min(near, LARGEST))
+        rows, most = self.deployment.by_sequence(context), self.most_sequences(context)
+        if rows is not None:
+            share = _by_division(pools, rows, most)
         else:
-            share = _by_division(pools, rows, self.most_sequences(context))
+            share = 0 if most == 0 else largest(lambda each: self._left(pools, uniform(context, each)), most)
         return None if share is None else share * self.deployment.dp
-
-    def _near_context(self, share: int) -> int:
-        """Return a guess at the longest context of *share* sequences: Newton's steps from the model's own."""
-        rates = [self.deployment.arrangement.token_bytes(rank) * share for rank in range(len(self.pools))]
-        guess = self.deployment.spec.max_context or 1
-        for _ in range(2):
-            used = self.deployment.by_stage(uniform(guess, share))
-            steps = [
-                int((there - taken) / rate)
-                for there, taken, rate in zip(self.pools, used, rates, strict=True)
-                if rate
-            ]
-            guess = max(1, guess + min(steps, default=0))
-        return min(guess, LARGEST)
 
 
 def _by_division(
@@ -230,11 +217,13 @@ def bounded(arrangement: Arrangement, left: Sequence[int]) -> tuple[int, ...]:
     )
 
 
+@lru_cache(maxsize=KEPT)
 def make_plan(deployment: Deployment, asked: Asked, *, longest: int) -> Plan:
     """
     Return the plan of a deployment; raise a KvplanError as make_budget does.
 
-    *longest* stands in for the longest context of a model that is not made for any.
+    *longest* stands in for the longest context of a model that is not made for any. The last plans are
+    kept, as deployments are.
     """
     budget = make_budget(deployment, asked, longest=longest)
     weights = stage_weights(deployment, budget.replica_weights_bytes)
