@@ -9,7 +9,7 @@ from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, ToStore, find_engine
-from kvplan.errors import SplitError
+from kvplan.errors import KvplanError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
@@ -165,13 +165,28 @@ def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
     return plain(count * token_bytes(terms, tp))
 
 
-@lru_cache(maxsize=KEPT)
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     """
     Return the deployment of *spec*; raise SplitError if its layers or units do not spread so.
 
-    The last ones are kept: scripts ask again and again, and none of them changes.
+    The last ones are kept, and why there is none: scripts ask again and again, and nothing of it changes.
     """
+    found = kept_deployment(spec, choice)
+    if isinstance(found, KvplanError):
+        raise type(found)(*found.args)
+    return found
+
+
+@lru_cache(maxsize=KEPT)
+def kept_deployment(spec: ModelSpec, choice: Choice) -> Deployment | KvplanError:
+    """Return the deployment, or why there is none."""
+    try:
+        return _deployed(spec, choice)
+    except KvplanError as error:
+        return error
+
+
+def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")

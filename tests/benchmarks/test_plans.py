@@ -15,7 +15,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import kvplan
-from kvplan.planner.deployment import deploy
+from kvplan.planner.deployment import kept_deployment
+from kvplan.planner.plan import make_plan
 
 kvfit = pytest.importorskip("kvfit", reason="kvfit, another calculator, is not installed")
 
@@ -47,8 +48,9 @@ def microseconds(call: Callable[[], object], calls: int = CALLS) -> float:
 
 
 def anew(ask: Callable[[], object]) -> None:
-    """Ask as for the first time: no deployment is kept."""
-    deploy.cache_clear()
+    """Ask as for the first time: no deployment and no plan is kept."""
+    kept_deployment.cache_clear()
+    make_plan.cache_clear()
     ask()
 
 

@@ -1,6 +1,6 @@
 """How a memory becomes SGLang's pools of tokens, windows and states, and how much some requests need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from kvplan.engines.sglang.cells import Cells, Rank
@@ -57,6 +57,11 @@ class Sizing:
     slots_per_request: int
     fixed_slots: int | None
     window_cap: int | None
+    _cells: dict[Rank, Fraction] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every search divides by these.
+        object.__setattr__(self, "_cells", {rank: self._cell(rank) for rank in self.cells.ranks})
 
     def demand(self, load: Load) -> Demand:
         """Return what requests hold at once, in the middle of a prefill too."""
@@ -259,6 +264,9 @@ class Sizing:
 
     def cell(self, rank: Rank) -> Fraction:
         """Return the bytes by which the memory of a rank is divided into tokens."""
+        return self._cells[rank]
+
+    def _cell(self, rank: Rank) -> Fraction:
         if not rank.full_bytes or self.window_cap is not None:
             return Fraction(rank.full_bytes or rank.window_bytes)
         return rank.full_bytes + self.options.swa_full_tokens_ratio * rank.window_bytes
