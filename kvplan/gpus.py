@@ -59,7 +59,7 @@ def all_gpus() -> tuple[Gpu, ...]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """
-    A GPU to plan for: `total_bytes` of memory, and what is known of that figure.
+    A GPU to plan for: `total_bytes` of memory, and the `source` of that figure, None where it was given.
 
     `vendor`, compute `capability` and the driver's name of the `device` are None for a card that is known
     by its size alone, the last two for others, too.
@@ -68,7 +68,7 @@ class Card:
     name: str
     label: str
     total_bytes: int
-    source: str
+    source: str | None
     estimated: bool
     vendor: Vendor | None = None
     capability: tuple[int, int] | None = None
@@ -128,7 +128,7 @@ def _card_of_size(text: str) -> Card:
     if total == 0:
         raise UnitError(f"a GPU of {text.strip()} has no memory to plan")
     size = text.strip()
-    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source="given", estimated=False)
+    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source=None, estimated=False)
 
 
 @cache

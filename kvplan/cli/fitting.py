@@ -13,6 +13,7 @@ from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
 from kvplan.files import exists
+from kvplan.planner import words
 from kvplan.planner.options import FitOptions
 from kvplan.units import counted
 
@@ -71,7 +72,7 @@ def _vllm_beside(
     """Return vLLM's answer for the memory that the formula was given, or why it would not start."""
     if answer.engine != "exact":
         return None
-    same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
+    same = {} if answer.sources.weights is None else {"utilization": utilization or EXACT_UTILIZATION}
     try:
         return ask(engine="vllm", advice=False, **same)
     except KvplanError as error:
@@ -84,6 +85,6 @@ def _shortfall(answer: "Fit") -> tuple[str, str]:
     fewest = f"{counted(best.gpus, 'GPU')} (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
     verb = "does" if answer.batch == answer.context == 1 else "do"
     return (
-        f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {answer.limit}",
+        f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {words.limit(answer.limit)}",
         f"longest context that fits: {counted(answer.max_context or 0, 'token')}; all of it needs {fewest}",
     )

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Literal
 
 from kvplan.errors import KvplanError
 from kvplan.loads import Load, uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, legal_tps, splits
+from kvplan.planner.facts import Hint
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.results import Advice, Hint, Spread
+from kvplan.planner.results import Advice, Spread
 from kvplan.planner.weights import least_weights
 from kvplan.units import ceil_div
+
+Change = tuple[Literal["kv_dtype", "tp", "context"], int | str]
+"""An option and its new value."""
 
 SEARCHED_GPUS = 256
 """The fewest GPUs are searched up to this many."""
@@ -88,22 +93,23 @@ def hints(plan: Plan, context: int, batch: int) -> tuple[Hint, ...]:
     if before is None:
         return ()
     found = []
-    for change, changed, tokens in _changes(plan, context):
-        after = changed.max_batch(tokens)
+    for (option, value), changed in _changes(plan, context):
+        after = changed.max_batch(value if option == "context" else context)
         if after is not None and after > before:
-            found.append(Hint(change=change, max_batch=after, max_context=changed.max_context(batch)))
+            longest = changed.max_context(batch)
+            found.append(Hint(option=option, value=value, max_batch=after, max_context=longest))
     return tuple(found)
 
 
-def _changes(plan: Plan, context: int) -> Iterator[tuple[str, Plan, int]]:
+def _changes(plan: Plan, context: int) -> Iterator[tuple[Change, Plan]]:
     with suppress(KvplanError):  # fp8 may have no layout for this model's rows
-        yield "--kv-dtype fp8", _changed(plan, kv_dtype="fp8"), context
+        yield ("kv_dtype", "fp8"), _changed(plan, kv_dtype="fp8")
     wider = next((tp for tp in _legal(plan) if tp > plan.deployment.tp), None)
     if wider is not None:
         with suppress(KvplanError):  # an engine's other options may not allow it
-            yield f"--tp {wider}", _changed(plan, tp=wider), context
+            yield ("tp", wider), _changed(plan, tp=wider)
     if context > 1:
-        yield f"--context {context // 2}", plan, context // 2
+        yield ("context", context // 2), plan
 
 
 def _legal(plan: Plan) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from kvplan.errors import KvplanError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
+from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without_windows
@@ -80,7 +81,7 @@ class Deployment:
     stages: tuple[Stage, ...]
     options: EngineOptions
     arrangement: Arrangement
-    notes: tuple[str, ...] = ()
+    notes: tuple[Warned, ...] = ()
 
     @property
     def tp(self) -> int:
@@ -199,7 +200,8 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     deployment = _arranged(spec, choice, engine, kv, layers)
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
-    notes = (*(each for each in said if each), *deployment.arrangement.assumed)
+    assumed = (Assumed(text=text) for text in deployment.arrangement.assumed)
+    notes = (*(each for each in said if each), *assumed)
     return replace(deployment, notes=notes) if notes else deployment
 
 

@@ -1,6 +1,6 @@
 """How many sequences fit, and every answer that follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
@@ -9,16 +9,28 @@ from kvplan.arguments import checked
 from kvplan.engines import EXACT, Line, StartUp
 from kvplan.errors import NoRoomError, OptionsError
 from kvplan.loads import uniform
+from kvplan.planner import words
 from kvplan.planner.budget import Asked, as_bytes
 from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.facts import (
+    Assumed,
+    Hint,
+    LabelRead,
+    LeftOut,
+    Limit,
+    Origin,
+    Resource,
+    Sources,
+    Uncounted,
+    Warned,
+)
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.repository import served_model
-from kvplan.planner.results import Advice, Hint, Memory, Spread, figure
+from kvplan.planner.results import Advice, Memory, Spread, figure
 from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
 from kvplan.planner.work import as_batch, as_context
 from kvplan.specs import ModelSpec
-from kvplan.units import format_gib
 
 if TYPE_CHECKING:
     from kvplan.serving import Served
@@ -50,7 +62,7 @@ class Fit(Size):
         return f"<Fit {self.model} on {self.gpu}: {self.max_batch} sequences of {self.context} tokens>"
 
     @figure
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Warned, ...]:
         """What to know before the figures are relied on."""
         return (*warnings_of(self.deployment, self.context), *_warnings(self))
 
@@ -148,7 +160,7 @@ class Fit(Size):
         return self._advice.smallest_gpus
 
     @figure
-    def limit(self) -> str:
+    def limit(self) -> Limit:
         """What stops one sequence more."""
         return _limit(self.plan, self.context, self.max_batch)
 
@@ -158,14 +170,25 @@ class Fit(Size):
         return self._advice.hints
 
     @figure
-    def sources(self) -> dict[str, str]:
+    def sources(self) -> Sources:
         """Where the figures of the memory come from."""
-        return dict(self.plan.budget.sources)
+        return self.plan.budget.sources
 
     @figure
     def command(self) -> str | None:
         """The command that starts the engine with this plan; None where none does."""
         return _command(self, self._start_up) if self.fits else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints, facts in words."""
+        return super().to_dict() | {
+            "limit": words.limit(self.limit),
+            "hints": tuple(
+                {"change": words.change(each), "max_batch": each.max_batch, "max_context": each.max_context}
+                for each in self.hints
+            ),
+            "sources": words.sources(self.plan.budget),
+        }
 
     @cached_property
     def _start_up(self) -> StartUp | None:
@@ -220,19 +243,16 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     return make_plan(deploy(spec, choice), asked, longest=longest)
 
 
-def _warnings(answer: Fit) -> tuple[str, ...]:
-    """Return what to know of a plan's memory, and of the command that asked for it."""
+def _warnings(answer: Fit) -> Iterator[Warned]:
+    """Yield what to know of a plan's memory, and of the command that asked for it."""
     spec, budget, served = answer.deployment.spec, answer.plan.budget, answer.served
-    warnings = []
     if spec.uncounted and budget.counts_weights:
-        warnings.append(f"the weights are without {'; '.join(spec.uncounted)}: give --weights")
-    if budget.estimated:
-        warnings.append(
-            f"the driver's figure for {budget.gpu} is not known: its label is read as decimal bytes"
-        )
+        yield Uncounted(parts=spec.uncounted)
+    if budget.sources.gpu_bytes is Origin.LABEL:
+        yield LabelRead(gpu=budget.gpu)
     if served:
-        warnings += [*served.notes, *(f"left out of the plan: {text}" for text in served.unmodelled)]
-    return tuple(warnings)
+        yield from (Assumed(text=text) for text in served.notes)
+        yield from (LeftOut(text=text) for text in served.unmodelled)
 
 
 def _command(answer: Fit, start_up: StartUp | None) -> str | None:
@@ -283,31 +303,25 @@ def _said(plan: Plan, work: Work, start_up: StartUp | None) -> dict[str, Any]:
     }
 
 
-def _limit(plan: Plan, context: int, max_batch: int | None) -> str:
-    """Return in words what stops one sequence more."""
+def _limit(plan: Plan, context: int, max_batch: int | None) -> Limit:
+    """Return what stops one sequence more."""
     memory = plan.without_cache(context)
     weights, left = memory.weights_bytes, memory.free_bytes
     if weights + left < 0:
-        needed, there = _apart(memory.activation_bytes + memory.overhead_bytes, memory.budget_bytes)
-        return f"activation and overhead need {needed} per GPU, and the budget is {there}"
+        others = memory.activation_bytes + memory.overhead_bytes
+        return Limit(resource=Resource.OVERHEAD, needed_bytes=others, free_bytes=memory.budget_bytes)
     if left < 0:
-        needed, there = _apart(weights, weights + left)
-        return f"the weights need {needed} per GPU, and the budget has {there} for them"
+        return Limit(resource=Resource.WEIGHTS, needed_bytes=weights, free_bytes=weights + left)
     if max_batch is None:
-        return "nothing: these sequences take no cache memory"
+        return Limit(resource=Resource.NOTHING)
     most = plan.most_sequences(context)
     if most and max_batch == most * plan.deployment.dp:
-        return f"the number of sequences: {most:,} in each replica"
+        return Limit(resource=Resource.SEQUENCES, sequences=most)
     if plan.is_bounded():
-        return "the size of the pool that was asked for"
+        return Limit(resource=Resource.POOL)
     more = plan.memory(uniform(context, max_batch + plan.deployment.dp))
     free = plan.memory(uniform(context, max_batch) if max_batch else ()).free_bytes
-    needed, there = _apart(free - more.free_bytes, free)
-    which = f"sequence {max_batch + 1}" if max_batch else "one sequence"
-    return f"the KV cache: {which} needs {needed} per GPU, and {there} is free"
-
-
-def _apart(needed: int, there: int) -> tuple[str, str]:
-    """Return two sizes in GiB, or in bytes where two decimals would print them alike."""
-    texts = format_gib(needed), format_gib(max(0, there))
-    return texts if texts[0] != texts[1] else (f"{needed:,} B", f"{max(0, there):,} B")
+    needed = free - more.free_bytes
+    return Limit(
+        resource=Resource.CACHE, needed_bytes=needed, free_bytes=max(0, free), sequences=max_batch + 1
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import cache
 from typing import Annotated, Any, TypedDict, get_args
 
 from kvplan.arguments import Option
@@ -248,12 +247,8 @@ class LogOptions(EngineChoices, total=False):
 
 def part(options: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     """Return those of *options* that are fields of the dataclass *kind*; what is None is left to it."""
-    return {name: options[name] for name in _names(kind) if options.get(name) is not None}
-
-
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+    names = [each.name for each in fields(kind)]
+    return {name: options[name] for name in names if options.get(name) is not None}
 
 
 def default_of(options: type[Any], name: str) -> object:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
+from kvplan.planner.facts import Hint
+
 figure = cached_property
 """A figure of an answer: a key of `--json`, computed when it is first asked for and then kept."""
 
@@ -77,15 +79,6 @@ class Memory:
     kv_bytes: int
     kv_used_bytes: int
     free_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """A computed way out: the option to change, and what it would then give."""
-
-    change: str
-    max_batch: int
-    max_context: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

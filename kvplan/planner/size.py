@@ -1,15 +1,17 @@
 """The forward answer: bytes per token, sequence, batch, rank and all ranks."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.importers import load
 from kvplan.loads import Load, uniform
+from kvplan.planner import words
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.facts import BeyondContext, Ignored, ReadAs, Replicated, Warned
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import Answer, LayerSize, figure
 from kvplan.planner.work import as_batch, as_context
@@ -129,14 +131,18 @@ class Size(Answer):
         return _layer_sizes(self.deployment, self._rank, self.context)
 
     @figure
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Warned, ...]:
         """What to know before the figures are relied on."""
-        return warnings_of(self.deployment, self.context)
+        return tuple(warnings_of(self.deployment, self.context))
 
     @figure
     def ignored_fields(self) -> tuple[str, ...]:
         """Fields of the model's own file that were not read."""
         return (*self.deployment.spec.ignored, *self.deployment.spec.unread)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints, facts in words."""
+        return super().to_dict() | {"warnings": tuple(map(words.warning, self.warnings))}
 
     @property
     def _rank(self) -> int:
@@ -179,32 +185,20 @@ def layer_kind(spec: ModelSpec, name: str) -> str:
     return "+".join(kind.kind for kind in spec.attention[name])
 
 
-def warnings_of(deployment: Deployment, context: int) -> tuple[str, ...]:
-    """Return what to know of a deployment that holds sequences of *context* tokens."""
-    warnings = []
+def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
+    """Yield what to know of a deployment that holds sequences of *context* tokens."""
     spec, tp = deployment.spec, deployment.tp
     if spec.max_context is not None and context > spec.max_context:
-        warnings.append(
-            f"{context:,} tokens are more than the {spec.max_context:,} that {spec.name} was made for"
-        )
+        yield BeyondContext(model=spec.name, context=context, max_context=spec.max_context)
     if spec.read_as:
-        warnings.append(
-            f"{spec.read_as} is answered as {spec.name} with other weights, by its name; whether it says how "
-            "its cache is stored is not known"
-        )
-    warnings += deployment.notes
+        yield ReadAs(model=spec.name, release=spec.read_as)
+    yield from deployment.notes
     if spec.ignored:
-        warnings.append(f"the answer is without {', '.join(spec.ignored)}, which could change the memory")
-    replicated = dict.fromkeys(
-        term.split for layer in deployment.layers.values() for term in layer if term.split.copies(tp) > 1
-    )
-    warnings += [
-        f"tp={tp} stores each {split.unit} {split.copies(tp)} times: there is only {split.count} to share out"
-        if split.count == 1
-        else f"tp={tp} stores each of the {split.count} {split.unit} {split.copies(tp)} times"
-        for split in replicated
-    ]
-    return tuple(warnings)
+        yield Ignored(fields=spec.ignored)
+    splits = dict.fromkeys(term.split for layer in deployment.layers.values() for term in layer)
+    for split in splits:
+        if (copies := split.copies(tp)) > 1:
+            yield Replicated(unit=split.unit, count=split.count, copies=copies, tp=tp)
 
 
 def as_spec(model: Model, ignore: Sequence[str] = ()) -> ModelSpec:

@@ -9,6 +9,8 @@ import pytest
 
 import kvplan
 from kvplan.errors import SpecError, UnknownNameError
+from kvplan.planner import words
+from kvplan.planner.facts import ReadAs
 from kvplan.specs import __main__ as write_index
 from kvplan.specs import catalogue
 from kvplan.specs.catalogue import find_spec, read_index, released_model, spec_files
@@ -214,12 +216,11 @@ def test_a_release_by_its_name_has_the_models_cache_and_says_so() -> None:
     plain = kvplan.size("qwen/qwen3-32b", context=8192)
     other = kvplan.size("RedHatAI/Qwen3-32B-FP8-dynamic", context=8192)
     assert other.total_bytes == plain.total_bytes
-    assert other.warnings == (
-        *plain.warnings,
-        (
-            "RedHatAI/Qwen3-32B-FP8-dynamic is answered as qwen3-32b with other weights, by its name; "
-            "whether it says how its cache is stored is not known"
-        ),
+    named = ReadAs(model="qwen3-32b", release="RedHatAI/Qwen3-32B-FP8-dynamic")
+    assert other.warnings == (*plain.warnings, named)
+    assert words.warning(named) == (
+        "RedHatAI/Qwen3-32B-FP8-dynamic is answered as qwen3-32b with other weights, by its name; "
+        "whether it says how its cache is stored is not known"
     )
     with pytest.raises(kvplan.KvplanError, match="give the weights' size"):
         kvplan.fit("RedHatAI/Qwen3-32B-FP8-dynamic", gpu="h100-80gb", context=8192)
