@@ -143,6 +143,22 @@ def test_more_sequences_than_blocks_for_states_are_refused_by_a_plan() -> None:
     assert plans[1].advice("8k").smallest_tp == 2
 
 
+def test_what_is_not_read_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("advice", "analytic", "max_context", "memory", "start_up", "waterfall"):
+        monkeypatch.setattr(Plan, name, lambda *_, name=name: asked.append(name))
+    answer = kvplan.fit("llama-3.1-8b", gpu="h100-80gb", context="8k")
+    assert (answer.fits, answer.max_batch, asked) == (True, 53, [])
+    assert (answer.max_context, answer.max_context, asked) == (None, None, ["max_context"])
+
+
+def test_an_answer_does_not_change() -> None:
+    answer: Any = kvplan.fit("llama-3.1-8b", gpu="h100-80gb", context="8k")
+    with pytest.raises(AttributeError):
+        answer.max_batch = 54
+    assert answer.max_batch == 53
+
+
 def test_without_advice_the_rest_is_the_same() -> None:
     asked: dict[str, Any] = {"gpu": "h100-80gb", "context": "8k", "batch": 4}
     whole, bare = kvplan.fit("qwen3-8b", **asked), kvplan.fit("qwen3-8b", advice=False, **asked)
