@@ -13,7 +13,6 @@ from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
 from kvplan.files import exists
-from kvplan.planner import words
 from kvplan.planner.options import FitOptions
 from kvplan.units import counted
 
@@ -81,6 +80,8 @@ def _vllm_beside(
 
 def _shortfall(answer: "Fit") -> tuple[str, str]:
     """Return what was asked and what there is, and what would fit."""
+    from kvplan.planner import words
+
     best = answer.smallest_gpus
     fewest = f"{counted(best.gpus, 'GPU')} (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
     verb = "does" if answer.batch == answer.context == 1 else "do"

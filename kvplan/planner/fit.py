@@ -179,9 +179,8 @@ class Fit(Size):
         """The command that starts the engine with this plan; None where none does."""
         return _command(self, self._start_up) if self.fits else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plain values that `--json` prints, facts in words."""
-        return super().to_dict() | {
+    def _said(self) -> dict[str, Any]:
+        return super()._said() | {
             "limit": words.limit(self.limit),
             "hints": tuple(
                 {"change": words.change(each), "max_batch": each.max_batch, "max_context": each.max_context}

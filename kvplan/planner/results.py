@@ -1,7 +1,7 @@
 """What kvplan answers with: answers whose figures are the keys of `--json`, and the values of figures."""
 
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from kvplan.planner.facts import Hint
@@ -18,6 +18,7 @@ class Answer:
     """
 
     @classmethod
+    @cache
     def figures(cls) -> tuple[str, ...]:
         """Return the names of all figures, in the order of `--json`."""
         named = [item for each in reversed(cls.__mro__) for item in vars(each).items()]
@@ -25,8 +26,15 @@ class Answer:
         return tuple(dict.fromkeys(found))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plain values that `--json` prints."""
-        return {name: plain_value(getattr(self, name)) for name in self.figures()}
+        """Return the plain values that `--json` prints, facts in words."""
+        said = self._said()
+        return {
+            name: said[name] if name in said else plain_value(getattr(self, name)) for name in self.figures()
+        }
+
+    def _said(self) -> dict[str, Any]:
+        """Return the words for those figures that are facts."""
+        return {}
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
@@ -43,6 +51,8 @@ _TOLD_APART = 9
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
     """Return a value as `--json` prints it: dataclasses by their fields."""
+    if value is None or isinstance(value, int | float | str):
+        return value
     if is_dataclass(value):
         return {each.name: plain_value(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple):

@@ -140,9 +140,8 @@ class Size(Answer):
         """Fields of the model's own file that were not read."""
         return (*self.deployment.spec.ignored, *self.deployment.spec.unread)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plain values that `--json` prints, facts in words."""
-        return super().to_dict() | {"warnings": tuple(map(words.warning, self.warnings))}
+    def _said(self) -> dict[str, Any]:
+        return {"warnings": tuple(map(words.warning, self.warnings))}
 
     @property
     def _rank(self) -> int:
