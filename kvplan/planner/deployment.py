@@ -261,13 +261,13 @@ def splits(spec: ModelSpec, layers: dict[str, Layer]) -> tuple[Split, ...]:
     return tuple(dict.fromkeys(of_kinds + of_terms))
 
 
-def refusal(parts: Sequence[Split], tp: int) -> str | None:
-    """Return why *parts* do not spread over *tp* ranks, or None if they do."""
+def unspread(parts: Sequence[Split], tp: int) -> Split | None:
+    """Return the first of *parts* that does not spread over *tp* ranks, or None if all do."""
     for part in parts:
         try:
             part.on_rank(tp)
-        except SplitError as error:
-            return str(error)
+        except SplitError:
+            return part
     return None
 
 
@@ -298,17 +298,17 @@ def require_sharing(spec: ModelSpec) -> None:
 @lru_cache(maxsize=KEPT)
 def legal_tps(parts: tuple[Split, ...]) -> tuple[int, ...]:
     """Return the tensor-parallel degrees up to 64 over which *parts* spread."""
-    return tuple(tp for tp in range(1, LISTED_TP + 1) if refusal(parts, tp) is None)
+    return tuple(tp for tp in range(1, LISTED_TP + 1) if unspread(parts, tp) is None)
 
 
 def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:
     """Raise SplitError, naming the degrees that work, if the model does not spread over *tp* ranks."""
     parts = splits(spec, layers)
-    reason = refusal(parts, tp)
-    if reason is not None:
+    part = unspread(parts, tp)
+    if part is not None:
         legal = ", ".join(map(str, legal_tps(parts)))
         advice = f"legal tensor-parallel degrees up to {LISTED_TP}: {legal}"
-        raise SplitError(f"{spec.name}: {reason}", advice)
+        raise SplitError(f"{spec.name}: {part.refusal(tp)}", advice)
 
 
 def split_stages(

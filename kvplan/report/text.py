@@ -12,6 +12,7 @@ from kvplan.planner.size import Size
 from kvplan.report.document import BLANK, Block, Column, Document, Grid, Line, Span, Table, line
 from kvplan.report.notes import not_read, pinned
 from kvplan.report.terminal import show
+from kvplan.terms import Split
 from kvplan.units import counted, format_bytes, format_gib
 
 
@@ -78,7 +79,7 @@ def check_document(answer: Check) -> Document:
     rules = (
         (Span("ok", "ok") if rule.ok else Span("NO", "no"), rule.rule, rule.detail) for rule in answer.checks
     )
-    refused = ((f"tp {degrees}", reason) for reason, degrees in _by_reason(answer.refused_tp).items())
+    refused = ((f"tp {degrees}", reason) for reason, degrees in _by_part(answer.refused_tp).items())
     legal = f" {', '.join(map(str, answer.legal_tp))} (searched up to {LISTED_TP})"
     return (
         line(f"{answer.model} {verdict} over tp {answer.tp} x pp {answer.pp}.", "yes" if answer.ok else "no"),
@@ -165,12 +166,12 @@ def print_gpus(gpus: list[Gpu]) -> None:
     show((Table(columns, tuple(rows)),))
 
 
-def _by_reason(refused: dict[int, str]) -> dict[str, str]:
-    """Group refused degrees, whose reasons all begin with the same part and end in their own numbers."""
+def _by_part(refused: dict[int, Split]) -> dict[str, str]:
+    """Group refused degrees by what does not spread over them."""
     grouped: dict[str, list[int]] = {}
-    for degree, reason in refused.items():
-        grouped.setdefault(reason.partition(" do not spread")[0], []).append(degree)
-    return {f"{part} do not spread over them": _ranges(degrees) for part, degrees in grouped.items()}
+    for degree, part in refused.items():
+        grouped.setdefault(f"{part.count} {part.unit} do not spread over them", []).append(degree)
+    return {reason: _ranges(degrees) for reason, degrees in grouped.items()}
 
 
 def _ranges(degrees: list[int]) -> str:
