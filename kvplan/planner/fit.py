@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.engines import EXACT, Line, StartUp
-from kvplan.errors import NoRoomError, OptionsError
+from kvplan.engines import Line, StartUp
+from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
 from kvplan.planner import words
-from kvplan.planner.budget import Asked, as_bytes
+from kvplan.planner.budget import Asked
+from kvplan.planner.command import serving_command
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.facts import (
     Assumed,
@@ -26,7 +27,6 @@ from kvplan.planner.facts import (
 )
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.repository import served_model
 from kvplan.planner.results import Advice, Memory, Spread, figure
 from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
 from kvplan.planner.work import as_batch, as_context
@@ -177,7 +177,14 @@ class Fit(Size):
     @figure
     def command(self) -> str | None:
         """The command that starts the engine with this plan; None where none does."""
-        return _command(self, self._start_up) if self.fits else None
+        if not self.fits:
+            return None
+        command = serving_command(self.plan, self.work, self.named, self.dtype)
+        if command is None or self.served is None:
+            return command
+        from kvplan.serving import with_own_words  # noqa: PLC0415 - one who serves has read it
+
+        return with_own_words(command, self.served)
 
     def _said(self) -> dict[str, Any]:
         return super()._said() | {
@@ -252,54 +259,6 @@ def _warnings(answer: Fit) -> Iterator[Warned]:
     if served:
         yield from (Assumed(text=text) for text in served.notes)
         yield from (LeftOut(text=text) for text in served.unmodelled)
-
-
-def _command(answer: Fit, start_up: StartUp | None) -> str | None:
-    """
-    Return the shell command that serves this plan; None for engines without one, or an option for it.
-
-    It is a comment where kvplan does not know which repository or file has the planned weights.
-    """
-    if answer.deployment.engine is EXACT:
-        return None
-    # The formula alone has no command.
-    from kvplan.serving import has_option, takes_gguf, with_own_words, write_command  # noqa: PLC0415
-
-    plan, engine = answer.plan, answer.deployment.choice.engine
-    model = served_model(answer.named, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
-    said = _said(plan, answer.work, start_up) | {
-        "dtype": answer.dtype if has_option(engine, "dtype") else None
-    }
-    try:
-        given = {name: value for name, value in said.items() if value is not None}
-        command = write_command(engine, model.name, given)
-    except OptionsError:
-        return None
-    if command is None:
-        return None
-    command = command if model.missing is None else f"# {model.missing}: {command}"
-    return command if answer.served is None else with_own_words(command, answer.served)
-
-
-def _said(plan: Plan, work: Work, start_up: StartUp | None) -> dict[str, Any]:
-    """Return the options of a plan; None where the engine's own choice is planned."""
-    choice, asked = plan.deployment.choice, plan.asked
-    needed = start_up.max_num_seqs if start_up else None
-    return {
-        "tp": choice.tp if choice.tp > 1 else None,
-        "pp": choice.pp if choice.pp > 1 else None,
-        "dp": choice.dp if choice.dp > 1 else None,
-        "pp_layers": choice.pp_layers,
-        "context": work.context,
-        "batch": work.batch,
-        "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,
-        "utilization": None if asked.utilization is None else str(asked.utilization),
-        "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
-        **choice.shared(),
-        "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
-        "dcp": choice.dcp if choice.dcp > 1 else None,
-        "settings": dict(choice.settings),
-    }
 
 
 def _limit(plan: Plan, context: int, max_batch: int | None) -> Limit:
