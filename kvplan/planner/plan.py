@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from kvplan.engines import EXACT, Arrangement, Line, StartUp
 from kvplan.errors import KvplanError, NoRoomError
@@ -50,18 +50,16 @@ class Plan:
 
     def max_batch(self, context: int | str) -> int | None:
         """Return the most sequences of *context* tokens at once; None if memory sets no limit."""
-        return self._most(self.pools, as_tokens(context))
+        return _most(self.deployment, self.pools, as_tokens(context))
 
     def max_context(self, batch: int = 1) -> int | None:
         """Return the longest context for *batch* sequences at once; None if memory sets no limit."""
         share = dealt(uniform(1, as_batch(batch)), self.deployment.dp)[0][1]
-        if self.refusal(1):
-            return 0
-        return largest(partial(self._left_beside, share), self.deployment.arrangement.longest)
+        return _longest(self.deployment, self.pools, share)
 
     def fits(self, load: Iterable[tuple[int | str, int]]) -> bool:
         """Return whether sequences of these lengths stand at once."""
-        return self._fits(self.pools, dealt(as_load(load), self.deployment.dp))
+        return self._holds(dealt(as_load(load), self.deployment.dp))
 
     def memory(self, load: Iterable[tuple[int | str, int]]) -> Memory:
         """Return the lines of the tightest card with a load on it; `[]` leaves it empty."""
@@ -75,7 +73,7 @@ class Plan:
 
         None if it would; whether one has room is another matter. No load fits what is refused.
         """
-        return self._refusal(self.pools, as_tokens(context))
+        return self.deployment.arrangement.refusal(self.pools, as_tokens(context))
 
     def start_up(self, context: int | str) -> StartUp | None:
         """Return what the engine prints when it starts; None if it prints nothing or has no room."""
@@ -116,8 +114,7 @@ class Plan:
 
     def most_sequences(self, tokens: int) -> int | None:
         """Return how many sequences of *tokens* tokens one replica may run, as asked or as its engine can."""
-        asked, able = self.deployment.choice.max_num_seqs, self.deployment.arrangement.most_sequences(tokens)
-        return able if asked is None else asked if able is None else min(asked, able)
+        return _most_sequences(self.deployment, tokens)
 
     def is_bounded(self) -> bool:
         """Return whether a setting, and not the memory, decides how large the pools are."""
@@ -139,7 +136,7 @@ class Plan:
             return None
         least, most = (self.left_beside(size) for size in (needs.high_bytes, needs.low_bytes))
         arrangement = self.deployment.arrangement
-        low, high = (self._most(bounded(arrangement, left), context) for left in (least, most))
+        low, high = (_most(self.deployment, bounded(arrangement, left), context) for left in (least, most))
         return None if low is None or high is None else (low, high)
 
     def analytic(self) -> "Plan":
@@ -159,40 +156,54 @@ class Plan:
         free = [left - taken for left, taken in zip(self.left, used, strict=True)]
         return free.index(min(free))
 
-    def _fits(self, pools: Sequence[int], share: Load) -> bool:
-        """Return whether pools of these bytes hold one replica's *share*."""
-        if self._refusal(pools, longest_in(share)):
+    def _holds(self, share: Load) -> bool:
+        """Return whether the pools hold one replica's *share*."""
+        if self.refusal(max(1, longest_in(share))):
             return False
         shortest = min((tokens for tokens, sequences in share if sequences), default=1)
         most = self.most_sequences(shortest)
         if most is not None and sequences_in(share) > most:
             return False
-        return self._left(pools, share) >= 0
+        return _left(self.deployment, self.pools, share) >= 0
 
-    def _left(self, pools: Sequence[int], share: Load) -> int:
-        """Return what the fullest of *pools* has left beside one replica's *share*; below 0 if that lacks."""
-        used = self.deployment.by_stage(share)
-        return min(there - taken for taken, there in zip(used, pools, strict=True))
 
-    def _left_beside(self, share: int, tokens: int) -> int:
-        """Return the same for *share* sequences of a length; below 0 also if fewer may run."""
-        most = self.most_sequences(tokens)
-        if most is not None and share > most:
-            return -1
-        return self._left(self.pools, uniform(tokens, share))
+def _most_sequences(deployment: Deployment, tokens: int) -> int | None:
+    asked, able = deployment.choice.max_num_seqs, deployment.arrangement.most_sequences(tokens)
+    return able if asked is None else asked if able is None else min(asked, able)
 
-    def _refusal(self, pools: Sequence[int], context: int) -> str | None:
-        return self.deployment.arrangement.refusal(pools, context)
 
-    def _most(self, pools: Sequence[int], context: int) -> int | None:
-        if self._refusal(pools, context):
-            return 0
-        rows, most = self.deployment.by_sequence(context), self.most_sequences(context)
-        if rows is not None:
-            share = _by_division(pools, rows, most)
-        else:
-            share = 0 if most == 0 else largest(lambda each: self._left(pools, uniform(context, each)), most)
-        return None if share is None else share * self.deployment.dp
+def _left(deployment: Deployment, pools: Sequence[int], share: Load) -> int:
+    """Return what the fullest of *pools* has left beside one replica's *share*; below 0 if that lacks."""
+    used = deployment.by_stage(share)
+    return min(there - taken for taken, there in zip(used, pools, strict=True))
+
+
+@lru_cache(maxsize=KEPT)
+def _most(deployment: Deployment, pools: tuple[int, ...], context: int) -> int | None:
+    """Return how many sequences of a context the pools of all replicas hold; the last answers are kept."""
+    if deployment.arrangement.refusal(pools, context):
+        return 0
+    rows, most = deployment.by_sequence(context), _most_sequences(deployment, context)
+    if rows is not None:
+        share = _by_division(pools, rows, most)
+    else:
+        share = (
+            0 if most == 0 else largest(lambda each: _left(deployment, pools, uniform(context, each)), most)
+        )
+    return None if share is None else share * deployment.dp
+
+
+@lru_cache(maxsize=KEPT)
+def _longest(deployment: Deployment, pools: tuple[int, ...], share: int) -> int | None:
+    """Return the longest context of *share* sequences in the pools of a replica; kept as above."""
+    if deployment.arrangement.refusal(pools, 1):
+        return 0
+
+    def left(tokens: int) -> int:
+        most = _most_sequences(deployment, tokens)
+        return -1 if most is not None and share > most else _left(deployment, pools, uniform(tokens, share))
+
+    return largest(left, deployment.arrangement.longest)
 
 
 def _by_division(
