@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from kvplan.importers import load
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
-    from kvplan.planner.fit import fit, plan
+    from kvplan.planner.fit import Fit, fit, plan
     from kvplan.planner.plan import Plan
-    from kvplan.planner.results import Fit, Size
-    from kvplan.planner.size import size
+    from kvplan.planner.size import Size, size
     from kvplan.specs import ModelSpec
 
 _HOMES = {
     "Check": "kvplan.planner.check",
     "Explanation": "kvplan.planner.explain",
-    "Fit": "kvplan.planner.results",
+    "Fit": "kvplan.planner.fit",
     "KvplanError": "kvplan.errors",
     "ModelSpec": "kvplan.specs",
     "Plan": "kvplan.planner.plan",
-    "Size": "kvplan.planner.results",
+    "Size": "kvplan.planner.size",
     "check": "kvplan.planner.check",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",

@@ -11,7 +11,7 @@ source says so. Figures of nvidia-smi, of WSL2 and of partitioned cards are not 
 import json
 import re
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -31,8 +31,8 @@ _UNSAID = re.compile(
 )
 """Words of a card's name that tell it from no other card."""
 
-GIVEN = "given"
-"""The source of a size that a user gives."""
+_KEPT = 64
+"""Cards that are kept once they were found."""
 
 Vendor = Literal["nvidia", "amd", "apple", "intel"]
 """Who makes a card."""
@@ -73,7 +73,7 @@ def all_gpus() -> tuple[Gpu, ...]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """
-    A GPU to plan for: `total_bytes` of memory, and what is known of that figure.
+    A GPU to plan for: `total_bytes` of memory, and the `source` of that figure, None where it was given.
 
     `vendor`, compute `capability` and the driver's name of the `device` are None for a card that is known
     by its size alone, the last two for others, too.
@@ -82,7 +82,7 @@ class Card:
     name: str
     label: str
     total_bytes: int
-    source: str
+    source: str | None
     estimated: bool
     vendor: Vendor | None = None
     capability: tuple[int, int] | None = None
@@ -93,7 +93,7 @@ class Card:
         """How `total_bytes` is known, in words."""
         if self.estimated:
             return "its label, as no driver's figure is known"
-        return self.source if self.source == GIVEN else "what its driver reports"
+        return "given" if self.source is None else "what its driver reports"
 
     @property
     def is_hopper(self) -> bool:
@@ -122,6 +122,7 @@ def several(text: str) -> tuple[int, str]:
     return int(found["before"] or found["after"]), found["gpu"] or found["of"]
 
 
+@lru_cache(maxsize=_KEPT)
 def find_card(text: str) -> Card:
     """
     Return the card of a catalogue name, in any spelling, or a size with its unit (`80GB`, `79.19GiB`).
@@ -163,7 +164,7 @@ def _card_of_size(text: str) -> Card:
     if total == 0:
         raise UnitError(f"a GPU of {text.strip()} has no memory to plan")
     size = text.strip()
-    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source=GIVEN, estimated=False)
+    return Card(name=size, label=f"GPU with {size}", total_bytes=total, source=None, estimated=False)
 
 
 @cache

@@ -62,7 +62,11 @@ class Split:
             return self.count // tp
         if self.replicable and tp % self.count == 0:
             return 1
-        raise SplitError(f"{self.count} {self.unit} do not spread over tp={tp}: {self.rule(tp)}")
+        raise SplitError(self.refusal(tp))
+
+    def refusal(self, tp: int) -> str:
+        """Return in words that *tp* ranks cannot share the units, and why."""
+        return f"{self.count} {self.unit} do not spread over tp={tp}: {self.rule(tp)}"
 
     def rule(self, tp: int) -> str:
         """Return in words why *tp* ranks cannot share the units."""

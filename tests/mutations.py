@@ -280,8 +280,8 @@ MUTATIONS = (
     Mutation(
         "the first rank's states",
         f"{_SGLANG}/cells.py",
-        "return max(rank.slot_bytes for rank in self.ranks)",
-        "return self.ranks[0].slot_bytes",
+        "max(rank.slot_bytes for rank in self.ranks)",
+        "self.ranks[0].slot_bytes",
         f"tests/{_SGLANG}/test_pools.py tests/{_SGLANG}/test_cells.py",
     ),
     Mutation(

@@ -34,7 +34,7 @@ def test_other_dtypes_keep_their_names() -> None:
 def test_weights_in_one_type_are_plain_arithmetic() -> None:
     """8,190,735,360 parameters in blocks of 144 bytes for 256."""
     answer = kvplan.fit("qwen3-8b", gpu="24GB", context="8k", engine="llamacpp", weight_dtype="q4_k")
-    assert answer.sources["weights"] == "8,190,735,360 parameters in q4_k"
+    assert answer.to_dict()["sources"]["weights"] == "8,190,735,360 parameters in q4_k"
     spec = kvplan.load("qwen3-8b")
     assert spec.weights("q4_k") == 8_190_735_360 * 144 // 256
 

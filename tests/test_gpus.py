@@ -57,7 +57,7 @@ def test_without_a_drivers_figure_the_label_is_read_as_decimal() -> None:
 def test_a_size_is_a_card(text: str, size: int) -> None:
     name = text.strip()
     assert find_card(text) == Card(
-        name=name, label=f"GPU with {name}", total_bytes=size, source="given", estimated=False
+        name=name, label=f"GPU with {name}", total_bytes=size, source=None, estimated=False
     )
 
 

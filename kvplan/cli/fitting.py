@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -17,7 +18,7 @@ from kvplan.planner.options import FitOptions
 from kvplan.units import counted
 
 if TYPE_CHECKING:
-    from kvplan.planner.results import Fit
+    from kvplan.planner.fit import Fit
 
 EPILOG = examples(
     "kvplan fit llama-3.1-8b --gpu h100-80gb --context 8k",
@@ -74,7 +75,7 @@ def _answered(
 
     command = served.read_command(model)
     ask = partial(fit, command.model, **served.joined(options, command, given))
-    return ask, served.with_warnings(ask(), command), served.not_used(command)
+    return ask, replace(ask(), served=command), served.not_used(command)
 
 
 def _vllm_beside(
@@ -83,7 +84,7 @@ def _vllm_beside(
     """Return vLLM's answer for the memory that the formula was given, or why it would not start."""
     if answer.engine != "exact":
         return None
-    same = {} if "weights" not in answer.sources else {"utilization": utilization or EXACT_UTILIZATION}
+    same = {} if answer.sources.weights is None else {"utilization": utilization or EXACT_UTILIZATION}
     try:
         return ask(engine="vllm", advice=False, **same)
     except KvplanError as error:
@@ -92,10 +93,12 @@ def _vllm_beside(
 
 def _shortfall(answer: "Fit") -> tuple[str, str]:
     """Return what was asked and what there is, and what would fit."""
+    from kvplan.planner import words
+
     best = answer.smallest_gpus
     fewest = f"{counted(best.gpus, 'GPU')} (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
     verb = "does" if answer.batch == answer.context == 1 else "do"
     return (
-        f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {answer.limit}",
+        f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {words.limit(answer.limit)}",
         f"longest context that fits: {counted(answer.max_context or 0, 'token')}; all of it needs {fewest}",
     )

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Any
 
 from kvplan.errors import OptionsError
-from kvplan.planner.results import Fit
-from kvplan.serving import Served, with_own_words
+from kvplan.serving import Served
 from kvplan.serving import read_command as read_words
 from kvplan.specs.catalogue import read_index
 
@@ -43,17 +41,6 @@ def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) 
             option = name.replace("_", "-")
             raise OptionsError(f"--{option} says {own}, and the command {value}: keep one of them")
     return {**options, **said, "settings": settings}
-
-
-def with_warnings(answer: Fit, served: Served) -> Fit:
-    """
-    Return *answer* with a warning for each option that changes memory and that no plan counts.
-
-    Its command is the one that was served, with what the plan adds.
-    """
-    command = None if answer.command is None else with_own_words(answer.command, served)
-    left_out = tuple(f"left out of the plan: {text}" for text in served.unmodelled)
-    return replace(answer, command=command, warnings=(*answer.warnings, *served.notes, *left_out))
 
 
 def not_used(served: Served) -> list[str]:

@@ -33,8 +33,7 @@ class StartUp:
     """
     The figures that an engine prints when it starts; None where it has none.
 
-    `max_num_seqs` is what it must be told, because it refuses to start with its own default, and
-    `refusal` says in words why it refuses to start as it was asked.
+    `max_num_seqs` is what it must be told, because it refuses to start with its own default.
     """
 
     num_blocks: int
@@ -42,7 +41,6 @@ class StartUp:
     kv_tokens: int | None
     max_concurrency: float | None
     max_num_seqs: int | None = None
-    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +136,14 @@ class Arrangement(Protocol):
 
     def most_sequences(self, context: int) -> int | None:
         """Return how many sequences of a context run at once whatever the memory; None if any number."""
+
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """
+        Return in words why the engine would not start as it was asked; None if it would.
+
+        *pools* are the bytes on each rank, *context* the longest of a sequence. Whether one sequence has
+        room is another matter.
+        """
 
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what the engine prints with so much memory on each rank; raise if it refuses."""

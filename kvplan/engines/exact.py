@@ -60,6 +60,9 @@ class Sum:
     def most_sequences(self, context: int) -> int | None:
         """Return None: a formula has no limit."""
 
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return None: a formula refuses nothing."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: a formula starts nothing."""
         return None

@@ -3,13 +3,19 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Literal
 
 from kvplan.errors import KvplanError
 from kvplan.loads import Load, uniform
 from kvplan.planner.deployment import Choice, Deployment, deploy, legal_tps, splits
+from kvplan.planner.facts import Hint
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.results import Advice, Hint, Spread
+from kvplan.planner.results import Advice, Spread
+from kvplan.planner.weights import least_weights
 from kvplan.units import ceil_div
+
+Change = tuple[Literal["kv_dtype", "tp", "context"], int | str]
+"""An option and its new value."""
 
 SEARCHED_GPUS = 256
 """The fewest GPUs are searched up to this many."""
@@ -20,7 +26,9 @@ NODE_GPUS = 8
 
 def advise(plan: Plan, *, context: int, batch: int) -> Advice:
     """Return the ways out for *batch* sequences of *context* tokens."""
-    load = uniform(context, batch)
+    load, longest = uniform(context, batch), plan.deployment.arrangement.longest
+    if longest is not None and context > longest:  # No number of GPUs makes the engine take more.
+        return Advice(smallest_tp=None, smallest_gpus=None, hints=hints(plan, context, batch))
     return Advice(
         smallest_tp=smallest_tp(plan, load),
         smallest_gpus=smallest_spread(plan, load),
@@ -45,9 +53,8 @@ def smallest_spread(plan: Plan, load: Load) -> Spread | None:
 def _fewest(plan: Plan) -> int:
     """Return a number of GPUs below which the weights alone do not fit, however they are spread."""
     budget = plan.budget
-    if not plan.deployment.engine.embedding_on_gpu:
-        return 1  # Part of the weights is not on any.
-    return max(1, ceil_div(budget.replica_weights_bytes, max(1, budget.gpu_bytes)))
+    weights = least_weights(plan.deployment, budget.replica_weights_bytes)
+    return max(1, ceil_div(weights, max(1, budget.gpu_bytes)))
 
 
 def _spreads(plan: Plan) -> Iterator[tuple[int, int]]:
@@ -86,22 +93,23 @@ def hints(plan: Plan, context: int, batch: int) -> tuple[Hint, ...]:
     if before is None:
         return ()
     found = []
-    for change, changed, tokens in _changes(plan, context):
-        after = changed.max_batch(tokens)
+    for (option, value), changed in _changes(plan, context):
+        after = changed.max_batch(value if option == "context" else context)
         if after is not None and after > before:
-            found.append(Hint(change=change, max_batch=after, max_context=changed.max_context(batch)))
+            longest = changed.max_context(batch)
+            found.append(Hint(option=option, value=value, max_batch=after, max_context=longest))
     return tuple(found)
 
 
-def _changes(plan: Plan, context: int) -> Iterator[tuple[str, Plan, int]]:
+def _changes(plan: Plan, context: int) -> Iterator[tuple[Change, Plan]]:
     with suppress(KvplanError):  # fp8 may have no layout for this model's rows
-        yield "--kv-dtype fp8", _changed(plan, kv_dtype="fp8"), context
+        yield ("kv_dtype", "fp8"), _changed(plan, kv_dtype="fp8")
     wider = next((tp for tp in _legal(plan) if tp > plan.deployment.tp), None)
     if wider is not None:
         with suppress(KvplanError):  # an engine's other options may not allow it
-            yield f"--tp {wider}", _changed(plan, tp=wider), context
+            yield ("tp", wider), _changed(plan, tp=wider)
     if context > 1:
-        yield f"--context {context // 2}", plan, context // 2
+        yield ("context", context // 2), plan
 
 
 def _legal(plan: Plan) -> tuple[int, ...]:

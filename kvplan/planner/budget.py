@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import dtype_by_name
-from kvplan.engines import Engine, Estimate, ProfileRun
+from kvplan.engines import Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.facts import Origin, Sources
 from kvplan.planner.results import Memory
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
@@ -21,7 +22,7 @@ class Budget:
     One GPU's memory before any weights and cache are in it, and the weights of one replica to spread.
 
     `utilization` is a ratio, and `share_of` what it is a share of; `needs` has a range where it is an
-    estimate. `sources` says in words where each figure comes from. `longest` is the context that stands in
+    estimate. `sources` says where each figure comes from. `longest` is the context that stands in
     for that of a model that is made for none.
     """
 
@@ -31,14 +32,13 @@ class Budget:
     share_of: Literal["card", "after start", "rest"]
     replica_weights_bytes: int
     needs: Estimate
-    sources: dict[str, str]
-    estimated: bool
+    sources: Sources
     longest: int
 
     @property
     def counts_weights(self) -> bool:
         """Whether the weights are what the spec counts, and not given."""
-        return self.sources.get("weights", "given") != "given"
+        return self.sources.weights in (Origin.RELEASE, Origin.PARAMETERS)
 
     @property
     def middle_bytes(self) -> int:
@@ -109,37 +109,32 @@ def make_budget(deployment: Deployment, asked: Asked, *, longest: int) -> Budget
     if share is None:
         share = engine.share.default(card.total_bytes, deployment.options)
     ratio = parse_ratio(str(share))
-    weights_bytes, weights_source = _weights(deployment.spec, asked)
-    needs = _needs(deployment, asked, card, longest)
+    weights_bytes, weights_from = _weights(deployment.spec, asked)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
         utilization=ratio,
         share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
-        needs=needs,
-        sources={
-            "gpu": card.label,
-            "gpu_bytes": card.source,
-            "gpu_figure": card.figure,
-            "weights": weights_source,
-            "utilization": _utilization(ratio, engine, asked),
-            "overhead": needs.evidence if _is_given(asked) else _estimated(deployment.spec, needs),
-        },
-        estimated=card.estimated,
+        needs=_needs(deployment, asked, card, longest),
+        sources=_sources(deployment.spec, asked, card, weights_from),
         longest=longest,
     )
 
 
-def _estimated(spec: ModelSpec, needs: Estimate) -> str:
-    """Return how an estimate is known, and what of the spec it had to do without."""
-    unknown = "" if spec.max_context else "; without a max_context, rotations are for the asked context"
-    return f"estimate {needs.evidence}{unknown}"
-
-
-def _utilization(ratio: tuple[int, int], engine: Engine, asked: Asked) -> str:
-    of = {"card": "", "after start": "", "rest": " of what is left"}[engine.share.of]
-    return f"{ratio[0] / ratio[1]:g}{of}" + ("" if asked.utilization is not None else ", the default")
+def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sources:
+    counted = weights is Origin.PARAMETERS
+    of_card = Origin.GIVEN if card.source is None else Origin.LABEL if card.estimated else Origin.DRIVER
+    return Sources(
+        card=card,
+        gpu_bytes=of_card,
+        weights=weights,
+        parameters=spec.parameters if counted else None,
+        weight_dtype=(asked.weight_dtype or spec.weight_dtype or spec.dtype) if counted else None,
+        utilization=Origin.DEFAULT if asked.utilization is None else Origin.GIVEN,
+        overhead=Origin.GIVEN if _is_given(asked) else Origin.ESTIMATE,
+        stands_in=not spec.max_context,
+    )
 
 
 def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int) -> Estimate:
@@ -202,19 +197,18 @@ def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
         share_of="card",
         replica_weights_bytes=0,
         needs=given(0, 0),
-        sources={"gpu_bytes": "given", "gpu_figure": "given"},
-        estimated=False,
+        sources=Sources(gpu_bytes=Origin.GIVEN),
         longest=longest,
     )
 
 
-def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
-    """Return the bytes of one replica's weights, and their source in words."""
+def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
+    """Return the bytes of one replica's weights, and how they are known."""
     weight_dtype = asked.weight_dtype
     if asked.weights is not None:
         if weight_dtype is not None:
             raise OptionsError("give the weights in bytes or a dtype for them, not both")
-        return as_bytes(asked.weights), "given"
+        return as_bytes(asked.weights), Origin.GIVEN
     known = spec.weights(weight_dtype)
     if known is None:
         if spec.read_as and not spec.parameters:
@@ -228,12 +222,8 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, str]:
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",
             f"not counted: {'; '.join(spec.uncounted)}" if spec.uncounted else "",
         )
-    if weight_dtype is None and spec.weight_bytes is not None:
-        return known, "the published checkpoint's size"
-    return (
-        known,
-        f"{spec.parameters:,} parameters in {weight_dtype or spec.weight_dtype or spec.dtype}",
-    )
+    published = weight_dtype is None and spec.weight_bytes is not None
+    return known, Origin.RELEASE if published else Origin.PARAMETERS
 
 
 def as_bytes(size: Size) -> int:

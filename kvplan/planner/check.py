@@ -13,11 +13,11 @@ from kvplan.planner.deployment import (
     growth,
     legal_tps,
     lowered,
-    refusal,
     shared,
     sharing_refusal,
     split_stages,
     splits,
+    unspread,
 )
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import CheckOptions
@@ -41,7 +41,7 @@ class Check:
     """
     Whether a model spreads over tp x pp GPUs.
 
-    `legal_tp` lists the degrees up to 64 that work, `refused_tp` the reason for each that does not.
+    `legal_tp` lists the degrees up to 64 that work, `refused_tp` for each that does not what does not spread.
     `advice` is the literature's, and what some engines refuse; it is never a failure. `ignored_fields` are
     as in Size.
     """
@@ -52,7 +52,7 @@ class Check:
     ok: bool
     checks: tuple[Rule, ...]
     legal_tp: tuple[int, ...]
-    refused_tp: dict[int, str] = field(hash=False)
+    refused_tp: dict[int, Split] = field(hash=False)
     advice: tuple[str, ...]
     ignored_fields: tuple[str, ...]
 
@@ -63,7 +63,8 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""
-        return asdict(self)
+        refused = {degree: part.refusal(degree) for degree, part in self.refused_tp.items()}
+        return asdict(self) | {"refused_tp": refused}
 
 
 @checked
@@ -92,9 +93,9 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
         checks=rules,
         legal_tp=legal_tps(parts),
         refused_tp={
-            degree: reason
+            degree: part
             for degree in range(1, LISTED_TP + 1)
-            if (reason := refusal(parts, degree)) is not None
+            if (part := unspread(parts, degree)) is not None
         },
         advice=(*_advice(spec), *_cut_weights(spec, tp)),
         ignored_fields=(*spec.ignored, *spec.unread),
@@ -112,9 +113,8 @@ def _sharing(spec: ModelSpec) -> Iterator[Rule]:
 def _spreading(spec: ModelSpec, layers: dict[str, Layer], parts: Sequence[Split], tp: int) -> Iterator[Rule]:
     for part in parts:
         rule = f"{part.unit} % tp"
-        reason = refusal([part], tp)
-        if reason is not None:
-            yield Rule(rule=rule, ok=False, detail=reason)
+        if unspread([part], tp):
+            yield Rule(rule=rule, ok=False, detail=part.refusal(tp))
         elif part.copies(tp) > 1:
             yield Rule(rule=f"tp % {part.unit}", ok=True, detail=_replication(spec, layers, part, tp))
         else:

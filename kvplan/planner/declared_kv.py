@@ -5,12 +5,13 @@ from collections.abc import Set as AbstractSet
 from kvplan.dtypes import Role
 from kvplan.engines import Engine
 from kvplan.errors import OptionsError
+from kvplan.planner.facts import DeclaredKv
 from kvplan.specs import ModelSpec
 
 
 def as_declared(
     spec: ModelSpec, asked: str | None, engine: Engine, roles: AbstractSet[Role]
-) -> tuple[str | None, str | None]:
+) -> tuple[str | None, DeclaredKv | None]:
     """
     Return the KV dtype that counts as asked for, and a note on what the checkpoint declares.
 
@@ -23,7 +24,5 @@ def as_declared(
     if dtype is None or asked not in (None, "auto"):
         return asked, None
     taken = engine.declared_kv(dtype, spec.kv_cache_by, roles)
-    if taken is None:
-        return asked, f"the checkpoint declares a KV cache in {dtype}, of which {engine.name} takes no heed"
-    note = f"{engine.name} keeps the KV cache in {dtype}, as the checkpoint declares"
-    return taken, f"{note}, unless --kv-dtype says otherwise"
+    note = DeclaredKv(dtype=dtype, engine=engine.name, taken=taken is not None)
+    return asked if taken is None else taken, note

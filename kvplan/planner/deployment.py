@@ -9,10 +9,11 @@ from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, ToStore, find_engine
-from kvplan.errors import SplitError
+from kvplan.errors import KvplanError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
+from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without_windows
@@ -20,7 +21,7 @@ from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
 
-_KEPT = 512
+KEPT = 512
 """Deployments that are kept at once, of some kilobytes each."""
 
 LISTED_TP = 64
@@ -80,7 +81,7 @@ class Deployment:
     stages: tuple[Stage, ...]
     options: EngineOptions
     arrangement: Arrangement
-    notes: tuple[str, ...] = ()
+    notes: tuple[Warned, ...] = ()
 
     @property
     def tp(self) -> int:
@@ -119,13 +120,13 @@ class Deployment:
         more, some = self.by_stage(uniform(tokens, several)), self.by_stage(uniform(tokens, several - 1))
         return max(after - before for after, before in zip(more, some, strict=True))
 
-    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as deployments are kept
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
         return plain(self.growing.arrangement.token_bytes(rank))
 
     @property
-    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as above
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def growing(self) -> "Deployment":
         """This deployment without windows that the model's longest context does not fill: all tokens add."""
         layers = {name: without_windows(each, self.spec.max_context) for name, each in self.layers.items()}
@@ -144,7 +145,7 @@ class Deployment:
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
         return sum(self.tp * count * on_one[share] for share, count in shares.items())
 
-    @lru_cache(maxsize=_KEPT)  # noqa: B019 - as above
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def by_sequence(self, tokens: int) -> tuple[tuple[int, int], ...] | None:
         """Return what Arrangement.by_sequence does, kept for the lengths that are asked for again."""
         return self.arrangement.by_sequence(tokens)
@@ -167,13 +168,28 @@ def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
     return plain(count * token_bytes(terms, tp))
 
 
-@lru_cache(maxsize=_KEPT)
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     """
     Return the deployment of *spec*; raise SplitError if its layers or units do not spread so.
 
-    The last ones are kept: scripts ask again and again, and none of them changes.
+    The last ones are kept, and why there is none: scripts ask again and again, and nothing of it changes.
     """
+    found = kept_deployment(spec, choice)
+    if isinstance(found, KvplanError):
+        raise type(found)(*found.args)
+    return found
+
+
+@lru_cache(maxsize=KEPT)
+def kept_deployment(spec: ModelSpec, choice: Choice) -> Deployment | KvplanError:
+    """Return the deployment, or why there is none."""
+    try:
+        return _deployed(spec, choice)
+    except KvplanError as error:
+        return error
+
+
+def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
@@ -186,7 +202,8 @@ def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
     deployment = _arranged(spec, choice, engine, kv, layers)
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
-    notes = (*(each for each in said if each), *deployment.arrangement.assumed)
+    assumed = (Assumed(text=text) for text in deployment.arrangement.assumed)
+    notes = (*(each for each in said if each), *assumed)
     return replace(deployment, notes=notes) if notes else deployment
 
 
@@ -251,13 +268,13 @@ def splits(spec: ModelSpec, layers: dict[str, Layer]) -> tuple[Split, ...]:
     return tuple(dict.fromkeys(of_kinds + of_terms))
 
 
-def refusal(parts: Sequence[Split], tp: int) -> str | None:
-    """Return why *parts* do not spread over *tp* ranks, or None if they do."""
+def unspread(parts: Sequence[Split], tp: int) -> Split | None:
+    """Return the first of *parts* that does not spread over *tp* ranks, or None if all do."""
     for part in parts:
         try:
             part.on_rank(tp)
-        except SplitError as error:
-            return str(error)
+        except SplitError:
+            return part
     return None
 
 
@@ -285,20 +302,20 @@ def require_sharing(spec: ModelSpec) -> None:
             raise SplitError(f"{spec.name}: {reason}; correct {many.unit} or {few.unit}")
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=KEPT)
 def legal_tps(parts: tuple[Split, ...]) -> tuple[int, ...]:
     """Return the tensor-parallel degrees up to 64 over which *parts* spread."""
-    return tuple(tp for tp in range(1, LISTED_TP + 1) if refusal(parts, tp) is None)
+    return tuple(tp for tp in range(1, LISTED_TP + 1) if unspread(parts, tp) is None)
 
 
 def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:
     """Raise SplitError, naming the degrees that work, if the model does not spread over *tp* ranks."""
     parts = splits(spec, layers)
-    reason = refusal(parts, tp)
-    if reason is not None:
+    part = unspread(parts, tp)
+    if part is not None:
         legal = ", ".join(map(str, legal_tps(parts)))
         advice = f"legal tensor-parallel degrees up to {LISTED_TP}: {legal}"
-        raise SplitError(f"{spec.name}: {reason}", advice)
+        raise SplitError(f"{spec.name}: {part.refusal(tp)}", advice)
 
 
 def split_stages(

@@ -1,24 +1,214 @@
 """How many sequences fit, and every answer that follows from it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Unpack
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.engines import EXACT, StartUp
-from kvplan.errors import NoRoomError, OptionsError
-from kvplan.loads import Load, uniform
-from kvplan.planner.budget import Asked, as_bytes
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.engines import Line, StartUp
+from kvplan.errors import NoRoomError
+from kvplan.loads import uniform
+from kvplan.planner import words
+from kvplan.planner.budget import Asked
+from kvplan.planner.command import serving_command
+from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.facts import (
+    Assumed,
+    Hint,
+    LabelRead,
+    LeftOut,
+    Limit,
+    Origin,
+    Resource,
+    Sources,
+    Uncounted,
+    Warned,
+)
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.repository import served_model
-from kvplan.planner.results import Advice, Fit
+from kvplan.planner.results import Advice, Memory, Spread, figure
 from kvplan.planner.several_gpus import as_spread
-from kvplan.planner.size import Model, as_spec, size_fields
-from kvplan.planner.work import as_batch, as_context
+from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
+from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.specs import ModelSpec
-from kvplan.units import format_gib
+
+if TYPE_CHECKING:
+    from kvplan.serving import Served
+
+_NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Fit(Size):
+    """
+    How many sequences fit, and the inverse answers: a report of one plan.
+
+    Sizes are per GPU, as in Size. `named` is the model as it was asked for, and `dtype` the one asked for;
+    without `advised` there are no hints and no fewest GPUs. The plan may be that of a command that is
+    `served`: its own words are then in `command`, and what no plan counts of it is in `warnings`.
+    """
+
+    deployment: Deployment = field(init=False)
+    plan: Plan
+    named: Model
+    dtype: str | None = None
+    advised: bool = True
+    served: "Served | None" = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deployment", self.plan.deployment)
+
+    def __repr__(self) -> str:
+        return f"<Fit {self.model} on {self.gpu}: {self.max_batch} sequences of {self.context} tokens>"
+
+    @figure
+    def warnings(self) -> tuple[Warned, ...]:
+        """What to know before the figures are relied on."""
+        return (*warnings_of(self.deployment, self.context), *_warnings(self))
+
+    @figure
+    def gpu(self) -> str:
+        """The card's name, or the memory that was given."""
+        return self.plan.budget.gpu
+
+    @figure
+    def fits(self) -> bool:
+        """Whether `batch` sequences of `context` tokens stand at once."""
+        return self.plan.fits(self.work.load)
+
+    @figure
+    def max_batch(self) -> int | None:
+        """The sequences of `context` tokens that all replicas hold together; None if memory sets no limit."""
+        return self.plan.max_batch(self.context)
+
+    @figure
+    def max_batch_range(self) -> tuple[int, int] | None:
+        """What the least and the most memory of `kv_range` hold; None as there."""
+        return self.plan.max_batch_range(self.context)
+
+    @figure
+    def kv_range(self) -> tuple[int, int] | None:
+        """
+        The least and the most memory for the cache on the tightest card.
+
+        None where activations and overhead are no estimate.
+        """
+        return self.plan.kv_range(self.work.load)
+
+    @figure
+    def analytic_max_batch(self) -> int | None:
+        """`max_batch` by the formula alone, in the memory that the engine leaves."""
+        return self.plan.analytic().max_batch(self.context)
+
+    @figure
+    def max_context(self) -> int | None:
+        """The longest context for `batch` sequences; None if memory sets no limit."""
+        return self.plan.max_context(self.batch)
+
+    @figure
+    def model_context(self) -> int | None:
+        """The context that the model was made for; None where its spec does not tell."""
+        return self.deployment.spec.max_context
+
+    @figure
+    def prompt(self) -> int | None:
+        """The tokens with which each sequence was said to come; None where that is not known."""
+        return self.deployment.choice.prompt
+
+    @figure
+    def kv_tokens(self) -> int | None:
+        """The tokens of cache that the engine prints when it starts; None where it prints none or refuses."""
+        return self._start_up.kv_tokens if self._start_up else None
+
+    @figure
+    def num_blocks(self) -> int | None:
+        """The blocks that the engine prints, or makes; None as in `kv_tokens`."""
+        return self._start_up.num_blocks if self._start_up else None
+
+    @figure
+    def block_size(self) -> int | None:
+        """The tokens in a block; None as in `kv_tokens`."""
+        return self._start_up.block_size if self._start_up else None
+
+    @figure
+    def max_concurrency(self) -> float | None:
+        """How many sequences of `context` tokens the engine prints; None as in `kv_tokens`."""
+        return self._start_up.max_concurrency if self._start_up else None
+
+    @figure
+    def memory(self) -> Memory:
+        """The tightest card with `batch` sequences on it."""
+        return self.plan.memory(self.work.load)
+
+    @figure
+    def filled(self) -> Memory:
+        """The tightest card with `max_batch` sequences on it."""
+        return self.plan.memory(uniform(self.context, self.max_batch) if self.max_batch else ())
+
+    @figure
+    def waterfall(self) -> tuple[Line, ...]:
+        """The lines from the formula's bytes to `memory.kv_used_bytes`."""
+        return self.plan.waterfall(self.work.load)
+
+    @figure
+    def smallest_tp(self) -> int | None:
+        """The least tensor-parallel degree that holds `batch` sequences; None if none that is legal does."""
+        return self._advice.smallest_tp
+
+    @figure
+    def smallest_gpus(self) -> Spread | None:
+        """
+        The fewest GPUs that hold `batch` sequences; None if nothing searched does.
+
+        A node of 8 GPUs is filled by tensor parallelism before there are more pipeline stages.
+        """
+        return self._advice.smallest_gpus
+
+    @figure
+    def limit(self) -> Limit:
+        """What stops one sequence more."""
+        return _limit(self.plan, self.context, self.max_batch)
+
+    @figure
+    def hints(self) -> tuple[Hint, ...]:
+        """Single changes that hold more sequences of `context` tokens."""
+        return self._advice.hints
+
+    @figure
+    def sources(self) -> Sources:
+        """Where the figures of the memory come from."""
+        return self.plan.budget.sources
+
+    @figure
+    def command(self) -> str | None:
+        """The command that starts the engine with this plan; None where none does."""
+        if not self.fits:
+            return None
+        command = serving_command(self.plan, self.work, self.named, self.dtype)
+        if command is None or self.served is None:
+            return command
+        from kvplan.serving import with_own_words  # noqa: PLC0415 - one who serves has read it
+
+        return with_own_words(command, self.served)
+
+    def _said(self) -> dict[str, Any]:
+        return super()._said() | {
+            "limit": words.limit(self.limit),
+            "hints": tuple(
+                {"change": words.change(each), "max_batch": each.max_batch, "max_context": each.max_context}
+                for each in self.hints
+            ),
+            "sources": words.sources(self.plan.budget),
+        }
+
+    @cached_property
+    def _start_up(self) -> StartUp | None:
+        return self.plan.start_up(self.context)
+
+    @cached_property
+    def _advice(self) -> Advice:
+        return self.plan.advice(self.context, self.batch) if self.advised else _NO_ADVICE
 
 
 @checked
@@ -33,13 +223,17 @@ def fit(model: Model, *, advice: bool = True, **options: Unpack[FitOptions]) -> 
     *max_num_seqs* bounds the sequences of one replica; from *block_size* to *settings* all are options that
     an *engine* other than `exact` may have, *settings* those that only it has, by its own names. *ignore*
     names fields of a config that kvplan does not know and that are answered without. Without *advice* the
-    answer has no hints and no fewest GPUs, and comes many times faster.
+    answer has no hints and no fewest GPUs.
     Raises a KvplanError for what it does not understand; a plan that does not fit is an answer.
     """
     spec = as_spec(model, options.get("ignore", ()))
     context, batch = as_context(options.get("context"), spec), as_batch(options.get("batch", 1))
-    work = _Work(model=model, dtype=options.get("dtype"), context=context, batch=batch)
-    return _answer(plan_of(spec, options, longest=context), work, advice=advice)
+    require_room_for(options.get("prompt"), context)
+    made = plan_of(spec, options, longest=context)
+    if (refusal := made.refusal(context)) and made.start_up(context):
+        raise NoRoomError(refusal)
+    work = Work(context=context, batch=batch)
+    return Fit(plan=made, work=work, named=model, dtype=options.get("dtype"), advised=advice)
 
 
 @checked
@@ -62,141 +256,41 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     choice = Choice(**part(options, Choice), card=asked.card())
     deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
     if spread:
-        deployment = replace(deployment, notes=(spread, *deployment.notes))
+        deployment = replace(deployment, notes=(Assumed(text=spread), *deployment.notes))
     return make_plan(deployment, asked, longest=longest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What was asked of a plan: `batch` sequences of `context` tokens, of a model as it was named."""
-
-    model: Model
-    dtype: str | None
-    context: int
-    batch: int
-
-    @property
-    def load(self) -> Load:
-        """The sequences over all replicas."""
-        return uniform(self.context, self.batch)
+def _warnings(answer: Fit) -> Iterator[Warned]:
+    """Yield what to know of a plan's memory, and of the command that asked for it."""
+    spec, budget, served = answer.deployment.spec, answer.plan.budget, answer.served
+    if spec.uncounted and budget.counts_weights:
+        yield Uncounted(parts=spec.uncounted)
+    if budget.sources.gpu_bytes is Origin.LABEL:
+        yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
+    if served:
+        yield from (Assumed(text=text) for text in served.notes)
+        yield from (LeftOut(text=text) for text in served.unmodelled)
 
 
-_NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
-
-
-def _answer(plan: Plan, work: _Work, *, advice: bool) -> Fit:
-    deployment = plan.deployment
-    shared = size_fields(deployment, work.context, work.batch)
-    max_batch, start_up = plan.max_batch(work.context), plan.start_up(work.context)
-    if start_up and start_up.refusal:
-        raise NoRoomError(start_up.refusal)
-    if deployment.spec.uncounted and plan.budget.counts_weights:
-        shared["warnings"] += (
-            f"the weights are without {'; '.join(deployment.spec.uncounted)}: give --weights",
-        )
-    if plan.budget.estimated:
-        shared["warnings"] += (
-            f"no driver's figure for {plan.budget.gpu} is known: its label means "
-            + format_gib(plan.budget.gpu_bytes),
-        )
-    ways_out = plan.advice(work.context, work.batch) if advice else _NO_ADVICE
-    fits = plan.fits(work.load)
-    return Fit(
-        **shared,
-        gpu=plan.budget.gpu,
-        fits=fits,
-        max_batch=max_batch,
-        max_batch_range=plan.max_batch_range(work.context),
-        kv_range=plan.kv_range(work.load),
-        analytic_max_batch=plan.analytic().max_batch(work.context),
-        max_context=plan.max_context(work.batch),
-        model_context=deployment.spec.max_context,
-        prompt=deployment.choice.prompt,
-        kv_tokens=start_up.kv_tokens if start_up else None,
-        num_blocks=start_up.num_blocks if start_up else None,
-        block_size=start_up.block_size if start_up else None,
-        max_concurrency=start_up.max_concurrency if start_up else None,
-        memory=plan.memory(work.load),
-        filled=plan.memory(uniform(work.context, max_batch) if max_batch else ()),
-        waterfall=plan.waterfall(work.load),
-        smallest_tp=ways_out.smallest_tp,
-        smallest_gpus=ways_out.smallest_gpus,
-        limit=_limit(plan, work.context, max_batch),
-        hints=ways_out.hints,
-        sources=dict(plan.budget.sources),
-        command=_command(plan, work, start_up) if fits else None,
-    )
-
-
-def _command(plan: Plan, work: _Work, start_up: StartUp | None) -> str | None:
-    """
-    Return the shell command that serves this plan; None for engines without one, or an option for it.
-
-    It is a comment where kvplan does not know which repository or file has the planned weights.
-    """
-    if plan.deployment.engine is EXACT:
-        return None
-    # The formula alone has no command.
-    from kvplan.serving import has_option, takes_gguf, write_command  # noqa: PLC0415
-
-    engine = plan.deployment.choice.engine
-    served = served_model(work.model, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
-    said = _said(plan, work, start_up) | {"dtype": work.dtype if has_option(engine, "dtype") else None}
-    try:
-        given = {name: answer for name, answer in said.items() if answer is not None}
-        command = write_command(engine, served.name, given)
-    except OptionsError:
-        return None
-    return command if command is None or served.missing is None else f"# {served.missing}: {command}"
-
-
-def _said(plan: Plan, work: _Work, start_up: StartUp | None) -> dict[str, Any]:
-    """Return the options of a plan; None where the engine's own choice is planned."""
-    choice, asked = plan.deployment.choice, plan.asked
-    needed = start_up.max_num_seqs if start_up else None
-    return {
-        "tp": choice.tp if choice.tp > 1 else None,
-        "pp": choice.pp if choice.pp > 1 else None,
-        "dp": choice.dp if choice.dp > 1 else None,
-        "pp_layers": choice.pp_layers,
-        "context": work.context,
-        "batch": work.batch,
-        "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,
-        "utilization": None if asked.utilization is None else str(asked.utilization),
-        "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
-        **choice.shared(),
-        "prompt": None,  # It is a part of the load: no server is told.
-        "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
-        "dcp": choice.dcp if choice.dcp > 1 else None,
-        "settings": dict(choice.settings),
-    }
-
-
-def _limit(plan: Plan, context: int, max_batch: int | None) -> str:
-    """Return in words what stops one sequence more."""
+def _limit(plan: Plan, context: int, max_batch: int | None) -> Limit:
+    """Return what stops one sequence more."""
     memory = plan.without_cache(context)
     weights, left = memory.weights_bytes, memory.free_bytes
     if weights + left < 0:
-        needed, there = _apart(memory.activation_bytes + memory.overhead_bytes, memory.budget_bytes)
-        return f"activation and overhead need {needed} per GPU, and the budget is {there}"
+        others = memory.activation_bytes + memory.overhead_bytes
+        return Limit(resource=Resource.OVERHEAD, needed_bytes=others, free_bytes=memory.budget_bytes)
     if left < 0:
-        needed, there = _apart(weights, weights + left)
-        return f"the weights need {needed} per GPU, and the budget has {there} for them"
+        return Limit(resource=Resource.WEIGHTS, needed_bytes=weights, free_bytes=weights + left)
     if max_batch is None:
-        return "nothing: these sequences take no cache memory"
+        return Limit(resource=Resource.NOTHING)
     most = plan.most_sequences(context)
     if most and max_batch == most * plan.deployment.dp:
-        return f"the number of sequences: {most:,} in each replica"
+        return Limit(resource=Resource.SEQUENCES, sequences=most)
     if plan.is_bounded():
-        return "the size of the pool that was asked for"
+        return Limit(resource=Resource.POOL)
     more = plan.memory(uniform(context, max_batch + plan.deployment.dp))
     free = plan.memory(uniform(context, max_batch) if max_batch else ()).free_bytes
-    needed, there = _apart(free - more.free_bytes, free)
-    which = f"sequence {max_batch + 1}" if max_batch else "one sequence"
-    return f"the KV cache: {which} needs {needed} per GPU, and {there} is free"
-
-
-def _apart(needed: int, there: int) -> tuple[str, str]:
-    """Return two sizes in GiB, or in bytes where two decimals would print them alike."""
-    texts = format_gib(needed), format_gib(max(0, there))
-    return texts if texts[0] != texts[1] else (f"{needed:,} B", f"{max(0, there):,} B")
+    needed = free - more.free_bytes
+    return Limit(
+        resource=Resource.CACHE, needed_bytes=needed, free_bytes=max(0, free), sequences=max_batch + 1
+    )

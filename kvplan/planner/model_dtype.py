@@ -4,12 +4,13 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.engines import Engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import Card
+from kvplan.planner.facts import RunsIn
 from kvplan.specs import ModelSpec
 
 
 def as_run(
     spec: ModelSpec, asked: str | None, engine: Engine, card: Card | None
-) -> tuple[ModelSpec, str | None]:
+) -> tuple[ModelSpec, RunsIn | None]:
     """
     Return the model in the dtype that is *asked* for, or else in the engine's own choice, and a note on it.
 
@@ -17,22 +18,16 @@ def as_run(
     """
     if asked is not None and asked != "auto":
         run = in_dtype(spec, asked)
-        return (
-            run,
-            f"the model's files name no dtype: it runs in {run.dtype}, as asked" if spec.dtype_open else None,
-        )
+        return run, RunsIn(dtype=run.dtype, released=None, engine=None) if spec.dtype_open else None
     if spec.dtype_open:
         return _undecided(spec, engine, card)
     chosen = engine.model_dtype(spec.dtype, spec.architecture, card)
     if chosen == spec.dtype:
         return spec, None
-    return (
-        in_dtype(spec, chosen),
-        f"{engine.name} runs this {spec.dtype} model in {chosen} unless --dtype says otherwise",
-    )
+    return in_dtype(spec, chosen), RunsIn(dtype=chosen, released=spec.dtype, engine=engine.name)
 
 
-def _undecided(spec: ModelSpec, engine: Engine, card: Card | None) -> tuple[ModelSpec, str]:
+def _undecided(spec: ModelSpec, engine: Engine, card: Card | None) -> tuple[ModelSpec, RunsIn]:
     """Return a model whose source names no dtype in that of its engine; raise OptionsError if it has none."""
     if engine.unsaid_dtype is None:
         raise OptionsError(
@@ -40,10 +35,7 @@ def _undecided(spec: ModelSpec, engine: Engine, card: Card | None) -> tuple[Mode
             "give --dtype, as in --dtype bfloat16"
         )
     chosen = engine.model_dtype(engine.unsaid_dtype, spec.architecture, card)
-    return (
-        in_dtype(spec, chosen),
-        f"the model's files name no dtype: {engine.name} runs it in {chosen} unless --dtype says otherwise",
-    )
+    return in_dtype(spec, chosen), RunsIn(dtype=chosen, released=None, engine=engine.name)
 
 
 def in_dtype(spec: ModelSpec, dtype: str) -> ModelSpec:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache
 
 from kvplan.engines import EXACT, Arrangement, Line, StartUp
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
-from kvplan.planner.deployment import Deployment, deploy
+from kvplan.planner.deployment import KEPT, Deployment, deploy
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
@@ -50,24 +50,30 @@ class Plan:
 
     def max_batch(self, context: int | str) -> int | None:
         """Return the most sequences of *context* tokens at once; None if memory sets no limit."""
-        return self._most(self.pools, as_tokens(context))
+        return _most(self.deployment, self.pools, as_tokens(context))
 
     def max_context(self, batch: int = 1) -> int | None:
         """Return the longest context for *batch* sequences at once; None if memory sets no limit."""
         share = dealt(uniform(1, as_batch(batch)), self.deployment.dp)[0][1]
-        fits = partial(self._holds_context, share)
-        most, longest = largest(fits, near=self._near_context(share)), self.deployment.arrangement.longest
-        return most if longest is None else longest if most is None else min(most, longest)
+        return _longest(self.deployment, self.pools, share)
 
     def fits(self, load: Iterable[tuple[int | str, int]]) -> bool:
         """Return whether sequences of these lengths stand at once."""
-        return self._fits(self.pools, dealt(as_load(load), self.deployment.dp))
+        return self._holds(dealt(as_load(load), self.deployment.dp))
 
     def memory(self, load: Iterable[tuple[int | str, int]]) -> Memory:
         """Return the lines of the tightest card with a load on it; `[]` leaves it empty."""
         used = self.deployment.by_stage(dealt(as_load(load), self.deployment.dp))
         rank = self._tightest(used)
         return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=used[rank])
+
+    def refusal(self, context: int | str) -> str | None:
+        """
+        Return in words why the engine would not start as asked for sequences of up to *context* tokens.
+
+        None if it would; whether one has room is another matter. No load fits what is refused.
+        """
+        return self.deployment.arrangement.refusal(self.pools, as_tokens(context))
 
     def start_up(self, context: int | str) -> StartUp | None:
         """Return what the engine prints when it starts; None if it prints nothing or has no room."""
@@ -108,8 +114,7 @@ class Plan:
 
     def most_sequences(self, tokens: int) -> int | None:
         """Return how many sequences of *tokens* tokens one replica may run, as asked or as its engine can."""
-        asked, able = self.deployment.choice.max_num_seqs, self.deployment.arrangement.most_sequences(tokens)
-        return able if asked is None else asked if able is None else min(asked, able)
+        return _most_sequences(self.deployment, tokens)
 
     def is_bounded(self) -> bool:
         """Return whether a setting, and not the memory, decides how large the pools are."""
@@ -131,7 +136,7 @@ class Plan:
             return None
         least, most = (self.left_beside(size) for size in (needs.high_bytes, needs.low_bytes))
         arrangement = self.deployment.arrangement
-        low, high = (self._most(bounded(arrangement, left), context) for left in (least, most))
+        low, high = (_most(self.deployment, bounded(arrangement, left), context) for left in (least, most))
         return None if low is None or high is None else (low, high)
 
     def analytic(self) -> "Plan":
@@ -151,52 +156,54 @@ class Plan:
         free = [left - taken for left, taken in zip(self.left, used, strict=True)]
         return free.index(min(free))
 
-    def _fits(self, pools: Sequence[int], share: Load) -> bool:
-        """Return whether pools of these bytes hold one replica's *share*."""
-        if self._is_too_long(longest_in(share)):
+    def _holds(self, share: Load) -> bool:
+        """Return whether the pools hold one replica's *share*."""
+        if self.refusal(max(1, longest_in(share))):
             return False
         shortest = min((tokens for tokens, sequences in share if sequences), default=1)
         most = self.most_sequences(shortest)
         if most is not None and sequences_in(share) > most:
             return False
-        used = self.deployment.by_stage(share)
-        return all(taken <= there for taken, there in zip(used, pools, strict=True))
+        return _left(self.deployment, self.pools, share) >= 0
 
-    def _holds_context(self, share: int, tokens: int) -> bool:
-        rows = self.deployment.arrangement.by_sequence(tokens)
-        if rows is None:
-            return self._fits(self.pools, uniform(tokens, share))
-        most = _by_division(self.pools, rows, self.most_sequences(tokens))
-        return most is None or share <= most
 
-    def _is_too_long(self, tokens: int) -> bool:
-        longest = self.deployment.arrangement.longest
-        return longest is not None and tokens > longest
+def _most_sequences(deployment: Deployment, tokens: int) -> int | None:
+    asked, able = deployment.choice.max_num_seqs, deployment.arrangement.most_sequences(tokens)
+    return able if asked is None else asked if able is None else min(asked, able)
 
-    def _most(self, pools: Sequence[int], context: int) -> int | None:
-        if self._is_too_long(context):
-            return 0
-        rows = self.deployment.by_sequence(context)
-        if rows is None:
-            near = max(1, min(pools) // max(1, self.deployment.sequence_bytes(context)))
-            share = largest(lambda each: self._fits(pools, uniform(context, each)), near=min(near, LARGEST))
-        else:
-            share = _by_division(pools, rows, self.most_sequences(context))
-        return None if share is None else share * self.deployment.dp
 
-    def _near_context(self, share: int) -> int:
-        """Return a guess at the longest context of *share* sequences: Newton's steps from the model's own."""
-        rates = [self.deployment.arrangement.token_bytes(rank) * share for rank in range(len(self.pools))]
-        guess = self.deployment.spec.max_context or 1
-        for _ in range(2):
-            used = self.deployment.by_stage(uniform(guess, share))
-            steps = [
-                int((there - taken) / rate)
-                for there, taken, rate in zip(self.pools, used, rates, strict=True)
-                if rate
-            ]
-            guess = max(1, guess + min(steps, default=0))
-        return min(guess, LARGEST)
+def _left(deployment: Deployment, pools: Sequence[int], share: Load) -> int:
+    """Return what the fullest of *pools* has left beside one replica's *share*; below 0 if that lacks."""
+    used = deployment.by_stage(share)
+    return min(there - taken for taken, there in zip(used, pools, strict=True))
+
+
+@lru_cache(maxsize=KEPT)
+def _most(deployment: Deployment, pools: tuple[int, ...], context: int) -> int | None:
+    """Return how many sequences of a context the pools of all replicas hold; the last answers are kept."""
+    if deployment.arrangement.refusal(pools, context):
+        return 0
+    rows, most = deployment.by_sequence(context), _most_sequences(deployment, context)
+    if rows is not None:
+        share = _by_division(pools, rows, most)
+    else:
+        share = (
+            0 if most == 0 else largest(lambda each: _left(deployment, pools, uniform(context, each)), most)
+        )
+    return None if share is None else share * deployment.dp
+
+
+@lru_cache(maxsize=KEPT)
+def _longest(deployment: Deployment, pools: tuple[int, ...], share: int) -> int | None:
+    """Return the longest context of *share* sequences in the pools of a replica; kept as above."""
+    if deployment.arrangement.refusal(pools, 1):
+        return 0
+
+    def left(tokens: int) -> int:
+        most = _most_sequences(deployment, tokens)
+        return -1 if most is not None and share > most else _left(deployment, pools, uniform(tokens, share))
+
+    return largest(left, deployment.arrangement.longest)
 
 
 def _by_division(
@@ -221,11 +228,13 @@ def bounded(arrangement: Arrangement, left: Sequence[int]) -> tuple[int, ...]:
     )
 
 
+@lru_cache(maxsize=KEPT)
 def make_plan(deployment: Deployment, asked: Asked, *, longest: int) -> Plan:
     """
     Return the plan of a deployment; raise a KvplanError as make_budget does.
 
-    *longest* stands in for the longest context of a model that is not made for any.
+    *longest* stands in for the longest context of a model that is not made for any. The last plans are
+    kept, as deployments are.
     """
     budget = make_budget(deployment, asked, longest=longest)
     weights = stage_weights(deployment, budget.replica_weights_bytes)

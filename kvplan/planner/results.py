@@ -1,10 +1,63 @@
-"""What kvplan answers: frozen results whose fields are the keys of `--json`."""
+"""What kvplan answers with: answers whose figures are the keys of `--json`, and the values of figures."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, cached_property
 from typing import Any
 
-from kvplan.engines import Line
-from kvplan.units import format_bytes, format_gib
+from kvplan.planner.facts import Hint
+
+figure = cached_property
+"""A figure of an answer: a key of `--json`, computed when it is first asked for and then kept."""
+
+
+class Answer:
+    """
+    What kvplan answers: figures, each computed when it is first asked for.
+
+    Answers are equal where all their figures are; they do not change, and can be sent elsewhere.
+    """
+
+    @classmethod
+    @cache
+    def figures(cls) -> tuple[str, ...]:
+        """Return the names of all figures, in the order of `--json`."""
+        named = [item for each in reversed(cls.__mro__) for item in vars(each).items()]
+        found = [name for name, value in named if isinstance(value, figure) and not name.startswith("_")]
+        return tuple(dict.fromkeys(found))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints, facts in words."""
+        said = self._said()
+        return {
+            name: said[name] if name in said else plain_value(getattr(self, name)) for name in self.figures()
+        }
+
+    def _said(self) -> dict[str, Any]:
+        """Return the words for those figures that are facts."""
+        return {}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            getattr(self, name) == getattr(other, name) for name in self.figures()
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, name) for name in self.figures()[:_TOLD_APART])))
+
+
+_TOLD_APART = 9
+"""An answer's first figures, which say what was asked, tell most answers apart."""
+
+
+def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
+    """Return a value as `--json` prints it: dataclasses by their fields."""
+    if value is None or isinstance(value, int | float | str):
+        return value
+    if is_dataclass(value):
+        return {each.name: plain_value(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, tuple):
+        return tuple(map(plain_value, value))
+    return dict(value) if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,49 +68,6 @@ class LayerSize:
     count: int
     bytes_per_token: int | float
     bytes_per_sequence: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Size:
-    """
-    What a cache takes. Sizes are per GPU (a rank of the fullest stage) unless the name says otherwise.
-
-    `source` is where the model's facts come from, a commit of its repository if they were read there.
-    `bytes_per_token` is what one more token adds to one long sequence, all windows full;
-    `bytes_per_sequence` what one more sequence takes beside others: the first takes more where an engine
-    needs room for a prefill in flight;
-    `fixed_bytes` the part of `bytes_per_sequence` that no token count changes; `total_bytes` is for
-    the sequences of `batch` that one replica holds. All of these are what the engine reserves;
-    `layers` are the formula's with any engine.
-    """
-
-    model: str
-    source: str
-    engine: str
-    kv_dtype: str
-    tp: int
-    pp: int
-    dp: int
-    context: int
-    batch: int
-    bytes_per_token: int | float
-    bytes_per_sequence: int
-    fixed_bytes: int
-    total_bytes: int
-    total_bytes_all_gpus: int
-    layers: tuple[LayerSize, ...]
-    warnings: tuple[str, ...]
-    ignored_fields: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} {self.model}: {format_bytes(self.bytes_per_token)} per token and "
-            f"{format_gib(self.bytes_per_sequence)} per sequence of {self.context} tokens on each GPU>"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plain values that `--json` prints."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +92,6 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """A computed way out: the option to change, and what it would then give."""
-
-    change: str
-    max_batch: int
-    max_context: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """A number of GPUs and the tensor and pipeline degrees that make it up."""
 
@@ -111,50 +112,3 @@ class Advice:
     smallest_tp: int | None
     smallest_gpus: Spread | None
     hints: tuple[Hint, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Fit(Size):
-    """
-    How many sequences fit, and the inverse answers.
-
-    `max_batch` counts the sequences of `context` tokens that all replicas hold together;
-    `max_context` is for `batch` sequences; both are None where memory sets no limit.
-    `kv_range` is the least and the most memory for the cache on the tightest card, and
-    `max_batch_range` what they hold, as far as activations and overhead are an estimate; else None.
-    `memory` is the tightest card with `batch` sequences on it, `filled` the same with `max_batch`.
-    `smallest_tp` and `smallest_gpus` hold `batch` sequences of `context`; None if nothing searched does.
-    The latter fills a node of 8 GPUs by tensor parallelism before it adds pipeline stages.
-    `command` starts the engine with this plan, None where no command does.
-    `model_context` is the context that the model was made for, None where the spec does not tell, and
-    `prompt` the tokens with which each sequence was said to come.
-    `waterfall` leads line by line from the formula's bytes to `memory.kv_used_bytes`. `kv_tokens`,
-    `num_blocks`, `block_size` and `max_concurrency` are what the engine prints when it starts, None
-    where it prints none or refuses.
-    """
-
-    gpu: str
-    fits: bool
-    max_batch: int | None
-    max_batch_range: tuple[int, int] | None
-    kv_range: tuple[int, int] | None
-    analytic_max_batch: int | None
-    max_context: int | None
-    model_context: int | None
-    prompt: int | None
-    kv_tokens: int | None
-    num_blocks: int | None
-    block_size: int | None
-    max_concurrency: float | None
-    memory: Memory
-    filled: Memory
-    waterfall: tuple[Line, ...]
-    smallest_tp: int | None
-    smallest_gpus: Spread | None
-    limit: str
-    hints: tuple[Hint, ...]
-    sources: dict[str, str] = field(hash=False)
-    command: str | None
-
-    def __repr__(self) -> str:
-        return f"<Fit {self.model} on {self.gpu}: {self.max_batch} sequences of {self.context} tokens>"

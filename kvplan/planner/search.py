@@ -5,41 +5,31 @@ from collections.abc import Callable
 LARGEST = 10**15
 """More than any batch or context that memory could hold; what fits this many is not limited."""
 
+_HALVED = 3
+"""Each third step halves what is left, wherever the line leads: no function takes more than 150."""
 
-def largest(fits: Callable[[int], bool], near: int = 1) -> int | None:
-    """
-    Return the largest n >= 1 for which *fits*(n) holds, 0 if there is none, None if no limit shows.
 
-    *fits* must be monotone: what fits n fits every smaller number. The search starts *near* a guess,
-    which only saves steps.
+def largest(left: Callable[[int], int], most: int | None = None) -> int | None:
     """
-    if not fits(1):
+    Return the largest n from 1 to *most* of which *left*(n), the bytes left, is not below 0.
+
+    0 if there is none, *most* if no n is too large. *left* must never grow: each step asks where the line
+    between two known points comes to 0, which is near, as caches grow nearly in a line.
+    """
+    low, high = 1, LARGEST if most is None else most
+    beside, missing = left(low), left(high)
+    if beside < 0:
         return 0
-    low, high = _above(fits, near) if fits(near) else _below(fits, near)
-    if high is None:
-        return None
+    if missing >= 0:
+        return most
+    step = 0
     while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle
+        step += 1
+        ahead = (high - low) // 2 if step % _HALVED == 0 else beside * (high - low) // (beside - missing)
+        middle = min(max(low + ahead, low + 1), high - 1)
+        found = left(middle)
+        if found >= 0:
+            low, beside = middle, found
         else:
-            high = middle
+            high, missing = middle, found
     return low
-
-
-def _above(fits: Callable[[int], bool], low: int) -> tuple[int, int | None]:
-    """Return what fits and what no longer does, from *low* on, in growing steps."""
-    step = 1
-    while fits(low + step):
-        low, step = low + step, step * 2
-        if low > LARGEST:
-            return low, None
-    return low, low + step
-
-
-def _below(fits: Callable[[int], bool], high: int) -> tuple[int, int]:
-    """Return what fits and what no longer does, from *high* down, in growing steps; 1 fits."""
-    step = 1
-    while high - step > 1 and not fits(high - step):
-        high, step = high - step, step * 2
-    return max(1, high - step), high

@@ -1,24 +1,153 @@
 """The forward answer: bytes per token, sequence, batch, rank and all ranks."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT
-from kvplan.errors import OptionsError
 from kvplan.importers import load
-from kvplan.loads import uniform
+from kvplan.loads import Load, uniform
+from kvplan.planner import words
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.facts import BeyondContext, Ignored, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
-from kvplan.planner.results import LayerSize, Size
-from kvplan.planner.work import as_batch, as_context
+from kvplan.planner.results import Answer, LayerSize, figure
+from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.specs import ModelSpec
-from kvplan.units import ceil_div
+from kvplan.units import ceil_div, format_bytes, format_gib
 
 Model = str | Path | ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What was asked for: `batch` sequences of `context` tokens, over all replicas."""
+
+    context: int
+    batch: int = 1
+
+    @property
+    def load(self) -> Load:
+        """The sequences over all replicas."""
+        return uniform(self.context, self.batch)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Size(Answer):
+    """
+    What a cache takes. Sizes are per GPU (a rank of the fullest stage) unless the name says otherwise.
+
+    They are what the engine reserves; `layers` are the formula's with any engine.
+    """
+
+    deployment: Deployment
+    work: Work
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.model}: {format_bytes(self.bytes_per_token)} per token and "
+            f"{format_gib(self.bytes_per_sequence)} per sequence of {self.context} tokens on each GPU>"
+        )
+
+    @figure
+    def model(self) -> str:
+        """The model's name."""
+        return self.deployment.spec.name
+
+    @figure
+    def source(self) -> str:
+        """Where the model's facts come from: a commit of its repository if they were read there."""
+        return self.deployment.spec.source
+
+    @figure
+    def engine(self) -> str:
+        """Whose rules these are, with its release."""
+        return self.deployment.engine.name
+
+    @figure
+    def kv_dtype(self) -> str:
+        """How the cache is stored."""
+        return self.deployment.kv.name
+
+    @figure
+    def tp(self) -> int:
+        """Tensor-parallel GPUs."""
+        return self.deployment.tp
+
+    @figure
+    def pp(self) -> int:
+        """Pipeline stages."""
+        return self.deployment.choice.pp
+
+    @figure
+    def dp(self) -> int:
+        """Replicas, each with a cache of its own."""
+        return self.deployment.dp
+
+    @figure
+    def context(self) -> int:
+        """The tokens of each sequence."""
+        return self.work.context
+
+    @figure
+    def batch(self) -> int:
+        """The sequences over all replicas."""
+        return self.work.batch
+
+    @figure
+    def bytes_per_token(self) -> int | float:
+        """What one more token adds to one long sequence, all windows full."""
+        return self.deployment.token_bytes(self._rank)
+
+    @figure
+    def bytes_per_sequence(self) -> int:
+        """
+        What one more sequence takes beside others.
+
+        The first takes more where an engine needs room for a prefill in flight.
+        """
+        return self.deployment.sequence_bytes(self.context)
+
+    @figure
+    def fixed_bytes(self) -> int:
+        """The part of `bytes_per_sequence` that no token count changes."""
+        return self.deployment.arrangement.fixed_bytes(self._rank)
+
+    @figure
+    def total_bytes(self) -> int:
+        """What the sequences of `batch` take that one replica holds."""
+        return self.deployment.reserved_bytes(uniform(self.context, ceil_div(self.batch, self.dp)))
+
+    @figure
+    def total_bytes_all_gpus(self) -> int:
+        """What all of `batch` takes on all GPUs together."""
+        return self.deployment.all_gpus_bytes(tokens=self.context, batch=self.batch)
+
+    @figure
+    def layers(self) -> tuple[LayerSize, ...]:
+        """The layers of the fullest rank by type, by the formula."""
+        return _layer_sizes(self.deployment, self._rank, self.context)
+
+    @figure
+    def warnings(self) -> tuple[Warned, ...]:
+        """What to know before the figures are relied on."""
+        return tuple(warnings_of(self.deployment, self.context))
+
+    @figure
+    def ignored_fields(self) -> tuple[str, ...]:
+        """Fields of the model's own file that were not read."""
+        return (*self.deployment.spec.ignored, *self.deployment.spec.unread)
+
+    def _said(self) -> dict[str, Any]:
+        return {"warnings": tuple(map(words.warning, self.warnings))}
+
+    @property
+    def _rank(self) -> int:
+        return self.deployment.fullest_rank(self.context)
 
 
 @checked
@@ -37,43 +166,11 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
         spec = stored_in(spec, choice.kv_dtype)
     deployment = deploy(spec, choice)
     context = as_context(options.get("context"), deployment.spec)
-    return Size(**size_fields(deployment, context, as_batch(options.get("batch", 1))))
+    require_room_for(choice.prompt, context)
+    return Size(deployment=deployment, work=Work(context=context, batch=as_batch(options.get("batch", 1))))
 
 
-def size_fields(deployment: Deployment, context: int, batch: int) -> dict[str, Any]:
-    """Return the fields that Size and Fit share."""
-    _require_room_for(deployment.choice.prompt, context)
-    rank = deployment.fullest_rank(context)
-    return {
-        "model": deployment.spec.name,
-        "source": deployment.spec.source,
-        "engine": deployment.engine.name,
-        "kv_dtype": deployment.kv.name,
-        "tp": deployment.tp,
-        "pp": deployment.choice.pp,
-        "dp": deployment.dp,
-        "context": context,
-        "batch": batch,
-        "bytes_per_token": deployment.token_bytes(rank),
-        "bytes_per_sequence": deployment.sequence_bytes(context),
-        "fixed_bytes": deployment.arrangement.fixed_bytes(rank),
-        "total_bytes": deployment.reserved_bytes(uniform(context, ceil_div(batch, deployment.dp))),
-        "total_bytes_all_gpus": deployment.all_gpus_bytes(tokens=context, batch=batch),
-        "layers": _layer_sizes(deployment, deployment.stages[rank].types, context),
-        "warnings": _warnings(deployment, context),
-        "ignored_fields": (*deployment.spec.ignored, *deployment.spec.unread),
-    }
-
-
-def _require_room_for(prompt: int | None, context: int) -> None:
-    if prompt is not None and prompt > context:
-        raise OptionsError(
-            f"a prompt of {prompt:,} tokens is longer than the context of {context:,}: shorten --prompt, or "
-            "raise --context"
-        )
-
-
-def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -> tuple[LayerSize, ...]:
+def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[LayerSize, ...]:
     tp, growing = deployment.tp, deployment.growing.layers
     return tuple(
         LayerSize(
@@ -83,7 +180,7 @@ def _layer_sizes(deployment: Deployment, types: tuple[str, ...], context: int) -
             bytes_per_sequence=count
             * sum(term.bytes_on_rank(context, tp) for term in deployment.layers[name]),
         )
-        for name, count in Counter(types).items()
+        for name, count in Counter(deployment.stages[rank].types).items()
     )
 
 
@@ -92,28 +189,20 @@ def layer_kind(spec: ModelSpec, name: str) -> str:
     return "+".join(kind.kind for kind in spec.attention[name])
 
 
-def _warnings(deployment: Deployment, context: int) -> tuple[str, ...]:
-    warnings = []
+def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
+    """Yield what to know of a deployment that holds sequences of *context* tokens."""
     spec, tp = deployment.spec, deployment.tp
     if spec.max_context is not None and context > spec.max_context:
-        warnings.append(
-            f"{context:,} tokens are more than the {spec.max_context:,} that {spec.name} was made for"
-        )
+        yield BeyondContext(model=spec.name, context=context, max_context=spec.max_context)
     if spec.read_as:
-        warnings.append(f"{spec.read_as} is answered as {spec.name}{spec.read_by or ''}")
-    warnings += deployment.notes
+        yield ReadAs(model=spec.name, release=spec.read_as, how=spec.read_by or "")
+    yield from deployment.notes
     if spec.ignored:
-        warnings.append(f"the answer is without {', '.join(spec.ignored)}, which could change the memory")
-    replicated = dict.fromkeys(
-        term.split for layer in deployment.layers.values() for term in layer if term.split.copies(tp) > 1
-    )
-    warnings += [
-        f"tp={tp} stores each {split.unit} {split.copies(tp)} times: there is only {split.count} to share out"
-        if split.count == 1
-        else f"tp={tp} stores each of the {split.count} {split.unit} {split.copies(tp)} times"
-        for split in replicated
-    ]
-    return tuple(warnings)
+        yield Ignored(fields=spec.ignored)
+    splits = dict.fromkeys(term.split for layer in deployment.layers.values() for term in layer)
+    for split in splits:
+        if (copies := split.copies(tp)) > 1:
+            yield Replicated(unit=split.unit, count=split.count, copies=copies, tp=tp)
 
 
 def as_spec(model: Model, ignore: Sequence[str] = ()) -> ModelSpec:

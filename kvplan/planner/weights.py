@@ -27,6 +27,15 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
     )
 
 
+def least_weights(deployment: Deployment, replica_bytes: int) -> int:
+    """Return the bytes of one replica's weights on all its GPUs together, however it is spread: the least."""
+    engine, layers = deployment.engine, deployment.spec.layer_count
+    if engine.even_weights:
+        return replica_bytes
+    on_gpu = engine.embedding_on_gpu
+    return sum(rank_weights(deployment.spec, replica_bytes, tp=1, stages=(layers,), embedding=on_gpu))
+
+
 def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]:
     """Return an equal share of the weights for each of *stages* pipeline stages of *tp* ranks."""
     return (ceil_div(replica_bytes, tp * stages),) * stages

@@ -27,6 +27,15 @@ def as_context(context: int | str | None, spec: ModelSpec) -> int:
     return spec.max_context
 
 
+def require_room_for(prompt: int | None, context: int) -> None:
+    """Raise OptionsError for a prompt that is longer than the context which it begins."""
+    if prompt is not None and prompt > context:
+        raise OptionsError(
+            f"a prompt of {prompt:,} tokens is longer than the context of {context:,}: shorten --prompt, or "
+            "raise --context"
+        )
+
+
 def as_batch(batch: int) -> int:
     """Return *batch* if it is a number of sequences that can be asked for."""
     return parse_count(str(as_argument(batch, int, "sequences")), "sequences")

@@ -1,8 +1,6 @@
 """Where text goes: a terminal's own width and colours, or a pipe's plain lines of any length."""
 
-import re
 import sys
-from collections.abc import Sequence
 from typing import Any, Self
 
 from rich.console import Console, RenderableType
@@ -10,9 +8,21 @@ from rich.style import Style
 from rich.text import Text as RichText
 
 from kvplan.inert import inert
+from kvplan.report.document import Cell, Tone
 
 _PIPE_WIDTH = 400
-_LABEL_WIDTH = 9
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "strong": "bold",
+    "quiet": "dim",
+    "yes": "bold green",
+    "no": "bold red",
+    "maybe": "bold yellow",
+    "ok": "green",
+    "warning": "yellow",
+    "option": "cyan",
+    "kind": "bold cyan",
+}
 
 
 class Text(RichText):
@@ -62,16 +72,6 @@ def can_draw() -> bool:
     return True
 
 
-def labelled(label: str, text: str, style: str = "") -> RichText:
-    """Return a paragraph with a label before its first line."""
-    return Text.assemble((f"{label:<{_LABEL_WIDTH}}", "bold"), (text, style))
-
-
-def pinned(source: str) -> list[Text]:
-    """Return a line that names the commit from which a model was read, if *source* has one."""
-    return [Text(f"read from {source}", "dim")] if re.search(r"/blob/[0-9a-f]{40}/", source) else []
-
-
-def not_read(fields: Sequence[str]) -> list[RichText]:
-    """Return a line that lists the fields of a model's own file that were not read, if there are any."""
-    return [labelled("Ignored", f"fields of the file: {', '.join(fields)}", "dim")] if fields else []
+def text_of(cell: Cell) -> Text:
+    """Return the text of a cell or a span, in the colour of its tone."""
+    return Text(cell) if isinstance(cell, str) else Text(cell.text, _STYLES[cell.tone])

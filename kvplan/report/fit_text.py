@@ -1,74 +1,73 @@
-"""The answer of `kvplan fit` as text: a sentence, the card as a bar and as lines, the ways out."""
+"""The answer of `kvplan fit` as a document: a sentence, the card as a bar and as lines, the ways out."""
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-
-from kvplan.planner.results import Fit, Memory
-from kvplan.report.card import Part, bar, printed_gib
-from kvplan.report.console import Text, bar_width, can_draw, labelled, not_read, pinned, write
+from kvplan.planner import words
+from kvplan.planner.facts import Origin
+from kvplan.planner.fit import Fit
+from kvplan.planner.results import Memory
+from kvplan.report.document import BLANK, Block, Card, Cell, Document, Grid, Line, Part, Span, line
+from kvplan.report.notes import not_read, pinned
+from kvplan.report.terminal import show
 from kvplan.units import GIB, ceil_div, counted, format_bytes, format_gib
 
 
 def print_fit(answer: Fit, *, beside: Fit | str | None = None, ignored: Sequence[str] = ()) -> None:
+    """Print the answer for people: see fit_document."""
+    show(fit_document(answer, beside=beside, ignored=ignored))
+
+
+def fit_document(answer: Fit, *, beside: Fit | str | None = None, ignored: Sequence[str] = ()) -> Document:
     """
-    Print the answer for people.
+    Return the answer for people.
 
     *beside* the formula stands vLLM's answer, or why it refuses; *ignored* are options of a serving
     command that the plan does not use.
     """
-    parts: list[RenderableType] = [_headline(answer), Text(_subtitle(answer), "dim")]
-    parts += pinned(answer.source)
-    parts += ["", _card(answer), "", *_findings(answer)]
+    parts: list[Block] = [_headline(answer), line(_subtitle(answer), "quiet"), *pinned(answer.source)]
+    parts += [BLANK, _card(answer), BLANK, *_findings(answer)]
     if ignored:
-        parts.append(labelled("Ignored", " ".join(ignored), "dim"))
-    parts += not_read(answer.ignored_fields)
-    parts += _beside(beside)
+        parts.append(line(" ".join(ignored), "quiet", label="Ignored"))
+    parts += [*not_read(answer.ignored_fields), *_beside(beside)]
     if len(answer.waterfall) > 1:
-        parts += ["", _waterfall(answer)]
-    write(*parts, *(["", _ways_out(answer)] if answer.hints else []))
+        parts += [BLANK, *_waterfall(answer)]
+    if answer.hints:
+        parts += [BLANK, *_ways_out(answer)]
+    return tuple(parts)
 
 
-def _beside(vllm: Fit | str | None) -> list[RenderableType]:
+def _beside(vllm: Fit | str | None) -> list[Line]:
     """Return what vLLM would hold in the same memory, and the command for it."""
     if isinstance(vllm, str):
-        return [labelled("vLLM", f"refuses: {vllm}")]
+        return [line(f"refuses: {vllm}", label="vLLM")]
     if vllm is None or vllm.max_batch is None:
         return []
     release = vllm.engine.removeprefix("vllm@")
-    held = labelled("vLLM", f"{release} would hold {vllm.max_batch:,} in the same memory")
-    return [held, labelled("Serve", vllm.command)] if vllm.command else [held]
+    held = line(f"{release} would hold {vllm.max_batch:,} in the same memory", label="vLLM")
+    return [held, line(vllm.command, label="Serve")] if vllm.command else [held]
 
 
-def _headline(answer: Fit) -> Text:
+def _headline(answer: Fit) -> Line:
     where = _where(answer)
     each = f"of {counted(answer.context, 'token')}"
     asked = f"{counted(answer.batch, 'sequence')} {each}"
     if answer.max_batch is None:
-        return _good(f"Any number of sequences fits {where}: {answer.model} caches nothing.")
+        return line(f"Any number of sequences fits {where}: {answer.model} caches nothing.", "yes")
     if answer.batch == 1 and answer.max_batch:
         verb = "fits" if answer.max_batch == 1 else "fit"
-        return _good(f"{counted(answer.max_batch, 'sequence')} {each} {verb} {where}.")
+        return line(f"{counted(answer.max_batch, 'sequence')} {each} {verb} {where}.", "yes")
     if answer.fits:
-        return _good(f"Yes: {asked} fit {where}; at most {answer.max_batch:,} do.")
+        return line(f"Yes: {asked} fit {where}; at most {answer.max_batch:,} do.", "yes")
     most = f"at most {answer.max_batch:,} fit" if answer.max_batch else "not even one does"
     verb = "does" if answer.batch == 1 else "do"
-    return Text(
-        f"No: {asked} {verb} not fit {where}" + (f"; {most}." if answer.batch > 1 else "."), "bold red"
-    )
+    return line(f"No: {asked} {verb} not fit {where}" + (f"; {most}." if answer.batch > 1 else "."), "no")
 
 
 def _where(answer: Fit) -> str:
     gpus = answer.tp * answer.pp * answer.dp
-    if "gpu" in answer.sources:
-        return f"on {f'{gpus} x' if gpus > 1 else 'one'} {answer.sources['gpu']}"
+    if answer.sources.card is not None:
+        return f"on {f'{gpus} x' if gpus > 1 else 'one'} {answer.sources.card.label}"
     return f"in {answer.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
-
-
-def _good(text: str) -> Text:
-    return Text(text, "bold green")
 
 
 def _subtitle(answer: Fit) -> str:
@@ -80,19 +79,19 @@ def _subtitle(answer: Fit) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _card(answer: Fit) -> RenderableType:
-    parts = _parts(answer, *_shown(answer))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, justify="right")
-    sizes = printed_gib([part.size_bytes for part in parts])
-    for part, size in zip(parts, sizes, strict=True):
-        glyph = Text(part.glyph(drawn=can_draw()), part.style)
-        table.add_row(glyph, part.name, size, Text(part.note, "dim"))
-    total = Text(format_gib(answer.memory.gpu_bytes), "bold")
-    table.add_row("=", Text("each GPU", "bold"), total, Text(answer.sources["gpu_figure"], "dim"))
-    return Group(bar(parts, width=bar_width(), drawn=can_draw()), table)
+def _card(answer: Fit) -> Card:
+    parts = tuple(_parts(answer, *_shown(answer)))
+    return Card(parts, answer.memory.gpu_bytes, _total_note(answer))
+
+
+def _total_note(answer: Fit) -> str:
+    match answer.sources.gpu_bytes:
+        case Origin.LABEL:
+            return "its label, as no driver's figure is known"
+        case Origin.DRIVER:
+            return "what its driver reports"
+        case _:
+            return "given"
 
 
 def _shown(answer: Fit) -> tuple[Memory, int]:
@@ -103,7 +102,7 @@ def _shown(answer: Fit) -> tuple[Memory, int]:
 
 
 def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
-    sources = answer.sources
+    sources = words.sources(answer.plan.budget)
     share = ceil_div(batch, answer.dp)
     each = answer.bytes_per_sequence
     used = f"{counted(share, 'sequence')} of {format_gib(each) if each >= GIB else format_bytes(each)}"
@@ -111,7 +110,7 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
     free = "KV cache free" if memory.free_bytes >= 0 else "missing"
     kept = memory.gpu_bytes - memory.budget_bytes
     overhead = sources.get("overhead", "")
-    activation = overhead if overhead == "given" else "estimate"
+    activation = "estimate" if answer.sources.overhead is Origin.ESTIMATE else overhead
     parts = [
         Part("weights", "weights", memory.weights_bytes, sources.get("weights", "")),
         Part("used", "KV cache used", memory.kv_used_bytes, used + grows),
@@ -123,21 +122,21 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
     return [part for part in parts if part.size_bytes or part.kind in ("used", "free")]
 
 
-def _findings(answer: Fit) -> list[RenderableType]:
+def _findings(answer: Fit) -> list[Line]:
     asked = counted(answer.batch, "sequence")
     lines = _start_up(answer)
     lines += _range(answer)
     lines += [
-        labelled("Limit", answer.limit),
-        labelled("Longest", _longest(answer, asked)),
-        labelled("Fewest", _fewest(answer, asked)),
+        line(words.limit(answer.limit), label="Limit"),
+        line(_longest(answer, asked), label="Longest"),
+        line(_fewest(answer, asked), label="Fewest"),
     ]
     if answer.command:
-        lines.append(labelled("Serve", answer.command))
-    return [*lines, *(labelled("Warning", warning, "yellow") for warning in answer.warnings)]
+        lines.append(line(answer.command, label="Serve"))
+    return [*lines, *(line(words.warning(each), "warning", label="Warning") for each in answer.warnings)]
 
 
-def _start_up(answer: Fit) -> list[RenderableType]:
+def _start_up(answer: Fit) -> list[Line]:
     """Return the engine's own start-up figures, and how many the formula alone would hold."""
     if answer.num_blocks is None:
         return []
@@ -150,29 +149,31 @@ def _start_up(answer: Fit) -> list[RenderableType]:
         )
     formula = "any number" if answer.analytic_max_batch is None else f"{answer.analytic_max_batch:,}"
     return [
-        labelled("Starts", "; ".join(figures)),
+        line("; ".join(figures), label="Starts"),
         *_at_once(answer),
-        labelled("Formula", f"{formula} of these sequences, without an engine's rounding"),
+        line(f"{formula} of these sequences, without an engine's rounding", label="Formula"),
     ]
 
 
-def _at_once(answer: Fit) -> list[RenderableType]:
+def _at_once(answer: Fit) -> list[Line]:
     """Return why more sequences stand at once than the engine prints, where they do."""
     held, printed = (answer.max_batch or 0) // answer.dp, answer.max_concurrency
     if printed is None or held <= printed:
         return []
     replica = " in each replica" if answer.dp > 1 else ""
     worst = f"{answer.engine} prints {printed:.2f}x, its worst case: all in mid-prefill"
-    return [labelled("At once", f"{held:,} are held{replica}; {worst}")]
+    return [line(f"{held:,} are held{replica}; {worst}", label="At once")]
 
 
-def _range(answer: Fit) -> list[RenderableType]:
+def _range(answer: Fit) -> list[Line]:
     """Return how far the answer moves with the estimate of the overhead, if it moves at all."""
     if answer.max_batch_range is None or not answer.max_batch_range[1]:
         return []
     (low, high), memory = answer.max_batch_range, answer.kv_range or (0, 0)
     batch = counted(low, "sequence") if low == high else f"{low:,} to {counted(high, 'sequence')}"
-    return [labelled("Range", f"{batch} in {format_gib(memory[0])} to {format_gib(memory[1])} of KV memory")]
+    return [
+        line(f"{batch} in {format_gib(memory[0])} to {format_gib(memory[1])} of KV memory", label="Range")
+    ]
 
 
 def _longest(answer: Fit, asked: str) -> str:
@@ -192,21 +193,19 @@ def _fewest(answer: Fit, asked: str) -> str:
     return f"{counted(spread.gpus, 'GPU')} ({degrees}) {verb} {asked} of {counted(answer.context, 'token')}"
 
 
-def _waterfall(answer: Fit) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, justify="right")
-    for line in answer.waterfall:
-        table.add_row(line.name, f"{line.size_bytes:,} B", Text(line.reason, "dim"))
-    total = sum(line.size_bytes for line in answer.waterfall)
-    table.add_row(Text("reserved", "bold"), Text(f"{total:,} B", "bold"), "")
-    title = Text(f"From the formula to what is reserved for {counted(answer.batch, 'sequence')}", "bold")
-    return Group(title, Padding(table, (0, 0, 0, 2)))
+def _waterfall(answer: Fit) -> tuple[Block, ...]:
+    title = f"From the formula to what is reserved for {counted(answer.batch, 'sequence')}"
+    rows: list[tuple[Cell, ...]] = [
+        (each.name, f"{each.size_bytes:,} B", Span(each.reason, "quiet")) for each in answer.waterfall
+    ]
+    total = sum(each.size_bytes for each in answer.waterfall)
+    rows.append((Span("reserved", "strong"), Span(f"{total:,} B", "strong"), ""))
+    return line(title, "strong"), Grid(tuple(rows), ("whole", "number"), indented=True)
 
 
-def _ways_out(answer: Fit) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
+def _ways_out(answer: Fit) -> tuple[Block, ...]:
+    rows = []
     for hint in answer.hints:
         longest = f"or {counted(hint.max_context, 'token')} for {answer.batch:,}" if hint.max_context else ""
-        table.add_row(Text(hint.change, "cyan"), counted(hint.max_batch, "sequence"), longest)
-    return Group(Text("To hold more", "bold"), Padding(table, (0, 0, 0, 2)))
+        rows.append((Span(words.change(hint), "option"), counted(hint.max_batch, "sequence"), longest))
+    return line("To hold more", "strong"), Grid(tuple(rows), indented=True)

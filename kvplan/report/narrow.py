@@ -1,44 +1,26 @@
 """A table of numbers at every width: none is broken or cut."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Table as RichTable
 
-from kvplan.report.console import Text
+from kvplan.report.console import Text, text_of
+from kvplan.report.document import Table
 
-Cell = str | Text
 _INDENT = _GAP = 2
 _FOLDED = 12
 """Text is folded to no less."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column's title, and whether it holds numbers: those stand to the right and in one piece."""
-
-    title: str
-    numbers: bool = False
-
-
-@dataclass(slots=True)
 class NumberTable:
-    """
-    A table whose rows are written below each other where the numbers of one would not fit beside another.
+    """A table whose rows are written apart where the numbers of one would not fit beside another."""
 
-    The first *names* columns name a row, and are in one piece, too.
-    """
-
-    columns: Sequence[Column]
-    names: int = 1
-    rows: list[tuple[Text, ...]] = field(default_factory=list)
-
-    def add_row(self, *cells: Cell) -> None:
-        """Add a row, a cell for each column; text is drawn as it is, without markup."""
-        self.rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+    def __init__(self, table: Table) -> None:
+        self.columns, self.names = table.columns, table.names
+        self.rows = [tuple(map(text_of, row)) for row in table.rows]
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the table, or its rows apart where its numbers do not fit."""
@@ -60,8 +42,8 @@ class NumberTable:
         """Tell whether the cells of a column are in one piece."""
         return at < self.names or self.columns[at].numbers
 
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold")
+    def _table(self) -> RichTable:
+        table = RichTable(box=None, pad_edge=False, header_style="bold")
         for at, column in enumerate(self.columns):
             table.add_column(
                 column.title,
@@ -76,7 +58,7 @@ class NumberTable:
     def _apart(self, row: Sequence[Text]) -> RenderableType:
         """Return one row: its name, and below it each value beside the title of its column."""
         name = Text("  ").join(row[: self.names])
-        values = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+        values = RichTable.grid(padding=(0, 2, 0, 0), pad_edge=False)
         values.add_column()
         cells = list(zip(self.columns, row, strict=True))[self.names :]
         numbers = [cell_len(str(cell)) for column, cell in cells if column.numbers]

@@ -1,45 +1,48 @@
-"""The answer of `kvplan reconcile` as text: printed beside planned figures, and what explains them."""
+"""The answer of `kvplan reconcile` as a document: printed beside planned figures, and what explains them."""
 
-from collections.abc import Sequence
-
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from collections.abc import Iterator, Sequence
 
 from kvplan.reconcile import Explanation, Reconciliation, Row
 from kvplan.reconcile.dialect import Disclaimed
 from kvplan.reconcile.dialects import DIALECTS
-from kvplan.report.console import Text, labelled, pinned, write
-from kvplan.report.narrow import Column, NumberTable
+from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, Tone, line
+from kvplan.report.notes import pinned
+from kvplan.report.terminal import show
 from kvplan.units import counted
 
-_STYLES = {
-    "agrees": "bold green",
-    "explained": "bold yellow",
-    "unexplained": "bold red",
-    "differs in memory": "bold red",
+_TONES: dict[str, Tone] = {
+    "agrees": "yes",
+    "explained": "maybe",
+    "unexplained": "no",
+    "differs in memory": "no",
 }
 
 
 def print_reconciliation(answer: Reconciliation) -> None:
     """Print the verdict, the figures, the estimates, and the explanations with their own figures."""
-    parts: list[RenderableType] = [
-        Text(_headline(answer), _STYLES[answer.verdict]),
-        Text(_subtitle(answer), "dim"),
+    show(reconciliation_document(answer))
+
+
+def reconciliation_document(answer: Reconciliation) -> Document:
+    """Return the verdict, the figures, the estimates, and the explanations with their own figures."""
+    parts: list[Block] = [
+        line(_headline(answer), _TONES[answer.verdict]),
+        line(_subtitle(answer), "quiet"),
         *pinned(answer.setup.spec.source),
-        "",
+        BLANK,
     ]
     if answer.refused is not None:
-        parts += [labelled("Refused", answer.refused.splitlines()[0], "yellow"), ""]
+        parts += [line(answer.refused.splitlines()[0], "warning", label="Refused"), BLANK]
     if rows := (*answer.rows, *answer.estimates):
-        parts += [_table(rows), ""]
+        parts += [_table(rows), BLANK]
     for explanation in answer.explanations:
-        parts += [_explanation(explanation), ""]
+        parts += [*_explanation(explanation), BLANK]
     if answer.memory_causes:
-        parts += [_causes(answer.memory_causes), ""]
+        parts += [*_causes(answer.memory_causes), BLANK]
     elif answer.memory_outside:
-        parts += ["None of the causes that were tried leaves so much memory.", ""]
-    parts += [labelled("Note", note, "dim") for note in answer.notes]
-    write(*(parts if answer.notes else parts[:-1]))
+        parts += [line("None of the causes that were tried leaves so much memory."), BLANK]
+    parts += [line(note, "quiet", label="Note") for note in answer.notes]
+    return tuple(parts if answer.notes else parts[:-1])
 
 
 def _headline(answer: Reconciliation) -> str:
@@ -105,17 +108,15 @@ _COLUMNS = (
 )
 
 
-def _table(rows: Sequence[Row]) -> RenderableType:
-    table = NumberTable(_COLUMNS, names=2)
-    for row in rows:
-        table.add_row(_mark(row), _name(row), str(row.printed), row.planned, _difference(row))
-    return table
+def _table(rows: Sequence[Row], *, indented: bool = False) -> Table:
+    cells = ((_mark(row), _name(row), str(row.printed), row.planned, _difference(row)) for row in rows)
+    return Table(_COLUMNS, tuple(cells), names=2, indented=indented)
 
 
-def _mark(row: Row) -> Text:
+def _mark(row: Row) -> Span:
     if row.inside:
-        return Text("ok", "green")
-    return Text("NO", "bold red") if row.exact else Text("~", "yellow")
+        return Span("ok", "ok")
+    return Span("NO", "no") if row.exact else Span("~", "warning")
 
 
 def _name(row: Row) -> str:
@@ -126,21 +127,20 @@ def _difference(row: Row) -> str:
     return "" if not row.difference else f"{row.signed_difference}, {row.difference_percent:+.2f} %"
 
 
-def _causes(causes: Sequence[Explanation]) -> RenderableType:
-    """Return what would leave the printed memory, each with its option and the memory that it leaves."""
-    lines: list[RenderableType] = [Text("The memory would be so with", "bold")]
+def _causes(causes: Sequence[Explanation]) -> Iterator[Line]:
+    """Yield what would leave the printed memory, each with its option and the memory that it leaves."""
+    yield line("The memory would be so with", "strong")
     for cause in causes:
         (row,) = cause.rows
         leaves = f" ({row.planned})" if row.low != row.high else ""
-        option = (f"  {' '.join(cause.options)}", "cyan") if cause.options else ""
-        text = Text.assemble(" and ".join(cause.assumptions), (leaves, "dim"), option)
-        lines.append(Padding(text, (0, 0, 0, 2)))
-    return Group(*lines)
+        option = f"  {' '.join(cause.options)}" if cause.options else ""
+        said = Span(" and ".join(cause.assumptions))
+        yield Line((said, Span(leaves, "quiet"), Span(option, "option")), indented=True)
 
 
-def _explanation(explanation: Explanation) -> RenderableType:
+def _explanation(explanation: Explanation) -> Iterator[Block]:
     how = "Explained" if explanation.complete else "Nearest"
-    title = Text.assemble((f"{how}: ", "bold"), " and ".join(explanation.assumptions))
-    options = [Text(" ".join(explanation.options), "cyan")] if explanation.options else []
-    lines: list[RenderableType] = [title, *(Padding(option, (0, 0, 0, 2)) for option in options)]
-    return Group(*lines, Padding(_table(explanation.rows), (0, 0, 0, 2)))
+    yield Line((Span(f"{how}: ", "strong"), Span(" and ".join(explanation.assumptions))))
+    if explanation.options:
+        yield line(" ".join(explanation.options), "option", indented=True)
+    yield _table(explanation.rows, indented=True)

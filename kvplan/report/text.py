@@ -1,25 +1,47 @@
-"""The other answers as text: size, check, show, and the tables of models and GPUs."""
+"""The other answers as documents: size, check, show, and the tables of models and GPUs."""
 
-from rich.console import RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from collections.abc import Iterator
 
 from kvplan.gpus import Gpu, memory_bytes
+from kvplan.planner import words
 from kvplan.planner.catalogue_rows import ModelRow
 from kvplan.planner.check import Check
 from kvplan.planner.deployment import LISTED_TP
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
-from kvplan.planner.results import Size
-from kvplan.report.console import Text, labelled, not_read, pinned, write
-from kvplan.report.narrow import Column, NumberTable
+from kvplan.planner.size import Size
+from kvplan.report.document import BLANK, Block, Column, Document, Grid, Line, Span, Table, line
+from kvplan.report.notes import not_read, pinned
+from kvplan.report.terminal import show
+from kvplan.terms import Split
 from kvplan.units import counted, format_bytes, format_gib
 
 
 def print_size(answer: Size) -> None:
     """Print what a token, a sequence and a batch take."""
+    show(size_document(answer))
+
+
+def size_document(answer: Size) -> Document:
+    """Return what a token, a sequence and a batch take."""
     token, sequence = format_bytes(answer.bytes_per_token), format_bytes(answer.bytes_per_sequence)
+    spread = f"tp {answer.tp} x pp {answer.pp} x dp {answer.dp}"
+    parts: list[Block] = [
+        line(f"{answer.model} caches {token} per token, {sequence} per sequence.", "strong"),
+        line(f"KV cache in {answer.kv_dtype}, engine {answer.engine}, {spread}", "quiet"),
+        *pinned(answer.source),
+        BLANK,
+        _sizes(answer),
+        BLANK,
+        _layers(answer),
+    ]
+    said = [line(words.warning(each), "warning", label="Warning") for each in answer.warnings]
+    if said := [*not_read(answer.ignored_fields), *said]:
+        parts += [BLANK, *said]
+    return tuple(parts)
+
+
+def _sizes(answer: Size) -> Table:
     batch = counted(answer.batch, "sequence")
-    table = _table("each GPU", ("bytes", "right"), ("", "right"))
     rows: tuple[tuple[str, int | float], ...] = (
         ("one more token", answer.bytes_per_token),
         (f"one sequence of {counted(answer.context, 'token')}", answer.bytes_per_sequence),
@@ -27,76 +49,87 @@ def print_size(answer: Size) -> None:
         (batch, answer.total_bytes),
         (f"{batch}, over {counted(answer.tp * answer.pp * answer.dp, 'GPU')}", answer.total_bytes_all_gpus),
     )
-    for name, size in rows:
-        table.add_row(name, f"{size:,}", format_bytes(size))
+    columns = (Column("each GPU"), Column("bytes", numbers=True), Column("", numbers=True))
+    return Table(columns, tuple((name, f"{size:,}", format_bytes(size)) for name, size in rows))
+
+
+def _layers(answer: Size) -> Table:
     by = "layers" if answer.engine == "exact" else "layers, by the formula"
-    layers = _table(by, ("kind", "left"), ("bytes per token", "right"), ("bytes per sequence", "right"))
-    for layer in answer.layers:
-        sizes = (f"{layer.bytes_per_token:,}", f"{layer.bytes_per_sequence:,}")
-        layers.add_row(f"{layer.count} x", layer.kind, *sizes)
-    spread = f"tp {answer.tp} x pp {answer.pp} x dp {answer.dp}"
-    setting = f"KV cache in {answer.kv_dtype}, engine {answer.engine}, {spread}"
-    headline = Text(f"{answer.model} caches {token} per token, {sequence} per sequence.", "bold")
-    write(headline, Text(setting, "dim"), *pinned(answer.source), "", table, "", layers)
-    said = [labelled("Warning", warning, "yellow") for warning in answer.warnings]
-    if said := [*not_read(answer.ignored_fields), *said]:
-        write("", *said)
+    numbers = (Column(f"bytes per {each}", numbers=True) for each in ("token", "sequence"))
+    rows = tuple(
+        (
+            f"{layer.count} x",
+            layer.kind,
+            f"{layer.bytes_per_token:,}",
+            f"{layer.bytes_per_sequence:,}",
+        )
+        for layer in answer.layers
+    )
+    return Table((Column(by), Column("kind"), *numbers), rows)
 
 
 def print_check(answer: Check) -> None:
     """Print the rules, the legal degrees, and why the others are refused."""
-    verdict, style = ("spreads", "bold green") if answer.ok else ("does not spread", "bold red")
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for rule in answer.checks:
-        mark = Text("ok" if rule.ok else "NO", "green" if rule.ok else "bold red")
-        table.add_row(mark, rule.rule, rule.detail)
-    refused = _table("refused", ("because", "left"))
-    for reason, degrees in _by_reason(answer.refused_tp).items():
-        refused.add_row(f"tp {degrees}", reason)
-    write(
-        Text(f"{answer.model} {verdict} over tp {answer.tp} x pp {answer.pp}.", style),
-        "",
-        table,
-        "",
-        labelled("Legal tp", f" {', '.join(map(str, answer.legal_tp))} (searched up to {LISTED_TP})"),
-        *(labelled("Advice", advice) for advice in answer.advice),
+    show(check_document(answer))
+
+
+def check_document(answer: Check) -> Document:
+    """Return the rules, the legal degrees, and why the others are refused."""
+    verdict = "spreads" if answer.ok else "does not spread"
+    rules = (
+        (Span("ok", "ok") if rule.ok else Span("NO", "no"), rule.rule, rule.detail) for rule in answer.checks
+    )
+    refused = ((f"tp {degrees}", reason) for reason, degrees in _by_part(answer.refused_tp).items())
+    legal = f" {', '.join(map(str, answer.legal_tp))} (searched up to {LISTED_TP})"
+    return (
+        line(f"{answer.model} {verdict} over tp {answer.tp} x pp {answer.pp}.", "yes" if answer.ok else "no"),
+        BLANK,
+        Grid(tuple(rules)),
+        BLANK,
+        line(legal, label="Legal tp"),
+        *(line(advice, label="Advice") for advice in answer.advice),
         *not_read(answer.ignored_fields),
-        "",
-        refused,
+        BLANK,
+        Table((Column("refused"), Column("because")), tuple(refused)),
     )
 
 
 def print_explanation(answer: Explanation) -> None:
     """Print a spec, and its formula with the numbers put in, term by term."""
+    show(explanation_document(answer))
+
+
+def explanation_document(answer: Explanation) -> Document:
+    """Return a spec, and its formula with the numbers put in, term by term."""
     layers = counted(sum(layer.count for layer in answer.layers), "layer")
     facts = [f"{answer.parameters:,} parameters"] if answer.parameters else []
     made_for = [f"made for {counted(answer.max_context, 'token')}"] if answer.max_context else []
     facts += [layers, *made_for]
     total = _sums(answer.bytes_per_token, answer.bytes_per_sequence, answer.context)
-    write(
-        Text(answer.model, "bold"),
-        Text(answer.source, "dim"),
-        *([Text(answer.notes, "dim")] if answer.notes else []),
+    return (
+        line(answer.model, "strong"),
+        line(answer.source, "quiet"),
+        *([line(answer.notes, "quiet")] if answer.notes else []),
         *not_read(answer.ignored_fields),
-        ", ".join(facts),
-        f"KV cache in {answer.kv_dtype}, one of {counted(answer.tp, 'rank')}",
-        "",
-        *(line for layer in answer.layers for line in _formula(layer, answer.context)),
-        Text(f"All layers: {total}", "bold"),
+        line(", ".join(facts)),
+        line(f"KV cache in {answer.kv_dtype}, one of {counted(answer.tp, 'rank')}"),
+        BLANK,
+        *(each for layer in answer.layers for each in _formula(layer, answer.context)),
+        line(f"All layers: {total}", "strong"),
     )
 
 
-def _formula(layer: LayerFormula, context: int) -> list[RenderableType]:
+def _formula(layer: LayerFormula, context: int) -> Iterator[Line]:
     name = f" {layer.name!r}" if layer.name else ""
-    title = f"{counted(layer.count, 'layer')} of {' + '.join(layer.kinds)}{name}"
-    lines: list[RenderableType] = [Text(title, "bold cyan")]
+    yield line(f"{counted(layer.count, 'layer')} of {' + '.join(layer.kinds)}{name}", "kind")
     for formula, source in dict.fromkeys(zip(layer.formulas, layer.sources, strict=True)):
-        lines.append(Padding(Text.assemble(f"elements: {formula}  ", (f"[{source}]", "dim")), (0, 0, 0, 2)))
-    lines += [Padding(Text(_term(term)), (0, 0, 0, 2)) for term in layer.terms]
+        yield Line((Span(f"elements: {formula}  "), Span(f"[{source}]", "quiet")), indented=True)
+    for term in layer.terms:
+        yield line(_term(term), indented=True)
     if layer.terms:
         sums = _sums(layer.bytes_per_token, layer.bytes_per_sequence, context)
-        lines.append(Padding(Text(f"= {layer.count} layers: {sums}"), (0, 0, 0, 2)))
-    return [*lines, ""]
+        yield line(f"= {layer.count} layers: {sums}", indented=True)
+    yield BLANK
 
 
 def _sums(per_token: float, per_sequence: int, context: int) -> str:
@@ -108,40 +141,39 @@ def _term(term: TermSize) -> str:
     return f"{term.name}: {units}{term.width} {term.dtype} = {term.units * term.row_bytes:,} B, {term.rows}"
 
 
-def print_models(rows: list[ModelRow]) -> None:
+def print_models(models: list[ModelRow]) -> None:
     """Print the catalogue's models."""
-    table = _table(
-        "model", ("layers", "right"), ("kinds", "left"), ("per token", "right"), ("context", "right")
+    columns = (
+        Column("model"),
+        Column("layers", numbers=True),
+        Column("kinds"),
+        Column("per token", numbers=True),
+        Column("context", numbers=True),
     )
-    for row in rows:
-        table.add_row(
-            row.name, str(row.layers), row.kinds, format_bytes(row.bytes_per_token), f"{row.max_context:,}"
-        )
-    write(table)
+    rows = (
+        (each.name, str(each.layers), each.kinds, format_bytes(each.bytes_per_token), f"{each.max_context:,}")
+        for each in models
+    )
+    show((Table(columns, tuple(rows)),))
 
 
 def print_gpus(gpus: list[Gpu]) -> None:
     """Print the known GPUs, with a `~` where the label stands in for the driver's figure."""
-    table = _table("gpu", ("memory", "right"), ("sold as", "left"))
-    for gpu in gpus:
-        about = "" if gpu.reported else "~"
-        table.add_row(gpu.name, about + format_gib(memory_bytes(gpu)), gpu.label)
-    write(table)
-    if not all(gpu.reported for gpu in gpus):
-        write(Text("~ is by the label alone: no driver's figure is known", "dim"))
+    columns = (Column("gpu"), Column("memory", numbers=True), Column("sold as"))
+    rows = (
+        (gpu.name, ("" if gpu.reported else "~") + format_gib(memory_bytes(gpu)), gpu.label) for gpu in gpus
+    )
+    unsure = not all(gpu.reported for gpu in gpus)
+    note = (line("~ is by the label alone: no driver's figure is known", "quiet"),) if unsure else ()
+    show((Table(columns, tuple(rows)), *note))
 
 
-def _table(first: str, *columns: tuple[str, str]) -> NumberTable:
-    others = (Column(name, numbers=justify == "right") for name, justify in columns)
-    return NumberTable((Column(first), *others))
-
-
-def _by_reason(refused: dict[int, str]) -> dict[str, str]:
-    """Group refused degrees, whose reasons all begin with the same part and end in their own numbers."""
+def _by_part(refused: dict[int, Split]) -> dict[str, str]:
+    """Group refused degrees by what does not spread over them."""
     grouped: dict[str, list[int]] = {}
-    for degree, reason in refused.items():
-        grouped.setdefault(reason.partition(" do not spread")[0], []).append(degree)
-    return {f"{part} do not spread over them": _ranges(degrees) for part, degrees in grouped.items()}
+    for degree, part in refused.items():
+        grouped.setdefault(f"{part.count} {part.unit} do not spread over them", []).append(degree)
+    return {reason: _ranges(degrees) for reason, degrees in grouped.items()}
 
 
 def _ranges(degrees: list[int]) -> str:

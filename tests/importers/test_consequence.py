@@ -12,6 +12,7 @@ from kvplan.importers import import_model
 from kvplan.importers.config import import_values
 from kvplan.importers.consequence import Consequence, consequence
 from kvplan.importers.write import spec_yaml
+from kvplan.planner.facts import Ignored
 from kvplan.specs.load import load_file
 from tests.importers import configs
 
@@ -90,7 +91,7 @@ def test_an_ignored_field_is_in_the_answer_and_warned_of(file: Path) -> None:
     answer = kvplan.size(file, context="8k", ignore=["kv_shadow"])
     assert answer.bytes_per_sequence == 1024 * MIB
     assert answer.to_dict()["ignored_fields"] == ("kv_shadow", "speaker_token_id")
-    assert answer.warnings == ("the answer is without kv_shadow, which could change the memory",)
+    assert answer.warnings == (Ignored(fields=("kv_shadow",)),)
     assert kvplan.check(file, ignore=["kv_shadow"]).ignored_fields == ("kv_shadow", "speaker_token_id")
     assert kvplan.explain(file, ignore=["kv_shadow"]).ignored_fields == ("kv_shadow", "speaker_token_id")
     fit = kvplan.fit(file, kv_memory="40GiB", context="8k", ignore=["kv_shadow"])

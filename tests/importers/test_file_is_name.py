@@ -17,6 +17,7 @@ import pytest
 
 from kvplan.errors import KvplanError
 from kvplan.importers import load
+from kvplan.planner import words
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.weights import stage_weights
 from kvplan.specs import ModelSpec
@@ -92,7 +93,7 @@ def answer(spec: ModelSpec, engine: str, tp: int) -> Answer | str:
             kv_dtype=made.kv.name,
             dtype=made.spec.dtype,
             weights=None if replica is None else stage_weights(made, replica),
-            notes=made.notes,
+            notes=tuple(map(words.warning, made.notes)),
         )
     except KvplanError as error:
         return str(error).replace(spec.name, "MODEL")

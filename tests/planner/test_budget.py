@@ -5,7 +5,9 @@ from typing import Any, Literal
 import pytest
 
 import kvplan
+from kvplan.planner import words
 from kvplan.planner.budget import Budget, given
+from kvplan.planner.facts import Origin, Sources
 
 OF = Literal["card", "after start", "rest"]
 
@@ -19,8 +21,7 @@ def budget(share_of: OF, gpu_bytes: int = 1001) -> Budget:
         share_of=share_of,
         replica_weights_bytes=200,
         needs=given(30, 70),
-        sources={},
-        estimated=False,
+        sources=Sources(gpu_bytes=Origin.GIVEN),
         longest=1,
     )
 
@@ -70,7 +71,7 @@ def test_a_card_that_does_not_hold_the_rest_leaves_less_than_nothing() -> None:
 def test_no_more_than_the_card_is_taken(model: str, options: dict[str, Any], limit: str) -> None:
     answer = kvplan.fit(model, gpu="h100-80gb", context=8192, **options)
     assert answer.memory.budget_bytes == answer.memory.gpu_bytes
-    assert answer.limit.startswith(limit)
+    assert words.limit(answer.limit).startswith(limit)
 
 
 @pytest.mark.parametrize(("gpu", "tokens"), [("a100-80gb", 2048), ("h100-80gb", 8192), ("b200-180gb", 16384)])
@@ -93,7 +94,7 @@ def test_without_a_card_the_answer_says_what_it_assumed() -> None:
 
     def assumed(model: str, **options: Any) -> list[str]:
         answer = kvplan.fit(model, context=8192, **options)
-        return [warning for warning in answer.warnings if warning.startswith("no card is named")]
+        return [text for text in map(words.warning, answer.warnings) if text.startswith("no card is named")]
 
     (batch,) = assumed("gemma-3-27b", engine="vllm", kv_memory="20GiB")
     assert "8,192 tokens are batched, as on an H100" in batch

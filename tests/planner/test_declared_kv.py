@@ -10,6 +10,8 @@ import kvplan
 from kvplan.errors import KvplanError
 from kvplan.importers.complete import import_complete
 from kvplan.importers.write import as_yaml
+from kvplan.planner import words
+from kvplan.planner.facts import DeclaredKv
 from tests.importers import configs
 from tests.importers.originals import FOLDER, index, needs_originals
 
@@ -29,7 +31,9 @@ def _file(folder: Path, section: dict[str, Any] | None, beside: dict[str, Any] |
 
 def _kept(path: Path, engine: str, **options: Any) -> tuple[str, tuple[str, ...]]:
     answer = kvplan.size(path, context=1000, engine=engine, **options)
-    return answer.kv_dtype, tuple(each for each in answer.warnings if "declares" in each)
+    return answer.kv_dtype, tuple(
+        words.warning(each) for each in answer.warnings if isinstance(each, DeclaredKv)
+    )
 
 
 SECTIONS: dict[str, dict[str, Any]] = {

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import kvplan
+from kvplan.planner import words
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.units import GIB
 
@@ -79,7 +80,7 @@ def test_a_pool_without_room_prints_nothing() -> None:
 def test_the_most_sequences_may_be_bounded() -> None:
     answer = kvplan.fit("llama-3.1-8b", gpu="h100-80gb", context=1024, max_num_seqs=7, dp=2)
     assert answer.max_batch == 14
-    assert answer.limit == "the number of sequences: 7 in each replica"
+    assert words.limit(answer.limit) == "the number of sequences: 7 in each replica"
 
 
 def test_context_parallelism_holds_twice_the_tokens() -> None:
@@ -146,7 +147,7 @@ def test_every_engine_answers_in_full(engine: str) -> None:
     answer = kvplan.fit("qwen3-8b", gpu="h100-80gb", context=8192, batch=2, engine=engine)
     assert answer.fits
     assert answer.smallest_gpus is not None
-    assert [hint.change for hint in answer.hints if hint.change.startswith("--context")]
+    assert [hint for hint in answer.hints if hint.option == "context"]
     assert sum(line.size_bytes for line in answer.waterfall) == answer.memory.kv_used_bytes
     assert answer.kv_range is not None
     assert answer.kv_range[0] <= answer.memory.kv_bytes <= answer.kv_range[1]

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 import kvplan
 from kvplan.errors import OptionsError
+from kvplan.planner import words
 from kvplan.planner.explain import explain
+from kvplan.planner.facts import Limit, Resource
 from kvplan.specs import ModelSpec
 from kvplan.units import GIB
 
@@ -76,8 +78,9 @@ def test_the_asked_context_stands_in_for_the_longest_and_says_so(tokens: int) ->
     ask = partial(kvplan.fit, gpu="80GB", weights="16GB", context=tokens)
     known, unknown = ask(design(tokens)), ask(design())
     assert unknown.memory == known.memory
-    assert unknown.sources["overhead"] == (
-        known.sources["overhead"] + "; without a max_context, rotations are for the asked context"
+    assert words.sources(unknown.plan.budget)["overhead"] == (
+        words.sources(known.plan.budget)["overhead"]
+        + "; without a max_context, rotations are for the asked context"
     )
 
 
@@ -87,7 +90,8 @@ def test_weights_that_do_not_fit_leave_less_than_nothing() -> None:
     assert answer.max_batch == answer.max_context == 0
     assert answer.memory.kv_bytes == 0
     assert answer.memory.free_bytes < 0
-    assert answer.limit.startswith("the weights need 131.42 GiB per GPU")
+    assert answer.limit.resource is Resource.WEIGHTS
+    assert words.limit(answer.limit).startswith("the weights need 131.42 GiB per GPU")
     assert answer.smallest_tp == 4
 
 
@@ -104,8 +108,12 @@ def test_exact_bytes_are_exact() -> None:
     assert kvplan.fit(LLAMA, kv_memory=f"{need}B", context=8192).max_batch == 2
     answer = kvplan.fit(LLAMA, kv_memory=need - 1, context=8192)
     assert answer.max_batch == 1
+    assert answer.limit == Limit(
+        resource=Resource.CACHE, needed_bytes=1_073_741_824, free_bytes=1_073_741_823, sequences=2
+    )
     assert (
-        answer.limit == "the KV cache: sequence 2 needs 1,073,741,824 B per GPU, and 1,073,741,823 B is free"
+        words.limit(answer.limit)
+        == "the KV cache: sequence 2 needs 1,073,741,824 B per GPU, and 1,073,741,823 B is free"
     )
 
 
@@ -141,7 +149,7 @@ def test_replicas_hold_a_batch_together() -> None:
 
 def test_hints_say_what_a_change_would_give() -> None:
     answer = kvplan.fit(LLAMA, gpu="h100-80gb", context=8192)
-    given = {hint.change: hint.max_batch for hint in answer.hints}
+    given = {words.change(hint): hint.max_batch for hint in answer.hints}
     asked = {
         "--kv-dtype fp8": kvplan.fit(LLAMA, gpu="h100-80gb", context=8192, kv_dtype="fp8"),
         "--tp 2": kvplan.fit(LLAMA, gpu="h100-80gb", context=8192, tp=2),
@@ -153,7 +161,7 @@ def test_hints_say_what_a_change_would_give() -> None:
 def test_a_hint_that_gives_nothing_is_not_given() -> None:
     """An fp8 cache is not a way out of an int4 one, nor a wider spread for a replicated latent."""
     changes = [
-        hint.change for hint in kvplan.fit(LLAMA, gpu="h100-80gb", context=8192, kv_dtype="int4").hints
+        words.change(hint) for hint in kvplan.fit(LLAMA, gpu="h100-80gb", context=8192, kv_dtype="int4").hints
     ]
     assert changes == ["--tp 2", "--context 4096"]
 
@@ -161,7 +169,10 @@ def test_a_hint_that_gives_nothing_is_not_given() -> None:
 def test_the_overhead_is_an_estimate_with_its_evidence_and_its_range() -> None:
     """0.30 GiB below and 1.20 above: what published start-ups differ by."""
     answer = kvplan.fit(LLAMA, gpu="h100-80gb", context=8192)
-    assert answer.sources["overhead"] == "estimate from vLLM's profile run and 56 published start-ups"
+    assert (
+        words.sources(answer.plan.budget)["overhead"]
+        == "estimate from vLLM's profile run and 56 published start-ups"
+    )
     assert answer.kv_range == (
         answer.memory.kv_bytes - 120 * GIB // 100,
         answer.memory.kv_bytes + 30 * GIB // 100,

@@ -8,6 +8,8 @@ import pytest
 
 import kvplan
 from kvplan.errors import OptionsError
+from kvplan.planner import words
+from kvplan.planner.facts import RunsIn
 from tests.importers import configs
 from tests.importers.model_files import safetensors
 
@@ -24,7 +26,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def _said(answer: kvplan.Size) -> tuple[str, ...]:
-    return tuple(each for each in answer.warnings if "name no dtype" in each)
+    return tuple(words.warning(each) for each in answer.warnings if isinstance(each, RunsIn))
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kvplan
 from kvplan.engines import Arrangement, Line, engine_names
+from kvplan.errors import NoRoomError
 from kvplan.loads import dealt
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.work import as_load
+from kvplan.units import GIB
 
 LOAD: list[tuple[int | str, int]] = [("8k", 3), (100, 2)]
 
@@ -99,11 +101,69 @@ def test_a_plan_answers_what_fit_reports() -> None:
     assert (start_up.num_blocks, start_up.kv_tokens) == (told.num_blocks, told.kv_tokens)
 
 
+KEPT = ("llama-3.1-8b", "gemma-3-27b", "qwen3.5-4b", "mamba-2.8b", "nemotron-h-8b", "deepseek-v4-flash")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(KEPT),
+    st.fixed_dictionaries(
+        {
+            "engine": st.sampled_from(("exact", "vllm", "vllm@0.19", "sglang", "transformers")),
+            "kv_memory": st.integers(10**8, 60 * GIB),
+            "max_num_seqs": st.sampled_from((None, 1, 7, 300, 2000)),
+        }
+    ),
+    st.sampled_from((1, 900, 8192, 131_072, 300_000)),
+    st.integers(1, 600),
+)
+def test_a_plan_holds_what_fit_holds(model: str, options: dict[str, Any], context: int, batch: int) -> None:
+    """Also where the engine would not start with so long a context, or so many sequences."""
+    try:
+        made = kvplan.plan(model, **options)
+    except kvplan.KvplanError:
+        return
+    try:
+        told = kvplan.fit(model, context=context, batch=batch, advice=False, **options)
+        max_batch, fits = told.max_batch, told.fits
+    except NoRoomError:
+        assert made.refusal(context)
+        max_batch, fits = 0, False
+    assert made.max_batch(context) == max_batch
+    assert made.fits([(context, batch)]) == fits == (max_batch is None or max_batch >= batch)
+
+
+def test_more_sequences_than_blocks_for_states_are_refused_by_a_plan() -> None:
+    """Issue 49064 of vLLM has such a start; on more GPUs there are blocks for all."""
+    options: dict[str, Any] = {"engine": "vllm", "kv_memory": "46.71GiB", "kv_dtype": "fp8"}
+    # 976 blocks, each with the states of 48 layers in groups of 16.
+    plans = [kvplan.plan("qwen3.6-27b", max_num_seqs=most, **options) for most in (976, 977)]
+    assert [each.fits([(1, 1)]) for each in plans] == [True, False]
+    assert [each.max_context(1) for each in plans] == [262_144, 0]
+    assert plans[1].advice("8k").smallest_tp == 2
+
+
+def test_what_is_not_read_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("advice", "analytic", "max_context", "memory", "start_up", "waterfall"):
+        monkeypatch.setattr(Plan, name, lambda *_, name=name: asked.append(name))
+    answer = kvplan.fit("llama-3.1-8b", gpu="h100-80gb", context="8k")
+    assert (answer.fits, answer.max_batch, asked) == (True, 53, [])
+    assert (answer.max_context, answer.max_context, asked) == (None, None, ["max_context"])
+
+
+def test_an_answer_does_not_change() -> None:
+    answer: Any = kvplan.fit("llama-3.1-8b", gpu="h100-80gb", context="8k")
+    with pytest.raises(AttributeError):
+        answer.max_batch = 54
+    assert answer.max_batch == 53
+
+
 def test_without_advice_the_rest_is_the_same() -> None:
     asked: dict[str, Any] = {"gpu": "h100-80gb", "context": "8k", "batch": 4}
     whole, bare = kvplan.fit("qwen3-8b", **asked), kvplan.fit("qwen3-8b", advice=False, **asked)
     left_out = {"smallest_tp": None, "smallest_gpus": None, "hints": ()}
-    assert replace(whole, **left_out) == bare  # type: ignore[arg-type]
+    assert whole.to_dict() | left_out == bare.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvplan.report.card import Part, PartKind, bar, printed_gib
+from kvplan.report.card import bar, glyph, printed_gib, style_of
+from kvplan.report.document import Part, PartKind
 from kvplan.units import GIB, format_gib
 
 KINDS: tuple[PartKind, ...] = ("weights", "used", "free", "overhead", "kept")
@@ -37,14 +38,14 @@ def test_a_bar_is_as_wide_as_asked(sizes: list[int], width: int) -> None:
 def test_parts_are_told_apart_without_colour() -> None:
     """In ASCII too, and from the line of the whole card, which is marked `=`."""
     for drawn in (True, False):
-        glyphs = {part.glyph(drawn=drawn) for part in parts(1, 1, 1, 1, 1)}
+        glyphs = {glyph(part, drawn=drawn) for part in parts(1, 1, 1, 1, 1)}
         assert len(glyphs | {"="}) == len(KINDS) + 1
-    assert all(part.glyph(drawn=False).isascii() for part in parts(1, 1, 1, 1, 1))
+    assert all(glyph(part, drawn=False).isascii() for part in parts(1, 1, 1, 1, 1))
 
 
 def test_missing_memory_is_red() -> None:
-    assert "red" in Part("free", "missing", -1, "").style
-    assert "red" not in Part("free", "free", 1, "").style
+    assert "red" in style_of(Part("free", "missing", -1, ""))
+    assert "red" not in style_of(Part("free", "free", 1, ""))
 
 
 @given(st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=8))

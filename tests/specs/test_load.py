@@ -153,7 +153,7 @@ def test_any_file_name_gives_a_name(stem: str, otherwise: str) -> None:
         (
             spec(attention="{kind: mha, heads: 8, head_dim: 64, window: 8, n_layers: 2}"),
             (
-                ":6: attention.window: unknown key ('window' is a key of sliding, compressed)"
+                ":6: attention.window: unknown key ('window' is a key of sliding, shared, compressed)"
                 "; line 6: attention.n_layers: unknown key (it belongs at the top, as 'layers')"
             ),
         ),

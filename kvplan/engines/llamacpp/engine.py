@@ -67,6 +67,9 @@ class Cells:
         """Return LLAMA_MAX_SEQ, the slots that it has at most."""
         return MAX_SEQUENCES
 
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return None: its slots are allocated, or fail."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: llama.cpp prints the sizes of its buffers, not a capacity."""
         return None

@@ -1,7 +1,7 @@
 """What one token and one slot of recurrent states take on each pipeline rank."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from kvplan.engines.sglang.errors import RefusedError
@@ -30,26 +30,24 @@ class Rank:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """What all ranks keep; `window` is that of the pool of windows, None where there is none."""
+    """
+    What all ranks keep; `window` is that of the pool of windows, None where there is none.
+
+    `slot_bytes` are those of one slot of states on the rank that has most of them, 0 without states: every
+    rank is charged so much, so that all get the same number of slots (_handle_max_mamba_cache in
+    mem_cache/kv_cache_configurator.py). `has_tokens` says whether any layer keeps a row per token.
+    """
 
     ranks: tuple[Rank, ...]
     window: int | None
     sparse: bool
+    slot_bytes: int = field(init=False)
+    has_tokens: bool = field(init=False)
 
-    @property
-    def slot_bytes(self) -> int:
-        """
-        Bytes of one slot of states on the rank that has most of them; 0 without states.
-
-        Every rank is charged so much, so that all get the same number of slots (_handle_max_mamba_cache
-        in mem_cache/kv_cache_configurator.py).
-        """
-        return max(rank.slot_bytes for rank in self.ranks)
-
-    @property
-    def has_tokens(self) -> bool:
-        """Whether any layer keeps a row per token."""
-        return any(rank.full_bytes or rank.window_bytes for rank in self.ranks)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slot_bytes", max(rank.slot_bytes for rank in self.ranks))
+        has_tokens = any(rank.full_bytes or rank.window_bytes for rank in self.ranks)
+        object.__setattr__(self, "has_tokens", has_tokens)
 
 
 def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules) -> Cells:

@@ -19,7 +19,7 @@ from kvplan.engines.sglang.traits import traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
-from kvplan.loads import Load
+from kvplan.loads import Load, uniform
 from kvplan.terms import Stage
 from kvplan.units import format_gib
 
@@ -42,7 +42,15 @@ class TokenPools:
         return self.sizing.least_bytes(self.sizing.demand(load))
 
     def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
-        """Return None: pools are kept in a ratio, and the first requests are in the reserve of the rest."""
+        """
+        Return the bytes of a request where no pool stands beside that of tokens.
+
+        Else None: pools are kept in a ratio, and the first requests are in the reserve of the rest.
+        """
+        if self.sizing.cells.window is not None or self.sizing.cells.slot_bytes:
+            return None
+        each = self.reserved_bytes(rank=0, load=uniform(context, 1))
+        return ((each, each),) * len(self.stages)
 
     def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - the same on all
         """Return SGLang's cell size: a token's rows on the fullest rank, its share of windows included."""
@@ -63,6 +71,9 @@ class TokenPools:
     def most_sequences(self, context: int) -> int | None:
         """Return how many sequences of a context the options let run at all; None if memory alone does."""
         return self.sizing.most_requests(context)
+
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return None: SGLang lowers what does not fit."""
 
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what SGLang prints; None for a model that caches nothing."""

@@ -1,8 +1,7 @@
 """How a memory becomes SGLang's pools of tokens, windows and states, and how much some requests need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
 
 from kvplan.engines.sglang.cells import Cells, Rank
 from kvplan.engines.sglang.errors import NoRoomError
@@ -58,6 +57,11 @@ class Sizing:
     slots_per_request: int
     fixed_slots: int | None
     window_cap: int | None
+    _cells: dict[Rank, Fraction] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every search divides by these.
+        object.__setattr__(self, "_cells", {rank: self._cell(rank) for rank in self.cells.ranks})
 
     def demand(self, load: Load) -> Demand:
         """Return what requests hold at once, in the middle of a prefill too."""
@@ -143,7 +147,8 @@ class Sizing:
         """Return the smallest token pool with which the pool of windows is large enough, too."""
         if self.cells.window is None or self.window_cap is not None:
             return demand.tokens
-        for_window = self.paged(ceil(demand.window_tokens / self.options.swa_full_tokens_ratio))
+        ratio = self.options.swa_full_tokens_ratio
+        for_window = self.paged(ceil_div(demand.window_tokens * ratio.denominator, ratio.numerator))
         if self._windows_beside(for_window) < demand.window_tokens:
             for_window += self.page
         return max(demand.tokens, for_window)
@@ -158,7 +163,8 @@ class Sizing:
 
     def token_bytes(self, rank: Rank, tokens: int) -> int:
         """Return the least memory that becomes a pool of *tokens* tokens on a rank."""
-        return ceil(tokens * self.cell(rank)) + self._cap_bytes(rank)
+        cell = self.cell(rank)
+        return ceil_div(tokens * cell.numerator, cell.denominator) + self._cap_bytes(rank)
 
     def with_states(self, token_bytes: int, slots: int) -> int:
         """
@@ -174,7 +180,7 @@ class Sizing:
         if not token_bytes:
             return least
         # As many slots, padding included, as leave token_bytes at the memory where the last of them comes.
-        enough = int((token_bytes - 1) * ratio / slot) + 1
+        enough = (token_bytes - 1) * ratio.numerator // (ratio.denominator * slot) + 1
         return max(least, min(self._least_for_slots(enough), token_bytes + (enough - 1) * slot))
 
     def charged_slots(self, slots: int) -> int:
@@ -185,7 +191,8 @@ class Sizing:
 
     def _least_for_slots(self, slots: int) -> int:
         ratio = self.options.mamba_full_memory_ratio
-        return ceil(slots * self.cells.slot_bytes * (1 + ratio) / ratio)
+        states, rest = ratio.numerator, ratio.denominator
+        return ceil_div(slots * self.cells.slot_bytes * (states + rest), states)
 
     def pools(self, available_bytes: int, context: int) -> Pools:
         """
@@ -257,6 +264,9 @@ class Sizing:
 
     def cell(self, rank: Rank) -> Fraction:
         """Return the bytes by which the memory of a rank is divided into tokens."""
+        return self._cells[rank]
+
+    def _cell(self, rank: Rank) -> Fraction:
         if not rank.full_bytes or self.window_cap is not None:
             return Fraction(rank.full_bytes or rank.window_bytes)
         return rank.full_bytes + self.options.swa_full_tokens_ratio * rank.window_bytes

@@ -86,6 +86,9 @@ class Caches:
     def most_sequences(self, context: int) -> int | None:
         """Return None: the library has no limit."""
 
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return None: the library refuses nothing when it starts."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: the library has no pool, and no capacity check."""
         return None

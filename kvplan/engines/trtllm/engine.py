@@ -71,6 +71,9 @@ class PooledCache:
     def most_sequences(self, context: int) -> int | None:
         """Return None: max_batch_size is an option of the plan."""
 
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return None: TensorRT-LLM lowers what does not fit."""
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """
         Return the blocks in so much memory: the fewest, and the least of all ranks and windows.

@@ -82,19 +82,22 @@ class PagedCache:
     def most_sequences(self, context: int) -> int | None:
         """Return None: max_num_seqs is an option of the plan."""
 
+    def refusal(self, pools: Sequence[int], context: int) -> str | None:
+        """Return what vLLM says of a context, or of so many sequences, that it refuses in these pools."""
+        return self._too_long(context) or self._too_many(pools)
+
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
         """Return what vLLM prints; None for a model that caches nothing."""
         pool = plan_pool(self.layout, available_bytes, context)
         if pool.kv_tokens is None:
             return None
-        asked, most = self.layout.options.max_num_seqs, most_sequences(pool)
+        asked, most = self.layout.options.max_num_seqs, most_sequences(self.layout, available_bytes)
         return StartUp(
             num_blocks=pool.num_blocks,
             block_size=pool.block_size,
             kv_tokens=pool.kv_tokens,
             max_concurrency=pool.max_concurrency,
             max_num_seqs=most if asked is None and most is not None and self.usual_sequences > most else None,
-            refusal=self._too_long(context) or self._refusal(most),
         )
 
     def _too_long(self, context: int) -> str | None:
@@ -106,10 +109,11 @@ class PagedCache:
             f"{self.longest:,}: shorten it, or set allow_long_max_model_len (VLLM_ALLOW_LONG_MAX_MODEL_LEN)"
         )
 
-    def _refusal(self, most: int | None) -> str | None:
-        """Return what vLLM says of more sequences than *most*; None if so many were not asked for."""
+    def _too_many(self, pools: Sequence[int]) -> str | None:
+        """Return what vLLM says of more sequences than blocks for their states, if so many were asked for."""
         asked = self.layout.options.max_num_seqs
-        if most is None or asked is None or asked <= most:
+        most = None if asked is None else most_sequences(self.layout, pools)
+        if asked is None or most is None or asked <= most:
             return None
         return (
             f"max_num_seqs={asked} is more than the {most} blocks, and {self.layout.rules.name} starts only "

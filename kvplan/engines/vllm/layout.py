@@ -56,6 +56,11 @@ class Layout:
         """The number of pipeline ranks."""
         return len(self.bytes_per_block)
 
+    @property
+    def has_states(self) -> bool:
+        """Whether some blocks hold states."""
+        return any(spec.paging == "state" for spec, _ in self.kinds)
+
     def blocks_per_request(self, context: int) -> int:
         """Return the blocks that one request of *context* tokens is charged with when vLLM starts."""
         return sum(count * self.charge.blocks(spec, context) for spec, count in self.kinds)

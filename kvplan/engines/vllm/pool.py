@@ -82,7 +82,7 @@ def plan_pool(layout: Layout, available_bytes: int | Sequence[int], context: int
         )
     for rank, size in enumerate(available):
         _require_room(layout, rank, size, context)
-    num_blocks = min(size // block for size, block in zip(available, layout.bytes_per_block, strict=True))
+    num_blocks = _num_blocks(layout, available)
     per_request = layout.printed_blocks(context)
     # The float division and product are vLLM's own: get_kv_cache_capacity, v1/core/kv_cache_utils.py.
     concurrency = num_blocks / per_request
@@ -96,14 +96,15 @@ def plan_pool(layout: Layout, available_bytes: int | Sequence[int], context: int
     )
 
 
-def most_sequences(pool: Pool) -> int | None:
+def most_sequences(layout: Layout, available_bytes: int | Sequence[int]) -> int | None:
     """
     Return the largest max_num_seqs with which vLLM starts; None if any will do.
 
     In a model with states each sequence needs a block of its own, and the null block counts as one.
     """
-    has_states = any(group.spec.paging == "state" for group in pool.layout.groups)
-    return pool.num_blocks if has_states and pool.layout.rules.state_per_sequence else None
+    if not layout.rules.state_per_sequence or not layout.has_states:
+        return None
+    return _num_blocks(layout, _per_rank(layout, available_bytes))
 
 
 def needed_bytes(layout: Layout, rank: int, context: int) -> int:
@@ -146,6 +147,11 @@ def _per_rank(layout: Layout, available_bytes: int | Sequence[int]) -> list[int]
         raise RefusedError(f"{len(sizes)} memories are not one for each of {ranks} pipeline ranks")
     blocks = layout.options.blocks
     return sizes if blocks is None else [blocks * size for size in layout.bytes_per_block]
+
+
+def _num_blocks(layout: Layout, available: Sequence[int]) -> int:
+    """Return the blocks in the memory of each rank: as many as the rank with the fewest has."""
+    return min(size // block for size, block in zip(available, layout.bytes_per_block, strict=True))
 
 
 def _checked_bytes(layout: Layout, rank: int, available: int) -> int:

@@ -1,5 +1,6 @@
 """Line by line from the formula's bytes to those that vLLM reserves; the lines add up exactly."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kvplan.engines.base import Line
@@ -40,16 +41,19 @@ def waterfall(layout: Layout, *, rank: int, load: Load) -> tuple[Line, ...]:
     Empty lines are left out.
     """
     sizes = dict.fromkeys(REASONS, 0)
-    requests = [(context, batch, False) for context, batch in load]
+    requests: Counter[tuple[int, bool]] = Counter()
+    for context, batch in load:
+        requests[context, False] += batch
     worst = layout.worst_context(load)
     block = layout.bytes_per_block[rank]
     if worst is not None and layout.options.prompt is not None:
         sizes["prompt in flight"] = layout.in_flight_blocks(worst) * block
     elif worst is not None:  # One of them does not decode.
-        requests += [(worst, -1, False), (worst, 1, True)]
-    for context, count, at_worst in requests:
-        for name, size in _per_request(layout, rank, context, worst=at_worst):
-            sizes[name] += count * size
+        requests.update({(worst, False): -1, (worst, True): 1})
+    for (context, at_worst), count in requests.items():
+        if count:
+            for name, size in _per_request(layout, rank, context, worst=at_worst):
+                sizes[name] += count * size
     sizes["null block"] = block
     sizes["watermark"] = layout.watermark_blocks(load) * block
     sizes["start-up check"] = layout.unstarted_blocks(load) * block

@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from kvplan.planner.fit import fit
-from kvplan.planner.results import Fit
+from kvplan.planner.fit import Fit, fit
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.validate.gpu.allocator import WHOLE_SEGMENT

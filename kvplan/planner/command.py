@@ -1,0 +1,55 @@
+"""The shell command that starts an engine with a plan."""
+
+from typing import Any
+
+from kvplan.engines import EXACT
+from kvplan.errors import OptionsError
+from kvplan.planner.budget import as_bytes
+from kvplan.planner.plan import Plan
+from kvplan.planner.repository import served_model
+from kvplan.planner.size import Model, Work
+
+
+def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> str | None:
+    """
+    Return the command that serves a plan of the model that was *named*, for what is asked of it.
+
+    It is a comment where kvplan does not know which repository or file has the planned weights. None for
+    engines without a command, or without an option for what was asked, as for the model's *dtype*.
+    """
+    if plan.deployment.engine is EXACT:
+        return None
+    # The formula alone has no command.
+    from kvplan.serving import has_option, takes_gguf, write_command  # noqa: PLC0415
+
+    engine = plan.deployment.choice.engine
+    model = served_model(named, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
+    said = _said(plan, work) | {"dtype": dtype if has_option(engine, "dtype") else None}
+    try:
+        given = {name: value for name, value in said.items() if value is not None}
+        command = write_command(engine, model.name, given)
+    except OptionsError:
+        return None
+    return command if command is None or model.missing is None else f"# {model.missing}: {command}"
+
+
+def _said(plan: Plan, work: Work) -> dict[str, Any]:
+    """Return the options of a plan; None where the engine's own choice is planned."""
+    choice, asked, start_up = plan.deployment.choice, plan.asked, plan.start_up(work.context)
+    needed = start_up.max_num_seqs if start_up else None
+    return {
+        "tp": choice.tp if choice.tp > 1 else None,
+        "pp": choice.pp if choice.pp > 1 else None,
+        "dp": choice.dp if choice.dp > 1 else None,
+        "pp_layers": choice.pp_layers,
+        "context": work.context,
+        "batch": work.batch,
+        "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,
+        "utilization": None if asked.utilization is None else str(asked.utilization),
+        "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
+        **choice.shared(),
+        "prompt": None,  # It is a part of the load: no server is told.
+        "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
+        "dcp": choice.dcp if choice.dcp > 1 else None,
+        "settings": dict(choice.settings),
+    }

@@ -1,0 +1,171 @@
+"""What an answer says beside its bytes, as facts: no sentence is made here, and none need be read."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from kvplan.gpus import Card
+
+
+class Resource(StrEnum):
+    """What there is not enough of for one sequence more."""
+
+    NOTHING = "nothing"
+    SEQUENCES = "sequences"
+    POOL = "pool"
+    CACHE = "cache"
+    WEIGHTS = "weights"
+    OVERHEAD = "overhead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """
+    What stops one sequence more, on the tightest card.
+
+    `needed_bytes` and `free_bytes` are of CACHE, WEIGHTS and OVERHEAD (activations, too). `sequences` are of
+    SEQUENCES those that a replica may run, and of CACHE all that would stand with one more.
+    """
+
+    resource: Resource
+    needed_bytes: int | None = None
+    free_bytes: int | None = None
+    sequences: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """A computed way out: the option to change, its new value, and what it would then give."""
+
+    option: Literal["kv_dtype", "tp", "context"]
+    value: int | str
+    max_batch: int
+    max_context: int | None
+
+
+class Origin(StrEnum):
+    """How a figure is known: the driver's, read from a card's label, a release's own, counted, and so on."""
+
+    GIVEN = "given"
+    DRIVER = "driver"
+    LABEL = "label"
+    RELEASE = "release"
+    PARAMETERS = "parameters"
+    DEFAULT = "default"
+    ESTIMATE = "estimate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """
+    Where the figures of a card's memory come from; None for what is no part of a known KV memory.
+
+    `parameters` are counted in `weight_dtype` where they make the weights. `stands_in` says that the asked
+    context stands in, in the estimate of the overhead, for that of a model that is made for none.
+    """
+
+    gpu_bytes: Origin
+    card: Card | None = None
+    weights: Origin | None = None
+    parameters: int | None = None
+    weight_dtype: str | None = None
+    utilization: Origin | None = None
+    overhead: Origin | None = None
+    stands_in: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeyondContext:
+    """A sequence is longer than the model was made for."""
+
+    model: str
+    context: int
+    max_context: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAs:
+    """A name is answered as a model by its words alone, and `how` it was read, in words."""
+
+    model: str
+    release: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsIn:
+    """A model runs in another dtype than its release names (None: names none), by the engine or as asked."""
+
+    dtype: str
+    released: str | None
+    engine: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredKv:
+    """A checkpoint declares a dtype for its KV cache, and the engine takes it or takes no heed."""
+
+    dtype: str
+    engine: str
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """What an engine, or the command that serves it, leaves open, and is taken for granted: its own words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An option of a serving command that changes the memory and that no plan counts, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """Fields of a config that could change the memory, and that are answered without."""
+
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicated:
+    """Each of `count` units is stored on `copies` tensor-parallel ranks."""
+
+    unit: str
+    count: int
+    copies: int
+    tp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncounted:
+    """Parts of the model whose weights are not counted."""
+
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRead:
+    """The driver's figure of a card is not known: its label is read as so many bytes."""
+
+    gpu: str
+    total_bytes: int
+
+
+Warned = (
+    BeyondContext
+    | ReadAs
+    | RunsIn
+    | DeclaredKv
+    | Assumed
+    | LeftOut
+    | Ignored
+    | Replicated
+    | Uncounted
+    | LabelRead
+)
+"""What to know before an answer is relied on."""

@@ -1,0 +1,133 @@
+"""The words for the facts of an answer, in JSON and in the report alike."""
+
+from typing import assert_never
+
+from kvplan.planner.budget import Budget
+from kvplan.planner.facts import (
+    Assumed,
+    BeyondContext,
+    DeclaredKv,
+    Hint,
+    Ignored,
+    LabelRead,
+    LeftOut,
+    Limit,
+    Origin,
+    ReadAs,
+    Replicated,
+    Resource,
+    RunsIn,
+    Sources,
+    Uncounted,
+    Warned,
+)
+from kvplan.units import format_gib
+
+
+def limit(fact: Limit) -> str:
+    """Return what stops one sequence more."""
+    needed, there = _apart(fact.needed_bytes or 0, fact.free_bytes or 0)
+    match fact.resource:
+        case Resource.NOTHING:
+            return "nothing: these sequences take no cache memory"
+        case Resource.SEQUENCES:
+            return f"the number of sequences: {fact.sequences:,} in each replica"
+        case Resource.POOL:
+            return "the size of the pool that was asked for"
+        case Resource.CACHE:
+            which = "one sequence" if fact.sequences == 1 else f"sequence {fact.sequences}"
+            return f"the KV cache: {which} needs {needed} per GPU, and {there} is free"
+        case Resource.WEIGHTS:
+            return f"the weights need {needed} per GPU, and the budget has {there} for them"
+        case Resource.OVERHEAD:
+            return f"activation and overhead need {needed} per GPU, and the budget is {there}"
+
+
+def _apart(needed: int, there: int) -> tuple[str, str]:
+    """Return two sizes in GiB, or in bytes where two decimals would print them alike."""
+    texts = format_gib(needed), format_gib(max(0, there))
+    return texts if texts[0] != texts[1] else (f"{needed:,} B", f"{max(0, there):,} B")
+
+
+def change(hint: Hint) -> str:
+    """Return an option with its new value, as the command line has it."""
+    return f"--{hint.option.replace('_', '-')} {hint.value}"
+
+
+def sources(budget: Budget) -> dict[str, str]:
+    """Return where each figure of a card's memory comes from."""
+    found = budget.sources
+    if found.card is None:
+        return {"gpu_bytes": "given", "gpu_figure": "given"}
+    return {
+        "gpu": found.card.label,
+        "gpu_bytes": found.card.source or "given",
+        "gpu_figure": found.card.figure,
+        "weights": _weights(found),
+        "utilization": _utilization(budget),
+        "overhead": _overhead(budget),
+    }
+
+
+def _weights(found: Sources) -> str:
+    if found.weights is Origin.PARAMETERS:
+        return f"{found.parameters:,} parameters in {found.weight_dtype}"
+    return "the published checkpoint's size" if found.weights is Origin.RELEASE else "given"
+
+
+def _utilization(budget: Budget) -> str:
+    numerator, denominator = budget.utilization
+    of = " of what is left" if budget.share_of == "rest" else ""
+    default = ", the default" if budget.sources.utilization is Origin.DEFAULT else ""
+    return f"{numerator / denominator:g}{of}{default}"
+
+
+def _overhead(budget: Budget) -> str:
+    if budget.sources.overhead is Origin.GIVEN:
+        return "given"
+    without = "; without a max_context, rotations are for the asked context"
+    return f"estimate {budget.needs.evidence}" + (without if budget.sources.stands_in else "")
+
+
+def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence for each
+    """Return what to know before an answer is relied on."""
+    match fact:
+        case BeyondContext():
+            beyond = f"{fact.context:,} tokens are more than the {fact.max_context:,}"
+            return f"{beyond} that {fact.model} was made for"
+        case ReadAs():
+            return f"{fact.release} is answered as {fact.model}{fact.how}"
+        case RunsIn():
+            return _runs_in(fact)
+        case DeclaredKv(taken=True):
+            said = f"{fact.engine} keeps the KV cache in {fact.dtype}, as the checkpoint declares"
+            return f"{said}, unless --kv-dtype says otherwise"
+        case DeclaredKv():
+            return f"the checkpoint declares a KV cache in {fact.dtype}, of which {fact.engine} takes no heed"
+        case Assumed():
+            return fact.text
+        case LeftOut():
+            return f"left out of the plan: {fact.text}"
+        case Ignored():
+            return f"the answer is without {', '.join(fact.fields)}, which could change the memory"
+        case Replicated(count=1):
+            return f"tp={fact.tp} stores each {fact.unit} {fact.copies} times: there is only 1 to share out"
+        case Replicated():
+            return f"tp={fact.tp} stores each of the {fact.count} {fact.unit} {fact.copies} times"
+        case Uncounted():
+            return f"the weights are without {'; '.join(fact.parts)}: give --weights"
+        case LabelRead():
+            return (
+                f"no driver's figure for {fact.gpu} is known: its label means {format_gib(fact.total_bytes)}"
+            )
+        case _:
+            assert_never(fact)
+
+
+def _runs_in(fact: RunsIn) -> str:
+    otherwise = "unless --dtype says otherwise"
+    if fact.engine is None:
+        return f"the model's files name no dtype: it runs in {fact.dtype}, as asked"
+    if fact.released is None:
+        return f"the model's files name no dtype: {fact.engine} runs it in {fact.dtype} {otherwise}"
+    return f"{fact.engine} runs this {fact.released} model in {fact.dtype} {otherwise}"

@@ -1,0 +1,64 @@
+"""A document in a terminal or a pipe, drawn by rich."""
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+
+from kvplan.report.card import bar, glyph, printed_gib, style_of
+from kvplan.report.console import Text, bar_width, can_draw, text_of, write
+from kvplan.report.document import Block, Card, Document, Grid, Line, Table
+from kvplan.report.narrow import NumberTable
+from kvplan.units import format_gib
+
+_INDENT = (0, 0, 0, 2)
+_LABEL_WIDTH = 9
+
+
+def show(document: Document) -> None:
+    """Write a document: in a terminal as wide as it is, in a pipe unwrapped."""
+    write(*map(_drawn, document))
+
+
+def _drawn(block: Block) -> RenderableType:
+    match block:
+        case Line():
+            drawn: RenderableType = _line(block)
+        case Grid():
+            drawn = _grid(block)
+        case Table():
+            drawn = NumberTable(block)
+        case Card():
+            return _card(block)
+    return Padding(drawn, _INDENT) if block.indented else drawn
+
+
+def _line(line: Line) -> Text:
+    text = Text()
+    if line.label:
+        text.append(f"{line.label:<{_LABEL_WIDTH}}", "bold")
+    for span in line.spans:
+        text.append(text_of(span))
+    return text
+
+
+def _grid(grid: Grid) -> RichTable:
+    table = RichTable.grid(padding=(0, 2, 0, 0))
+    for kind in grid.columns:
+        table.add_column(no_wrap=kind != "text", justify="right" if kind == "number" else "left")
+    for row in grid.rows:
+        table.add_row(*map(text_of, row))
+    return table
+
+
+def _card(card: Card) -> RenderableType:
+    table = RichTable.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    sizes = printed_gib([part.size_bytes for part in card.parts])
+    for part, size in zip(card.parts, sizes, strict=True):
+        mark = Text(glyph(part, drawn=can_draw()), style_of(part))
+        table.add_row(mark, part.name, size, Text(part.note, "dim"))
+    total = Text(format_gib(card.total_bytes), "bold")
+    table.add_row("=", Text("each GPU", "bold"), total, Text(card.note, "dim"))
+    return Group(bar(card.parts, width=bar_width(), drawn=can_draw()), table)
