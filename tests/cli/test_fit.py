@@ -211,3 +211,11 @@ def test_a_formula_below_the_engines_own_figure_says_why(kvplan: Cli) -> None:
     model = "ai21labs/ai21-jamba-large-1.5 --weights 10GB --gpu h200-141gb --context 8k"
     line = next(x for x in kvplan(f"fit {model} --engine vllm").out.split("\n") if x.startswith("Formula"))
     assert "; the engine holds more (row layout: " in line
+
+
+def test_a_repeated_gpu_is_an_error(kvplan: Cli) -> None:
+    run = kvplan("fit llama-3.1-8b --gpu h100-80gb --gpu h100-80gb")
+    assert (run.status, run.out) == (2, "")
+    assert run.err == (
+        "kvplan: --gpu is given 2 times: a plan has GPUs of one kind, and --tp, --pp, --dp count them\n"
+    )
