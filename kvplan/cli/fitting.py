@@ -100,5 +100,14 @@ def _shortfall(answer: "Fit") -> tuple[str, str]:
     verb = "does" if answer.batch == answer.context == 1 else "do"
     return (
         f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {words.limit(answer.limit)}",
-        f"longest context that fits: {counted(answer.max_context or 0, 'token')}; all of it needs {fewest}",
+        f"{_longest(answer)}; all of it needs {fewest}",
     )
+
+
+def _longest(answer: "Fit") -> str:
+    """Return the longest context that fits; where there is none, or any, in words."""
+    if answer.max_context is None:
+        return "a shorter context holds no more"
+    if not answer.max_context:
+        return "no context fits, not even 1 token"
+    return f"longest context that fits: {counted(answer.max_context, 'token')}"

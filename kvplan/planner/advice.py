@@ -23,6 +23,12 @@ SEARCHED_GPUS = 256
 NODE_GPUS = 8
 """The GPUs that NVLink joins in a node: eight on NVIDIA's HGX boards of H100, H200 and B200."""
 
+DEARER = 2
+"""
+How many times the fewest GPUs a wider tensor parallelism may take. A judgement: stages are slower, as each
+token passes one after the other, but nobody buys many times the GPUs to go without.
+"""
+
 
 def advise(plan: Plan, *, context: int, batch: int) -> Advice:
     """Return the ways out for *batch* sequences of *context* tokens."""
@@ -43,11 +49,23 @@ def smallest_tp(plan: Plan, load: Load) -> int | None:
 
 
 def smallest_spread(plan: Plan, load: Load) -> Spread | None:
-    """Return the fewest GPUs of one replica that hold a load, spread as one would run them."""
-    fewest = _fewest(plan)
-    enough = ((tp, pp) for tp, pp in _spreads(plan) if tp * pp >= fewest)
-    found = next(((tp, pp) for tp, pp in enough if _holds(plan, tp, pp, load)), None)
-    return Spread(gpus=found[0] * found[1], tp=found[0], pp=found[1]) if found else None
+    """
+    Return the GPUs of one replica that hold a load, spread as one would run them.
+
+    That is tensor parallelism within a node; then whole nodes, of which each stage has as wide a tensor
+    parallelism as it can; and tensor parallelism across nodes where nothing else holds the load. What a wide
+    tensor parallelism copies to each rank (a latent, states) can make it many times dearer than stages:
+    then it is the narrower one that needs at most DEARER times the fewest GPUs.
+    """
+    holding: list[Spread] = []
+    for spread in _spreads(plan):
+        if holding and (spread.gpus > DEARER * holding[0].gpus or holding[-1].pp == 1):
+            break
+        if spread.gpus >= _fewest(plan) and _holds(plan, spread.tp, spread.pp, load):
+            holding.append(spread)
+    if holding:
+        return min(holding, key=lambda spread: (spread.pp > 1, -spread.tp, spread.gpus))
+    return next((each for each in _across_nodes(plan) if _holds(plan, each.tp, each.pp, load)), None)
 
 
 def _fewest(plan: Plan) -> int:
@@ -57,17 +75,21 @@ def _fewest(plan: Plan) -> int:
     return max(1, ceil_div(weights, max(1, budget.gpu_bytes)))
 
 
-def _spreads(plan: Plan) -> Iterator[tuple[int, int]]:
-    """Yield tp within a node, then the widest of it in more and more stages, then tp over nodes."""
-    legal = _legal(plan)
-    inside = [tp for tp in legal if tp <= NODE_GPUS]
+def _spreads(plan: Plan) -> Iterator[Spread]:
+    """Yield spreads with tp within a node, the fewest GPUs first: those of one node, then of whole nodes."""
+    layers = plan.deployment.spec.layer_count
+    inside = [tp for tp in reversed(_legal(plan)) if tp <= NODE_GPUS and _can_run(plan, tp)]
+    for gpus in (*range(1, NODE_GPUS), *range(NODE_GPUS, SEARCHED_GPUS + 1, NODE_GPUS)):
+        whole = [tp for tp in inside if gpus % tp == 0 and (gpus <= NODE_GPUS or NODE_GPUS % tp == 0)]
+        yield from (Spread(gpus=gpus, tp=tp, pp=gpus // tp) for tp in whole if gpus // tp <= layers)
+
+
+def _across_nodes(plan: Plan) -> list[Spread]:
+    """Return spreads with tp over more than a node, the fewest GPUs first."""
+    wide = [tp for tp in _legal(plan) if tp > NODE_GPUS and _can_run(plan, tp)]
     stages = range(1, plan.deployment.spec.layer_count + 1)
-    yield from ((tp, 1) for tp in inside)
-    widest = next((tp for tp in reversed(inside) if _can_run(plan, tp)), None)
-    if widest is not None:
-        yield from ((widest, pp) for pp in stages if 1 < pp <= SEARCHED_GPUS // widest)
-    across = ((tp, pp) for tp in legal if tp > NODE_GPUS for pp in stages if tp * pp <= SEARCHED_GPUS)
-    yield from sorted(across, key=lambda spread: spread[0] * spread[1])
+    every = [Spread(gpus=tp * pp, tp=tp, pp=pp) for tp in wide for pp in stages if tp * pp <= SEARCHED_GPUS]
+    return sorted(every, key=lambda spread: spread.gpus)
 
 
 def _can_run(plan: Plan, tp: int) -> bool:

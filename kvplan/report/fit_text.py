@@ -151,8 +151,17 @@ def _start_up(answer: Fit) -> list[Line]:
     return [
         line("; ".join(figures), label="Starts"),
         *_at_once(answer),
-        line(f"{formula} of these sequences, without an engine's rounding", label="Formula"),
+        line(f"{formula} of these sequences, without an engine's rounding{_less(answer)}", label="Formula"),
     ]
+
+
+def _less(answer: Fit) -> str:
+    """Return why an engine holds more than the formula, where it does: what it stores smaller."""
+    held, formula = answer.max_batch, answer.analytic_max_batch
+    if held is None or formula is None or held <= formula:
+        return ""
+    smaller = [f"{each.name}: {each.reason}" for each in answer.waterfall if each.size_bytes < 0]
+    return f"; the engine holds more ({'; '.join(smaller)})" if smaller else ""
 
 
 def _at_once(answer: Fit) -> list[Line]:
@@ -179,6 +188,8 @@ def _range(answer: Fit) -> list[Line]:
 def _longest(answer: Fit, asked: str) -> str:
     if answer.max_context is None:
         return "any context: the cache does not grow"
+    if not answer.max_context:
+        return f"none: there is no room for {asked} of even 1 token"
     longest = f"{counted(answer.max_context, 'token')} for {asked}"
     made_for = answer.model_context
     return longest if made_for is None else f"{longest}; {answer.model} was made for {made_for:,}"

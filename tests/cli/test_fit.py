@@ -197,3 +197,25 @@ def test_the_formula_stands_beside_vllms_answer_and_its_command(kvplan: Cli) -> 
     assert f"\nvLLM     {NEWEST.release} would hold 13 in the same memory\n" in out
     command = "vllm serve meta-llama/Llama-3.1-70B --tensor-parallel-size 4 --max-model-len 32768"
     assert f"\nServe    {command} --gpu-memory-utilization 0.9\n" in out
+
+
+def test_no_context_at_all_is_said_in_words(kvplan: Cli) -> None:
+    run = kvplan("fit llama-3.1-8b --gpu h100-80gb --weights 300GB --engine trtllm")
+    assert "\nLongest  none: there is no room for 1 sequence of even 1 token\n" in run.out
+    assert "\nno context fits, not even 1 token; all of it needs 8 GPUs (tp 8 x pp 1)\n" in run.err
+    assert "0 tokens" not in run.out + run.err
+
+
+def test_a_formula_below_the_engines_own_figure_says_why(kvplan: Cli) -> None:
+    """Jamba's states are float32 in the spec, as its reference keeps them, and bfloat16 in vLLM."""
+    model = "ai21labs/ai21-jamba-large-1.5 --weights 10GB --gpu h200-141gb --context 8k"
+    line = next(x for x in kvplan(f"fit {model} --engine vllm").out.split("\n") if x.startswith("Formula"))
+    assert "; the engine holds more (row layout: " in line
+
+
+def test_a_repeated_gpu_is_an_error(kvplan: Cli) -> None:
+    run = kvplan("fit llama-3.1-8b --gpu h100-80gb --gpu h100-80gb")
+    assert (run.status, run.out) == (2, "")
+    assert run.err == (
+        "kvplan: --gpu is given 2 times: a plan has GPUs of one kind, and --tp, --pp, --dp count them\n"
+    )

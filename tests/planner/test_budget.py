@@ -3,6 +3,9 @@
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 import kvplan
 from kvplan.planner import words
@@ -105,3 +108,22 @@ def test_without_a_card_the_answer_says_what_it_assumed() -> None:
     assert assumed("gemma-3-27b", engine="vllm", kv_memory="20GiB", gpu="h100-80gb") == []
     assert assumed("gemma-3-27b", engine="vllm", kv_memory="20GiB", max_num_batched_tokens=512) == []
     assert assumed("llama-3.1-8b", engine="vllm", kv_memory="20GiB") == []
+
+
+@pytest.mark.parametrize("engine", ["exact", "vllm", "sglang", "trtllm", "llamacpp", "transformers"])
+@pytest.mark.parametrize("option", ["weights", "overhead", "activation"])
+@drawn(size=st.integers(0, 10**14), gpu=st.integers(10**9, 10**12))
+@settings(max_examples=20)
+def test_no_line_of_a_card_is_below_0_but_what_is_missing(
+    engine: str, option: str, size: int, gpu: int
+) -> None:
+    """Also where weights, activations or an overhead are larger than the card."""
+    asked: dict[str, Any] = {option: size}
+    try:
+        memory = kvplan.fit("llama-3.1-8b", engine=engine, gpu=gpu, advice=False, **asked).memory
+    except kvplan.KvplanError:  # a card too small for an engine to begin with
+        return
+    assert 0 <= memory.budget_bytes <= memory.gpu_bytes
+    others = (memory.weights_bytes, memory.activation_bytes, memory.overhead_bytes, memory.kv_used_bytes)
+    assert min(others) >= 0
+    assert memory.budget_bytes == sum(others) + memory.free_bytes

@@ -242,6 +242,10 @@ def test_a_model_may_run_in_another_dtype() -> None:
         ("llama-3.1-70b", {"gpu": "24GB", "context": 8192, "batch": 8}, (16, 8, 2)),
         ("llama-3.1-70b", {"gpu": "h100-80gb", "context": 8192}, (4, 4, 1)),
         ("llama-3.1-405b", {"gpu": "h100-80gb", "context": 32768, "batch": 16}, (16, 8, 2)),
+        # 2196 GiB of latents, which tp copies to each rank, and 625 GiB of weights. The fewest whole nodes
+        # are 4 of tp 1: 2 of 61 layers in a stage. In up to 8, tp 2 holds its 3 layers (108 + 16 GiB) in 6;
+        # of tp 4, 64 GPUs would hold 4 (144 GiB), and of tp 8, 168 are needed.
+        ("deepseek-v3", {"gpu": "h200-141gb", "context": 131072, "batch": 256}, (48, 2, 24)),
         # llama.cpp splits by layers alone.
         ("llama-3.1-70b", {"gpu": "24GB", "context": 8192, "engine": "llamacpp"}, (7, 1, 7)),
     ],
@@ -249,7 +253,7 @@ def test_a_model_may_run_in_another_dtype() -> None:
 def test_the_fewest_gpus_are_spread_as_one_runs_them(
     model: str, options: dict[str, Any], spread: tuple[int, int, int]
 ) -> None:
-    """Tensor parallelism fills a node of 8 before there are stages."""
+    """Tensor parallelism fills a node of 8 before there are stages, unless that takes twice the GPUs."""
     best = kvplan.fit(model, **options).smallest_gpus
     assert best is not None
     assert (best.gpus, best.tp, best.pp) == spread

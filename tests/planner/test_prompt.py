@@ -70,3 +70,14 @@ def test_what_stands_is_told_in_lines_and_is_never_less(
     assert known.fits(uniform(context, most)) or not most
     assert not known.fits(uniform(context, most + 1))
     known.waterfall(uniform(context, batch))  # It adds up, or raises.
+
+
+def test_a_prompt_of_a_model_without_a_cache() -> None:
+    answer = kvplan.fit("bert-base-uncased", gpu="h100-80gb", context=512, engine="vllm", prompt=128)
+    assert (answer.max_batch, answer.max_context) == (None, None)
+
+
+@pytest.mark.parametrize("release", ["0.11", "0.14", "0.19", "0.33"])
+def test_a_model_without_a_cache_in_every_check_at_start(release: str) -> None:
+    answer = kvplan.fit("bert-base-uncased", gpu="h100-80gb", context=512, engine=f"vllm@{release}")
+    assert answer.max_batch is None

@@ -117,7 +117,9 @@ def needed_bytes(layout: Layout, rank: int, context: int) -> int:
             if cache.rank == rank
         )
     if layout.rules.check == "first group":
-        return layout.bytes_per_block[rank] * layout.charge.blocks(layout.groups[0].spec, context)
+        # A model that caches nothing has no group, and needs nothing.
+        blocks = sum(layout.charge.blocks(group.spec, context) for group in layout.groups[:1])
+        return layout.bytes_per_block[rank] * blocks
     block = layout.bytes_per_block[rank] if layout.slots is None else layout.slots.checked_bytes
     return block * layout.blocks_per_request(context)
 

@@ -123,8 +123,8 @@ def _steps_of_decode(charge: Charge, kinds: Kinds, prompt: "Prompt", context: in
         settled, running = prompt.behind(number - deep)
         tokens = (min(prompt.tokens + step * each, context - 1) for each in range(1, number + 1))
         yield Step(settled=settled, ends=(*running, *tokens), exported=prompt.tokens if prompt.exports else 0)
-    windows = max(spec.window or 0 for spec, _ in kinds)
-    blocks = max(spec.block_size or charge.state_block for spec, _ in kinds)
+    windows = max((spec.window or 0 for spec, _ in kinds), default=0)
+    blocks = max((spec.block_size or charge.state_block for spec, _ in kinds), default=0)
     last = _last_step(charge, context).settled
     for settled in range(max(prompt.tokens, last - 2 * windows - 2 * blocks), last + 1):
         yield Step(settled=settled, ends=range(settled + 1, settled + charge.decode_tokens + 1))

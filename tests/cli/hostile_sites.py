@@ -1,0 +1,175 @@
+"""Every site that prints text from outside: what a command reads, with a given value in it."""
+
+import json
+import shlex
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.importers.configs import LLAMA
+from tests.importers.model_files import gguf, gguf_text
+from tests.reconcile.logs_at_hand import FOLDER, log_text
+
+LOG = FOLDER / "vllm-0.19-llama-3.1-8b.txt"
+
+KIND = {"kind": "gqa", "heads": 8, "groups": 2, "head_dim": 64}
+SPEC = {
+    "name": "hostile",
+    "source": "none",
+    "dtype": "bfloat16",
+    "max_context": 4096,
+    "parameters": 1_000_000,
+    "layers": 2,
+    "attention": KIND,
+}
+GGUF = {
+    "general.architecture": ("str", "llama"),
+    "llama.block_count": ("u32", 2),
+    "llama.context_length": ("u32", 4096),
+    "llama.embedding_length": ("u32", 256),
+    "llama.feed_forward_length": ("u32", 512),
+    "llama.attention.head_count": ("u32", 4),
+    "llama.attention.head_count_kv": ("u32", 2),
+    "llama.attention.layer_norm_rms_epsilon": ("f32", 1e-5),
+    "llama.vocab_size": ("u32", 4),
+}
+TENSORS = {"token_embd.weight": (1, [256, 4], 2048)}
+
+Site = Callable[[Path, str], str]
+"""Writes what a command reads, with the given value in it, and returns the command."""
+
+
+def in_json(path: Path, fields: Mapping[str, object], value: str) -> Path:
+    """Write fields as JSON, which is YAML, too, with *value* in place of VALUE."""
+    text = json.dumps(fields).replace("VALUE", json.dumps(value)[1:-1])
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def spec_with(command: str, **keys: object) -> Site:
+    return lambda folder, value: command.format(in_json(folder / "x.yaml", SPEC | keys, value))
+
+
+def config_with(command: str, **keys: object) -> Site:
+    return lambda folder, value: command.format(in_json(folder / "config.json", LLAMA | keys, value))
+
+
+def gguf_with(make: Callable[[str], bytes]) -> Site:
+    def site(folder: Path, value: str) -> str:
+        path = folder / "x.gguf"
+        path.write_bytes(make(value))
+        return f"size {path}"
+
+    return site
+
+
+def typed(command: str) -> Site:
+    return lambda _, value: command.replace("VALUE", shlex.quote(value))
+
+
+def log_with(before: str) -> Site:
+    """Return a site that reads a log in which the value, on one line, stands behind *before*."""
+
+    def site(folder: Path, value: str) -> str:
+        path = folder / "x.log"
+        text = log_text("vllm-0.19-llama-3.1-8b").replace(before, before + "".join(value.splitlines()), 1)
+        path.write_text(text, encoding="utf-8")
+        return f"reconcile {path}"
+
+    return site
+
+
+def called(command: str, ending: str = "") -> Site:
+    """Return a site whose file or folder is called by the value."""
+
+    def site(folder: Path, value: str) -> str:
+        return command.format(shlex.quote(str(folder / (value.replace("/", "") + ending))))
+
+    return site
+
+
+def output(folder: Path, value: str) -> str:
+    config = in_json(folder / "config.json", LLAMA, "")
+    return f"import {config} --output {shlex.quote(str(folder / value.replace('/', '')))}"
+
+
+def checked(folder: Path, value: str) -> str:
+    config = in_json(folder / "config.json", LLAMA, "")
+    return f"import {config} --check {shlex.quote(str(folder / value.replace('/', '')))}"
+
+
+def imported(folder: Path, value: str) -> str:
+    """Return the import of a file that has the value in its name, as the spec's source has then."""
+    name = value.replace("/", "")[:60] + ".json"
+    return f"import {shlex.quote(str(in_json(folder / name, LLAMA, '')))}"
+
+
+FIT = "fit {} --gpu h100-80gb --context 1k"
+SERVE = "fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B"
+SITES: dict[str, Site] = {
+    "notes of a spec": spec_with("show {}", notes="VALUE"),
+    "source of a spec": spec_with("show {}", source="VALUE"),
+    "pinned source of a spec": spec_with(FIT, source=f"VALUE/blob/{40 * 'a'}/"),
+    "name of a layer type": spec_with(
+        "show {}", attention={"VALUE": KIND}, layers=[{"repeat": 2, "pattern": ["VALUE"]}]
+    ),
+    "why parameters are not counted": spec_with(FIT, parameters=None, uncounted=["all parameters (VALUE)"]),
+    "key of a spec": spec_with("size {}", VALUE=1),
+    "value in a spec": spec_with("size {}", name="VALUE"),
+    "kind in a spec": spec_with("size {}", attention={"kind": "VALUE"}),
+    "key of a kind": spec_with("size {}", attention=KIND | {"VALUE": 1}),
+    "dtype in a spec": spec_with("size {}", dtype="VALUE"),
+    "type of a model": config_with("size {}", model_type="VALUE"),
+    "field of a config": config_with("size {}", VALUE=1),
+    "value in a config": config_with("size {}", hidden_size="VALUE"),
+    "dtype in a config": config_with("size {}", torch_dtype="VALUE"),
+    "quantisation in a config": config_with(
+        "fit {} --gpu 80GB", quantization_config={"quant_method": "VALUE"}
+    ),
+    "architecture of a GGUF": gguf_with(
+        lambda value: gguf(GGUF | {"general.architecture": ("str", value)}, TENSORS)
+    ),
+    "value in a GGUF": gguf_with(lambda value: gguf(GGUF | {"llama.block_count": ("str", value)}, TENSORS)),
+    "key of a GGUF": gguf_with(
+        lambda value: b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + gguf_text(value) + struct.pack("<I", 99)
+    ),
+    "tensor of a GGUF": gguf_with(lambda value: gguf(GGUF, {value: (999, [3], 12)})),
+    "model": typed("size VALUE"),
+    "GPU": typed("fit llama-3.1-8b --gpu VALUE"),
+    "engine": typed("size llama-3.1-8b --engine VALUE"),
+    "dtype of the cache": typed("size llama-3.1-8b --kv-dtype VALUE"),
+    "dtype of the model": typed("size llama-3.1-8b --dtype VALUE"),
+    "dtype of the weights": typed("fit llama-3.1-8b --gpu 80GB --weight-dtype VALUE"),
+    "setting": typed("size llama-3.1-8b --engine vllm --set VALUE=1"),
+    "value of a setting": typed("size llama-3.1-8b --engine sglang --set swa_full_tokens_ratio=VALUE"),
+    "size": typed("fit llama-3.1-8b --kv-memory VALUE"),
+    "context": typed("size llama-3.1-8b --context VALUE"),
+    "ratio": typed("fit llama-3.1-8b --gpu 80GB --utilization VALUE"),
+    "stages": typed("size llama-3.1-8b --pp 2 --pp-layers VALUE"),
+    "option": typed("size --VALUE"),
+    "command": typed("VALUE"),
+    "search of models": typed("models VALUE"),
+    "kind of models": typed("models --kind VALUE"),
+    "search of GPUs": typed("gpus VALUE"),
+    "revision": typed("import org/model --revision VALUE"),
+    "ignored option": typed(f"{SERVE} --chat-template VALUE"),
+    "unknown option": typed(f"{SERVE} --VALUE"),
+    "value in a serving command": typed(f"{SERVE} --kv-cache-dtype VALUE"),
+    "model of a serving command": typed("fit --gpu h100-80gb -- vllm serve VALUE"),
+    "dtype in a log": log_with("kv_cache_dtype="),
+    "engine of a log": typed(f"reconcile {LOG} --engine VALUE"),
+    "model of a log": typed(f"reconcile {LOG} --model VALUE"),
+    "GPU of a log": typed(f"reconcile {LOG} --gpu VALUE"),
+    "path of a spec": called("size {}", ".yaml"),
+    "path of a config": called("size {}", ".json"),
+    "path of a GGUF": called("size {}", ".gguf"),
+    "path of a source": called("import {}"),
+    "path of a log": called("reconcile {}"),
+    "path of an output": output,
+    "path of a spec to check": checked,
+    "path in an imported spec": imported,
+    "level": typed("validate --level VALUE"),
+    "device": typed("validate --level L0 --device VALUE"),
+    "model to validate": typed("validate VALUE"),
+    "path of a run": called("validate --json {}/x.json"),
+}
