@@ -13,7 +13,8 @@ def require_vendor(engine: str, card: Card | None, vendors: Sequence[Vendor]) ->
     """Raise OptionsError for a *card* of none of the *vendors*; one known by its size alone passes."""
     if card is None or card.vendor is None or card.vendor in vendors:
         return
-    known = " and ".join(WRITTEN[each] for each in vendors)
+    *others, last = (WRITTEN[each] for each in vendors)
+    known = f"{', '.join(others)} and {last}" if others else last
     raise OptionsError(
         f"kvplan knows {engine} on cards of {known} only, not on {card.label}: "
         "choose another card, or another engine, as in --engine llamacpp"

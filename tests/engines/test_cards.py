@@ -9,8 +9,8 @@ from kvplan.errors import OptionsError
 @pytest.mark.parametrize(
     ("engine", "gpu", "vendors"),
     [
-        ("vllm", "m3-max-128gb", "NVIDIA and AMD and Intel"),
-        ("sglang", "m2-ultra-192gb", "NVIDIA and AMD and Intel"),
+        ("vllm", "m3-max-128gb", "NVIDIA, AMD and Intel"),
+        ("sglang", "m2-ultra-192gb", "NVIDIA, AMD and Intel"),
         ("trtllm", "m3-max-128gb", "NVIDIA"),
         ("trtllm", "mi300x", "NVIDIA"),
     ],
