@@ -55,5 +55,5 @@ def _is_refined(width: int, blocks: WeightBlocks, tp: int) -> bool:
 def _refusal(what: str, width: int, blocks: WeightBlocks, engine: str, tp: int) -> str:
     return (
         f"{engine} does not cut {what} over {tp} ranks: a scale is for {blocks.rows} x {blocks.columns} "
-        f"weights, and {width / tp:g} are no whole blocks; choose another tp, or another --weight-dtype"
+        f"weights, and {width / tp:,g} are no whole blocks; choose another tp, or another --weight-dtype"
     )

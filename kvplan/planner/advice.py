@@ -130,7 +130,7 @@ def _changes(plan: Plan, context: int) -> Iterator[tuple[Change, Plan]]:
     if wider is not None:
         with suppress(KvplanError):  # an engine's other options may not allow it
             yield ("tp", wider), _changed(plan, tp=wider)
-    if context > 1:
+    if context // 2 >= (plan.deployment.choice.prompt or 1):
         yield ("context", context // 2), plan
 
 

@@ -213,8 +213,8 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
     if known is None:
         if spec.read_as and not spec.parameters:
             raise KvplanError(
-                f"{spec.read_as} is read as {spec.name}{spec.read_by}; a name does not tell what weights "
-                "take: give the weights' size, as in --weights 16.06GB",
+                f"{spec.read_as} is read as {spec.name}{spec.read_by or ''}; a name does not tell what "
+                "weights take: give the weights' size, as in --weights 16.06GB",
                 f"        or ask for {spec.name} with --weight-dtype fp8 or q4_k, if that is near enough",
             )
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"

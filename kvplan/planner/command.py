@@ -24,7 +24,9 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
 
     engine = plan.deployment.choice.engine
     model = served_model(named, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
-    said = _said(plan, work) | {"dtype": dtype if has_option(engine, "dtype") else None}
+    if dtype is not None and not has_option(engine, "dtype"):
+        return None
+    said = _said(plan, work) | {"dtype": dtype}
     try:
         given = {name: value for name, value in said.items() if value is not None}
         command = write_command(engine, model.name, given)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kvplan.arguments import checked
@@ -12,7 +12,7 @@ from kvplan.loads import uniform
 from kvplan.planner import words
 from kvplan.planner.budget import Asked
 from kvplan.planner.command import serving_command
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.deployment import KEPT, Choice, Deployment, deploy
 from kvplan.planner.facts import (
     Assumed,
     Hint,
@@ -255,9 +255,13 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     asked = Asked(**part(options, Asked))
     choice = Choice(**part(options, Choice), card=asked.card())
     deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
-    if spread:
-        deployment = replace(deployment, notes=(Assumed(text=spread), *deployment.notes))
-    return make_plan(deployment, asked, longest=longest)
+    return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
+
+
+@lru_cache(maxsize=KEPT)
+def _noted(deployment: Deployment, spread: str) -> Deployment:
+    """Return a deployment that says how its GPUs were read; kept as deployments are."""
+    return replace(deployment, notes=(Assumed(text=spread), *deployment.notes))
 
 
 def _warnings(answer: Fit) -> Iterator[Warned]:

@@ -12,7 +12,7 @@ from kvplan.planner.deployment import KEPT, Deployment, deploy
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
-from kvplan.planner.work import as_batch, as_load, as_tokens
+from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -50,7 +50,9 @@ class Plan:
 
     def max_batch(self, context: int | str) -> int | None:
         """Return the most sequences of *context* tokens at once; None if memory sets no limit."""
-        return _most(self.deployment, self.pools, as_tokens(context))
+        tokens = as_tokens(context)
+        require_room_for(self.deployment.choice.prompt, tokens)
+        return _most(self.deployment, self.pools, tokens)
 
     def max_context(self, batch: int = 1) -> int | None:
         """Return the longest context for *batch* sequences at once; None if memory sets no limit."""
@@ -59,7 +61,10 @@ class Plan:
 
     def fits(self, load: Iterable[tuple[int | str, int]]) -> bool:
         """Return whether sequences of these lengths stand at once."""
-        return self._holds(dealt(as_load(load), self.deployment.dp))
+        asked = as_load(load)
+        for tokens, _ in asked:
+            require_room_for(self.deployment.choice.prompt, tokens)
+        return self._holds(dealt(asked, self.deployment.dp))
 
     def memory(self, load: Iterable[tuple[int | str, int]]) -> Memory:
         """Return the lines of the tightest card with a load on it; `[]` leaves it empty."""
@@ -203,7 +208,9 @@ def _longest(deployment: Deployment, pools: tuple[int, ...], share: int) -> int 
         most = _most_sequences(deployment, tokens)
         return -1 if most is not None and share > most else _left(deployment, pools, uniform(tokens, share))
 
-    return largest(left, deployment.arrangement.longest)
+    longest = largest(left, deployment.arrangement.longest)
+    # No context is shorter than the prompt with which it begins.
+    return 0 if longest is not None and longest < (deployment.choice.prompt or 0) else longest
 
 
 def _by_division(

@@ -1,11 +1,15 @@
 """GPUs that are named with their number, `8xH100`: one of them, and a spread over all."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
-from kvplan.engines import find_engine
+from kvplan.engines import EXACT, find_engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import several
+
+DEGREES = ("tp", "pp", "dp")
+"""The options that say over how many GPUs a model is spread."""
 
 
 def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
@@ -21,16 +25,16 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
     count, one = several(gpu)
     if count == 1:
         return {**options, "gpu": one}, None
-    given = {name: options.get(name) or 1 for name in ("tp", "pp", "dp")}
-    used = given["tp"] * given["pp"] * given["dp"]
+    degrees = {name: options.get(name) or 1 for name in DEGREES}
+    used = prod(degrees.values())
     if used == count:
         return {**options, "gpu": one}, None
-    if used != 1:
-        degrees = " x ".join(f"{name} {degree}" for name, degree in given.items())
+    if any(name in options for name in DEGREES):
+        spread = " x ".join(f"{name} {degree}" for name, degree in degrees.items())
         raise OptionsError(
-            f"{gpu} are {count} GPUs, and {degrees} use {used}: make them agree, or give --gpu {one}"
+            f"{gpu} are {count} GPUs, and {spread} use {used}: make them agree, or give --gpu {one}"
         )
-    way = find_engine(options.get("engine") or "exact").spread
+    way = find_engine(options.get("engine") or EXACT.name).spread
     return {
         **options,
         "gpu": one,

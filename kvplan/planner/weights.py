@@ -32,8 +32,10 @@ def least_weights(deployment: Deployment, replica_bytes: int) -> int:
     engine, layers = deployment.engine, deployment.spec.layer_count
     if engine.even_weights:
         return replica_bytes
-    on_gpu = engine.embedding_on_gpu
-    return sum(rank_weights(deployment.spec, replica_bytes, tp=1, stages=(layers,), embedding=on_gpu))
+    on_gpu, spec = engine.embedding_on_gpu, deployment.spec
+    if spec.tensors is not None and replica_bytes == spec.weight_bytes:
+        return sum(stored_weights(spec, spec.tensors, stages=(layers,), embedding=on_gpu))
+    return sum(rank_weights(spec, replica_bytes, tp=1, stages=(layers,), embedding=on_gpu))
 
 
 def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]:

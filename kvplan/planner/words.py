@@ -35,7 +35,7 @@ def limit(fact: Limit) -> str:
         case Resource.POOL:
             return "the size of the pool that was asked for"
         case Resource.CACHE:
-            which = "one sequence" if fact.sequences == 1 else f"sequence {fact.sequences}"
+            which = "one sequence" if fact.sequences == 1 else f"sequence {fact.sequences:,}"
             return f"the KV cache: {which} needs {needed} per GPU, and {there} is free"
         case Resource.WEIGHTS:
             return f"the weights need {needed} per GPU, and the budget has {there} for them"

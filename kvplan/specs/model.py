@@ -273,8 +273,8 @@ class ModelSpec(Facts):
         return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
     def with_weights_in(self, weight_dtype: str | None) -> "ModelSpec":
-        """Return the spec without the blocks of its weights, where these are asked for in a wider dtype."""
-        if weight_dtype is None or self.weight_blocks is None or dtype_by_name(weight_dtype).name == "fp8":
+        """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
+        if weight_dtype is None or self.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
             return self
         return self.model_copy(update={"weight_blocks": None})
 

@@ -2,7 +2,8 @@
 What the name of a model says: organisation, model, size, and the format of the weights.
 
 The one place where names are taken apart: hub ids, Ollama's and LM Studio's names, llama.cpp's files. A
-name selects an entry of the catalogue, which the answer says; it decides no bytes.
+name selects an entry of the catalogue, which the answer says; it decides no bytes but those of weights in
+16 bits.
 """
 
 import re

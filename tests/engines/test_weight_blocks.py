@@ -79,7 +79,7 @@ def test_one_rank_cuts_no_inputs() -> None:
     """On one rank only the outputs of experts must be whole blocks (validate_fp8_block_shape_moe)."""
     odd = WeightBlocks(rows=128, columns=128, inputs=(2000,))
     require_whole_blocks(odd, cutting(1))
-    with pytest.raises(OptionsError, match="2000 are no whole blocks"):
+    with pytest.raises(OptionsError, match="2,000 are no whole blocks"):
         require_whole_blocks(odd.model_copy(update={"experts": (2000,)}), cutting(1))
 
 
@@ -111,3 +111,9 @@ def test_each_engine_has_its_own_rule(engine: str, settings: dict[str, Any], *, 
 def test_ranks_that_share_experts_out_divide_the_degree() -> None:
     with pytest.raises(OptionsError, match="ep_size=3 does not divide tp=8"):
         fit(spec(), kv_memory="10GiB", engine="sglang", tp=8, context=4096, settings={"ep_size": "3"})
+
+
+@pytest.mark.parametrize("weight_dtype", ["bf16", "int4", "q4_k"])
+def test_weights_in_another_dtype_have_no_blocks(weight_dtype: str) -> None:
+    assert spec(weight_blocks=QWEN3_235B_FP8).with_weights_in(weight_dtype).weight_blocks is None
+    assert spec(weight_blocks=QWEN3_235B_FP8).with_weights_in("fp8").weight_blocks == QWEN3_235B_FP8

@@ -81,3 +81,20 @@ def test_a_prompt_of_a_model_without_a_cache() -> None:
 def test_a_model_without_a_cache_in_every_check_at_start(release: str) -> None:
     answer = kvplan.fit("bert-base-uncased", gpu="h100-80gb", context=512, engine=f"vllm@{release}")
     assert answer.max_batch is None
+
+
+def test_a_plan_refuses_contexts_below_its_prompt() -> None:
+    plan = kvplan.plan("llama-3.1-8b", gpu="h100-80gb", engine="vllm", prompt=5000)
+    longer = "a prompt of 5,000 tokens is longer than the context of 4,000"
+    with pytest.raises(OptionsError, match=longer):
+        plan.max_batch(4000)
+    with pytest.raises(OptionsError, match=longer):
+        plan.fits([(4000, 3)])
+    assert plan.max_batch(5000)
+
+
+def test_no_hint_and_no_longest_context_is_below_the_prompt() -> None:
+    options = {"gpu": "rtx-4090-24gb", "context": 8192, "engine": "vllm", "prompt": 8000}
+    answer = kvplan.fit("llama-3.1-8b", batch=64, **options)  # type: ignore[arg-type]
+    assert answer.max_context == 0
+    assert "context" not in {hint.option for hint in answer.hints}

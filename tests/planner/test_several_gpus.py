@@ -44,3 +44,15 @@ def test_one_of_a_kind_is_one() -> None:
 def test_a_plan_takes_several_gpus_too() -> None:
     plan = kvplan.plan("llama-3.1-8b", gpu="2xH100")
     assert plan.deployment.tp == 2
+
+
+@pytest.mark.parametrize("degrees", [{"tp": 1}, {"dp": 2, "tp": 2}])
+def test_degrees_that_are_written_out_must_use_them_all(degrees: dict[str, int]) -> None:
+    with pytest.raises(OptionsError, match=r"8xH100 are 8 GPUs, and tp . x pp 1 x dp . use"):
+        kvplan.fit("llama-3.1-8b", gpu="8xH100", context="8k", **degrees)  # type: ignore[arg-type]
+
+
+def test_answers_of_several_gpus_are_kept() -> None:
+    """The same question has the same plan, however its GPUs were named."""
+    plans = [kvplan.plan("llama-3.1-8b", gpu="8xH100", engine="vllm") for _ in range(2)]
+    assert plans[0] is plans[1]

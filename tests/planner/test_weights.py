@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import kvplan
-from kvplan.planner.weights import rank_weights, stored_weights
+from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.weights import least_weights, rank_weights, stage_weights, stored_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.units import ceil_div
@@ -129,6 +130,14 @@ def test_a_tied_embedding_is_copied_to_where_the_head_is() -> None:
     assert stored_weights(file, file.tensors, stages=(4,), embedding=True) == (90 + 4 + 460 + 70,)
     assert stored_weights(file, file.tensors, stages=(4,), embedding=False) == (460 + 70 + 90,)
     assert stored_weights(file, file.tensors, stages=(1, 3), embedding=True) == (90 + 4 + 100, 360 + 70 + 90)
+
+
+def test_the_least_weights_are_those_of_a_files_own_tensors() -> None:
+    """Of 4 layers, the head and an embedding in the host's memory: no more GPUs are thought needed."""
+    file = spec(weight_bytes=700, parameters=1000, vocab=10, tied=False, tensors=STORED)
+    deployment = deploy(file, Choice(engine="llamacpp"))
+    assert least_weights(deployment, 700) == 460 + 70
+    assert stage_weights(deployment, 700) == (460 + 70,)
 
 
 def test_as_many_layers_are_stored_as_there_are() -> None:

@@ -78,7 +78,9 @@ def _in_slots(caches: Sequence[Cache], rules: VllmRules) -> Groups:
     padded: dict[int, Cache] = {id(cache): _at_next_size(cache, sizes) for cache in caches}
     groups = _dealt([padded[id(cache)] for cache in caches])
     counts = [Counter(cache.spec.page_bytes for cache in each.caches) for each in groups]
-    (full,) = [each for each in groups if each.spec.whole_context]
+    full, *others = [each for each in groups if each.spec.whole_context]
+    if others:
+        raise RefusedError(f"how {rules.name} packs full attention of two kinds is not known to kvplan")
     return Groups(
         groups=groups,
         slots=Slots(
