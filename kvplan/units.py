@@ -119,3 +119,9 @@ def ceil_div(dividend: int, divisor: int) -> int:
 
 def _short(value: float) -> str:
     return f"{value:,.2f}".removesuffix("0").removesuffix("0").removesuffix(".")
+
+
+def gib_apart(needed: int, there: int) -> tuple[str, str]:
+    """Return two sizes in GiB, none below 0, or in bytes where two decimals would print them alike."""
+    texts = format_gib(needed), format_gib(max(0, there))
+    return texts if texts[0] != texts[1] else (f"{needed:,} B", f"{max(0, there):,} B")

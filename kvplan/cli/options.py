@@ -183,7 +183,7 @@ _COLLECT: Mapping[str, Callable[[Any], object]] = {
 }
 """What is made of the texts of options that may stand more than once."""
 
-_NOT_LOGGED = ("gpu", "weight_dtype")
+_NOT_LOGGED = ("gpu", "weight_dtype", "prompt")
 """What no log is asked for."""
 
 _COMPLETIONS: Mapping[str, Callable[..., list[str]]] = {

@@ -1,4 +1,4 @@
-"""What an answer says beside its bytes, as facts: no sentence is made here, and none need be read."""
+"""What an answer says beside its bytes, as facts; what an engine or a command says keeps its own words."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -112,7 +112,7 @@ class DeclaredKv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed:
-    """What an engine, or the command that serves it, leaves open, and is taken for granted: its own words."""
+    """What an engine, a command or the name of a GPU leaves open, and is taken for granted: in words."""
 
     text: str
 

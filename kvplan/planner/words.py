@@ -21,12 +21,12 @@ from kvplan.planner.facts import (
     Uncounted,
     Warned,
 )
-from kvplan.units import format_gib
+from kvplan.units import format_gib, gib_apart
 
 
 def limit(fact: Limit) -> str:
     """Return what stops one sequence more."""
-    needed, there = _apart(fact.needed_bytes or 0, fact.free_bytes or 0)
+    needed, there = gib_apart(fact.needed_bytes or 0, fact.free_bytes or 0)
     match fact.resource:
         case Resource.NOTHING:
             return "nothing: these sequences take no cache memory"
@@ -41,12 +41,6 @@ def limit(fact: Limit) -> str:
             return f"the weights need {needed} per GPU, and the budget has {there} for them"
         case Resource.OVERHEAD:
             return f"activation and overhead need {needed} per GPU, and the budget is {there}"
-
-
-def _apart(needed: int, there: int) -> tuple[str, str]:
-    """Return two sizes in GiB, or in bytes where two decimals would print them alike."""
-    texts = format_gib(needed), format_gib(max(0, there))
-    return texts if texts[0] != texts[1] else (f"{needed:,} B", f"{max(0, there):,} B")
 
 
 def change(hint: Hint) -> str:

@@ -151,7 +151,7 @@ BACKENDS = tuple(_BACKENDS)
 
 
 def major_of(card: Card | None) -> int | None:
-    """Return the first number of a card's compute capability: Hopper's for none, None if it is not known."""
+    """Return the first number of a card's compute capability: Hopper's where no card says it is another's."""
     if card is None or card.vendor is None:
         return HOPPER
     return card.capability[0] if card.capability is not None else None

@@ -32,7 +32,7 @@ class Layout:
     """
     The groups of a model, over all pipeline ranks, and the size of their blocks on each.
 
-    `block_size` is that of attention. Nothing here depends on the memory or the context.
+    `block_size` is that of attention. No memory decides any of it.
     """
 
     rules: VllmRules

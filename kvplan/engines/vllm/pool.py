@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from kvplan.engines.vllm.errors import NoRoomError, RefusedError
 from kvplan.engines.vllm.layout import Layout
-from kvplan.units import format_gib
+from kvplan.units import gib_apart
 
 LONGEST = 2**40
 """No context is searched beyond this one."""
@@ -167,17 +167,12 @@ def _require_room(layout: Layout, rank: int, available: int, context: int) -> No
     if left > 0 and needed <= left:
         return
     longest = _longest(layout, rank, available, context) if left > 0 else 0
-    needs, there = _apart(needed, left)
+    needs, there = gib_apart(needed, left)
     hint = f"the longest that fits is {longest} tokens" if longest else "not even one token fits"
     raise NoRoomError(
         f"one request of {context} tokens needs {needs} of KV cache, and {layout.rules.name} has {there}: "
         f"{hint}"
     )
-
-
-def _apart(needed: int, left: int) -> tuple[str, str]:
-    texts = format_gib(needed), format_gib(max(0, left))
-    return texts if texts[0] != texts[1] else (f"{needed:,} B", f"{max(0, left):,} B")
 
 
 def _size_line(layout: Layout, num_blocks: int, concurrency: float, context: int) -> int:
