@@ -2,7 +2,7 @@
 
 from kvplan.importers.fields import Fields
 
-_COUNTS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules")
+_COUNTS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "num_mtp_layers")
 _DETAILS = (
     "use_mtp",
     "mtp_transformer_layers",

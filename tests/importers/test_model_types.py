@@ -26,6 +26,8 @@ WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molm
 BESIDE_ROWS = """
     deepseek_v2 deepseek_v3 deepseek_v32
     apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
+    apertus1p5_text cpmant dory inkling2_loop_text inkling2_text inkling_text lara_mini longt5 sarvam_mla
+    sarvam_moe switch_transformers t5gemma t5gemma2 zaya
     gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
 """
 
@@ -41,6 +43,8 @@ TYPES = sorted({*ROWS, *BESIDE_ROWS.split()} - NO_CAUSAL_CLASS)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model_type", TYPES)
 def test_a_class_keeps_what_kvplan_reads_of_its_file(model_type: str) -> None:
+    if not tiny.has(model_type):
+        pytest.skip(f"the installed transformers has no class of {model_type}")
     config = tiny.tiny(model_type)
     found = tiny.imported(config)
     assert found.spec.unread == ()

@@ -53,6 +53,8 @@ COMMON = Traits()
 _WHOLE = Traits(shards_heads=False)
 # `conv1d_state` has conv1d_width - 1 columns (models/recurrent_gemma/modeling_recurrent_gemma.py).
 _RECURRENT_GEMMA = Traits(conv_columns=0, shards_heads=False)
+# The last columns alone, of two convolutions and of values (models/zaya/modeling_zaya.py of 5.24).
+_ZAYA = Traits(conv_columns=0, shards_heads=False)
 # `sliding_window` is the published window plus the query (models/mimo_v2_flash/
 # configuration_mimo_v2_flash.py: `sliding_window_size + 1`, 129 by default).
 _MIMO = Traits(window_offset=0)
@@ -71,6 +73,7 @@ _TRAITS = {
     "mimo_v2_flash": _MIMO,
     "recurrent_gemma": _RECURRENT_GEMMA,
     "xlstm": _XLSTM,
+    "zaya": _ZAYA,
 }
 """
 Architectures whose class departs from COMMON, by the model type of the text model.
