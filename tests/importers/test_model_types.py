@@ -26,8 +26,8 @@ WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molm
 BESIDE_ROWS = """
     deepseek_v2 deepseek_v3 deepseek_v32
     apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
-    apertus1p5_text cpmant dory inkling2_loop_text inkling2_text inkling_text lara_mini longt5 sarvam_mla
-    sarvam_moe switch_transformers t5gemma t5gemma2 zaya
+    apertus1p5_text cpmant dory dots3_note_text inkling2_loop_text inkling2_text inkling_text lara_mini
+    longt5 sarvam_mla sarvam_moe switch_transformers t5gemma t5gemma2 zaya
     gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
 """
 

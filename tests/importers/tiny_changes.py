@@ -18,6 +18,16 @@ _INKLING = {
     "swa_num_attention_heads": 8,
     "swa_num_key_value_heads": 4,
 }
+_LOCAL_LATENT = {
+    "head_dim": 20,
+    "kv_lora_rank": 40,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+    "q_lora_rank": 18,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 12,
+}
 _TINY_IMAGE = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1}
 _T5GEMMA = {
     "head_dim": 16,
@@ -59,6 +69,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "youtu": _MLA,
     "sarvam_mla": {"num_key_value_heads": 4, "moe_intermediate_size": 24},
     "cpmant": {"dim_head": 16, "dim_ff": 48, "prompt_length": 3, "prompt_types": 4, "segment_types": 3},
+    "dots3_note_text": {
+        "head_dim": 20,
+        "layer_types": ["indexed_attention", _SLIDING] * 2,
+        "num_key_value_heads": 4,
+        "per_layer_config": dict.fromkeys((1, 3), _LOCAL_LATENT),
+        "shared_experts_intermediate_size": 24,
+    },
     "dory": {
         "num_hidden_layers": 6,
         "n_input_layers": 1,

@@ -123,6 +123,7 @@ MODEL_TYPES: dict[str, str] = {
     "axk1": "latent.deepseek_v3",
     "axk2": "latent.axk2",
     "hy_v4": "latent.hy_v4",
+    "dots3_note_text": "latent.dots3_note",
     "bailing_hybrid": "latent.bailing_hybrid",
     "glm4_moe_lite": "latent.deepseek_v3",
     "sarvam_mla": "latent.deepseek_v3",
@@ -199,11 +200,12 @@ MODEL_TYPES: dict[str, str] = {
 }
 
 _WRAPPERS = """
-aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl deepseek_vl_hybrid
-deepseek_vl_v2 emu3 ernie4_5_vl_moe exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v
-glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2 granite4_vision granite_docling hunyuan_vl
-hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl
-lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
+apertus1p5 aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl
+deepseek_vl_hybrid deepseek_vl_v2 dots3_note emu3 ernie4_5_vl_moe exaone4_5 fast_vlm florence2 fuyu
+gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2
+granite4_vision granite_docling hunyuan_vl hyperclovax_vision_v2 idefics2 idefics3 inkling2
+inkling2_loop inkling_mm_model internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl lighton_ocr
+llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
 minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality nemotron_h_omni
 paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker qwen2_5_vl
 qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe

@@ -43,7 +43,7 @@ _CACHE_ALONE = """
     granite_docling_text hrm_text hunyuan_vl_text hy_v4 inkling2_loop_text inkling2_text inkling_text
     jetmoe laguna led lfm3 longt5 m2m_100 marian molmo2_text moshi musicgen musicgen_melody nllb-moe
     openai-gpt paddleocr_vl_text pegasus pegasus_x phi3small phi4flash prophetnet qwen2_5_omni_text
-    qwen4_exp_text rembert roberta-prelayernorm roc_bert roformer rwkv6 rwkv7 switch_transformers t5gemma
+    rembert roberta-prelayernorm roc_bert roformer rwkv6 rwkv7 switch_transformers t5gemma
     t5gemma2 trocr umt5 xlm xlm-roberta-xl xlstm xmod zamba zaya
 """
 
