@@ -129,7 +129,7 @@ def test_models_that_it_cannot_serve(model: str, words: str) -> None:
 
 
 def test_a_model_type_whose_graph_was_not_read_is_refused() -> None:
-    with pytest.raises(RefusedError, match="^how llama.cpp keeps the cache of dory is not known to kvplan"):
+    with pytest.raises(RefusedError, match=r"^how llama.cpp keeps the cache of dory is not known to kvplan"):
         require_architecture("dory")
 
 
