@@ -216,6 +216,20 @@ WRAPPERS = frozenset(_WRAPPERS.split())
 """Model types that put a text model, nested in their config, behind encoders that cache nothing."""
 
 
+REFUSED = {
+    "gemma4_assistant": "a draft that reads its target's cache",
+    "gemma4_unified_assistant": "a draft that reads its target's cache",
+    "encoder-decoder": "two models of any type",
+    "qwen4_exp": "keeps token ids and positions beside its states, in whole numbers of 8 bytes",
+    "qwen4_exp_text": "keeps token ids and positions beside its states, in whole numbers of 8 bytes",
+    "vision-encoder-decoder": "two models of any type",
+    "blt": "how often it caches depends on the text",
+    "reformer": "keeps hashes of buckets",
+    "xlnet": "keeps hidden states of earlier segments",
+}
+"""Model types of transformers that no reader is for, and why."""
+
+
 def model_types() -> tuple[str, ...]:
     """Return every model type that has a reader."""
     return (*MODEL_TYPES, *ROWS)
