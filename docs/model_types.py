@@ -16,27 +16,12 @@ from transformers.models.auto import modeling_auto
 
 from kvplan.errors import KvplanError
 from kvplan.importers.config import import_values
-from kvplan.importers.families import WRAPPERS, model_types
+from kvplan.importers.families import REFUSED, WRAPPERS, model_types
 from tests.importers.test_model_types import TYPES
+from tests.importers.test_parts import PARTS
 
 _PAGE = Path(__file__).parent / "importing.md"
 _START, _END = "<!-- model types: written by docs/model_types.py -->", "<!-- end of model types -->"
-
-_WHY_NOT = {
-    "bert-generation": "published as an encoder-decoder of two files",
-    "gemma4_assistant": "a draft that reads its target's cache",
-    "gemma4_unified_assistant": "a draft that reads its target's cache",
-    "moshi": "a second decoder runs within each token",
-    "musicgen": "its decoder is one of three parts",
-    "musicgen_melody": "its decoder is one of three parts",
-    "trocr": "its encoder is another part of the file",
-    "encoder-decoder": "two models of any type",
-    "vision-encoder-decoder": "two models of any type",
-    "blt": "how often it caches depends on the text",
-    "reformer": "keeps hashes of buckets",
-    "xlnet": "keeps hidden states of earlier segments",
-}
-"""Why a type is not read, where it is not that its shape is not in kvplan's words yet."""
 
 
 def tables() -> str:
@@ -62,8 +47,8 @@ def _row(name: str) -> tuple[str, str]:
     if name not in {*model_types(), *WRAPPERS} and name == "gpt-sw3" and written == "gpt2":
         return "yes", "its files say gpt2"
     if name not in {*model_types(), *WRAPPERS}:
-        return "no", _WHY_NOT.get(name, "no reader yet")
-    if name in TYPES:
+        return "no", REFUSED.get(name, "no reader yet")
+    if name in {*TYPES, *PARTS}:
         return "yes", "its class keeps as much, at two lengths"
     if name in WRAPPERS:
         inner = _inner(name)

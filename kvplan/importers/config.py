@@ -14,7 +14,7 @@ from kvplan.files import is_folder
 from kvplan.importers.class_defaults import defaults_of
 from kvplan.importers.consequence import Consequence
 from kvplan.importers.drafts import draft_layers
-from kvplan.importers.families import ARCHITECTURES, WRAPPERS, Reader, model_types, reader
+from kvplan.importers.families import ARCHITECTURES, REFUSED, WRAPPERS, Reader, model_types, reader
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
@@ -167,6 +167,8 @@ def _model_type(top: Fields) -> str | None:
 
 
 def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> ImportedError:
+    if model_type in REFUSED:
+        return fields.error("model_type", f"{model_type!r} is not read: {REFUSED[model_type]}")
     hint = did_you_mean(model_type, list(model_types()))
     code = "; its own code (auto_map) is never run" if has_code else ""
     return fields.error(

@@ -21,17 +21,18 @@ _BOOKKEEPING = """
 
 _TOKENS = """
     _pad_token_id additional_special_tokens audio_bos_token_id audio_end_token_id audio_eos_token_id
-    audio_start_token_id audio_token_id audio_token_index begin_of_image_token_id begin_suppress_tokens
-    boa_token_id boi_token_id boi_token_index bos_token bos_token_id cls_token_id decoder_start_token_id
-    eoa_token_id eoa_token_index eod_token eod_token_id eoi_token_id eoi_token_index eos_token eos_token_id
-    eot_token_id forced_bos_token_id forced_eos_token_id frame_end_token_id frame_start_token_id
-    ignore_index im_end_id im_newline_id im_start_id image_bos_token_id image_end_id image_eos_token_id
-    image_patch_id image_start_id image_start_token_id image_token_id image_token_index img_token_id
-    low_res_image_start_token_id mask_index mask_token_id media_placeholder_token_id newline_id num_labels
-    pad_token pad_token_id predict_special_tokens prefix sep_token sep_token_id slice_end_id slice_start_id
-    speech_token_id suppress_tokens timestamp_token_id tool_call_token_id unk_token unk_token_id
-    use_unified_vision_chunk user_token_id video_end_token_id video_placeholder video_start_token_id
-    video_token_id video_token_index vision_end_token_id vision_start_token_id vision_token_id
+    audio_start_token_id audio_token_id audio_token_index audio_token_offset begin_of_image_token_id
+    begin_suppress_tokens boa_token_id boi_token_id boi_token_index bos_token bos_token_id cls_token_id
+    decoder_start_token_id eoa_token_id eoa_token_index eod_token eod_token_id eoi_token_id
+    eoi_token_index eos_token eos_token_id eot_token_id forced_bos_token_id forced_eos_token_id
+    frame_end_token_id frame_start_token_id ignore_index im_end_id im_newline_id im_start_id
+    image_bos_token_id image_end_id image_eos_token_id image_patch_id image_start_id image_start_token_id
+    image_token_id image_token_index image_token_offset img_token_id low_res_image_start_token_id
+    mask_index mask_token_id media_placeholder_token_id newline_id num_labels pad_token pad_token_id
+    predict_special_tokens prefix sep_token sep_token_id slice_end_id slice_start_id speech_token_id
+    suppress_tokens timestamp_token_id tool_call_token_id unk_token unk_token_id use_unified_vision_chunk
+    user_token_id video_end_token_id video_placeholder video_start_token_id video_token_id
+    video_token_index vision_end_token_id vision_start_token_id vision_token_id
 """
 """Ids of tokens: they change what is said, not how much is kept of it."""
 

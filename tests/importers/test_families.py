@@ -416,3 +416,19 @@ def test_minimax_m3_in_the_words_of_its_class() -> None:
     }
     assert _per_token(config) == 2 * 2048 + 256
     assert _per_token(config, layer_types=["full_attention"] * 2) == 2 * 2048
+
+
+@pytest.mark.parametrize(
+    ("model_type", "reason"),
+    [
+        ("blt", "how often it caches depends on the text"),
+        ("gemma4_assistant", "a draft that reads its target's cache"),
+        ("qwen4_exp_text", "keeps token ids and positions beside its states, in whole numbers of 8 bytes"),
+        ("reformer", "keeps hashes of buckets"),
+        ("xlnet", "keeps hidden states of earlier segments"),
+    ],
+)
+def test_a_type_that_is_not_read_says_why(model_type: str, reason: str) -> None:
+    with pytest.raises(KvplanError) as error:
+        import_values({"model_type": model_type}, file="config.json", name="model")
+    assert str(error.value) == f"config.json: model_type: {model_type!r} is not read: {reason}"

@@ -6,6 +6,7 @@ from kvplan.importers.complete import count_parameters
 from kvplan.importers.config import Imported
 from kvplan.importers.families.rows import ROWS
 from kvplan.importers.parameters import UNCOUNTED, Parameters
+from kvplan.validate.hf_models import is_since
 from tests.importers import tiny_models as tiny
 
 pytest.importorskip("torch", reason="runs small models: kvplan[validate]")
@@ -23,9 +24,14 @@ NO_CAUSAL_CLASS = {
 WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molmo2_text"}
 """Text models that transformers builds by themselves without an output head."""
 
+SINCE = {"inkling2_text": "5.24"}
+"""Types whose class of an earlier release does not run in 16 bits."""
+
 BESIDE_ROWS = """
     deepseek_v2 deepseek_v3 deepseek_v32
     apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
+    apertus1p5_text cpmant dory dots3_note_text inkling2_loop_text inkling2_text inkling_text lara_mini
+    longt5 sarvam_mla sarvam_moe switch_transformers t5gemma t5gemma2 zaya
     gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
 """
 
@@ -41,6 +47,8 @@ TYPES = sorted({*ROWS, *BESIDE_ROWS.split()} - NO_CAUSAL_CLASS)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model_type", TYPES)
 def test_a_class_keeps_what_kvplan_reads_of_its_file(model_type: str) -> None:
+    if not tiny.has(model_type) or not is_since(SINCE.get(model_type, "")):
+        pytest.skip(f"the installed transformers has no class of {model_type} that runs")
     config = tiny.tiny(model_type)
     found = tiny.imported(config)
     assert found.spec.unread == ()

@@ -1,8 +1,8 @@
 """
 Small models of transformers' own classes: what each class keeps, and how many parameters it has.
 
-The sizes are given by name to whatever class has a field so called; `CHANGES` has what a class needs
-beside them. All are built with random weights, and no file is read.
+The sizes are given by name to whatever class has a field so called; `tiny_changes` has what a class
+needs beside them. All are built with random weights, and no file is read.
 """
 
 import json
@@ -15,6 +15,7 @@ from kvplan.validate.cachewalk import walk
 from kvplan.validate.hf_models import cache_of, quiet, stage_of
 from tests.importers.parameters.real_classes import _elements as elements
 from tests.importers.parameters.real_classes import installed
+from tests.importers.tiny_changes import CHANGES, TYPES, WITHOUT
 
 LENGTHS = (5, 21)
 """Two prompts: below the window of 8, and above it."""
@@ -79,41 +80,10 @@ SIZES: dict[str, Any] = {
     "vocab_size": 211,
 }
 
-_FULL = "full_attention"
-_TYPES = ["sliding_attention", _FULL] * 2
-_MLA = {"head_dim": 8, "num_key_value_heads": 4}
-_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 
-CHANGES: dict[str, dict[str, Any]] = {
-    "axk1": _MLA,
-    "axk2": _MLA,
-    "cohere_compass_text": {"rope_parameters": {_FULL: _ROPE, "sliding_attention": _ROPE}},
-    "deepseek_v2": _MLA,
-    "deepseek_v3": _MLA,
-    "deepseek_v32": _MLA,
-    "doge": {"sliding_window": None},
-    "glm_ocr_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
-    "hunyuan_vl_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
-    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
-    "hrm_text": {"num_layers_per_stack": 2},
-    "hy_v4": {**_MLA, "indexer_types": ["full", "shared"] * 2},
-    "laguna": {"num_attention_heads_per_layer": [4, 8, 4, 4]},
-    "lfm3": {"layer_types": ["conv", _FULL, "sliding_attention", "conv"]},
-    "minimax_m3_vl_text": {"layer_types": [_FULL, *["minimax_m3_sparse"] * 2, _FULL]},
-    "roc_bert": {"pronunciation_vocab_size": 11, "shape_vocab_size": 13},
-    "rembert": {"input_embedding_size": 32, "output_embedding_size": 48},
-    "prophetnet": {
-        "num_decoder_layers": 2,
-        "num_encoder_layers": 2,
-        "num_decoder_attention_heads": 4,
-        "num_encoder_attention_heads": 4,
-    },
-    "youtu": _MLA,
-}
-"""What a class needs beside the sizes, or in their place."""
-
-WITHOUT: dict[str, tuple[str, ...]] = {"hrm_text": ("num_hidden_layers",)}
-"""Sizes that a class computes itself."""
+def has(model_type: str) -> bool:
+    """Tell whether the installed transformers has the type."""
+    return model_type in installed("transformers").CONFIG_MAPPING
 
 
 def tiny(model_type: str) -> Any:
@@ -121,8 +91,8 @@ def tiny(model_type: str) -> Any:
     cls = installed("transformers").CONFIG_MAPPING[model_type]
     default = json.loads(cls().to_json_string(use_diff=False))
     values = {name: value for name, value in SIZES.items() if name in default}
-    if set(default.get("layer_types") or []) & set(_TYPES):
-        values["layer_types"] = _TYPES
+    if set(default.get("layer_types") or []) & set(TYPES):
+        values["layer_types"] = TYPES
     if default.get("mlp_layer_types"):
         values["mlp_layer_types"] = [default["mlp_layer_types"][0], *["sparse"] * 3]
     values |= CHANGES.get(model_type, {})
@@ -160,11 +130,13 @@ def measured(model: Any) -> list[int]:
     torch, sizes = installed("torch"), []
     torch.set_num_threads(1)
     for length in LENGTHS:
-        given: Mapping[str, Any] = {"input_ids": torch.full((1, length), 7)}
+        tokens = torch.full((1, length), 7)
+        given: Mapping[str, Any] = {"input_ids": tokens, "use_cache": True}
         if model.config.is_encoder_decoder:
-            given = {**given, "decoder_input_ids": torch.full((1, length), 7)}
+            # They cache by default, and some pass what they are told on to their encoder, too.
+            given = {"input_ids": tokens, "decoder_input_ids": tokens}
         with quiet():
-            cache = cache_of(model(**given, use_cache=True))
+            cache = cache_of(model(**given))
         sizes.append(0 if cache is None else walk(cache).data_bytes)
     return sizes
 

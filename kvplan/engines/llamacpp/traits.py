@@ -46,6 +46,20 @@ _NO_ARCHITECTURE = frozenset(
     }
 )
 
+_UNREAD = frozenset(
+    {
+        "dory",
+        "dots3_note_text",
+        "inkling2_loop_text",
+        "inkling2_text",
+        "inkling_text",
+        "lara_mini",
+        "moshi",
+        "zaya",
+    }
+)
+"""Layers run several times, beside convolutions, or with windows, whose graphs kvplan has not read."""
+
 
 def honours_windows(architecture: str | None) -> bool:
     """
@@ -60,3 +74,7 @@ def require_architecture(architecture: str | None) -> None:
     """Raise RefusedError for an architecture that llama.cpp cannot load."""
     if architecture in _NO_ARCHITECTURE:
         raise RefusedError(f"llama.cpp has no architecture for {architecture}: choose another engine")
+    if architecture in _UNREAD:
+        raise RefusedError(
+            f"how llama.cpp keeps the cache of {architecture} is not known to kvplan: choose another engine"
+        )

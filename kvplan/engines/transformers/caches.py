@@ -37,6 +37,7 @@ class Traits:
     `conv_columns`: columns kept of a convolution's inputs, beyond the kernel - 1 that suffice. 1,
     as LinearAttentionLayer.update_conv_state keeps `conv_kernel_size` of them (cache_utils.py).
     `state_dtype`: that of recurrent states, where the class departs from the spec.
+    `indexer_dtype`: that of an indexer's keys, where the class rotates them in another than the model's.
     `shards_heads`: whether the class's tensor-parallel plan divides attention by heads.
     """
 
@@ -44,6 +45,7 @@ class Traits:
     window_offset: int = -1
     conv_columns: int = 1
     state_dtype: Dtype | None = None
+    indexer_dtype: Dtype | None = None
     shards_heads: bool = True
 
 
@@ -53,6 +55,10 @@ COMMON = Traits()
 _WHOLE = Traits(shards_heads=False)
 # `conv1d_state` has conv1d_width - 1 columns (models/recurrent_gemma/modeling_recurrent_gemma.py).
 _RECURRENT_GEMMA = Traits(conv_columns=0, shards_heads=False)
+# The last columns alone, of two convolutions and of values (models/zaya/modeling_zaya.py of 5.24).
+_ZAYA = Traits(conv_columns=0, shards_heads=False)
+# Indexed layers have float32 tables of RoPE (models/dots3_note/modeling_dots3_note.py of 5.24).
+_DOTS3 = Traits(indexer_dtype=FP32, shards_heads=False)
 # `sliding_window` is the published window plus the query (models/mimo_v2_flash/
 # configuration_mimo_v2_flash.py: `sliding_window_size + 1`, 129 by default).
 _MIMO = Traits(window_offset=0)
@@ -68,9 +74,11 @@ _WITHOUT_A_PLAN = """
 
 _TRAITS = {
     **dict.fromkeys(_WITHOUT_A_PLAN.split(), _WHOLE),
+    "dots3_note_text": _DOTS3,
     "mimo_v2_flash": _MIMO,
     "recurrent_gemma": _RECURRENT_GEMMA,
     "xlstm": _XLSTM,
+    "zaya": _ZAYA,
 }
 """
 Architectures whose class departs from COMMON, by the model type of the text model.
@@ -246,7 +254,8 @@ def _refuse_keys_from_entries(layer: Layer) -> None:
 def _dtype(term: Term, layer: Layer, traits: Traits) -> Dtype:
     if _is_compressor(term):  # Projections of the model, kept as they come.
         return next(other.dtype for other in layer if other.role == "entry")
-    dtype = (traits.state_dtype if term.role in ("state", "sums") else None) or term.dtype
+    own = {"state": traits.state_dtype, "sums": traits.state_dtype, "indexer": traits.indexer_dtype}
+    dtype = own.get(term.role) or term.dtype
     if dtype not in _STORED:
         raise UnknownNameError(
             f"transformers keeps its cache in the model's dtype, not in {dtype.name}: "

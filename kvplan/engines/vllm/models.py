@@ -69,6 +69,10 @@ Source: model_executor/models/minicpm3.py, alike in 0.11.0, 0.19.1, 0.24.0, 0.30
 """
 
 
+_UNREAD = frozenset({"dots3_note_text", "inkling2_loop_text", "inkling2_text", "inkling_text", "zaya"})
+"""Model types with states beside keys, or windows over latents, whose classes kvplan has not read."""
+
+
 def may_keep_every_state(architecture: str | None) -> bool:
     """Return whether some releases keep a state per block under prefix caching; True for an unknown type."""
     return architecture is None or architecture in _STATE_PER_BLOCK
@@ -85,6 +89,11 @@ def require_served(architecture: str | None, layers: Sequence[Layer], rules: Vll
         raise RefusedError(
             f"{rules.name} stores {_EXPANDED[architecture]} {architecture}, not its latent: give a spec "
             "of the kind mha, without an architecture"
+        )
+    if architecture in _UNREAD:
+        raise RefusedError(
+            f"how {rules.name} keeps the cache of {architecture} is not known to kvplan: "
+            "choose another engine"
         )
     last = _LAST.get(architecture or "")
     if last is not None and rules.version > max(last, RELEASES[0].version):

@@ -30,6 +30,7 @@ MODEL_TYPES: dict[str, str] = {
     "glm": "dense.grouped_with_null_head_dim",
     "glm4": "dense.grouped_with_head_dim",
     "glm4_moe": "dense.grouped_with_null_head_dim",
+    "sarvam_moe": "dense.grouped_with_head_dim",
     "glm4v_moe_text": "dense.grouped_with_null_head_dim",
     "ernie4_5": "dense.grouped_with_null_head_dim",
     "helium": "dense.grouped_with_head_dim",
@@ -51,8 +52,10 @@ MODEL_TYPES: dict[str, str] = {
     "nemotron": "dense.grouped",
     "arcee": "dense.grouped",
     "apertus": "dense.grouped",
+    "apertus1p5_text": "dense.apertus1p5",
     "phi": "dense.grouped",
     "jetmoe": "dense.jetmoe",
+    "cpmant": "dense.cpmant",
     "smollm3": "windows.all_full",
     "dots1": "qwen.dots1",
     "exaone": "dense.exaone",
@@ -103,6 +106,7 @@ MODEL_TYPES: dict[str, str] = {
     "gemma4_unified_text": "gemma.gemma4",
     "gpt_oss": "typed.typed",
     "laguna": "typed.laguna",
+    "dory": "looped.dory",
     "exaone4": "typed.exaone4",
     "olmo3": "typed.typed_without_head_dim",
     "cohere2": "typed.cohere2",
@@ -119,8 +123,10 @@ MODEL_TYPES: dict[str, str] = {
     "axk1": "latent.deepseek_v3",
     "axk2": "latent.axk2",
     "hy_v4": "latent.hy_v4",
+    "dots3_note_text": "latent.dots3_note",
     "bailing_hybrid": "latent.bailing_hybrid",
     "glm4_moe_lite": "latent.deepseek_v3",
+    "sarvam_mla": "latent.deepseek_v3",
     "minicpm3": "latent.deepseek_v3",
     "mistral4": "latent.deepseek_v3",
     "longcat_flash": "latent.longcat_flash",
@@ -158,10 +164,15 @@ MODEL_TYPES: dict[str, str] = {
     "lfm2": "hybrid.lfm2",
     "lfm2_moe": "hybrid.lfm2",
     "lfm3": "hybrid.lfm3",
+    "zaya": "convolved.zaya",
+    "inkling_text": "convolved.inkling",
+    "inkling2_text": "convolved.inkling",
+    "inkling2_loop_text": "convolved.inkling2_loop",
     "minimax": "linear.minimax",
     "minimax_m1": "linear.minimax_m1",
     "minimax_text_01": "linear.minimax_m1",
     "olmo_hybrid": "linear.olmo_hybrid",
+    "lara_mini": "linear.lara_mini",
     "qwen3_next": "linear.qwen3_next",
     "qwen3_5": "linear.qwen3_5",
     "qwen3_5_text": "linear.qwen3_5",
@@ -176,16 +187,25 @@ MODEL_TYPES: dict[str, str] = {
     "t5": "encoders.t5",
     "mt5": "encoders.t5",
     "umt5": "encoders.t5",
+    "longt5": "encoders.longt5",
+    "switch_transformers": "encoders.switch_transformers",
+    "t5gemma": "encoders.t5gemma",
+    "t5gemma2": "encoders.t5gemma",
     "mllama": "encoders.mllama",
+    "trocr": "parts.trocr",
+    "musicgen": "parts.musicgen",
+    "musicgen_melody": "parts.musicgen_melody",
+    "moshi": "parts.moshi",
     "mllama_text_model": "encoders.mllama",
 }
 
 _WRAPPERS = """
-aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl deepseek_vl_hybrid
-deepseek_vl_v2 emu3 ernie4_5_vl_moe exaone4_5 fast_vlm fuyu gemma3 gemma3n gemma4 gemma4_unified glm46v
-glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2 granite4_vision granite_docling hunyuan_vl
-hyperclovax_vision_v2 idefics2 idefics3 internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl
-lighton_ocr llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
+apertus1p5 aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl
+deepseek_vl_hybrid deepseek_vl_v2 dots3_note emu3 ernie4_5_vl_moe exaone4_5 fast_vlm florence2 fuyu
+gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2
+granite4_vision granite_docling hunyuan_vl hyperclovax_vision_v2 idefics2 idefics3 inkling2
+inkling2_loop inkling_mm_model internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl lighton_ocr
+llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
 minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality nemotron_h_omni
 paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker qwen2_5_vl
 qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe
@@ -194,6 +214,20 @@ shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3 video_llava vipllava vo
 
 WRAPPERS = frozenset(_WRAPPERS.split())
 """Model types that put a text model, nested in their config, behind encoders that cache nothing."""
+
+
+REFUSED = {
+    "gemma4_assistant": "a draft that reads its target's cache",
+    "gemma4_unified_assistant": "a draft that reads its target's cache",
+    "encoder-decoder": "two models of any type",
+    "qwen4_exp": "keeps token ids and positions beside its states, in whole numbers of 8 bytes",
+    "qwen4_exp_text": "keeps token ids and positions beside its states, in whole numbers of 8 bytes",
+    "vision-encoder-decoder": "two models of any type",
+    "blt": "how often it caches depends on the text",
+    "reformer": "keeps hashes of buckets",
+    "xlnet": "keeps hidden states of earlier segments",
+}
+"""Model types of transformers that no reader is for, and why."""
 
 
 def model_types() -> tuple[str, ...]:

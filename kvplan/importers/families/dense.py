@@ -63,6 +63,27 @@ def grouped_with_null_head_dim(fields: Fields, dtype: str) -> Reading:
     return base.same("full", softmax(heads, groups, stated_head_dim(fields, base.hidden, heads)))
 
 
+def apertus1p5(fields: Fields, dtype: str) -> Reading:
+    """Read Apertus1p5TextConfig, whose output head may have fewer rows than its embedding."""
+    fields.skip("output_vocab_size")
+    return grouped(fields, dtype)
+
+
+def cpmant(fields: Fields, dtype: str) -> Reading:
+    """
+    Read CpmAntConfig: a learned prompt stands before each text, and its keys and values are kept.
+
+    Source: modeling_cpmant.py of transformers 5.24, CpmAntModel.
+    """
+    del dtype
+    base = frame(fields, context=("position_bias_max_distance",))
+    heads = take_heads(fields)
+    prompt = fields.take_count("prompt_length", to="prefix_tokens")
+    fields.skip("dim_ff", "position_bias_num_buckets", "prompt_types", "segment_types")
+    head_dim = take_head_dim(fields, "dim_head")
+    return base.same("full", {**softmax(heads, heads, head_dim), "prefix_tokens": prompt})
+
+
 def jetmoe(fields: Fields, dtype: str) -> Reading:
     """Read JetMoeConfig: each of a token's attention experts has a query head for each KV head."""
     del dtype

@@ -96,6 +96,50 @@ def deepseek_v32(fields: Fields, dtype: str) -> Reading:
     return base.mixed(layers, {"full": {**mla, "indexer": indexer}, "reuse": mla})
 
 
+def dots3_note(fields: Fields, dtype: str) -> Reading:
+    """
+    Read Dots3NoteTextConfig: MLA with an indexer, and MLA of other sizes over a window.
+
+    The latter's latent and RoPE key are kept as the key and the value of one head are: `per_layer_config`
+    has their sizes, alike in each layer (modeling_dots3_note.py of transformers 5.24).
+    """
+    del dtype
+    base = frame(fields)
+    words = {"indexed_attention": "indexed", "full_attention": "full", "sliding_attention": "local"}
+    layers = by_types(fields, base.layers, words)
+    mla = take_mla(fields)
+    kinds: dict[str, Facts] = {"full": mla, "indexed": {**mla, "indexer": take_indexer(fields)}}
+    fields.skip("index_topk", "shared_experts_intermediate_size")
+    if "local" in layers:
+        kinds["local"] = _local_latent(fields, layers)
+    fields.skip("sliding_window", "per_layer_config")
+    return base.mixed(layers, kinds)
+
+
+def _local_latent(fields: Fields, layers: list[str]) -> Facts:
+    """Return the sliding layers' kind, the same for each; `per_layer_config` has what differs in them."""
+    window = fields.take_count("sliding_window", to="window")
+    own = fields.nested("per_layer_config")
+    numbers = [number for number, name in enumerate(layers) if name == "local"]
+    if sorted(int(name) if name.isdecimal() else -1 for name in own.values) != numbers:
+        raise fields.error("per_layer_config", "expected an entry for each layer of sliding_attention")
+    kinds = [_local_sizes(fields, own.nested(name)) for name in own.values]
+    if any(each != kinds[0] for each in kinds):
+        raise fields.error("per_layer_config", "expected the same sizes in each entry")
+    return {**kinds[0], "window": window}
+
+
+def _local_sizes(fields: Fields, layer: Fields) -> Facts:
+    """Return the sizes of one sliding layer: its own, or those of all layers where it has none."""
+    sizes = {"heads": "num_attention_heads", "head_dim": "kv_lora_rank", "v_head_dim": "qk_rope_head_dim"}
+    found = {
+        key: (layer if name in layer else fields).take_count(name, to=f"local.{key}")
+        for key, name in sizes.items()
+    }
+    layer.skip("head_dim", "num_key_value_heads", "q_lora_rank", "qk_nope_head_dim", "v_head_dim")
+    return {"kind": "sliding", "groups": 1, **found}
+
+
 def axk2(fields: Fields, dtype: str) -> Reading:
     """Read AXK2Config: DeepSeek-V3.2's layers, with norms that have a gate."""
     fields.skip("gated_norm_rank")

@@ -12,6 +12,7 @@ from kvplan.importers.families.common import (
     optional_head_dim,
     periodic,
     require_equal,
+    sliding,
     softmax,
     take_groups,
     take_head_dim,
@@ -123,3 +124,17 @@ def olmo_hybrid(fields: Fields, dtype: str) -> Reading:
     groups = take_groups(fields, heads)
     full = softmax(heads, groups, optional_head_dim(fields, base.hidden, heads))
     return base.mixed(_layers(fields, base), {"linear": _delta_net(fields, dtype), "full": full})
+
+
+def lara_mini(fields: Fields, dtype: str) -> Reading:
+    """Read LaraMiniConfig: gated DeltaNet layers, windows, and full attention without a gate."""
+    base = frame(fields)
+    heads = take_heads(fields)
+    shape = (heads, take_groups(fields, heads), take_head_dim(fields))
+    kinds: dict[str, Facts] = {
+        "linear": _delta_net(fields, dtype),
+        "local": sliding(*shape, fields.take_count("sliding_window", to="window")),
+        "full": softmax(*shape),
+    }
+    words = {**_LINEAR_OR_FULL, "sliding_attention": "local"}
+    return base.mixed(by_types(fields, base.layers, words), kinds)

@@ -33,7 +33,7 @@ Names = tuple[str, ...]
 Layers = Literal["full", "typed", "cross", "none"]
 """
 What a row's layers keep: every token, what `layer_types` says of each, every token of their own and of an
-encoder whose input is as long, or nothing at all.
+encoder, or nothing at all.
 """
 
 
@@ -44,7 +44,9 @@ class Row:
 
     Without `groups` each head has its own keys and values. `head_dim` are the spellings of a head's size,
     which is hidden / heads where there are none, or where the field is null; with `may_lack` also where
-    the file leaves it out. `skip` are fields that change nothing, `only` those that are read for one value.
+    the file leaves it out. `encoder` are the spellings of an encoder's longest input, which is as long as
+    the decoder's where there are none. `skip` are fields that change nothing, `only` those that are read for
+    one value.
     """
 
     layers: Layers = "full"
@@ -55,6 +57,7 @@ class Row:
     groups: Names = ("num_key_value_heads",)
     head_dim: Names = ()
     may_lack: bool = False
+    encoder: Names = ()
     skip: Names = ()
     only: tuple[tuple[str, tuple[object, ...]], ...] = ()
 
@@ -176,6 +179,13 @@ ROWS: dict[str, Row] = {
     "bigbird_pegasus": replace(_BART, skip=(*_BART.skip, "attention_type", "num_random_blocks")),
     "blenderbot": _BART,
     "blenderbot-small": _BART,
+    "fsmt": replace(_BART, skip=(*_BART.skip, "langs", "max_length", "src_vocab_size", "tgt_vocab_size")),
+    "led": replace(
+        _BART,
+        context=("max_decoder_position_embeddings",),
+        encoder=("max_encoder_position_embeddings",),
+        skip=(*_BART.skip, "attention_window"),
+    ),
     "m2m_100": _BART,
     "marian": replace(_BART, skip=(*_BART.skip, "decoder_vocab_size", "share_encoder_decoder_embeddings")),
     "mbart": _BART,
@@ -208,6 +218,7 @@ ROWS: dict[str, Row] = {
     # No cache in the class, which reads the whole text anew for each token.
     "openai-gpt": replace(_GPT, layers="none"),
     # Encoders: every token sees all others at once.
+    "bert-generation": _ENCODER,
     "big_bird": replace(_ENCODER, skip=("attention_type", "num_random_blocks")),
     "camembert": _ENCODER,
     "data2vec-text": _ENCODER,
@@ -289,12 +300,19 @@ def _read(row: Row, fields: Fields, dtype: str) -> Reading:
         case "full":
             return base.same("full", softmax(*shape))
         case "cross":
-            fields.state("encoder_tokens", "as max_context")
-            return base.same("decoder", softmax(*shape), cross_attention(*shape, base.max_context))
+            tokens = _encoder_tokens(row, fields, base)
+            return base.same("decoder", softmax(*shape), cross_attention(*shape, tokens))
         case "none":
             return base.same("encoder", {"kind": "none", "heads": heads, "head_dim": head_dim})
         case "typed":
             return _typed(fields, base, shape)
+
+
+def _encoder_tokens(row: Row, fields: Fields, base: Frame) -> int:
+    if row.encoder:
+        return fields.take_count(*row.encoder, to="encoder_tokens")
+    fields.state("encoder_tokens", "as max_context")
+    return base.max_context
 
 
 def _head_dim(row: Row, fields: Fields, hidden: int, heads: int) -> int:

@@ -44,6 +44,13 @@ def bert(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     )
 
 
+def _bert_generation(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
+    """Return BertGenerationEncoder: BERT without the kinds of segments and the pooler."""
+    hidden = shape.hidden
+    positions = whole(fields.take_count("max_position_embeddings"), hidden)
+    return _layers(_BERT, fields, shape) + ends.weights(hidden) + positions + layer_norm(hidden)
+
+
 def whisper(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     """
     Return Whisper: two convolutions, the encoder, and a decoder whose layers attend twice.
@@ -164,6 +171,7 @@ def _layers(decoder: Decoder, fields: Fields, shape: Shape) -> Parameters:
 
 ENCODERS: dict[str, Counter] = {
     "bert": bert,
+    "bert-generation": _bert_generation,
     "roberta": bert,
     "xlm-roberta": bert,
     "whisper": whisper,

@@ -45,16 +45,17 @@ of their own: released_checkpoints.md of google-research/text-to-text-transfer-t
 _UNTIED_INSIDE = frozenset({"deepseek_vl_v2", "llama4", "multi_modality"})
 """Models around an untied text model that leave it out: DeepSeek-VL2, Llama 4, Janus."""
 
-_UNTIED = frozenset({"deepseek_ref", "rwkv5", "step3p5", "step3p7"})
+_UNTIED = frozenset({"cpmant", "deepseek_ref", "rwkv5", "step3p5", "step3p7"})
 """
 Families without the field, or whose code does not heed it, and whose head is a matrix of its own.
 
-inference/model.py of DeepSeek-V4, modeling_rwkv5.py of RWKV/rwkv-5-world-3b; Step 3.5 and 3.7.
+modeling_cpmant.py of transformers 5.24, inference/model.py of DeepSeek-V4, modeling_rwkv5.py of
+RWKV/rwkv-5-world-3b; Step 3.5 and 3.7.
 """
 
 _ENCODERS = """
-    bert big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta roberta-prelayernorm
-    roc_bert roformer xlm xlm-roberta xlm-roberta-xl xmod
+    bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta
+    roberta-prelayernorm roc_bert roformer xlm xlm-roberta xlm-roberta-xl xmod
 """
 
 _WITHOUT_HEAD = frozenset(_ENCODERS.split())

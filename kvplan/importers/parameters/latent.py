@@ -113,6 +113,7 @@ LATENT: dict[str, Counter] = {
     "deepseek_v32": _V3,
     "glm_moe_dsa": _V3,
     "glm4_moe_lite": _V3,
+    "sarvam_mla": _V3,
     "mistral4": _V2,
     "minicpm3": Decoder(mixer=latent(), mlp=gated()),
     "deepseek_v4": deepseek_v4,

@@ -198,6 +198,7 @@ MOE = {
     "deepseek": _DEEPSEEK,
     "glm4_moe": _GLM4_MOE,
     "glm4v_moe_text": _GLM4_MOE,
+    "sarvam_moe": _GLM4_MOE,
     "dots1": Decoder(mixer=softmax(bias=_BIAS, qk_norm="head"), mlp=after_dense(router_bias=True)),
     "minimax_m2": Decoder(
         mixer=softmax(qk_norm="divided", qk_norm_if=flag("use_qk_norm", absent=True)),

@@ -8,7 +8,7 @@ from kvplan.dtypes import kv_format
 from kvplan.engines import find_engine
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.llamacpp import LlamaOptions, RefusedError, arrange, buffers
-from kvplan.engines.llamacpp.traits import _NO_ARCHITECTURE, _WINDOWS_KEPT_WHOLE
+from kvplan.engines.llamacpp.traits import _NO_ARCHITECTURE, _WINDOWS_KEPT_WHOLE, require_architecture
 from kvplan.engines.llamacpp.versions import find_rules
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
 from kvplan.loads import uniform
@@ -126,6 +126,11 @@ def test_k_alone_may_be_quantised_without_flash_attention() -> None:
 def test_models_that_it_cannot_serve(model: str, words: str) -> None:
     with pytest.raises(RefusedError, match=words):
         reserved(model, 4096)
+
+
+def test_a_model_type_whose_graph_was_not_read_is_refused() -> None:
+    with pytest.raises(RefusedError, match=r"^how llama.cpp keeps the cache of dory is not known to kvplan"):
+        require_architecture("dory")
 
 
 def test_blocks_that_do_not_divide_a_head() -> None:

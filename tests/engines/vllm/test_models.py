@@ -34,6 +34,13 @@ def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> No
         kvplan.size(model, engine=f"vllm@{release}", context=512)
 
 
+@pytest.mark.parametrize("model_type", ["dots3_note_text", "inkling_text", "zaya"])
+def test_a_model_type_whose_class_was_not_read_is_refused(model_type: str) -> None:
+    spec = kvplan.load("llama-3.1-8b").model_copy(update={"architecture": model_type})
+    with pytest.raises(kvplan.KvplanError, match=rf"^how vLLM 0.33 keeps the cache of {model_type} is not"):
+        kvplan.size(spec, engine="vllm", context=512)
+
+
 def test_an_encoder_decoder_with_a_class_is_planned() -> None:
     assert kvplan.size("whisper-large-v3", engine="vllm", context=448).total_bytes
 
