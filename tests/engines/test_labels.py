@@ -45,7 +45,7 @@ def relabelled(stage: Stage) -> Stage:
         (tuple(replace(term, label=f"tensor {next(numbers)}") for term in layer), times)
         for layer, times in stage.counts
     )
-    return Stage(types=stage.types, counts=layers)
+    return replace(stage, counts=layers)
 
 
 @pytest.mark.parametrize("path", spec_files(), ids=lambda path: path.stem)
