@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from kvplan.planner.facts import Hint
 
-figure = cached_property
-"""A figure of an answer: a key of `--json`, computed when it is first asked for and then kept."""
+Value = TypeVar("Value")
+
+
+class figure(cached_property[Value]):  # noqa: N801 - written as @figure
+    """A figure of an answer: a key of `--json`, computed when it is first asked for and then kept."""
 
 
 class Answer:
@@ -22,8 +25,7 @@ class Answer:
     def figures(cls) -> tuple[str, ...]:
         """Return the names of all figures, in the order of `--json`."""
         named = [item for each in reversed(cls.__mro__) for item in vars(each).items()]
-        found = [name for name, value in named if isinstance(value, figure) and not name.startswith("_")]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(name for name, value in named if isinstance(value, figure)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints, facts in words."""

@@ -11,7 +11,6 @@ from math import inf
 from pathlib import Path, PurePosixPath
 
 from kvplan.errors import SpecError, UnknownNameError, asking, closest
-from kvplan.specs.model_names import family, size_of, take_apart
 
 PACKAGE = Path(__file__).resolve().parent.parent
 """The installed or checked-out `kvplan` package."""
@@ -54,6 +53,8 @@ def alike(name: str) -> list[str]:
 
     Those of its family come first, the nearest size before others; then those that are spelt alike.
     """
+    from kvplan.specs.model_names import family, size_of, take_apart  # noqa: PLC0415 - for unknown names
+
     index, said = read_index(), take_apart(name).plain_words
     kin = {stem: words for stem in _stems() if family(words := take_apart(stem).plain_words) == family(said)}
     wanted = size_of(said)

@@ -1,7 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,10 +22,12 @@ from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.names import MAX_LENGTH
-from kvplan.specs.readings import Reading
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
+
+if TYPE_CHECKING:
+    from kvplan.specs.readings import Reading
 
 MAX_LAYERS = 10_000
 
@@ -254,7 +256,7 @@ class ModelSpec(Facts):
         known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
         return self.model_copy(update={"hf_id": known, **changes})
 
-    def as_read(self, name: str, reading: Reading) -> "ModelSpec":
+    def as_read(self, name: str, reading: "Reading") -> "ModelSpec":
         """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
         spec, dtype = self, reading.sixteen_bits
         if reading.other_weights:
