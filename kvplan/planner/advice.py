@@ -7,10 +7,11 @@ from typing import Literal
 
 from kvplan.errors import KvplanError
 from kvplan.loads import Load, uniform
-from kvplan.planner.deployment import Choice, Deployment, deploy, legal_tps, splits
+from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.facts import Hint
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Spread
+from kvplan.planner.splits import legal_tps, splits
 from kvplan.planner.weights import least_weights
 from kvplan.units import ceil_div
 

@@ -7,21 +7,19 @@ from typing import Any, Unpack
 from kvplan.arguments import checked
 from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
-from kvplan.planner.deployment import (
+from kvplan.planner.deployment import Choice, growth, lowered
+from kvplan.planner.model_dtype import stored_in
+from kvplan.planner.options import CheckOptions
+from kvplan.planner.size import Model, as_spec
+from kvplan.planner.splits import (
     LISTED_TP,
-    Choice,
-    growth,
     legal_tps,
-    lowered,
     shared,
     sharing_refusal,
     split_stages,
     splits,
     unspread,
 )
-from kvplan.planner.model_dtype import stored_in
-from kvplan.planner.options import CheckOptions
-from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
 from kvplan.terms import Growing, Layer, Split, Term
 from kvplan.units import format_bytes

@@ -1,11 +1,10 @@
 """A model as it is spread over GPUs: its layers in pipeline stages, its units over ranks."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, ToStore, find_engine
@@ -15,17 +14,15 @@ from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
+from kvplan.planner.splits import require_sharing, require_tp, sharing, split_stages
 from kvplan.specs import ModelSpec
-from kvplan.terms import Layer, Split, Stage, Target, Term, token_bytes, without_windows
+from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
 
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
 
 KEPT = 512
 """Deployments that are kept at once, of some kilobytes each."""
-
-LISTED_TP = 64
-"""Tensor-parallel degrees are searched and listed up to this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +31,8 @@ class Choice(SharedOptions):
     What a user chooses of a deployment: its spread, its dtypes, and options of its engine.
 
     The model runs in `dtype`, or as its engine chooses; the cache is stored in that dtype unless
-    `kv_dtype` says otherwise; `pp_layers` are
-    the layers of each stage where they are not split evenly; `encoder_tokens` replaces the spec's.
-    Engines choose some defaults by the `card`, where it is known.
+    `kv_dtype` says otherwise; `pp_layers` are the layers of each stage where they are not split evenly;
+    `encoder_tokens` replaces the spec's. Engines choose some defaults by the `card`, where it is known.
     """
 
     engine: str = "exact"
@@ -259,97 +255,3 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
     )
     kv = kv_format(engine.kv_dtype(asked, rows))
     return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
-
-
-def splits(spec: ModelSpec, layers: dict[str, Layer]) -> tuple[Split, ...]:
-    """Return everything that tensor parallelism has to divide in this model, each once."""
-    of_kinds = [split for kind in spec.kinds() for split in kind.splits()]
-    of_terms = [term.split for layer in layers.values() for term in layer]
-    return tuple(dict.fromkeys(of_kinds + of_terms))
-
-
-def unspread(parts: Sequence[Split], tp: int) -> Split | None:
-    """Return the first of *parts* that does not spread over *tp* ranks, or None if all do."""
-    for part in parts:
-        try:
-            part.on_rank(tp)
-        except SplitError:
-            return part
-    return None
-
-
-def shared(spec: ModelSpec) -> list[tuple[Split, Split]]:
-    """Return the heads of this model and the groups that share them out, each pair once."""
-    return list(dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing()))
-
-
-def sharing(spec: ModelSpec) -> int:
-    """Return the most heads of this model that share one group; 1 where none do."""
-    return max((many.count // few.count for many, few in shared(spec)), default=1)
-
-
-def sharing_refusal(many: Split, few: Split) -> str | None:
-    """Return why *few* groups do not share *many* heads out evenly, or None if they do."""
-    rest = many.count % few.count
-    return f"{many.count} {many.unit} over {few.count} {few.unit}: {rest} are left over" if rest else None
-
-
-def require_sharing(spec: ModelSpec) -> None:
-    """Raise SplitError if heads of the model are not a multiple of the groups that they share."""
-    for many, few in shared(spec):
-        reason = sharing_refusal(many, few)
-        if reason is not None:
-            raise SplitError(f"{spec.name}: {reason}; correct {many.unit} or {few.unit}")
-
-
-@lru_cache(maxsize=KEPT)
-def legal_tps(parts: tuple[Split, ...]) -> tuple[int, ...]:
-    """Return the tensor-parallel degrees up to 64 over which *parts* spread."""
-    return tuple(tp for tp in range(1, LISTED_TP + 1) if unspread(parts, tp) is None)
-
-
-def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:
-    """Raise SplitError, naming the degrees that work, if the model does not spread over *tp* ranks."""
-    parts = splits(spec, layers)
-    part = unspread(parts, tp)
-    if part is not None:
-        legal = ", ".join(map(str, legal_tps(parts)))
-        advice = f"legal tensor-parallel degrees up to {LISTED_TP}: {legal}"
-        raise SplitError(f"{spec.name}: {part.refusal(tp)}", advice)
-
-
-def split_stages(
-    layer_types: tuple[str, ...],
-    pp: int,
-    pp_layers: tuple[int, ...] | None = None,
-    extra: Literal["first", "before last", "last", "with head"] = "before last",
-) -> tuple[tuple[str, ...], ...]:
-    """
-    Return the layer types of each of *pp* stages: *pp_layers* of them, or an even split.
-
-    *extra* says which stages get what an even split leaves over (Engine.extra): `before last` is the
-    rule of vLLM 0.33, `last` SGLang's (get_pp_indices), `first` TensorRT-LLM's (mapping.py), and `with
-    head` llama.cpp's for cards with equal memory (get_layer_buft_list in src/llama-model.cpp).
-    """
-    count = len(layer_types)
-    if pp_layers is None:
-        if pp > count:
-            raise SplitError(f"{count} layers do not fill pp={pp} stages; use at most --pp {count}")
-        pp_layers = _even(count, pp, extra)
-    if len(pp_layers) != pp or sum(pp_layers) != count or min(pp_layers) < 1:
-        sizes = ",".join(map(str, pp_layers))
-        raise SplitError(f"the stage sizes {sizes} are not {pp} numbers above 0 that sum to {count} layers")
-    starts = [sum(pp_layers[:stage]) for stage in range(pp)]
-    return tuple(layer_types[start : start + size] for start, size in zip(starts, pp_layers, strict=True))
-
-
-def _even(
-    count: int, pp: int, extra: Literal["first", "before last", "last", "with head"]
-) -> tuple[int, ...]:
-    """Return how many of *count* layers each of *pp* stages gets; the head counts as one more, or not."""
-    if extra == "with head":
-        held = Counter(layer * pp // (count + 1) for layer in range(count))
-        return tuple(held[stage] for stage in range(pp))
-    base, rest = divmod(count, pp)
-    start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
-    return tuple(base + (start <= stage < start + rest) for stage in range(pp))

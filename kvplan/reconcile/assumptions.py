@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from kvplan.dtypes import Role
 from kvplan.engines import find_engine
-from kvplan.planner.deployment import legal_tps, lowered, splits
+from kvplan.planner.deployment import lowered
+from kvplan.planner.splits import legal_tps, splits
 from kvplan.reconcile.changes import Assumption, choice, setting, with_layers
 from kvplan.reconcile.dialect import Disclaimed
 from kvplan.reconcile.dialects import DIALECTS

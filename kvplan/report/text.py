@@ -6,9 +6,9 @@ from kvplan.gpus import Gpu, memory_bytes
 from kvplan.planner import words
 from kvplan.planner.catalogue_rows import ModelRow
 from kvplan.planner.check import Check
-from kvplan.planner.deployment import LISTED_TP
 from kvplan.planner.explain import Explanation, LayerFormula, TermSize
 from kvplan.planner.size import Size
+from kvplan.planner.splits import LISTED_TP
 from kvplan.report.document import BLANK, Block, Column, Document, Grid, Line, Span, Table, line
 from kvplan.report.notes import not_read, pinned
 from kvplan.report.terminal import show

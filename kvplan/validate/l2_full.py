@@ -12,7 +12,7 @@ from typing import Any
 
 from kvplan.engines.transformers.caches import Moment, Traits, allocated, kept, traits_of
 from kvplan.errors import UnknownNameError
-from kvplan.planner.deployment import sharing
+from kvplan.planner.splits import sharing
 from kvplan.specs.load import load, path_of
 from kvplan.terms import Stage
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk

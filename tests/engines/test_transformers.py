@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kvplan.dtypes import BF16, FP32
 from kvplan.engines.transformers.caches import COMMON, Traits, allocated, kept, reserve, traits_of
 from kvplan.errors import SplitError, UnknownNameError
-from kvplan.planner.deployment import sharing
+from kvplan.planner.splits import sharing
 from kvplan.specs.load import load
 from kvplan.terms import Allocation, Growing, Split, Stage, Term
 from kvplan.validate.hf_models import stage_of

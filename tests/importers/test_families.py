@@ -432,3 +432,34 @@ def test_a_type_that_is_not_read_says_why(model_type: str, reason: str) -> None:
     with pytest.raises(KvplanError) as error:
         import_values({"model_type": model_type}, file="config.json", name="model")
     assert str(error.value) == f"config.json: model_type: {model_type!r} is not read: {reason}"
+
+
+def _musicgen(text_encoder: Config) -> Imported:
+    sizes = {
+        "hidden_size": 64,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        "max_position_embeddings": 99,
+    }
+    decoder = {**sizes, "vocab_size": 97, "ffn_dim": 48, "num_codebooks": 4}
+    return _import(
+        {"model_type": "musicgen", "dtype": "float32", "decoder": decoder, "text_encoder": text_encoder}
+    )
+
+
+@pytest.mark.parametrize(
+    ("text_encoder", "tokens"), [({"n_positions": 77}, 77), ({}, 512), ({"n_positions": None}, 512)]
+)
+def test_an_encoder_of_text_says_how_long_its_text_is(text_encoder: Config, tokens: int) -> None:
+    found = _musicgen({"model_type": "t5", "d_model": 768, **text_encoder})
+    # Of each token 64 floats are kept for keys and as many for values, in both layers.
+    sizes = [
+        kvplan.size(found.spec, context=10, encoder_tokens=each).bytes_per_sequence for each in (None, 1)
+    ]
+    assert sizes[0] - sizes[1] == (tokens - 1) * 2 * 64 * 4 * 2
+
+
+@pytest.mark.parametrize("tokens", [0, "long", True])
+def test_a_text_of_no_length_is_refused(tokens: object) -> None:
+    with pytest.raises(KvplanError, match=r"text_encoder\.n_positions: found"):
+        _musicgen({"model_type": "t5", "n_positions": tokens})

@@ -4,7 +4,7 @@ import pytest
 
 import kvplan
 from kvplan.planner.check import Check
-from kvplan.planner.deployment import split_stages
+from kvplan.planner.splits import split_stages
 from kvplan.specs import ModelSpec
 
 

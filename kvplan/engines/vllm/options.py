@@ -26,9 +26,9 @@ class VllmOptions:
     inside a prefill sets `checkpoint_blocks` to 1, and FlashInfer's Gated DeltaNet
     `checkpoint_alignment` to 64 tokens (prefills.py).
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
-    draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the
-    share of blocks that stay free when a request is admitted beside others, and `max_num_seqs` None where
-    the card decides it. Requests come with `prompt` tokens; None if that is not known.
+    draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
+    stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
+    Requests come with `prompt` tokens; None if that is not known.
     """
 
     block_size: int | None = None

@@ -18,8 +18,8 @@ from kvplan.importers.fields import Fields
 _TROCR_IMAGE = 578
 """Positions of TrOCR's encoders: 384 x 384 in patches of 16, and the two tokens of DeiT (BEiT has one)."""
 
-_T5_TEXT = 512
-"""Tokens of T5's pre-training, where the file does not say: arXiv 1910.10683, section 3.1.1."""
+_T5_TEXT = 512, "T5's pre-training, arXiv 1910.10683, section 3.1.1, as text_encoder has no n_positions"
+"""Tokens of a text, where the file does not say, and their source."""
 
 _DEPTH = "Beside it the depth decoder keeps a token for each codebook, within one step and no longer."
 _TWICE = "Guidance (guidance_scale above 1, as published) runs each sequence twice: plan for twice as many."
@@ -42,8 +42,9 @@ def musicgen(fields: Fields, dtype: str) -> Reading:
     """Read MusicgenConfig, whose decoder attends to a text and has one row for all codebooks of a frame."""
     del dtype
     base, heads, head_dim = _musicgen(fields)
-    fields.state("encoder_tokens", "n_positions of text_encoder")
-    cross = cross_attention(heads, heads, head_dim, _text_tokens(fields))
+    tokens, origin = _text_tokens(fields)
+    fields.state("encoder_tokens", origin)
+    cross = cross_attention(heads, heads, head_dim, tokens)
     return base.same("decoder", softmax(heads, heads, head_dim), cross, notes=[_TWICE])
 
 
@@ -55,10 +56,11 @@ def musicgen_melody(fields: Fields, dtype: str) -> Reading:
     """
     del dtype
     base, heads, head_dim = _musicgen(fields)
-    before = fields.take_count("chroma_length", to="prefix_tokens") + _text_tokens(fields)
+    tokens, origin = _text_tokens(fields)
+    melody = fields.take_count("chroma_length", to="prefix_tokens")
     fields.skip("num_chroma")
-    fields.state("prefix_tokens", "chroma_length + n_positions of text_encoder")
-    kind = {**softmax(heads, heads, head_dim), "prefix_tokens": before}
+    fields.state("prefix_tokens", f"chroma_length + {origin}")
+    kind = {**softmax(heads, heads, head_dim), "prefix_tokens": melody + tokens}
     return base.same("decoder", kind, notes=[_TWICE])
 
 
@@ -73,11 +75,12 @@ def _musicgen(fields: Fields) -> tuple[Frame, int, int]:
     return base, heads, divided_head_dim(decoder, base.hidden, heads)
 
 
-def _text_tokens(fields: Fields) -> int:
-    """Return the longest text of the T5 encoder."""
-    value = fields.take("text_encoder")
-    given = value.get("n_positions") if isinstance(value, dict) else None
-    return given if isinstance(given, int) and given > 0 else _T5_TEXT
+def _text_tokens(fields: Fields) -> tuple[int, str]:
+    """Return the longest text of the T5 encoder, and where it is from."""
+    encoder = fields.nested("text_encoder")
+    encoder.skip(*(name for name in encoder.values if name != "n_positions"))
+    given = encoder.take_optional_count("n_positions")
+    return _T5_TEXT if given is None else (given, "n_positions of text_encoder")
 
 
 def moshi(fields: Fields, dtype: str) -> Reading:

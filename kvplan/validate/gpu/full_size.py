@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kvplan.engines.transformers.caches import traits_of
-from kvplan.planner.deployment import sharing
+from kvplan.planner.splits import sharing
 from kvplan.specs.load import load
 from kvplan.units import GIB
 from kvplan.validate.full_models import FullModel, full_models

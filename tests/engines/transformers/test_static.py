@@ -12,7 +12,7 @@ from kvplan.engines.transformers.engine import TRANSFORMERS
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
 from kvplan.loads import uniform
-from kvplan.planner.deployment import sharing
+from kvplan.planner.splits import sharing
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load
 from kvplan.terms import Growing, Stage

@@ -5,7 +5,7 @@ from typing import Any
 
 from kvplan.dtypes import kv_format
 from kvplan.engines.vllm import Layout, Pool, VllmOptions, find_rules, plan_layout, plan_pool
-from kvplan.planner.deployment import split_stages
+from kvplan.planner.splits import split_stages
 from kvplan.specs.load import load
 from kvplan.terms import Layer, Target
 from kvplan.units import GIB

@@ -20,7 +20,7 @@ from kvplan.engines.vllm import (
     plan_pool,
 )
 from kvplan.engines.vllm.drafts import Draft
-from kvplan.planner.deployment import split_stages
+from kvplan.planner.splits import split_stages
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Target
 

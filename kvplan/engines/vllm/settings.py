@@ -1,0 +1,176 @@
+"""The options that vLLM alone has, and how its planner sees what is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kvplan.dtypes import dtype_by_name
+from kvplan.engines.base import EngineOptions
+from kvplan.engines.overheads import at_once
+from kvplan.engines.settings import Setting, Settings
+from kvplan.engines.vllm.backends import BACKENDS, major_of
+from kvplan.engines.vllm.drafts import Draft
+from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.formats import state_dtypes
+from kvplan.engines.vllm.models import may_keep_every_state
+from kvplan.engines.vllm.options import VllmOptions
+from kvplan.engines.vllm.prefills import exports
+from kvplan.engines.vllm.skipping import read_skipped
+from kvplan.engines.vllm.versions import NEWEST, VllmRules
+from kvplan.terms import Layer
+
+_STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+SETTINGS = (
+    Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
+    Setting(
+        name="allow_long_max_model_len",
+        kind="flag",
+        help="on is VLLM_ALLOW_LONG_MAX_MODEL_LEN: contexts beyond the model's own",
+    ),
+    Setting(name="async_scheduling", kind="flag", help="off keeps fewer tokens in flight"),
+    Setting(
+        name="enable_expert_parallel",
+        kind="flag",
+        help="on holds experts whole, so that tp cuts no block of their weights",
+    ),
+    Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
+    Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
+    Setting(
+        name="kv_cache_dtype_skip_layers",
+        kind="name",
+        help="layers in the model's dtype, by number, or sliding_window: 0,1,sliding_window",
+    ),
+    Setting(
+        name="watermark", kind="ratio", help="share of the blocks that stay free when a request is admitted"
+    ),
+    Setting(name="num_speculative_tokens", kind="count", help="states are kept for each"),
+    Setting(
+        name="draft_layers",
+        kind="count",
+        help="attention layers of MTP, EAGLE or a draft model; like the model's own over all tokens",
+    ),
+    Setting(name="draft_kv_heads", kind="count", help="if a draft layer has others than the model's"),
+    Setting(name="draft_head_dim", kind="count", help="if a draft layer has another than the model's"),
+    Setting(name="draft_window", kind="count", help="if a draft layer's attention slides"),
+    Setting(name="mamba_cache_mode", kind="name", help="how states are kept", choices=("none", "align")),
+    Setting(name="mamba_cache_dtype", kind="name", help="of convolutions and states", choices=_STATE_DTYPES),
+    Setting(name="mamba_ssm_cache_dtype", kind="name", help="of states", choices=_STATE_DTYPES),
+    Setting(
+        name="gdn_prefill_backend",
+        kind="name",
+        help="flashinfer is the choice on Hopper, and vLLM's with CUDA 13 on Blackwell",
+        choices=("triton", "flashinfer"),
+    ),
+    Setting(
+        name="kda_prefill_backend",
+        kind="name",
+        help="flashkda is vLLM's own choice on Hopper and Blackwell if the model bounds its gate",
+        choices=("triton", "flashkda", "flashinfer"),
+    ),
+    Setting(
+        name="prefill_context_parallel_size",
+        kind="count",
+        help="so many times the GPUs; only dcp shares tokens out over them",
+    ),
+)
+"""
+Options of vLLM that other engines do not have, by its names in config/*.py and engine/arg_utils.py.
+
+Those of a draft's layers are kvplan's: vLLM reads them from the draft's own config.
+"""
+
+
+def usual_work(options: EngineOptions, rules: VllmRules) -> tuple[int, int]:
+    """Return the tokens and the sequences that run at once unless told: by the card, or an H100's."""
+    return at_once(options.card, most_tokens=rules.most_batched_tokens)
+
+
+def own_options(
+    options: EngineOptions, given: Settings, layers: Sequence[Layer], rules: VllmRules
+) -> VllmOptions:
+    """Return vLLM's own options, with what the chosen prefill kernels of *layers* add to states."""
+    asked = _asked(options, given, rules)
+    found = exports(layers, rules, gdn=_gdn_backend(options, given), kda=given.name("kda_prefill_backend"))
+    if found is None:
+        return asked
+    return replace(asked, checkpoint_blocks=found.blocks, checkpoint_alignment=found.alignment)
+
+
+def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOptions:
+    """Return vLLM's own options; a dtype that is asked for holds where the release fixes none."""
+    conv, state = state_dtypes(dtype_by_name(_dtype(given, "mamba_cache_dtype") or options.dtype), None)
+    asked = _dtype(given, "mamba_ssm_cache_dtype")
+    kept = None if options.states_fixed else state
+    mode = given.name("mamba_cache_mode")
+    skipped = given.name("kv_cache_dtype_skip_layers")
+    return VllmOptions(
+        block_size=options.block_size,
+        attention_backend=given.name("attention_backend"),
+        major=major_of(options.card),
+        max_num_batched_tokens=_batched_tokens(options, rules),
+        dcp=options.dcp,
+        pcp=given.count("prefill_context_parallel_size") or 1,
+        prefix_caching=options.prefix_caching,
+        conv_dtype=conv,
+        state_dtype=dtype_by_name(asked) if asked else kept,
+        async_scheduling=_flag(given, "async_scheduling"),
+        hybrid_manager=_flag(given, "hybrid_manager"),
+        may_keep_every_state=may_keep_every_state(options.architecture),
+        state_mode="align" if mode == "align" else "none" if mode == "none" else None,
+        speculative_tokens=given.count("num_speculative_tokens") or 0,
+        draft=_draft(given),
+        skipped=None if skipped is None else read_skipped(skipped, dtype_by_name(options.dtype)),
+        blocks=given.count("num_gpu_blocks_override"),
+        watermark=_watermark(given, rules),
+        max_num_seqs=options.max_num_seqs,
+        prompt=options.prompt,
+    )
+
+
+def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:
+    """Return the tokens that are batched: as asked, or the default."""
+    if options.max_num_batched_tokens is not None:
+        return options.max_num_batched_tokens
+    return usual_work(options, rules)[0]
+
+
+def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
+    """
+    Return the prefill kernel of Gated DeltaNet: as asked, or FlashInfer's on Hopper.
+
+    On Blackwell it depends on CUDA, too, and is left to who asks. Source: _resolve_gdn_prefill_backend
+    in model_executor/layers/mamba/gdn/qwen_gdn_linear_attn.py of vLLM 0.33.
+    """
+    hopper = options.card is not None and options.card.is_hopper
+    return given.name("gdn_prefill_backend") or ("flashinfer" if hopper else None)
+
+
+def _watermark(given: Settings, rules: VllmRules) -> float:
+    """Return the share of blocks that admission keeps free, a float as vLLM has it; 0 unless asked for."""
+    asked = given.ratio("watermark")
+    if asked is not None and not rules.watermark:
+        raise RefusedError(f"watermark is not known of {rules.name}: kvplan knows it in {NEWEST.name}")
+    return float(asked or 0)
+
+
+def _draft(given: Settings) -> Draft | None:
+    sizes = {
+        name: given.count(f"draft_{name}")
+        for name in ("kv_heads", "head_dim", "window")
+        if given.count(f"draft_{name}") is not None
+    }
+    layers = given.count("draft_layers")
+    if layers is None and sizes:
+        raise RefusedError(f"draft_{next(iter(sizes))} is given without draft_layers, their number")
+    return None if layers is None else Draft(layers=layers, **sizes)
+
+
+def _flag(given: Settings, name: str) -> bool:
+    """Return a flag that is on unless it is turned off."""
+    return given.flag(name) is not False
+
+
+def _dtype(given: Settings, name: str) -> str | None:
+    """Return a dtype that is asked for; `auto` leaves it to vLLM."""
+    value = given.name(name)
+    return None if value == "auto" else value
