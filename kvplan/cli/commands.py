@@ -1,22 +1,21 @@
-"""The commands: each reads its options, calls the library once and prints the answer."""
+"""The program: its commands, and how it ends."""
 
 import io
 import os
 import sys
 from pathlib import Path
-from typing import Protocol, Unpack, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import typer
 
 from kvplan import __version__
-from kvplan.cli import fitting, importing, reconciling, validating
-from kvplan.cli import options as o
-from kvplan.cli.printing import AnsweredError, examples, print_answer, print_error, print_json
+from kvplan.cli.lazy import Commands
+from kvplan.cli.printing import AnsweredError, print_error
 from kvplan.errors import KvplanError, OptionsError, UnitError
-from kvplan.planner.options import CheckOptions, ExplainOptions, SizeOptions
 
 app = typer.Typer(
     name="kvplan",
+    cls=Commands,
     help="Plan the KV-cache memory of language-model serving.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -41,123 +40,6 @@ def _kvplan(
     """Plan the KV-cache memory of language-model serving."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
-
-
-fitting.register(app)
-
-
-@app.command(
-    name="size",
-    epilog=examples(
-        "kvplan size deepseek-v3 --context 128k",
-        "kvplan size llama-3.1-70b --context 32k --batch 16 --tp 8 --kv-dtype fp8",
-    ),
-)
-@o.with_options
-def _size(model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[SizeOptions]) -> None:
-    """What a token, a sequence and a batch take."""
-    from kvplan.planner.size import size
-
-    answer = size(model, **options)
-    if as_json:
-        print_answer(answer.to_dict())
-    else:
-        from kvplan.report import print_size
-
-        print_size(answer)
-
-
-@app.command(
-    name="check",
-    epilog=examples("kvplan check llama-3.1-70b --tp 16", "kvplan check deepseek-v3 --tp 8 --pp 2 --json"),
-)
-@o.with_options
-def _check(model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[CheckOptions]) -> None:
-    """Which parallelism is legal, and what it costs. Exit status 1 if a rule is broken."""
-    from kvplan.planner.check import check
-
-    answer = check(model, **options)
-    if as_json:
-        print_answer(answer.to_dict())
-    else:
-        from kvplan.report import print_check
-
-        print_check(answer)
-    if not answer.ok:
-        raise typer.Exit(1)
-
-
-@app.command(
-    name="show", epilog=examples("kvplan show gemma-3-27b", "kvplan show deepseek-v3 --context 128k --tp 8")
-)
-@o.with_options
-def _show(model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[ExplainOptions]) -> None:
-    """The spec, and its formula with the numbers put in, term by term."""
-    from kvplan.planner.explain import explain
-
-    answer = explain(model, **options)
-    if as_json:
-        print_answer(answer.to_dict())
-    else:
-        from kvplan.report import print_explanation
-
-        print_explanation(answer)
-
-
-@app.command(
-    name="models", epilog=examples("kvplan models", "kvplan models qwen", "kvplan models --kind mla")
-)
-def _models(search: o.Search = "", kind: o.KindName = None, as_json: o.AsJson = False) -> None:
-    """The catalogue of models."""
-    from kvplan.planner.catalogue_rows import model_rows
-
-    rows = model_rows(search, kind)
-    if not rows:
-        of_kind = f" with the kind {kind!r}" if kind else ""
-        raise KvplanError(f"no model has {search!r} in its name{of_kind}; `kvplan models` lists all")
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-    else:
-        from kvplan.report import print_models
-
-        print_models(rows)
-
-
-@app.command(name="gpus", epilog=examples("kvplan gpus", "kvplan gpus h100"))
-def _gpus(search: o.Search = "", as_json: o.AsJson = False) -> None:
-    """The GPUs that kvplan knows, and the memory that their drivers report."""
-    from kvplan.gpus import gpu_rows, search_gpus
-
-    found = search_gpus(search)
-    if not found:
-        raise KvplanError(f"no GPU has {search!r} in its name; `kvplan gpus` lists all")
-    if as_json:
-        print_json(gpu_rows(found))
-    else:
-        from kvplan.report import print_gpus
-
-        print_gpus(found)
-
-
-@app.command(name="schema", epilog=examples("kvplan schema > kvplan.schema.json"))
-def _schema(
-    _json: bool = typer.Option(False, "--json", help="Print JSON, as without it."),
-) -> None:
-    """The JSON Schema of a model spec, for editors."""
-    from kvplan.specs.schema import json_schema
-
-    print_json(json_schema())
-
-
-importing.register(app)
-reconciling.register(app)
-validating.register(app)
-
-
-@app.command(name="help", hidden=True)
-def _help(command: str = typer.Argument("", help="A command.")) -> None:
-    """The help of kvplan, or of a command."""
-    app([*([command] if command else []), "--help"], standalone_mode=False, prog_name="kvplan")
 
 
 def main() -> None:

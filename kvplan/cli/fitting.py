@@ -31,11 +31,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add `fit` to the commands."""
-    app.command(name="fit", epilog=EPILOG)(_fit)
+app = typer.Typer()
 
 
+@app.command(name="fit", epilog=EPILOG)
 @o.with_options
 def _fit(
     ctx: typer.Context,

@@ -38,11 +38,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add `import` to the commands."""
-    app.command(name="import", epilog=EPILOG)(_import)
+app = typer.Typer()
 
 
+@app.command(name="import", epilog=EPILOG)
 @o.with_options
 def _import(
     source: Source,

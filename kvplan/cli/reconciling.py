@@ -1,5 +1,6 @@
 """The command `reconcile`: an engine's start-up log against the plan."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
@@ -31,12 +32,11 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add `reconcile` to the commands."""
-    command = o.with_options(_reconcile, unsaid="the log's")
-    app.command(name="reconcile", epilog=EPILOG)(command)
+app = typer.Typer()
 
 
+@app.command(name="reconcile", epilog=EPILOG)
+@partial(o.with_options, unsaid="the log's")
 def _reconcile(
     log: Log, *, model: ModelOption = None, as_json: o.AsJson = False, **options: Unpack[LogOptions]
 ) -> None:

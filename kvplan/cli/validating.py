@@ -60,11 +60,10 @@ _EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to *app*."""
-    app.command(name="validate", epilog=_EPILOG)(_validate)
+app = typer.Typer()
 
 
+@app.command(name="validate", epilog=_EPILOG)
 def _validate(
     models: Models = None,
     level: Levels = None,

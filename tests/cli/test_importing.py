@@ -1,4 +1,4 @@
-"""The command `import`, on an app of its own."""
+"""The command `import`, in this process."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from kvplan.cli.importing import register
+from kvplan.cli import app
 from kvplan.errors import ImportedError
 from tests.importers import configs
 
 
 def _run(*arguments: str) -> int:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.callback()(lambda: None)
-    register(app)
     return int(app(["import", *arguments], standalone_mode=False) or 0)
 
 

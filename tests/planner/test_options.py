@@ -62,7 +62,7 @@ def test_what_is_said_against_a_log_is_what_a_command_reads() -> None:
     ],
 )
 def test_a_command_has_the_options_of_its_function(command: str, kind: type[Any]) -> None:
-    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    found = typer.main.get_command(app).get_command(None, command)  # type: ignore[attr-defined]
     assert {each.name for each in found.params} >= set(hints(kind))
 
 

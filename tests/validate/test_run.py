@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 
+from kvplan.cli import app
 from kvplan.errors import KvplanError, UnknownNameError
 from kvplan.validate import run as runner
 from kvplan.validate.machine import describe_machine
@@ -231,11 +231,6 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.Mo
 
 def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run the command as the program would, and return its exit status."""
-    from kvplan.cli.validating import register  # noqa: PLC0415 - beside what it replaces
-
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.callback()(lambda: None)
-    register(app)
     monkeypatch.setattr(sys, "argv", ["kvplan", "validate", *arguments])
     status = app(standalone_mode=False, args=["validate", *arguments])
     return status if isinstance(status, int) else 0
