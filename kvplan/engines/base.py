@@ -33,7 +33,7 @@ class StartUp:
     """
     The figures that an engine prints when it starts; None where it has none.
 
-    `max_num_seqs` is what it must be told, because it refuses to start with its own default.
+    `max_num_seqs` is the most that it can be told to start, because it refuses its own default.
     """
 
     num_blocks: int

@@ -94,12 +94,15 @@ class Asked:
         return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
 
 
-def make_budget(deployment: Deployment, asked: Asked, *, longest: int) -> Budget:
+def make_budget(
+    deployment: Deployment, asked: Asked, *, longest: int, sequences: int | None = None
+) -> Budget:
     """
     Return the budget of one GPU; raise if neither a GPU nor a KV memory is given.
 
     A known KV memory is all there is, on whichever card: nothing is subtracted from it. *longest* stands
-    in for the longest context of a model that is not made for any.
+    in for the longest context of a model that is not made for any; *sequences* run at once where the engine's
+    default is too many.
     """
     card = asked.card()
     if asked.kv_memory is not None or card is None:
@@ -116,7 +119,7 @@ def make_budget(deployment: Deployment, asked: Asked, *, longest: int) -> Budget
         utilization=ratio,
         share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
-        needs=_needs(deployment, asked, card, longest),
+        needs=_needs(deployment, asked, card, longest, sequences),
         sources=_sources(deployment.spec, asked, card, weights_from),
         longest=longest,
     )
@@ -137,7 +140,7 @@ def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sour
     )
 
 
-def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int) -> Estimate:
+def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int, sequences: int | None) -> Estimate:
     """Return what is given for activations and the rest, which has no range, or the engine's estimate."""
     if _is_given(asked):
         return given(as_bytes(asked.activation or 0), as_bytes(asked.overhead or 0))
@@ -154,7 +157,7 @@ def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int) -> Es
             tp=options.tp,
             pp=len(stages),
             batched_tokens=options.max_num_batched_tokens,
-            sequences=options.max_num_seqs,
+            sequences=sequences or options.max_num_seqs,
         )
     )
 

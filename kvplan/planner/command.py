@@ -37,8 +37,7 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
 
 def _said(plan: Plan, work: Work) -> dict[str, Any]:
     """Return the options of a plan; None where the engine's own choice is planned."""
-    choice, asked, start_up = plan.deployment.choice, plan.asked, plan.start_up(work.context)
-    needed = start_up.max_num_seqs if start_up else None
+    choice, asked = plan.deployment.choice, plan.asked
     return {
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
@@ -51,7 +50,7 @@ def _said(plan: Plan, work: Work) -> dict[str, Any]:
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
         **choice.shared(),
         "prompt": None,  # It is a part of the load: no server is told.
-        "max_num_seqs": needed if choice.max_num_seqs is None else choice.max_num_seqs,
+        "max_num_seqs": plan.lowered if choice.max_num_seqs is None else choice.max_num_seqs,
         "dcp": choice.dcp if choice.dcp > 1 else None,
         "settings": dict(choice.settings),
     }

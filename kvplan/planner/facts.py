@@ -118,6 +118,20 @@ class Assumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lowered:
+    """
+    An engine refuses its own default of sequences at once: planned are the most with which it starts.
+
+    `least` are those with which it starts in the least memory of the range; None where there is no range,
+    or where not even one starts.
+    """
+
+    engine: str
+    sequences: int
+    least: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """An option of a serving command that changes the memory and that no plan counts, in words."""
 
@@ -162,6 +176,7 @@ Warned = (
     | RunsIn
     | DeclaredKv
     | Assumed
+    | Lowered
     | LeftOut
     | Ignored
     | Replicated

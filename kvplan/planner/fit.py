@@ -19,6 +19,7 @@ from kvplan.planner.facts import (
     LabelRead,
     LeftOut,
     Limit,
+    Lowered,
     Origin,
     Resource,
     Sources,
@@ -271,9 +272,18 @@ def _warnings(answer: Fit) -> Iterator[Warned]:
         yield Uncounted(parts=spec.uncounted)
     if budget.sources.gpu_bytes is Origin.LABEL:
         yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
+    if answer.plan.lowered is not None:
+        yield _lowered(answer.plan, answer.plan.lowered)
     if served:
         yield from (Assumed(text=text) for text in served.notes)
         yield from (LeftOut(text=text) for text in served.unmodelled)
+
+
+def _lowered(plan: Plan, sequences: int) -> Lowered:
+    """Return what a plan was lowered to, and what would start in the least memory of its range."""
+    needs = plan.budget.needs
+    least = None if needs.low_bytes == needs.high_bytes else plan.startable(needs.high_bytes)
+    return Lowered(engine=plan.deployment.engine.name, sequences=sequences, least=least)
 
 
 def _limit(plan: Plan, context: int, max_batch: int | None) -> Limit:

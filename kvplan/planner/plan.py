@@ -24,6 +24,8 @@ class Plan:
     them in turn, the longest first. `asked` is what was said of the memory, and `budget` what follows
     from it for this deployment. Of a GPU of each pipeline stage, in bytes: `weights`, `left` for the
     cache (below 0 if the rest does not fit), and of that what the `pools` take, which a setting may bound.
+    `lowered` is the most sequences at once that the engine must be told, as it would refuse to start with
+    its own default; None where it starts, or was told.
     """
 
     asked: Asked
@@ -32,6 +34,7 @@ class Plan:
     weights: tuple[int, ...]
     left: tuple[int, ...]
     pools: tuple[int, ...]
+    lowered: int | None = None
 
     def __repr__(self) -> str:
         deployment = self.deployment
@@ -87,6 +90,19 @@ class Plan:
             return self.deployment.arrangement.start_up(available, as_tokens(context))
         except NoRoomError:
             return None
+
+    def startable(self, other_bytes: int | None = None) -> int | None:
+        """
+        Return the most sequences with which the engine starts, if it refuses its own default; else None.
+
+        *other_bytes* may stand in for the budget's estimate of what is neither weights nor cache.
+        """
+        left = self.left if other_bytes is None else self.left_beside(other_bytes)
+        try:
+            start_up = self.deployment.arrangement.start_up([max(0, each) for each in left], 1)
+        except NoRoomError:
+            return None
+        return start_up.max_num_seqs if start_up else None
 
     def waterfall(self, load: Iterable[tuple[int | str, int]]) -> tuple[Line, ...]:
         """
@@ -240,10 +256,37 @@ def make_plan(deployment: Deployment, asked: Asked, *, longest: int) -> Plan:
     """
     Return the plan of a deployment; raise a KvplanError as make_budget does.
 
-    *longest* stands in for the longest context of a model that is not made for any. The last plans are
-    kept, as deployments are.
+    *longest* stands in for the longest context of a model that is not made for any. Where the engine would
+    refuse its own default of sequences, it is the plan of the most with which it starts. The last plans
+    are kept, as deployments are.
     """
-    budget = make_budget(deployment, asked, longest=longest)
+    plan = _planned(deployment, asked, longest)
+    most = plan.startable()
+    return plan if most is None else _lowered(plan, most)
+
+
+def _lowered(plan: Plan, least: int) -> Plan:
+    """
+    Return the plan of the most sequences with which its engine starts; it does with *least*.
+
+    Each sequence less leaves more memory for the others' states, so that it is not *least* itself.
+    """
+
+    def of(sequences: int) -> Plan:
+        made = _planned(plan.deployment, plan.asked, plan.budget.longest, sequences)
+        return replace(made, lowered=sequences)
+
+    def room(number: int) -> int:
+        sequences = least + number - 1
+        return (of(sequences).startable() or sequences) - sequences
+
+    number = largest(room, 1 + room(1))
+    return of(least + (number or 1) - 1)
+
+
+def _planned(deployment: Deployment, asked: Asked, longest: int, sequences: int | None = None) -> Plan:
+    """Return the plan of so many *sequences* at once, in place of the engine's default."""
+    budget = make_budget(deployment, asked, longest=longest, sequences=sequences)
     weights = stage_weights(deployment, budget.replica_weights_bytes)
     left = tuple(budget.left_bytes(each, budget.middle_bytes) for each in weights)
     return Plan(

@@ -12,6 +12,7 @@ from kvplan.planner.facts import (
     LabelRead,
     LeftOut,
     Limit,
+    Lowered,
     Origin,
     ReadAs,
     Replicated,
@@ -100,6 +101,8 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return f"the checkpoint declares a KV cache in {fact.dtype}, of which {fact.engine} takes no heed"
         case Assumed():
             return fact.text
+        case Lowered():
+            return _lowered(fact)
         case LeftOut():
             return f"left out of the plan: {fact.text}"
         case Ignored():
@@ -116,6 +119,14 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             )
         case _:
             assert_never(fact)
+
+
+def _lowered(fact: Lowered) -> str:
+    least = "" if fact.least is None else f", and {fact.least:,} with the least memory of the range"
+    return (
+        f"{fact.engine} would not start with its own default of sequences at once: the plan is that of "
+        f"--max-num-seqs {fact.sequences}, the most with which it starts{least}"
+    )
 
 
 def _runs_in(fact: RunsIn) -> str:
