@@ -243,6 +243,12 @@ class Stage:
         """Return the terms of all layers."""
         return [term for layer, count in self.counts for term in layer * count]
 
+    def bytes_on_rank(self, tokens: int, tp: int) -> int:
+        """Return what all layers store of one sequence of *tokens* tokens on a rank."""
+        return sum(
+            count * sum(term.bytes_on_rank(tokens, tp) for term in layer) for layer, count in self.counts
+        )
+
 
 def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
     """Return the bytes per rank that one token more adds to a long sequence, all windows full."""

@@ -45,8 +45,8 @@ def advise(plan: Plan, *, context: int, batch: int) -> Advice:
 
 def smallest_tp(plan: Plan, load: Load) -> int | None:
     """Return the smallest legal tensor-parallel degree that holds a load, pp unchanged."""
-    pp = plan.deployment.choice.pp
-    return next((tp for tp in _legal(plan) if tp * pp >= _fewest(plan) and _holds(plan, tp, pp, load)), None)
+    pp, fewest = plan.deployment.choice.pp, _fewest(plan)
+    return next((tp for tp in _legal(plan) if tp * pp >= fewest and _holds(plan, tp, pp, load)), None)
 
 
 def smallest_spread(plan: Plan, load: Load) -> Spread | None:
@@ -59,10 +59,11 @@ def smallest_spread(plan: Plan, load: Load) -> Spread | None:
     then it is the narrower one that needs at most DEARER times the fewest GPUs.
     """
     holding: list[Spread] = []
+    fewest = _fewest(plan)
     for spread in _spreads(plan):
         if holding and (spread.gpus > DEARER * holding[0].gpus or holding[-1].pp == 1):
             break
-        if spread.gpus >= _fewest(plan) and _holds(plan, spread.tp, spread.pp, load):
+        if spread.gpus >= fewest and _holds(plan, spread.tp, spread.pp, load):
             holding.append(spread)
     if holding:
         return min(holding, key=lambda spread: (spread.pp > 1, -spread.tp, spread.gpus))

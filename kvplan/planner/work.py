@@ -8,11 +8,13 @@ from kvplan.arguments import ArgumentError, as_argument
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
 from kvplan.specs import ModelSpec
-from kvplan.units import parse_count
+from kvplan.units import MAX_COUNT, parse_count
 
 
 def as_tokens(context: int | str) -> int:
     """Return a number of tokens: 8192, `8192` or `8k`."""
+    if type(context) is int and 1 <= context <= MAX_COUNT:  # What a plan asks of others is read already.
+        return context
     return parse_count(str(as_argument(context, int | str, "tokens")))
 
 

@@ -1,6 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -233,7 +234,7 @@ class ModelSpec(Facts):
     @property
     def layer_types(self) -> tuple[str, ...]:
         """The name of each layer's type, from the first layer to the last."""
-        return tuple(name for run in self.layers for name in run.pattern * run.repeat)
+        return _unrolled(self.layers)
 
     @property
     def layer_count(self) -> int:
@@ -324,6 +325,12 @@ def _lower_side_by_side(kinds: tuple[Kind, ...], target: Target) -> Layer:
             for term in kind.lower(target)
         )
     return terms
+
+
+@lru_cache(maxsize=512)
+def _unrolled(runs: tuple[LayerRun, ...]) -> tuple[str, ...]:
+    """Return the name of each layer's type; kept, as every plan asks again."""
+    return tuple(name for run in runs for name in run.pattern * run.repeat)
 
 
 def _names(names: set[str]) -> str:

@@ -60,7 +60,7 @@ class Sizing:
     _cells: dict[Rank, Fraction] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Every search divides by these.
+        # Every search divides by these, once for all stages that are alike.
         object.__setattr__(self, "_cells", {rank: self._cell(rank) for rank in self.cells.ranks})
 
     def demand(self, load: Load) -> Demand:
@@ -141,7 +141,7 @@ class Sizing:
 
     def fullest_bytes(self, tokens: int) -> int:
         """Return the least memory that becomes a pool of *tokens* tokens on every rank."""
-        return max(self.token_bytes(rank, tokens) for rank in self.cells.ranks)
+        return max(self.token_bytes(rank, tokens) for rank in self._cells)
 
     def pool_tokens(self, demand: Demand) -> int:
         """Return the smallest token pool with which the pool of windows is large enough, too."""

@@ -57,8 +57,8 @@ def _requests(sizing: Sizing, stage: Stage, context: int, batch: int) -> Iterato
     """Yield the formula's bytes, and what replication, SGLang's rows and one pool make of them."""
     lowering = Lowering(options=sizing.options, rules=sizing.rules)
     tp = sizing.options.tp
-    on_rank = sum(term.bytes_on_rank(context, tp) for term in stage.terms())
-    share = ceil_div(sum(term.bytes_on_rank(context, 1) for term in stage.terms()), tp)
+    on_rank = stage.bytes_on_rank(context, tp)
+    share = ceil_div(stage.bytes_on_rank(context, 1), tp)
     rows = slots = kept_whole = 0
     for layer, count in stage.counts:
         slots += count * lowering.slot_bytes(layer)
