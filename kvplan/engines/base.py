@@ -67,6 +67,10 @@ class SharedOptions:
         """Return these options by name, whatever else stands beside them."""
         return {each.name: getattr(self, each.name) for each in fields(SharedOptions)}
 
+    def given(self) -> dict[str, Any]:
+        """Return by name those of them that are not left to the engine."""
+        return {name: value for name, value in self.shared().items() if value != _UNASKED[name]}
+
 
 _UNASKED = SharedOptions().shared()
 
@@ -265,8 +269,8 @@ class Engine:
 
     def require_taken(self, options: SharedOptions) -> None:
         """Raise OptionsError for an option or a setting that the engine does not have."""
-        for name, value in options.shared().items():
-            if name not in self.takes and name != "settings" and value != _UNASKED[name]:
+        for name in options.given():
+            if name not in self.takes and name != "settings":
                 option = name.replace("_", "-")
                 raise OptionsError(f"the engine {self.name} has no --{option}: leave it out")
         if options.settings:

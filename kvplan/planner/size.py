@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT
+from kvplan.frozen import FrozenDict
 from kvplan.importers import load
 from kvplan.loads import Load, uniform
 from kvplan.planner import words
@@ -141,6 +142,11 @@ class Size(Answer):
     def ignored_fields(self) -> tuple[str, ...]:
         """Fields of the model's own file that were not read."""
         return (*self.deployment.spec.ignored, *self.deployment.spec.unread)
+
+    @figure
+    def options(self) -> dict[str, Any]:
+        """The engine's options that were given, by name."""
+        return FrozenDict(self.deployment.choice.given())
 
     def _said(self) -> dict[str, Any]:
         return {"warnings": tuple(map(words.warning, self.warnings))}

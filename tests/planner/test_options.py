@@ -77,7 +77,10 @@ def test_a_function_shows_each_option_to_help() -> None:
 def test_an_engine_refuses_what_it_does_not_say_that_it_takes(engine: str, name: str) -> None:
     spec, choice = kvplan.load("llama-3.1-8b"), Choice(engine=engine, **{name: ASKED[name]})
     if name in find_engine(engine).takes:
-        assert deploy(spec, choice if name != "dcp" else replace(choice, tp=16)).choice.shared()[name]
+        spread = 16 if name == "dcp" else 1
+        given: dict[str, Any] = {"engine": engine, "context": "8k", "tp": spread, name: ASKED[name]}
+        answer = kvplan.fit(spec, gpu="h100-80gb", **given)
+        assert answer.to_dict()["options"] == {name: ASKED[name]}
         return
     words = "no setting 'made_up'" if name == "settings" else f"no --{name.replace('_', '-')}"
     with pytest.raises(OptionsError, match=words):
