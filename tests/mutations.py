@@ -204,9 +204,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a division too many",
-        "planner/plan.py",
-        "held = 1 + (there - first) // more",
-        "held = 2 + (there - first) // more",
+        "engines/base.py",
+        "return 1 + (there_bytes - self.first)",
+        "return 2 + (there_bytes - self.first)",
         "tests/planner",
     ),
     Mutation(

@@ -17,6 +17,7 @@ from kvplan.engines.base import (
     Share,
     SharedOptions,
     StartUp,
+    Straight,
     ToStore,
 )
 from kvplan.engines.exact import EXACT
@@ -62,6 +63,7 @@ __all__ = [
     "Share",
     "SharedOptions",
     "StartUp",
+    "Straight",
     "ToStore",
     "engine_names",
     "find_engine",

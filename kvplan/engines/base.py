@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from kvplan.dtypes import Role
 from kvplan.errors import OptionsError
@@ -100,6 +100,28 @@ class EngineOptions(SharedOptions):
     card: Card | None = None
 
 
+class Straight(NamedTuple):
+    """
+    The bytes of sequences of one length on a rank: the first takes `first` of them, and each one more `more`.
+
+    `least` is what an engine asks for before it starts at all, however few they are.
+    """
+
+    first: int
+    more: int
+    least: int = 0
+
+    def of(self, sequences: int) -> int:
+        """Return what so many sequences take, of which there is one at least."""
+        return max(self.least, self.first + (sequences - 1) * self.more)
+
+    def held(self, there_bytes: int) -> int | None:
+        """Return how many sequences *there_bytes* hold; None if any number."""
+        if there_bytes < self.of(1):
+            return 0
+        return 1 + (there_bytes - self.first) // self.more if self.more else None
+
+
 class Arrangement(Protocol):
     """A model's cache as an engine lays it out over pipeline ranks, whatever the memory."""
 
@@ -119,11 +141,11 @@ class Arrangement(Protocol):
         hands a state on from block to block. An empty pool may take some, too.
         """
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+    def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
         """
-        Return, for each rank, what the first sequence of *context* tokens takes, and what each one more.
+        Return, for each rank, what sequences of *context* tokens take, whatever their number.
 
-        None where more than one line would be needed to tell the bytes of any number of them.
+        None where more than one line would be needed to tell it.
         """
 
     def token_bytes(self, rank: int) -> Fraction:

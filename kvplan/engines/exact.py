@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, ToStore, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, ToStore, always
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
@@ -34,10 +34,10 @@ class Sum:
         """Return the bytes of one sequence on one rank of a pipeline stage."""
         return sum(size * rows.at(context) for rows, size in self.rows[rank])
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...]:
+    def by_sequence(self, context: int) -> tuple[Straight, ...]:
         """Return the same for the first and the others."""
         sizes = [self.sequence_bytes(rank, context) for rank in range(len(self.rows))]
-        return tuple((size, size) for size in sizes)
+        return tuple(Straight(size, size) for size in sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what one token more adds to the terms of a rank."""

@@ -7,7 +7,16 @@ from fractions import Fraction
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat, kv_format
-from kvplan.engines import EXACT, Arrangement, Engine, EngineOptions, SharedOptions, ToStore, find_engine
+from kvplan.engines import (
+    EXACT,
+    Arrangement,
+    Engine,
+    EngineOptions,
+    SharedOptions,
+    Straight,
+    ToStore,
+    find_engine,
+)
 from kvplan.errors import KvplanError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
@@ -110,7 +119,7 @@ class Deployment:
         """
         rows = self.by_sequence(tokens)
         if rows is not None:
-            return max(more for _, more in rows)
+            return max(each.more for each in rows)
         # What an engine asks for when it starts can be room for several, where their prompts are short.
         several = 2 if self.choice.prompt is None else 2**20
         more, some = self.by_stage(uniform(tokens, several)), self.by_stage(uniform(tokens, several - 1))
@@ -142,14 +151,14 @@ class Deployment:
         return sum(self.tp * count * on_one[share] for share, count in shares.items())
 
     @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
-    def by_sequence(self, tokens: int) -> tuple[tuple[int, int], ...] | None:
+    def by_sequence(self, tokens: int) -> tuple[Straight, ...] | None:
         """Return what Arrangement.by_sequence does, kept for the lengths that are asked for again."""
         return self.arrangement.by_sequence(tokens)
 
     def by_stage(self, load: Load) -> list[int]:
         """Return the bytes that the sequences of one replica take on a rank of each stage."""
         if len(load) == 1 and load[0][1] and (rows := self.by_sequence(load[0][0])) is not None:
-            return [first + (load[0][1] - 1) * more for first, more in rows]
+            return [each.of(load[0][1]) for each in rows]
         reserved = self.arrangement.reserved_bytes
         return [reserved(rank=rank, load=load) for rank in range(len(self.stages))]
 

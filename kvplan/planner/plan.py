@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from kvplan.engines import EXACT, Arrangement, Line, StartUp
+from kvplan.engines import EXACT, Arrangement, Line, StartUp, Straight
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
@@ -229,18 +229,11 @@ def _longest(deployment: Deployment, pools: tuple[int, ...], share: int) -> int 
     return 0 if longest is not None and longest < (deployment.choice.prompt or 0) else longest
 
 
-def _by_division(
-    pools: Sequence[int], rows: Sequence[tuple[int, int]], most_sequences: int | None
-) -> int | None:
-    """Return how many sequences all *pools* hold if the first takes so much of each, and one more so much."""
-    most = most_sequences
-    for there, (first, more) in zip(pools, rows, strict=True):
-        if there < first:
-            return 0
-        if more:
-            held = 1 + (there - first) // more
-            most = held if most is None else min(most, held)
-    return None if most is not None and most > LARGEST else most
+def _by_division(pools: Sequence[int], rows: Sequence[Straight], most: int | None) -> int | None:
+    """Return how many sequences all *pools* hold, *most* at most."""
+    every = [most, *(row.held(there) for there, row in zip(pools, rows, strict=True))]
+    held = min((each for each in every if each is not None), default=None)
+    return None if held is not None and held > LARGEST else held
 
 
 def bounded(arrangement: Arrangement, left: Sequence[int]) -> tuple[int, ...]:

@@ -133,9 +133,11 @@ def test_the_first_sequence_and_each_one_more_say_all_of_equal_ones(
     rows = plan.deployment.arrangement.by_sequence(context) if plan else None
     if plan is None or rows is None:
         return
-    assert plan.deployment.by_stage(uniform(context, batch)) == [
-        first + (batch - 1) * more for first, more in rows
-    ]
+    reserved, load = plan.deployment.arrangement.reserved_bytes, uniform(context, batch)
+    assert [each.of(batch) for each in rows] == [reserved(rank=rank, load=load) for rank in range(len(rows))]
+    for each in rows:
+        held = each.held(each.of(batch))
+        assert held is None or (each.of(held) == each.of(batch) and held >= batch)
 
 
 @settings(max_examples=150, deadline=None)
@@ -242,10 +244,14 @@ def test_an_answer_is_whole_and_its_command_means_the_same(
     # Sparse MLA in plain fp8 is the layout of one card's kernel, and of SGLang's word for another.
     assume(answer.engine.partition("@")[0] != "sglang" or answer.kv_dtype != "fp8")
     same: dict[str, Any] = {**served.asked, "batch": batch}
-    # vLLM is told fewer sequences where it would refuse its own default; its sampler then takes less.
-    assume(choice["engine"] == "llamacpp" or same.get("max_num_seqs") == choice["max_num_seqs"])
     if choice["engine"] == "llamacpp":
         # Its slots are the batch, and its bound.
         same["max_num_seqs"] = choice["max_num_seqs"]
         assume(choice["max_num_seqs"] is None)
-    assert kvplan.fit(model, gpu="h200-141gb", engine=served.engine, **same).to_dict() == values
+    # A command may write out what was left to the engine. One with the most sequences that start says no
+    # more that they are, and does not start in the least memory of the range.
+    unlike = {"options"} | ({"warnings", "max_batch_range"} if answer.plan.lowered else set())
+    again = kvplan.fit(model, gpu="h200-141gb", engine=served.engine, **same).to_dict()
+    assert {name: again[name] for name in again.keys() - unlike} == {
+        name: values[name] for name in values.keys() - unlike
+    }

@@ -1,6 +1,7 @@
 """A model with states on a card that has too few blocks for vLLM's default of sequences at once."""
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_its_command_has_the_same_answer(model: str, gpu: str) -> None:
     asked = int(words[words.index("--max-num-seqs") + 1])
     after = kvplan.fit(model, gpu=gpu, engine="vllm", context="2k", max_num_seqs=asked, advice=False)
     # In the least memory of the range a command does not start that asks for more than it holds.
-    apart = {"warnings": (), "max_batch_range": None, "options": {}}
+    apart: dict[str, Any] = {"warnings": (), "max_batch_range": None, "options": {}}
     assert after.to_dict() | apart == before.to_dict() | apart
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, ToStore, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, ToStore, always
 from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
@@ -39,14 +39,14 @@ class Cells:
         """Return the bytes of a slot for each sequence on one device."""
         return self.arranged.reserved_bytes(rank=rank, load=load)
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+    def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
         """Return the bytes of a slot; None in a unified cache, which is padded as a whole."""
         arranged = self.arranged
         if arranged.options.kv_unified:
             return None
         one = uniform(context, 1)
         sizes = [arranged.reserved_bytes(rank=rank, load=one) for rank in range(arranged.ranks)]
-        return tuple((size, size) for size in sizes)
+        return tuple(Straight(size, size) for size in sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return the cells of one token in the caches that keep all of them."""

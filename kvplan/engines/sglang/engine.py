@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
@@ -41,7 +41,7 @@ class TokenPools:
         """
         return self.sizing.least_bytes(self.sizing.demand(load))
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+    def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
         """
         Return the bytes of a request where no pool stands beside that of tokens.
 
@@ -50,7 +50,7 @@ class TokenPools:
         if self.sizing.cells.window is not None or self.sizing.cells.slot_bytes:
             return None
         each = self.reserved_bytes(rank=0, load=uniform(context, 1))
-        return ((each, each),) * len(self.stages)
+        return (Straight(each, each),) * len(self.stages)
 
     def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - the same on all
         """Return SGLang's cell size: a token's rows on the fullest rank, its share of windows included."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.exact import Sum, as_asked, refuse_version
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
@@ -51,9 +51,10 @@ class Caches:
         rule = static_reserve if self.static else reserve
         return rule(self.stages[rank], tokens=context, batch=1, tp=self.tp, traits=self.traits)
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...]:
+    def by_sequence(self, context: int) -> tuple[Straight, ...]:
         """Return the same for the first and the others."""
-        return tuple((self.sequence_bytes(rank, context),) * 2 for rank in range(len(self.stages)))
+        sizes = [self.sequence_bytes(rank, context) for rank in range(len(self.stages))]
+        return tuple(Straight(size, size) for size in sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what the copies of one token's rows add, all windows full."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
@@ -42,10 +42,10 @@ class PooledCache:
         """Return the memory in which the pools of a rank hold the sequences."""
         return sum(batch * sequence_bytes(self.pools, rank, context) for context, batch in load)
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...]:
+    def by_sequence(self, context: int) -> tuple[Straight, ...]:
         """Return the same for the first and the others."""
-        ranks = range(len(self.pools.groups))
-        return tuple((sequence_bytes(self.pools, rank, context),) * 2 for rank in ranks)
+        sizes = [sequence_bytes(self.pools, rank, context) for rank in range(len(self.pools.groups))]
+        return tuple(Straight(size, size) for size in sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what the manager counts for a token in the layers that keep all of them."""

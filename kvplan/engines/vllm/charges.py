@@ -70,7 +70,7 @@ class Charge:
 
     def peak(self, spec: PageSpec, context: int) -> int:
         """Return the most blocks that a request of *context* tokens ever has, while it is prefilled too."""
-        most = max(self.held(spec, context), self.blocks(spec, context))
+        most = self.held(spec, context)
         match spec.paging:
             case "sliding" | "sliding mla" | "chunked":
                 tokens = self.window_tokens(spec, context) + self.lookahead_tokens
@@ -78,11 +78,43 @@ class Charge:
                 whole = ceil_div(context, spec.block_size)
                 return max(most, whole if self.admission == "whole prompt" else min(whole, spread))
             case "state" if self.states == "align":
-                # A state for each batch in flight, the one before them, and what the last chunk exports.
-                kept = 1 + self.batches + spec.checkpoints
-                return max(most, min(kept, ceil_div(context, self.state_block)) + self.speculative_tokens)
+                kept = min(self._states(spec, context), ceil_div(context, self.state_block))
+                return max(most, kept + self.speculative_tokens)
             case _:
                 return most
+
+    def _states(self, spec: PageSpec, context: int) -> int:
+        """
+        Return the most states of a request whose prompt is below *context*, one for each block of tokens.
+
+        They are of each batch in flight and the one before them, and what the last chunk exports. A short
+        prompt has no more chunks: they end at multiples of the blocks that a batch computes, at the last
+        block of the prompt (or not, where a state is exported), and at its end; tokens that are decoded
+        behind it may begin a block, beside an exported state only while the last chunk still runs.
+        """
+        block, running = self.state_block, 1 + self.batches
+        in_batch = self.batched_tokens // block * block
+        if not in_batch:
+            return running + spec.checkpoints
+        prompt, begun = context - 1, ceil_div(self.decode_tokens, block)
+        plain = ceil_div((prompt - 1) // block * block, in_batch) + 1
+        most = min(running, plain + begun)
+        if not spec.checkpoints:
+            return most
+        exporting = ceil_div(max(0, prompt - self.batched_tokens), in_batch) + 1
+        beside = exporting + (begun if self.batches > 1 else 0)
+        return max(most, spec.checkpoints + min(running, beside))
+
+    def admitted(self, spec: PageSpec, context: int) -> int:
+        """
+        Return the most blocks that must be free before a request of *context* tokens runs.
+
+        Of states these are its first one and what its first chunk exports, if that is longer than a block.
+        """
+        if spec.paging == "state" and self.states == "align":
+            exports = spec.checkpoints > 0 and context - 1 > self.state_block
+            return 1 + exports + self.speculative_tokens
+        return self.peak(spec, context)
 
     def blocks(self, spec: PageSpec, context: int) -> int:
         """Return the blocks that vLLM's planner charges (v1/kv_cache_interface.py)."""

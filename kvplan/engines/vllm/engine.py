@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 
 from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, always
+from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.cards import WRITTEN, require_vendor
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
@@ -45,13 +45,14 @@ class PagedCache:
         """Return the bytes of the requests' blocks and of the null block."""
         return self.layout.reserved_bytes(rank=rank, load=load)
 
-    def by_sequence(self, context: int) -> tuple[tuple[int, int], ...] | None:
+    def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
         """Return the bytes of a request at its worst beside the null block, and of one that decodes."""
-        options = self.layout.options
-        if options.watermark or options.prompt is not None:
+        layout = self.layout
+        if layout.options.watermark:
             return None
-        first, more = 1 + self.layout.peak_blocks(context), self.layout.held_blocks(context)
-        return tuple((first * size, more * size) for size in self.layout.bytes_per_block)
+        first, more = 1 + layout.peak_blocks(context), layout.held_blocks(context)
+        least = 1 + layout.blocks_per_request(context)
+        return tuple(Straight(first * size, more * size, least * size) for size in layout.bytes_per_block)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return a token's share of the blocks that hold all tokens."""

@@ -99,7 +99,7 @@ class Layout:
         """Return the blocks that must be free before a request of *context* tokens is admitted."""
         prompt = self.options.prompt
         if prompt is None:
-            return self.peak_blocks(context)
+            return self._total(tuple(self.charge.admitted(spec, context) for spec, _ in self.kinds))
         return self._total(needs(self.charge, self.kinds, prompt, context).admitted)
 
     def _total(self, held: Held) -> int:
@@ -131,9 +131,9 @@ class Layout:
         """
         Return the blocks that vLLM asks for when it starts, beyond those in which requests stand.
 
-        It starts with room for a request at its worst alone, with however short a prompt each one comes.
+        It starts with room for what its planner charges one request alone, whatever that ever holds.
         """
-        if self.options.prompt is None or not sequences_in(load):
+        if not sequences_in(load):
             return 0
         asked = 1 + self.blocks_per_request(longest_in(load))
         return max(0, asked - self._needed_blocks(load) - self.watermark_blocks(load))

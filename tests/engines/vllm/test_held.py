@@ -136,12 +136,14 @@ def shortfall(case: dict[str, Any]) -> float:
 
 def test_no_rule_without_a_prompt_could_say_much_more() -> None:
     """
-    Nine in ten answers are the least of all prompts, within 7 %.
+    All answers are the least of all prompts, within 7 %.
 
-    The others round one request away, or count a chunk of attention as whole, as any shorter context would.
+    But that a chunk of attention counts as whole, as it is in requests a little shorter than just behind it.
     """
     some = [case for case, _ in JOBS if case["context"] <= 8200][::5]
-    assert sum(shortfall(case) <= 0.07 for case in some) / len(some) >= 0.9
+    behind = [case for case in some if "chunked" in str(case["attention"]) and case["context"] > 8192]
+    assert len(behind) < len(some) / 10
+    assert max(shortfall(case) for case in some if case not in behind) <= 0.07
 
 
 MODELS = ("llama-3.1-8b", "gemma-3-27b", "gpt-oss-20b", "llama-4-scout-17b-16e", "deepseek-v4-flash")

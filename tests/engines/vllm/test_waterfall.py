@@ -100,15 +100,22 @@ def test_lines_of_qwen3_next() -> None:
     """
     A state is 36 x 1,097,728 B in bf16; its page one block of attention, 544 x 2048 B.
 
-    Twelve attention layers; the spec's states are in fp32 and vLLM's in bf16.
+    Twelve attention layers; the spec's states are in fp32 and vLLM's in bf16. A request of one block keeps
+    one state, and the planner charges two.
     """
     layout = layout_of("qwen3-next-80b-a3b", state_mode="align", conv_dtype=BF16, state_dtype=BF16)
     found = lines(layout, 544)
     states = 36 * 1_097_728
-    assert found["state copies"] == states
-    assert found["page padding"] == 2 * 36 * (544 * 2048 - 1_097_728)
+    assert found["page padding"] == 36 * (544 * 2048 - 1_097_728)
     assert found["formula"] + found["row layout"] == 544 * 24_576 + states
-    assert "group padding" not in found
+    assert found["start-up check"] == 36 * 544 * 2048
+    assert not {"state copies", "group padding"} & set(found)
+
+
+def test_a_prompt_of_many_chunks_keeps_copies_of_states() -> None:
+    """Two batches in flight and the state before them: two states beside the one that is left in the end."""
+    layout = layout_of("qwen3-next-80b-a3b", state_mode="align", conv_dtype=BF16, state_dtype=BF16)
+    assert lines(layout, 65_536)["state copies"] == 2 * 36 * 1_097_728
 
 
 def test_lines_of_cross_attention() -> None:
