@@ -26,13 +26,13 @@ _TOKENS = """
     decoder_start_token_id eoa_token_id eoa_token_index eod_token eod_token_id eoi_token_id eoi_token_index
     eos_token eos_token_id eot_token_id forced_bos_token_id forced_decoder_ids forced_eos_token_id
     frame_end_token_id frame_start_token_id ignore_index im_end_id im_newline_id im_start_id
-    image_bos_token_id image_end_id image_eos_token_id image_patch_id image_start_id image_start_token_id
-    image_token_id image_token_index image_token_offset img_token_id low_res_image_start_token_id mask_index
-    mask_token_id media_placeholder_token_id newline_id num_labels pad_token pad_token_id
-    predict_special_tokens prefix sep_token sep_token_id slice_end_id slice_start_id speech_token_id
-    suppress_tokens timestamp_token_id tool_call_token_id unk_token unk_token_id use_unified_vision_chunk
-    user_token_id video_end_token_id video_placeholder video_start_token_id video_token_id video_token_index
-    vision_end_token_id vision_start_token_id vision_token_id
+    image_bos_token_id image_end_id image_eos_token_id image_patch_id image_placeholder image_start_id
+    image_start_token_id image_token_id image_token_index image_token_offset img_token_id
+    low_res_image_start_token_id mask_index mask_token_id media_placeholder_token_id newline_id num_labels
+    pad_token pad_token_id predict_special_tokens prefix sep_token sep_token_id slice_end_id slice_start_id
+    speech_token_id suppress_tokens timestamp_token_id tool_call_token_id unk_token unk_token_id
+    use_unified_vision_chunk user_token_id video_end_token_id video_placeholder video_start_token_id
+    video_token_id video_token_index vision_end_token_id vision_start_token_id vision_token_id
 """
 """Ids of tokens: they change what is said, not how much is kept of it."""
 
@@ -65,49 +65,51 @@ _TRAINING = """
 
 _NUMERICS = """
     _use_flash_attention_2 activation activation_func activation_function activation_sparsity_pattern
-    adapter_layer_norm_eps add_out_norm afn altup_active_idx altup_coef_clip altup_correct_scale
-    apply_residual_connection_post_layernorm attention_in_multiplier attention_multiplier
-    attention_out_multiplier attention_projection_layout attention_softmax_in_fp32 attention_value_scale
-    attn_logit_softcap attn_logit_softcapping attn_scale attn_temperature_tuning autocast_kernel_dtype
-    beta_fast beta_slow bias_dropout_fusion block_norm_eps block_size causal_mask chunk_size
-    chunkwise_kernel clamp_len clamp_min clip_qkv dense_act_fn dim_model_base do_layer_norm_before
-    elementwise_affine emb_scale embedding_multiplier embedding_scale embeddings_scale_by_sqrt_dim
-    enable_moe_fp32_combine eps feature_map ff_activation final_logit_softcapping flash_attn flash_rotary
-    floor_scale fp32_lm_head fp32_residual_connection full_attn_alpha_factor full_attn_beta_factor fuse_norm
-    fused_add_norm fused_dense gate_soft_cap gelu_activation hc_eps hc_magnitude hc_sinkhorn_iters
-    hidden_act hidden_act_param hidden_activation hidden_mamba_act key_multiplier
-    layer_norm_eps layer_norm_epsilon layernorm_epsilon layernorm_epsilon_attn
-    layernorm_full_attention_alpha layernorm_full_attention_beta layernorm_linear_attention_alpha
-    layernorm_linear_attention_beta layernorm_mlp_alpha layernorm_mlp_beta layrnorm linear_a_log_max
-    linear_a_log_min linear_allow_neg_eigval linear_attn_alpha_factor linear_attn_beta_factor
-    linear_dt_init_floor linear_dt_max linear_dt_min lm_head_multiplier log_scaling_alpha
-    log_scaling_n_floor logit_scale logits_scaling logits_soft_cap mamba_chunk_size mamba_hidden_act
-    masked_softmax_fusion max_inference_chunksize mixer_rms_eps mla_scale_kv_lora mla_scale_q_lora
-    mlp_activation mlp_alpha_factor mlp_beta_factor mlp_gate_softcap mlp_hidden_act mlp_multipliers
-    mlp_up_softcap moe_router_activation_func multiplier mup_denominator mup_enabled norm_eps norm_epsilon
-    norm_reduction_force_float32 norm_type normalization_function num_logits_to_keep output_logit_soft_cap
-    output_multiplier pad_key_length post_norm_eps qk_l2_clip_threshold qk_scale_factor
-    query_pre_attn_scalar rel_l2_clip_threshold reorder_and_upcast_attn rescale_embeddings rescale_every
-    residual_gate_temperature residual_in_fp32 residual_multiplier rms_norm_eps rms_norm_eps_moe_gate
-    scale_attention_softmax_in_fp32 scale_attn_by_inverse_layer_idx scale_attn_weights scale_decoder_outputs
-    scale_depth scale_emb scale_embedding sequence_kernel skip_bias_add skip_bias_add_qkv softcap
-    softmax_scale ssm_in_multiplier ssm_multipliers ssm_out_multiplier step_kernel swiglu_alpha swiglu_limit
-    swiglu_limits swiglu_limits_shared time_step_limit use_associative_scan use_dynamic_ntk
-    use_flash_attention use_flash_attn use_fp32_norm use_gemma_norm use_liger_kernel use_logn_attn
-    use_mamba_kernels use_mambapy use_mem_eff_path use_sdpa use_weighted_layer_sum validate_runner_input
+    adapter_layer_norm_eps add_bias_logits add_final_layer_norm add_out_norm afn altup_active_idx
+    altup_coef_clip altup_correct_scale apply_residual_connection_post_layernorm attention_in_multiplier
+    attention_multiplier attention_out_multiplier attention_projection_layout attention_softmax_in_fp32
+    attention_value_scale attn_logit_softcap attn_logit_softcapping attn_scale attn_temperature_tuning
+    autocast_kernel_dtype beta_fast beta_slow bias_dropout_fusion block_norm_eps block_size causal_mask
+    chunk_size chunkwise_kernel clamp_len clamp_min clip_qkv dense_act_fn dim_model_base
+    do_blenderbot_90_layernorm do_layer_norm_before elementwise_affine emb_scale embedding_multiplier
+    embedding_scale embeddings_scale_by_sqrt_dim enable_moe_fp32_combine eps feature_map ff_activation
+    final_logit_softcapping flash_attn flash_rotary floor_scale fp32_lm_head fp32_residual_connection
+    full_attn_alpha_factor full_attn_beta_factor fuse_norm fused_add_norm fused_dense gate_soft_cap
+    gelu_activation hc_eps hc_magnitude hc_sinkhorn_iters hidden_act hidden_act_param hidden_activation
+    hidden_mamba_act key_multiplier layer_norm_eps layer_norm_epsilon layernorm_epsilon
+    layernorm_epsilon_attn layernorm_full_attention_alpha layernorm_full_attention_beta
+    layernorm_linear_attention_alpha layernorm_linear_attention_beta layernorm_mlp_alpha layernorm_mlp_beta
+    layrnorm linear_a_log_max linear_a_log_min linear_allow_neg_eigval linear_attn_alpha_factor
+    linear_attn_beta_factor linear_dt_init_floor linear_dt_max linear_dt_min lm_head_multiplier
+    log_scaling_alpha log_scaling_n_floor logit_scale logits_scaling logits_soft_cap mamba_chunk_size
+    mamba_hidden_act masked_softmax_fusion max_inference_chunksize mixer_rms_eps mla_scale_kv_lora
+    mla_scale_q_lora mlp_activation mlp_alpha_factor mlp_beta_factor mlp_gate_softcap mlp_hidden_act
+    mlp_multipliers mlp_up_softcap moe_router_activation_func multiplier mup_denominator mup_enabled
+    norm_eps norm_epsilon norm_reduction_force_float32 norm_type normalization_function normalize_before
+    normalize_embedding num_logits_to_keep output_logit_soft_cap output_multiplier pad_key_length
+    post_norm_eps qk_l2_clip_threshold qk_scale_factor query_pre_attn_scalar rel_l2_clip_threshold
+    reorder_and_upcast_attn rescale_embeddings rescale_every residual_gate_temperature residual_in_fp32
+    residual_multiplier rms_norm_eps rms_norm_eps_moe_gate scale_attention_softmax_in_fp32
+    scale_attn_by_inverse_layer_idx scale_attn_weights scale_decoder_outputs scale_depth scale_emb
+    scale_embedding sequence_kernel skip_bias_add skip_bias_add_qkv softcap softmax_scale ssm_in_multiplier
+    ssm_multipliers ssm_out_multiplier step_kernel swiglu_alpha swiglu_limit swiglu_limits
+    swiglu_limits_shared time_step_limit use_associative_scan use_dynamic_ntk use_flash_attention
+    use_flash_attn use_fp32_norm use_gemma_norm use_liger_kernel use_logn_attn use_mamba_kernels use_mambapy
+    use_mem_eff_path use_sdpa use_weighted_layer_sum validate_runner_input
 """
 """Activations, scales, epsilons and kernels: the same tensors with other numbers in them."""
 
 _POSITIONS = """
     alibi alibi_bias_max attn_temperature_factor attn_uses_sequence_id compress_rope_theta
-    dual_chunk_attention_config freqs_for indexer_rope_interleave initial_context_length layer_rope_theta
-    max_rotary_position mrope_interleaved mrope_section no_rope_layer_interval no_rope_layers
-    nope_layer_interval offset_alibi original_max_length original_max_position_embeddings original_rope
-    partial_rotary_factor partial_rotary_factors position_id_per_seconds rope rope_head_dim_ratio
-    rope_interleave rope_interleaved rope_local_base_freq rope_parameters rope_pct rope_ratio rope_scaling
-    rope_scaling_layers rope_theta rope_type rotary_base rotary_dim rotary_emb_base rotary_emb_interleaved
-    rotary_emb_scale_base rotary_embedding_base rotary_pct rotary_percent sinusoidal_pos_embds
-    swa_rope_theta use_long_context use_mem_rope use_mrope use_pos_enc yarn_factor yarn_only_types
+    dual_chunk_attention_config extra_pos_embeddings freqs_for indexer_rope_interleave
+    initial_context_length layer_rope_theta max_rotary_position mrope_interleaved mrope_section
+    no_rope_layer_interval no_rope_layers nope_layer_interval offset_alibi original_max_length
+    original_max_position_embeddings original_rope partial_rotary_factor partial_rotary_factors
+    position_id_per_seconds rope rope_head_dim_ratio rope_interleave rope_interleaved rope_local_base_freq
+    rope_parameters rope_pct rope_ratio rope_scaling rope_scaling_layers rope_theta rope_type rotary_base
+    rotary_dim rotary_emb_base rotary_emb_interleaved rotary_emb_scale_base rotary_embedding_base rotary_pct
+    rotary_percent sinusoidal_pos_embds static_position_embeddings swa_rope_theta use_long_context
+    use_mem_rope use_mrope use_pos_enc yarn_factor yarn_only_types
 """
 """How positions are told: rotations and biases do not change the size of a key."""
 
@@ -128,12 +130,12 @@ _ROUTING = """
 
 _GENERATION = """
     bad_words_ids cache_implementation chunk_size_feed_forward diversity_penalty do_sample early_stopping
-    encoder_no_repeat_ngram_size end_n_top exponential_decay_length_penalty generation_config length_penalty
-    max_length max_new_tokens median_filter_width min_length min_new_tokens no_repeat_ngram_size
-    num_beam_groups num_beams num_logits_to_return num_return_sequences output_attentions
-    output_hidden_states output_scores penalty_alpha pruned_heads remove_invalid_values repetition_penalty
-    return_dict return_dict_in_generate runner_max_sequence_length start_n_top temperature top_k top_p
-    torchscript typical_p use_bfloat16 use_cache use_return_dict
+    encoder_no_repeat_ngram_size end_n_top exponential_decay_length_penalty force_bos_token_to_be_generated
+    generation_config length_penalty max_length max_new_tokens median_filter_width min_length min_new_tokens
+    no_repeat_ngram_size num_beam_groups num_beams num_logits_to_return num_return_sequences
+    output_attentions output_hidden_states output_scores penalty_alpha pruned_heads remove_invalid_values
+    repetition_penalty return_dict return_dict_in_generate runner_max_sequence_length start_n_top
+    temperature top_k top_p torchscript typical_p use_bfloat16 use_cache use_return_dict
 """
 """How text is drawn from the model, and what a call returns."""
 

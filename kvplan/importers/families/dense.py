@@ -228,12 +228,27 @@ def qwen(fields: Fields, dtype: str) -> Reading:
 def chatglm(fields: Fields, dtype: str) -> Reading:
     """Read ChatGLMConfig (ChatGLM2, ChatGLM3, GLM-4-9B): the groups are `multi_query_group_num`."""
     del dtype
+    if "inner_hidden_size" in fields:
+        return _first_chatglm(fields)
     base = frame(fields, layers=("num_layers", "num_hidden_layers"), context=("seq_length",))
     heads = take_heads(fields)
     grouped_heads = fields.take_bool("multi_query_attention")
     groups = take_groups(fields, heads, "multi_query_group_num")
     head_dim = take_head_dim(fields, "kv_channels")
     return base.same("full", softmax(heads, groups if grouped_heads else heads, head_dim))
+
+
+def _first_chatglm(fields: Fields) -> Reading:
+    """
+    Read the config of ChatGLM-6B, another model under the same name: every head has keys and values.
+
+    Source: SelfAttention in modeling_chatglm.py of the release, March 2023.
+    """
+    base = frame(fields, layers=("num_layers",), context=("max_sequence_length",))
+    fields.skip("inner_hidden_size", "position_encoding_2d")
+    expect(fields, "pre_seq_len", (None,), why="a learned prefix has keys and values, too")
+    expect(fields, "quantization_bit", (0, None), why="how its weights would be stored")
+    return base.same("full", _own_heads(fields, base.hidden))
 
 
 def falcon(fields: Fields, dtype: str) -> Reading:
