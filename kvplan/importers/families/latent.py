@@ -70,8 +70,10 @@ def minicpm3(fields: Fields, dtype: str) -> Reading:
     """
     del dtype
     base = frame(fields)
-    width = base.hidden // take_heads(fields)
-    fields.state("v_head_dim", "hidden_size / num_attention_heads")
+    if fields.has("v_head_dim"):
+        return base.same("mla", take_mla(fields))
+    width = divided_head_dim(fields, base.hidden, take_heads(fields))
+    fields.state("v_head_dim", fields.origins.pop("head_dim"))
     return base.same("mla", take_mla(fields, v_head_dim=width))
 
 
