@@ -90,11 +90,12 @@ def import_values(
     *ignore* names fields that are not known and are answered without.
     """
     top = Fields(values, file=file)
-    text = _text_part(top)
+    parts = _text_parts(top)
+    text = parts[-1]
     model_type, read = _reader(top, text)
     if text is not top and (defaults := defaults_of(model_type)) is not None:
         text.complete(defaults)
-    said = _dtype(top, text, model_type)
+    said = _dtype(parts, model_type)
     reading = read(text, _STATE_DTYPES[said or _UNSAID])
     if said is None:
         _require_no_states(top, reading)
@@ -127,25 +128,27 @@ def import_values(
     )
 
 
-def _text_part(top: Fields) -> Fields:
-    """Return the fields of the text model: those of the file, or those of an object in it."""
-    part = top
-    while nested := [name for name in _TEXT_PARTS if part.has(name)]:
+def _text_parts(top: Fields) -> list[Fields]:
+    """Return the objects around the text model, from the file's own fields to the text model's, the last."""
+    parts = [top]
+    while nested := [name for name in _TEXT_PARTS if parts[-1].has(name)]:
         if len(nested) > 1:
-            raise part.error(nested[1], f"found beside {nested[0]}; expected one text model")
-        part = part.nested(nested[0])
-    return part
+            raise parts[-1].error(nested[1], f"found beside {nested[0]}; expected one text model")
+        parts.append(parts[-1].nested(nested[0]))
+    return parts
 
 
 def _reader(top: Fields, text: Fields) -> tuple[str, Reader]:
     """Return the model type of the text model, and its reader."""
     outer = _model_type(top)
     if text is not top and outer not in WRAPPERS:
+        hint = did_you_mean(outer or "", sorted(WRAPPERS))
         raise top.error(
             "model_type",
-            f"{outer!r} is not known as a model around a text model; known are {', '.join(sorted(WRAPPERS))}",
+            f"{outer!r} is not known as a model around a text model{hint}; if what is around it keeps "
+            f"nothing, import {text.path.rstrip('.')} as a file of its own",
         )
-    inner = text.take_optional_text("model_type") if text is not top else None
+    inner = _model_type(text) if text is not top else None
     model_type = inner or outer
     if model_type is None:
         raise top.error(
@@ -178,10 +181,11 @@ def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> Importe
     )
 
 
-def _dtype(top: Fields, text: Fields, model_type: str) -> str | None:
+def _dtype(parts: Sequence[Fields], model_type: str) -> str | None:
     """Return the dtype that the file names, or that of the family's releases; None if nothing says."""
     names = ("torch_dtype", "dtype")
-    said = [each.take_text(*names) for each in (text, top) if each.has(*names)]
+    top, text = parts[0], parts[-1]
+    said = [each.take_text(*names) for each in reversed(parts) if each.has(*names)]
     given = [model_dtype(each) or each for each in said]
     known = RELEASED_IN.get(model_type)
     if len(set(given)) > 1:

@@ -3,6 +3,7 @@
 _HUB = "the dtype of the tensors that were published"
 
 RELEASED_IN: dict[str, tuple[str, str]] = {
+    "albert": ("float32", "transformers' default"),
     "bart": ("float32", "transformers' default"),
     "bert": ("float32", "transformers' default"),
     "bloom": ("bfloat16", _HUB),

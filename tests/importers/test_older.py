@@ -151,3 +151,92 @@ def test_longcat_counts_its_blocks_since_transformers_5() -> None:
 
 def test_defaults_are_no_unknown_fields() -> None:
     assert Fields({"x": None}, file="config.json").completed() == ()
+
+
+CHATGLM_6B = {
+    "model_type": "chatglm",
+    "hidden_size": 4096,
+    "inner_hidden_size": 16384,
+    "max_sequence_length": 2048,
+    "num_attention_heads": 32,
+    "num_layers": 28,
+    "position_encoding_2d": True,
+    "torch_dtype": "float16",
+}
+STARCODER = {
+    "model_type": "gpt_bigcode",
+    "multi_query": True,
+    "n_embd": 6144,
+    "n_head": 48,
+    "n_layer": 40,
+    "n_positions": 8192,
+    "torch_dtype": "float16",
+}
+GPTJ = {"model_type": "gptj", "n_embd": 64, "n_head": 2, "n_layer": 2, "n_positions": 64, "dtype": "float16"}
+
+
+@pytest.mark.parametrize(
+    ("config", "harmless", "other"),
+    [
+        (CHATGLM_6B, {"pre_seq_len": None}, {"pre_seq_len": 128}),
+        (CHATGLM_6B, {"quantization_bit": 0}, {"quantization_bit": 4}),
+        (STARCODER, {"pre_allocate_kv_cache": False}, {"pre_allocate_kv_cache": True}),
+        (STARCODER, {"inference_runner": 0}, {"inference_runner": 1}),
+        (GPTJ, {"rotary": True}, {"rotary": False}),
+        (configs.LLAMA, {"eagle_config": {"use_aux_hidden_state": True}}, {"eagle_config": {"kv_layers": 2}}),
+    ],
+)
+def test_a_field_is_harmless_with_the_value_that_the_releases_have(
+    config: Config, harmless: Config, other: Config
+) -> None:
+    (name,) = other
+    assert _import(config, **harmless).spec == _import(config).spec
+    with pytest.raises(ImportedError, match=name):
+        _import(config, **other)
+
+
+def test_the_first_llama_gives_its_context_by_another_name() -> None:
+    """`max_sequence_length`, which says nothing where `max_position_embeddings` does."""
+    first = {name: value for name, value in configs.LLAMA.items() if name != "max_position_embeddings"}
+    assert _import(first, max_sequence_length=2048).spec.max_context == 2048
+    assert _import(configs.LLAMA, max_sequence_length=2048).spec.max_context == 131072
+    with pytest.raises(ImportedError, match="max_position_embeddings: found nothing"):
+        _import(first)
+
+
+def test_minicpm3_takes_hidden_by_heads_for_the_values_that_it_does_not_give() -> None:
+    mla = {
+        "model_type": "minicpm3",
+        "hidden_size": 2560,
+        "num_hidden_layers": 62,
+        "num_attention_heads": 40,
+        "num_key_value_heads": 40,
+        "max_position_embeddings": 32768,
+        "q_lora_rank": 768,
+        "kv_lora_rank": 256,
+        "qk_nope_head_dim": 64,
+        "qk_rope_head_dim": 32,
+        "torch_dtype": "bfloat16",
+    }
+    for said in ({}, {"v_head_dim": None}):
+        imported = _import(mla, **said)
+        assert [getattr(kind, "v_head_dim", None) for kind in imported.spec.kinds()] == [64]
+        assert imported.origins["v_head_dim"] == "hidden_size / num_attention_heads"
+    given = _import(mla, v_head_dim=48)
+    assert [getattr(kind, "v_head_dim", None) for kind in given.spec.kinds()] == [48]
+    assert given.origins["v_head_dim"] == "v_head_dim = 48"
+
+
+def test_a_dtype_between_two_objects_counts() -> None:
+    """As Qwen3-ASR's thinker has it; a second one that says otherwise is refused."""
+    inner = {name: value for name, value in configs.LLAMA.items() if name != "torch_dtype"}
+    thinker = {"dtype": "bfloat16", "text_config": inner}
+    assert _import({"model_type": "qwen3_asr"}, thinker_config=thinker).spec.dtype == "bfloat16"
+    with pytest.raises(ImportedError, match="found 'float16', but the text model's is 'bfloat16'"):
+        _import({"model_type": "qwen3_asr", "torch_dtype": "float16"}, thinker_config=thinker)
+
+
+def test_a_nested_text_model_may_be_told_by_its_class_alone() -> None:
+    """As DeepSeek-OCR's file has it."""
+    inner = {name: value for name, value in configs.LLAMA.items() if name != "model_type"}
+    assert _import({"model_type": "deepseek_vl_v2"}, language_config=inner).model_type == "llama"

@@ -38,6 +38,13 @@ Source: model_executor/models/registry.py, alike in 0.12.0, 0.19.1, 0.24.0, 0.28
 own classes of these, where there are any, are none that its Transformers backend takes.
 """
 
+_OF_OWN_CODE = frozenset({"bunny-phi", "llava", "llava_llama"})
+"""
+Model types of LLaVA's and Bunny's own code, whose classes no release has: not those of transformers' LLaVA.
+
+Source: model_executor/models/registry.py at commit 0002bff, without LlavaLlamaForCausalLM and BunnyPhi.
+"""
+
 _ENCODER_DECODERS = frozenset({"cohere_asr", "nemotron_parse", "whisper"})
 """The model types with CrossAttention in model_executor/models of 0.33, Bart's having gone with 0.11."""
 
@@ -100,7 +107,8 @@ def require_served(architecture: str | None, layers: Sequence[Layer], rules: Vll
         raise RefusedError(
             f"{rules.name} no longer serves {architecture}: {last[0]}.{last[1]} was the last release that did"
         )
-    if last is None and (architecture in _NEVER or _has_no_cross_attention(architecture, layers)):
+    never = architecture in _NEVER | _OF_OWN_CODE
+    if last is None and (never or _has_no_cross_attention(architecture, layers)):
         raise RefusedError(f"{rules.name} has no class that serves {architecture}: choose another engine")
 
 

@@ -19,8 +19,13 @@ MODEL_TYPES: dict[str, str] = {
     # Heads, KV heads and a head size, the same in every layer.
     "llama": "dense.llama",
     "internlm3": "dense.llama",
+    # Of LLaVA's own code, whose files are a text model's with names of an image encoder beside.
+    "llava": "dense.llama",
+    "llava_llama": "dense.llama",
+    "bunny-phi": "dense.grouped",
     "qwen3_vl_text": "dense.grouped_with_head_dim",
     "qwen3_vl_moe_text": "dense.grouped_with_null_head_dim",
+    "qwen3_asr_text": "dense.grouped_with_head_dim",
     "qwen3_omni_moe_text": "dense.grouped_with_head_dim",
     "gemma": "dense.grouped_with_head_dim",
     "hunyuan": "dense.hunyuan",
@@ -37,6 +42,7 @@ MODEL_TYPES: dict[str, str] = {
     "cohere": "dense.grouped",
     "granite": "dense.grouped",
     "bitnet": "dense.grouped",
+    "glm4v": "dense.grouped",
     "glm4v_text": "dense.grouped",
     "granitemoe": "dense.grouped",
     "granitemoeshared": "dense.grouped",
@@ -127,7 +133,7 @@ MODEL_TYPES: dict[str, str] = {
     "bailing_hybrid": "latent.bailing_hybrid",
     "glm4_moe_lite": "latent.deepseek_v3",
     "sarvam_mla": "latent.deepseek_v3",
-    "minicpm3": "latent.deepseek_v3",
+    "minicpm3": "latent.minicpm3",
     "mistral4": "latent.deepseek_v3",
     "longcat_flash": "latent.longcat_flash",
     "deepseek_v32": "latent.deepseek_v32",
@@ -204,12 +210,12 @@ apertus1p5 aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek
 deepseek_vl_hybrid deepseek_vl_v2 dots3_note emu3 ernie4_5_vl_moe exaone4_5 fast_vlm florence2 fuyu
 gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2
 granite4_vision granite_docling hunyuan_vl hyperclovax_vision_v2 idefics2 idefics3 inkling2
-inkling2_loop inkling_mm_model internvl janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl lighton_ocr
-llama4 llava llava_next llava_next_video llava_onevision minicpm_ocr minicpmv4_6 minicpmv4_7
-minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality nemotron_h_omni
-paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker qwen2_5_vl
-qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe
-shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3 video_llava vipllava voxtral
+inkling2_loop inkling_mm_model internvl internvl_chat janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl
+lighton_ocr llama4 llava llava_next llava_next_video llava_onevision maira2 minicpm_ocr minicpmv4_6
+minicpmv4_7 minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality
+nemotron_h_omni paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker
+qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl
+qwen3_vl_moe shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3 video_llava vipllava voxtral
 """
 
 WRAPPERS = frozenset(_WRAPPERS.split())
@@ -245,10 +251,12 @@ ARCHITECTURES = {
     "GemmaForCausalLM": "gemma",
     "LlamaForCausalLM": "llama",
     "MambaForCausalLM": "mamba",
+    "MiniCPM3ForCausalLM": "minicpm3",
     "MistralForCausalLM": "mistral",
     "MixtralForCausalLM": "mixtral",
     "OPTForCausalLM": "opt",
     "Phi3ForCausalLM": "phi3",
+    "QWenLMHeadModel": "qwen",
     "Qwen2ForCausalLM": "qwen2",
     "Qwen3ForCausalLM": "qwen3",
     "Qwen3MoeForCausalLM": "qwen3_moe",

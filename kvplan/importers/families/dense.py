@@ -21,9 +21,15 @@ from kvplan.importers.fields import Fields
 
 
 def llama(fields: Fields, dtype: str) -> Reading:
-    """Read LlamaConfig: the first models had no KV heads, and few files have `head_dim`."""
+    """
+    Read LlamaConfig: the first models had no KV heads, and few files have `head_dim`.
+
+    The first of all said `max_sequence_length`, which its class of transformers 4.27 was to read.
+    """
     del dtype
-    base = frame(fields)
+    first = "max_sequence_length" in fields and "max_position_embeddings" not in fields
+    base = frame(fields, context=("max_sequence_length" if first else "max_position_embeddings",))
+    eagle(fields)
     heads = take_heads(fields)
     if "num_key_value_heads" in fields:
         groups = take_groups(fields, heads)
@@ -33,6 +39,12 @@ def llama(fields: Fields, dtype: str) -> Reading:
         groups = heads
         fields.state("groups", "num_attention_heads: before transformers 4.31 there were no KV heads")
     return base.same("full", softmax(heads, groups, optional_head_dim(fields, base.hidden, heads)))
+
+
+def eagle(fields: Fields) -> None:
+    """Take what an EAGLE-3 draft says of its target: which hidden states it is given, and keeps none of."""
+    if fields.has("eagle_config"):
+        fields.nested("eagle_config").skip("eagle_aux_hidden_state_layer_ids", "use_aux_hidden_state")
 
 
 def grouped(fields: Fields, dtype: str) -> Reading:
@@ -195,11 +207,20 @@ def _gpt2_head_dim(fields: Fields, base: Frame, heads: int) -> int:
 
 
 def qwen(fields: Fields, dtype: str) -> Reading:
-    """Read the first QWenConfig; `seq_length` is the training context of an interpolated one."""
+    """
+    Read the first QWenConfig; `seq_length` is the training context of an interpolated one.
+
+    Its first releases had GPT-2's names: configuration_qwen.py of Qwen-7B, August 2023.
+    """
     del dtype
-    base = frame(fields)
-    fields.skip("seq_length")
-    heads = take_heads(fields)
+    base = frame(
+        fields,
+        hidden=("hidden_size", "n_embd"),
+        layers=("num_hidden_layers", "n_layer"),
+        context=("max_position_embeddings", "n_positions"),
+    )
+    fields.skip("seq_length", "params_dtype", "pos_emb", "tokenizer_type")
+    heads = take_heads(fields, "num_attention_heads", "n_head")
     fields.state("groups", "num_attention_heads")
     return base.same("full", softmax(heads, heads, take_head_dim(fields, "kv_channels")))
 
@@ -207,12 +228,27 @@ def qwen(fields: Fields, dtype: str) -> Reading:
 def chatglm(fields: Fields, dtype: str) -> Reading:
     """Read ChatGLMConfig (ChatGLM2, ChatGLM3, GLM-4-9B): the groups are `multi_query_group_num`."""
     del dtype
-    base = frame(fields, layers=("num_layers",), context=("seq_length",))
+    if "inner_hidden_size" in fields:
+        return _first_chatglm(fields)
+    base = frame(fields, layers=("num_layers", "num_hidden_layers"), context=("seq_length",))
     heads = take_heads(fields)
     grouped_heads = fields.take_bool("multi_query_attention")
     groups = take_groups(fields, heads, "multi_query_group_num")
     head_dim = take_head_dim(fields, "kv_channels")
     return base.same("full", softmax(heads, groups if grouped_heads else heads, head_dim))
+
+
+def _first_chatglm(fields: Fields) -> Reading:
+    """
+    Read the config of ChatGLM-6B, another model under the same name: every head has keys and values.
+
+    Source: SelfAttention in modeling_chatglm.py of the release, March 2023.
+    """
+    base = frame(fields, layers=("num_layers",), context=("max_sequence_length",))
+    fields.skip("inner_hidden_size", "position_encoding_2d")
+    expect(fields, "pre_seq_len", (None,), why="a learned prefix has keys and values, too")
+    expect(fields, "quantization_bit", (0, None), why="how its weights would be stored")
+    return base.same("full", _own_heads(fields, base.hidden))
 
 
 def falcon(fields: Fields, dtype: str) -> Reading:

@@ -19,12 +19,12 @@ from kvplan.importers.families.states import state_dtypes
 from kvplan.importers.fields import Fields
 
 
-def take_mla(fields: Fields, *, plain_queries: bool = False) -> Facts:
+def take_mla(fields: Fields, *, plain_queries: bool = False, v_head_dim: int | None = None) -> Facts:
     """
     Take the facts of MLA; `num_key_value_heads` and `head_dim` say nothing of its cache.
 
     `q_lora_rank` must be there: null means that queries are not compressed. A class of *plain_queries*
-    never compresses them.
+    never compresses them. *v_head_dim* is what the class takes where the file has none, or null.
     """
     heads = take_heads(fields)
     facts: Facts = {"kind": "mla", "heads": heads}
@@ -33,7 +33,9 @@ def take_mla(fields: Fields, *, plain_queries: bool = False) -> Facts:
     facts["d_c"] = fields.take_count("kv_lora_rank", to="d_c")
     facts["d_rope"] = fields.take_count("qk_rope_head_dim", to="d_rope")
     facts["d_nope"] = fields.take_count("qk_nope_head_dim", to="d_nope")
-    facts["v_head_dim"] = fields.take_count("v_head_dim", to="v_head_dim")
+    facts["v_head_dim"] = fields.take_optional_count("v_head_dim", to="v_head_dim") or v_head_dim
+    if facts["v_head_dim"] is None:
+        facts["v_head_dim"] = fields.take_count("v_head_dim")
     product(fields, "qk_head_dim", facts["d_nope"] + facts["d_rope"], "qk_nope_head_dim + qk_rope_head_dim")
     fields.skip("num_key_value_heads", "head_dim")
     return facts
@@ -58,6 +60,21 @@ def deepseek_v3(fields: Fields, dtype: str) -> Reading:
     """Read DeepseekV3Config, and Kimi K2's and GLM-4.7-Flash's, which are the same."""
     del dtype
     return frame(fields).same("mla", take_mla(fields))
+
+
+def minicpm3(fields: Fields, dtype: str) -> Reading:
+    """
+    Read MiniCPM3Config, whose values are hidden / heads wide where the file does not say.
+
+    Source: configuration_minicpm3.py of transformers 5.23; MiniCPM3-4B's own file does not.
+    """
+    del dtype
+    base = frame(fields)
+    if fields.has("v_head_dim"):
+        return base.same("mla", take_mla(fields))
+    width = divided_head_dim(fields, base.hidden, take_heads(fields))
+    fields.state("v_head_dim", fields.origins.pop("head_dim"))
+    return base.same("mla", take_mla(fields, v_head_dim=width))
 
 
 def longcat_flash(fields: Fields, dtype: str) -> Reading:

@@ -49,7 +49,8 @@ def nemotron_h(fields: Fields, dtype: str) -> Reading:
     }
     if fields.has("mamba_ssm_cache_dtype"):
         mamba["state_dtype"] = take_state_dtype(fields, "mamba_ssm_cache_dtype")
-    fields.skip("expand")
+    # Mamba-1 alone has a rank of its step; the class never reads it.
+    fields.skip("expand", "time_step_rank")
     attention = softmax(heads, groups, take_head_dim(fields, "head_dim", "attention_head_dim"))
     nothing = {"kind": "none"}
     fields.state("states_fixed", _FIXED)

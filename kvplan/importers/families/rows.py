@@ -218,10 +218,30 @@ ROWS: dict[str, Row] = {
     # No cache in the class, which reads the whole text anew for each token.
     "openai-gpt": replace(_GPT, layers="none"),
     # Encoders: every token sees all others at once.
+    "albert": replace(
+        _ENCODER,
+        skip=(
+            "down_scale_factor",
+            "embedding_size",
+            "gap_size",
+            "inner_group_num",
+            "net_structure_type",
+            "num_hidden_groups",
+            "num_memory_blocks",
+        ),
+    ),
     "bert-generation": _ENCODER,
     "big_bird": replace(_ENCODER, skip=("attention_type", "num_random_blocks")),
     "camembert": _ENCODER,
     "data2vec-text": _ENCODER,
+    "distilbert": Row(
+        layers="none",
+        hidden=("dim",),
+        count=("n_layers",),
+        heads=("n_heads",),
+        groups=(),
+        skip=("hidden_dim", "tie_weights_"),
+    ),
     "electra": replace(_ENCODER, skip=("embedding_size",)),
     "ernie": replace(_ENCODER, skip=("task_type_vocab_size", "use_task_id")),
     "megatron-bert": _ENCODER,

@@ -45,8 +45,10 @@ def _stablelm_norms(fields: Fields, kind: Kind, hidden: int) -> Parameters:
 
 def _qwen1_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: ARG001 - an Mlp
     """Return the first Qwen's MLP: intermediate_size is the width of gate and up together."""
-    return gated_mlp(hidden, fields.take_count("intermediate_size") // 2)
+    return gated_mlp(hidden, fields.take_count("intermediate_size", "ffn_hidden_size") // 2)
 
+
+_GLM4V = Decoder(mixer=softmax(bias=always, output_bias=never), mlp=gated(), norms=4)
 
 DENSE = {
     "llama": _LLAMA,
@@ -60,6 +62,7 @@ DENSE = {
     "qwen2_5_vl_text": _QWEN2,
     "mimo": _QWEN2,
     "qwen3": _QWEN3,
+    "qwen3_asr_text": _QWEN3,
     "qwen3_vl_text": _QWEN3,
     "gemma": _GEMMA,
     "gemma2": _GEMMA2,
@@ -99,7 +102,8 @@ DENSE = {
         mlp=gated(),
         norms=4,
     ),
-    "glm4v_text": Decoder(mixer=softmax(bias=always, output_bias=never), mlp=gated(), norms=4),
+    "glm4v": _GLM4V,
+    "glm4v_text": _GLM4V,
     "bitnet": Decoder(mixer=_bitnet, mlp=gated()),
     "chatglm": Decoder(
         mixer=softmax(bias=stated("add_qkv_bias"), output_bias=flag("add_bias_linear")),

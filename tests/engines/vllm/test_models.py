@@ -42,6 +42,13 @@ def test_a_model_type_whose_class_was_not_read_is_refused(model_type: str) -> No
         kvplan.size(spec, engine="vllm", context=512)
 
 
+@pytest.mark.parametrize("model_type", ["bunny-phi", "llava", "llava_llama"])
+def test_a_model_type_of_its_own_code_is_refused(model_type: str) -> None:
+    spec = kvplan.load("llama-3.1-8b").model_copy(update={"architecture": model_type})
+    with pytest.raises(kvplan.KvplanError, match=f"has no class that serves {model_type}: choose"):
+        kvplan.size(spec, engine="vllm", context=512)
+
+
 def test_an_encoder_decoder_with_a_class_is_planned() -> None:
     assert kvplan.size("whisper-large-v3", engine="vllm", context=448).total_bytes
 
