@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from kvplan.engines import plain_name
 from kvplan.errors import OptionsError
 from kvplan.serving import Served
 from kvplan.serving import read_command as read_words
@@ -33,7 +34,7 @@ def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) 
             raise OptionsError(
                 f"--set {name}={value}, and the command says {settings[name]}: keep one of them"
             )
-    if options["engine"].partition("@")[0] == served.engine:
+    if plain_name(options["engine"]) == served.engine:
         del said["engine"]
     for name, value in said.items():
         own = options.get(name)

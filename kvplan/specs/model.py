@@ -99,7 +99,7 @@ def _runs(value: Any) -> Any:  # noqa: ANN401 - what a file holds
     """Bring `layers: 32` to a run of the only layer type."""
     if type(value) is int:
         return ({"repeat": value, "pattern": (_ONLY,)},)
-    if not isinstance(value, tuple | list) or not value:
+    if not isinstance(value, tuple | list) or all(isinstance(each, str) for each in value):
         raise ValueError("expected a number of layers, or a list of {repeat, pattern}")
     return tuple(value)
 

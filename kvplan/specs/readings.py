@@ -21,7 +21,8 @@ class Reading:
     A name as it is understood: the `model` of the catalogue, and `how` in words.
 
     `other_weights` are in a format whose bytes the name does not tell, perhaps of a `gguf` file; those in
-    `sixteen_bits` are told by their dtype. Some aliases have not the `same_parameters`. `max_context` is the alias's own, where it differs.
+    `sixteen_bits` are told by their dtype. Some aliases have not the `same_parameters`. `max_context` is the
+    alias's own, where it differs.
     """
 
     model: str
