@@ -6,6 +6,7 @@ from typing import Any
 
 from kvplan.engines import plain_name
 from kvplan.errors import OptionsError
+from kvplan.planner.work import LONGEST
 from kvplan.serving import Served
 from kvplan.serving import read_command as read_words
 from kvplan.specs.catalogue import read_index
@@ -41,6 +42,8 @@ def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) 
         if name in given and str(own) != str(value):
             option = name.replace("_", "-")
             raise OptionsError(f"--{option} says {own}, and the command {value}: keep one of them")
+    if served.sharing > 1 and "context" not in {*said, *given}:
+        said["context"] = f"{LONGEST}/{served.sharing}"
     return {**options, **said, "settings": settings}
 
 

@@ -169,4 +169,5 @@ class _Reading:
             unknown=tuple(self.unknown),
             notes=found.notes,
             kept=tuple(self.kept),
+            sharing=found.sharing,
         )
