@@ -15,6 +15,9 @@ from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
 
 Size = int | str
 
+_LEAST_CARD_BYTES = 2**20
+"""No card has less memory: a smaller int was meant in another unit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -91,6 +94,10 @@ class Asked:
             raise OptionsError("give a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
         if self.gpu is None:
             return None
+        if isinstance(self.gpu, int) and 0 < self.gpu < _LEAST_CARD_BYTES:
+            raise OptionsError(
+                f"a GPU of {self.gpu} bytes is none: give all its bytes, or text with a unit: '{self.gpu}GB'"
+            )
         return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
 
 
