@@ -231,7 +231,8 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
 
 def _open_weights(spec: ModelSpec) -> KvplanError:
     """Return the error that asks for the weights of a release whose format its name does not tell."""
-    read = f"{spec.read_as or spec.hf_id} is read as {spec.name}{spec.read_by or ' with weights of its own'}"
+    release = spec.read_as or spec.hf_id or spec.name
+    read = f"{release} is read as {spec.name}{spec.read_by or ' with weights of its own'}"
     model = "" if spec.parameters else f"ask for {spec.name} with "
     return KvplanError(
         f"{read}; a name does not tell what weights take: give the weights' size, as in --weights 16.06GB",

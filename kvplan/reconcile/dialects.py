@@ -113,4 +113,4 @@ def find_dialect(engine: str) -> LogDialect:
     for dialect in DIALECTS.values():
         if dialect.engine == name:
             return dialect
-    raise UnknownNameError(f"kvplan reads no logs of {name[:40]!r}, only those of {', '.join(DIALECTS)}")
+    raise UnknownNameError(f"kvplan reads no logs of {engine[:40]!r}, only those of {', '.join(DIALECTS)}")

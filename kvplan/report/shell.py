@@ -5,6 +5,7 @@ import re
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 
+from kvplan.inert import inert
 from kvplan.report.console import Text
 
 _WORD = re.compile(r"(?:[^\s'\"\\]|\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\")+")
@@ -18,15 +19,16 @@ class Command:
 
     def __init__(self, label: Text, command: str) -> None:
         self.label = label
-        self.words = _WORD.findall(command)
+        # Inert before it is broken, so that its width is that of what is shown.
+        self.words = _WORD.findall(inert(command))
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the command: one line if it fits, and else several that a shell takes for one."""
         indent = cell_len(self.label.plain)
         lines = self._lines(options.max_width - indent)
         for at, line in enumerate(lines):
-            before = self.label.copy() if at == 0 else Text(" " * indent)
-            yield before.append(line + (_GOES_ON if at < len(lines) - 1 else ""))
+            text = Text().append(self.label if at == 0 else " " * indent)
+            yield text.append(line + (_GOES_ON if at < len(lines) - 1 else ""))
 
     def _lines(self, width: int) -> list[str]:
         if cell_len(whole := " ".join(self.words)) <= width:
