@@ -78,7 +78,7 @@ def test_an_argument_of_another_type_is_named(arguments: dict[str, Any], told: s
 
 def test_an_option_without_its_name_is_told_how_options_are_given() -> None:
     with pytest.raises(ArgumentError) as error:
-        kvplan.fit("llama-3.1-8b", "h100-80gb")  # type: ignore[misc]
+        kvplan.fit("llama-3.1-8b", "h100-80gb")  # type: ignore[call-arg, arg-type]
     assert str(error.value) == (
         "kvplan.fit: too many positional arguments; options are given by name, as in gpu='h100-80gb'"
     )
