@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ParamSpec, TypeVar, cast, get_args, get_origin
 
-from kvplan.errors import OptionsError
+from kvplan.errors import OptionsError, did_you_mean
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,7 +89,15 @@ def _bind(
     try:
         arguments.bind(*args, **kwargs)
     except TypeError as error:
-        raise ArgumentError(f"kvplan.{function.__name__}: {error}") from None
+        raise ArgumentError(f"kvplan.{function.__name__}: {error}{_hint(arguments, args, kwargs)}") from None
+
+
+def _hint(arguments: Signature, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+    """Return what may have been meant by an argument that a function does not take."""
+    known = list(arguments.parameters)
+    if unknown := [name for name in kwargs if name not in known]:
+        return did_you_mean(unknown[0], known)
+    return "; options are given by name, as in gpu='h100-80gb'" if len(args) > 1 else ""
 
 
 def _options(function: Callable[..., object]) -> dict[str, Any]:

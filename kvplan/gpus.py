@@ -21,7 +21,7 @@ from kvplan.units import parse_bytes
 _APPLES_LESS_BYTES = 36 * 2**30
 _TIMES = "[x\N{MULTIPLICATION SIGN}*]"
 _COUNTED = re.compile(
-    rf"(?P<before>[1-9]\d{{0,3}}) ?{_TIMES} ?(?P<gpu>[a-z0-9].*)"
+    rf"(?!\d{{4}} ?{_TIMES} ?\d{{1,3}}$)(?P<before>[1-9]\d{{0,3}}) ?{_TIMES} ?(?P<gpu>[a-z0-9].*)"
     rf"|(?P<of>.*(?:\d|\S(?= )))(?:{_TIMES}| {_TIMES} ?)(?P<after>[1-9]\d{{0,2}})",
     re.IGNORECASE,
 )

@@ -10,6 +10,7 @@ import pytest
 
 import kvplan
 from kvplan.arguments import ArgumentError
+from kvplan.errors import OptionsError
 
 GOOD: dict[str, dict[str, Any]] = {
     "load": {"model": "llama-3.1-8b"},
@@ -64,6 +65,7 @@ def test_an_odd_argument_is_an_answer_or_a_kvplan_error(name: str, parameter: st
         ({"prefix_caching": "yes"}, "prefix_caching: found 'yes'; expected True or False or None"),
         ({"model": 8}, "model: found 8; expected text or a path or a ModelSpec"),
         ({"gpus": "h100-80gb"}, "got an unexpected keyword argument 'gpus'"),
+        ({"ctx": 8192}, "got an unexpected keyword argument 'ctx' (did you mean 'context'?)"),
     ],
 )
 def test_an_argument_of_another_type_is_named(arguments: dict[str, Any], told: str) -> None:
@@ -72,6 +74,20 @@ def test_an_argument_of_another_type_is_named(arguments: dict[str, Any], told: s
         kvplan.size(**{"model": "llama-3.1-8b", **arguments})
     assert str(error.value) == f"kvplan.size: {told}"
     assert isinstance(error.value, TypeError)
+
+
+def test_an_option_without_its_name_is_told_how_options_are_given() -> None:
+    with pytest.raises(ArgumentError) as error:
+        kvplan.fit("llama-3.1-8b", "h100-80gb")  # type: ignore[call-arg, arg-type]
+    assert str(error.value) == (
+        "kvplan.fit: too many positional arguments; options are given by name, as in gpu='h100-80gb'"
+    )
+
+
+def test_a_card_of_a_few_bytes_was_meant_in_another_unit() -> None:
+    with pytest.raises(OptionsError, match=r"a GPU of 80 bytes is none: give all its bytes, or .* '80GB'"):
+        kvplan.plan("llama-3.1-8b", gpu=80)
+    assert kvplan.plan("llama-3.1-8b", gpu=80 * 10**9).max_batch("8k") == 49
 
 
 def test_numpys_numbers_are_numbers() -> None:

@@ -195,6 +195,10 @@ def test_apples_memory_is_what_metal_recommends_of_it() -> None:
         ("H100x4", 4, "H100"),
         ("4x24GB", 4, "24GB"),
         ("1xL4", 1, "L4"),
+        # Either number may be the card's name.
+        ("3090x2", 2, "3090"),
+        ("3090 x 2", 2, "3090"),
+        ("2x3090", 2, "3090"),
         # Names with an x of their own.
         ("mi300x", 1, "mi300x"),
         ("4x mi300x", 4, "mi300x"),

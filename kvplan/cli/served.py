@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from kvplan.engines import plain_name
 from kvplan.errors import OptionsError
+from kvplan.planner.work import LONGEST
 from kvplan.serving import Served
 from kvplan.serving import read_command as read_words
 from kvplan.specs.catalogue import read_index
@@ -33,13 +35,15 @@ def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) 
             raise OptionsError(
                 f"--set {name}={value}, and the command says {settings[name]}: keep one of them"
             )
-    if options["engine"].partition("@")[0] == served.engine:
+    if plain_name(options["engine"]) == served.engine:
         del said["engine"]
     for name, value in said.items():
         own = options.get(name)
         if name in given and str(own) != str(value):
             option = name.replace("_", "-")
             raise OptionsError(f"--{option} says {own}, and the command {value}: keep one of them")
+    if served.sharing > 1 and "context" not in {*said, *given}:
+        said["context"] = f"{LONGEST}/{served.sharing}"
     return {**options, **said, "settings": settings}
 
 

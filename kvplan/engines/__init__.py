@@ -4,6 +4,7 @@ How serving engines turn terms into memory: a value per engine and version, and 
 An engine's package is imported when it is asked for.
 """
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 
@@ -39,11 +40,22 @@ def engine_names() -> list[str]:
     return list(_MAKERS)
 
 
+_SPELT = {"tensorrtllm": "trtllm", "llamaserver": "llamacpp", "huggingface": "transformers"}
+"""Engines as their makers or their programs are called, without marks: TensorRT-LLM, llama-server."""
+
+
+def plain_name(text: str) -> str:
+    """Return an engine's name without its release, as `--engine` takes it: `llamacpp` of `llama.cpp`."""
+    letters = re.sub(r"[^a-z0-9]", "", text.partition("@")[0].lower())
+    return _SPELT.get(letters, letters)
+
+
 def find_engine(text: str) -> Engine:
     """Return the engine of `exact`, `vllm` or `vllm@0.19`; raise UnknownNameError if there is none."""
-    name, at, version = text.strip().lower().partition("@")
+    _, at, version = text.strip().lower().partition("@")
+    name = plain_name(text)
     if name not in _MAKERS:
-        hint = did_you_mean(name, engine_names())
+        hint = did_you_mean(text.partition("@")[0], engine_names())
         raise UnknownNameError(
             f"unknown engine {text[:40]!r}{hint}; kvplan knows {', '.join(engine_names())}"
         )
@@ -67,4 +79,5 @@ __all__ = [
     "ToStore",
     "engine_names",
     "find_engine",
+    "plain_name",
 ]

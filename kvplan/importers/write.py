@@ -27,6 +27,7 @@ _FACTS = (
     "weight_dtype",
     "weight_bytes",
     "weight_blocks",
+    "weights_open",
     "kv_cache_dtype",
     "kv_cache_by",
     "kv_cache_open",

@@ -15,6 +15,9 @@ from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
 
 Size = int | str
 
+_LEAST_CARD_BYTES = 2**20
+"""No card has less memory: a smaller int was meant in another unit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -91,6 +94,10 @@ class Asked:
             raise OptionsError("give a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
         if self.gpu is None:
             return None
+        if isinstance(self.gpu, int) and 0 < self.gpu < _LEAST_CARD_BYTES:
+            raise OptionsError(
+                f"a GPU of {self.gpu} bytes is none: give all its bytes, or text with a unit: '{self.gpu}GB'"
+            )
         return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
 
 
@@ -214,12 +221,8 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
         return as_bytes(asked.weights), Origin.GIVEN
     known = spec.weights(weight_dtype)
     if known is None:
-        if spec.read_as and not spec.parameters:
-            raise KvplanError(
-                f"{spec.read_as} is read as {spec.name}{spec.read_by or ''}; a name does not tell what "
-                "weights take: give the weights' size, as in --weights 16.06GB",
-                f"        or ask for {spec.name} with --weight-dtype fp8 or q4_k, if that is near enough",
-            )
+        if spec.weights_open:
+            raise _open_weights(spec)
         what = "no number of parameters" if weight_dtype else "neither parameters nor weight_bytes"
         raise KvplanError(
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",
@@ -227,6 +230,17 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
         )
     published = weight_dtype is None and spec.weight_bytes is not None
     return known, Origin.RELEASE if published else Origin.PARAMETERS
+
+
+def _open_weights(spec: ModelSpec) -> KvplanError:
+    """Return the error that asks for the weights of a release whose format its name does not tell."""
+    release = spec.read_as or spec.hf_id or spec.name
+    read = f"{release} is read as {spec.name}{spec.read_by or ' with weights of its own'}"
+    model = "" if spec.parameters else f"ask for {spec.name} with "
+    return KvplanError(
+        f"{read}; a name does not tell what weights take: give the weights' size, as in --weights 16.06GB",
+        f"        or {model}--weight-dtype fp8 or q4_k for all of them, if that is near enough",
+    )
 
 
 def as_bytes(size: Size) -> int:

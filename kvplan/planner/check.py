@@ -21,6 +21,7 @@ from kvplan.planner.splits import (
     unspread,
 )
 from kvplan.specs import ModelSpec
+from kvplan.specs.model_names import take_apart
 from kvplan.terms import Growing, Layer, Split, Term
 from kvplan.units import format_bytes
 
@@ -173,7 +174,13 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
 
 
 def _cut_weights(spec: ModelSpec, tp: int) -> Iterator[str]:
-    """Say which engines refuse a degree, because it cuts blocks of quantised weights."""
+    """Say which engines refuse a degree, because it cuts blocks of quantised weights, or that it may."""
+    release = spec.read_as or spec.hf_id or spec.name
+    if spec.weights_open and not take_apart(release).gguf:
+        yield (
+            f"the weights of {release} are in a format of their own: whether a degree cuts "
+            "blocks of them that share a scale, its config.json tells"
+        )
     if spec.weight_blocks is not None:
         cutting = Cutting(engine="SGLang, as vLLM before 0.30,", tp=tp, expert_tp=tp, refines=False)
         reason = cut_blocks(spec.weight_blocks, cutting)

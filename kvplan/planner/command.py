@@ -22,7 +22,7 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
     # The formula alone has no command.
     from kvplan.serving import has_option, takes_gguf, write_command  # noqa: PLC0415
 
-    engine = plan.deployment.choice.engine
+    engine = plan.deployment.engine.name
     model = served_model(named, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
     if dtype is not None and not has_option(engine, "dtype"):
         return None

@@ -55,13 +55,14 @@ Context = Annotated[
         metavar="TOKENS",
         read=parse_count,
         short="-c",
+        other="--max-model-len",
     ),
 ]
 Batch = Annotated[
     int, Option(help="Sequences held at once.", default=1, metavar="N", read=_sequences, short="-b")
 ]
-Tp = Annotated[int, Option(help="Tensor-parallel GPUs.", default=1, least=1)]
-Pp = Annotated[int, Option(help="Pipeline stages.", default=1, least=1)]
+Tp = Annotated[int, Option(help="Tensor-parallel GPUs.", default=1, least=1, other="--tensor-parallel-size")]
+Pp = Annotated[int, Option(help="Pipeline stages.", default=1, least=1, other="--pipeline-parallel-size")]
 Dp = Annotated[int, Option(help="Replicas, each with a cache of its own.", default=1, least=1)]
 ModelDtype = Annotated[str | None, Option(help="Run the model in this dtype: float16, bfloat16, float32.")]
 KvDtype = Annotated[
@@ -69,6 +70,7 @@ KvDtype = Annotated[
     Option(
         help="How the cache is stored: fp8, q8_0, fp8_ds_mla, or one role apart: q8_0,value=q4_0.",
         unsaid="the model's dtype",
+        other="--kv-cache-dtype",
     ),
 ]
 EngineName = Annotated[

@@ -1,5 +1,6 @@
 """What a serving command names as its model: a repository or file with the weights that were planned."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,9 @@ GGUF = "MODEL.gguf"
 """What stands in a command for a model of which kvplan knows no repository."""
 
 _KEPT = 512
+_OF_GGUF = re.compile(r"\.gguf$|-gguf(:[^/]+)?$", re.IGNORECASE)
+"""A file, or a repository with the format that is meant, as llama.cpp's -hf has it."""
+
 _SPEC_FILES = (".yaml", ".yml", ".json")
 
 
@@ -34,15 +38,17 @@ def served_model(model: Model, spec: ModelSpec, asked: Asked, *, gguf: bool) -> 
     Return what serves *spec*, which *model* named, with the weights that were *asked*.
 
     A hub id is the release's own: it is not given for other weights than it has, for a spec that is not the
-    catalogue's, nor to an engine that reads GGUF files alone (*gguf*).
+    catalogue's, nor to an engine that reads GGUF files alone (*gguf*). Weights that were asked for where the
+    release's are open are its own.
     """
     text = str(model) if isinstance(model, str | Path) else ""
     weights = _other_weights(spec, asked)
+    own = not weights or spec.weights_open
     if gguf:
-        if text.lower().endswith((".gguf", "-gguf")) and not weights:
+        if own and _OF_GGUF.search(text):
             return ServedModel(name=text)
         return ServedModel(name=GGUF, missing=f"{GGUF} stands for a GGUF of {spec.name}{weights}")
-    if not weights and (name := _release(model, spec, text)) is not None:
+    if own and (name := _release(model, spec, text)) is not None:
         return ServedModel(name=name)
     return ServedModel(name=MODEL, missing=f"{MODEL} stands for a repository of {spec.name}{weights}")
 

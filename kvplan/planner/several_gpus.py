@@ -39,4 +39,4 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
         **options,
         "gpu": one,
         way: count,
-    }, f"{gpu} is read as {count} GPUs, each a {one}, with {way} {count}"
+    }, f"{gpu} is read as {count} x {one}, with {way} {count}"

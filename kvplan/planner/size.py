@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.engines import EXACT
+from kvplan.engines import EXACT, plain_name
 from kvplan.frozen import FrozenDict
 from kvplan.importers import load
 from kvplan.loads import Load, uniform
@@ -168,7 +168,7 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
     what it does not understand.
     """
     spec, choice = as_spec(model, options.get("ignore", ())), Choice(**part(options, Choice))
-    if choice.engine == EXACT.name and choice.dtype is None and choice.kv_dtype is not None:
+    if plain_name(choice.engine) == EXACT.name and choice.dtype is None and choice.kv_dtype is not None:
         spec = stored_in(spec, choice.kv_dtype)
     deployment = deploy(spec, choice)
     context = as_context(options.get("context"), deployment.spec)

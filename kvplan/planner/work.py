@@ -1,5 +1,6 @@
 """What is asked of a plan, read: contexts, numbers of sequences, and loads of both."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -18,15 +19,26 @@ def as_tokens(context: int | str) -> int:
     return parse_count(str(as_argument(context, int | str, "tokens")))
 
 
+LONGEST = "longest"
+"""The model's longest context, which several sequences share as `longest/4`."""
+
+_SHARED = re.compile(rf"{LONGEST}(?:/([1-9]\d{{0,5}}))?")
+
+
 def as_context(context: int | str | None, spec: ModelSpec) -> int:
-    """Return a context in tokens; the model's longest if none is given. Raises OptionsError without both."""
-    if context is not None:
+    """
+    Return a context in tokens; the model's longest if none is given, and a fourth of it for `longest/4`.
+
+    Raises OptionsError without both.
+    """
+    shared = _SHARED.fullmatch(str(context).strip().lower())
+    if context is not None and shared is None:
         return as_tokens(context)
     if spec.max_context is None:
         raise OptionsError(
             f"the spec of {spec.name} has no max_context: give --context 8k, or add max_context"
         )
-    return spec.max_context
+    return max(1, spec.max_context // int((shared and shared[1]) or 1))
 
 
 def require_room_for(prompt: int | None, context: int) -> None:

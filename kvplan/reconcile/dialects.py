@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from kvplan.dtypes import Role
+from kvplan.engines import plain_name
 from kvplan.engines.llamacpp.versions import BUILDS
 from kvplan.engines.vllm.versions import RELEASES
 from kvplan.errors import UnknownNameError
@@ -108,8 +109,8 @@ DIALECTS: Mapping[EngineName, LogDialect] = {each.engine: each for each in (VLLM
 
 def find_dialect(engine: str) -> LogDialect:
     """Return the row of an engine (a version after `@` is left off); raise UnknownNameError without one."""
-    name = engine.partition("@")[0].strip().lower()
+    name = plain_name(engine)
     for dialect in DIALECTS.values():
         if dialect.engine == name:
             return dialect
-    raise UnknownNameError(f"kvplan reads no logs of {name[:40]!r}, only those of {', '.join(DIALECTS)}")
+    raise UnknownNameError(f"kvplan reads no logs of {engine[:40]!r}, only those of {', '.join(DIALECTS)}")

@@ -26,7 +26,10 @@ def estimate_rows(log: StartUpLog, setup: Setup, asked: Overrides) -> tuple[tupl
         notes.append(f"the log says quantization {log.options.quantization}: its weights are not compared")
     else:
         rows += _weights(log, setup, asked)
-    return (*rows, *_kv_memory(log, setup, asked)), tuple(notes)
+    memory = tuple(_kv_memory(log, setup, asked))
+    if asked.gpu is not None and not memory and not (log.foreign and log.foreign.plugin):
+        notes.append("the log does not print the memory left for the cache: nothing is compared with --gpu")
+    return (*rows, *memory), tuple(notes)
 
 
 def _weights(log: StartUpLog, setup: Setup, asked: Overrides) -> Iterator[Row]:

@@ -32,6 +32,12 @@ FOREIGN = (
         lacks="sizes by its own engine are not planned: where it runs llama.cpp, the runner's own line "
         "`llama_kv_cache: size = ... MiB` is read",
     ),
+    # huggingface/text-generation-inference, launcher/src/main.rs and backends/v3/src/lib.rs.
+    Foreign(
+        name="Text Generation Inference",
+        marks=("text_generation_launcher", "text_generation_router"),
+        lacks="kvplan has no rules for its pool: `kvplan size MODEL` gives the bytes of a token",
+    ),
     # vllm-project/tpu-inference#145.
     Foreign(
         name="vLLM's TPU plugin",

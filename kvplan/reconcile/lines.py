@@ -18,6 +18,9 @@ _VLLM_WORKER = re.compile(
 # [2026-05-15 08:39:36 DP0 TP1 EP1]
 _SGLANG_WORKER = re.compile(r"\[[^\[\]]{0,60}?((?:DP\d+ )?(?:PP\d+ )?TP\d+(?: EP\d+)?)\]")
 
+_GZIP = "\x1f"
+"""The first byte of a gzip file that is ASCII, so that any decoding keeps it (RFC 1952, section 2.3.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -40,6 +43,8 @@ def plain_lines(text: str) -> tuple[Line, ...]:
     """Return the lines of *text*; raise LogError if it is empty, no text, or far too long."""
     if not text.strip():
         raise LogError("the log is empty: paste what the engine printed when it started")
+    if text.startswith(_GZIP):
+        raise LogError("the log is compressed: give its text, as in `gunzip -c LOG | kvplan reconcile -`")
     if "\0" in text:
         raise LogError("the log is not text: give what the engine printed, as a plain file")
     if len(text) > MAX_CHARACTERS:

@@ -51,7 +51,7 @@ _COUNTS: tuple[tuple[FigureName, re.Pattern[str]], ...] = (
     ("full tokens", re.compile(r"(?:full_layer_tokens|full size)[=:] ?(\d{1,15})")),
     ("window tokens", re.compile(r"(?:swa_layer_tokens|swa size)[=:] ?(\d{1,15})")),
 )
-_VERSION = re.compile(r"\bsglang[ =:v]*(?:version[ =:v]*)?(\d+\.\d+\.\d+\S{0,30})", re.IGNORECASE)
+_VERSION = re.compile(r"\bsglang[ =:v]*(?:version[ =:v]*)?(\d+\.\d+\.\d+[\w.+!-]{0,30})", re.IGNORECASE)
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "model_path": ("model", str),
     "dtype": ("dtype", lambda text: None if text == "auto" else word(text)),

@@ -26,7 +26,7 @@ _FREE = re.compile(rf"max tokens in paged kv cache: total: {_SIZE}, available: {
 _BLOCKS = re.compile(r"Number of blocks in KV cache primary pool: (\d{1,12})")
 _TOKENS_PER_BLOCK = re.compile(r"Number of tokens per block: (\d{1,9})")
 _VERSION = re.compile(
-    r"TensorRT[-_ ]?LLM(?:\]? ?TensorRT-LLM)? version:? ?v?(\d+\.\d+\S{0,20})", re.IGNORECASE
+    r"TensorRT[-_ ]?LLM(?:\]? ?TensorRT-LLM)? version:? ?v?(\d+\.\d+[\w.+!-]{0,20})", re.IGNORECASE
 )
 _LIMITS = {
     "max_seq_len": ("context", count),

@@ -68,8 +68,8 @@ _SAID_SETTINGS = (
 _HYBRID_OFF = re.compile(r"Turning off hybrid kv cache manager")
 _VERSIONS = (
     re.compile(r"Initializing an? (?:V1 )?LLM engine \(v([^()\s]{1,60})\)"),
-    re.compile(r"vLLM API server version (\S{1,60})"),
-    re.compile(r"[█▀▄]\s+version (\d\S{0,60})"),
+    re.compile(r"vLLM API server version ([\w.+!-]{1,60})"),
+    re.compile(r"[█▀▄]\s+version (\d[\w.+!-]{0,60})"),
 )
 _CONFIG = re.compile(r"with config: model=|non-default args: |\bargs: Namespace\(")
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {

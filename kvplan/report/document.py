@@ -20,11 +20,12 @@ Cell = str | Span
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A paragraph, which may have a label before it."""
+    """A paragraph, which may have a label before it; a `whole` one is to be copied, and is not broken."""
 
     spans: tuple[Span, ...] = ()
     label: str = ""
     indented: bool = False
+    whole: bool = False
 
 
 BLANK = Line()

@@ -44,7 +44,12 @@ def _beside(vllm: Fit | str | None) -> list[Line]:
         return []
     release = vllm.engine.removeprefix("vllm@")
     held = line(f"{release} would hold {vllm.max_batch:,} in the same memory", label="vLLM")
-    return [held, line(vllm.command, label="Serve")] if vllm.command else [held]
+    return [held, _serve(vllm.command)] if vllm.command else [held]
+
+
+def _serve(command: str) -> Line:
+    """Return the command to copy, or the comment that says what is missing for one."""
+    return Line((Span(command),), label="Serve", whole=not command.startswith("#"))
 
 
 def _headline(answer: Fit) -> Line:
@@ -132,7 +137,7 @@ def _findings(answer: Fit) -> list[Line]:
         line(_fewest(answer, asked), label="Fewest"),
     ]
     if answer.command:
-        lines.append(line(answer.command, label="Serve"))
+        lines.append(_serve(answer.command))
     return [*lines, *(line(words.warning(each), "warning", label="Warning") for each in answer.warnings)]
 
 

@@ -8,6 +8,7 @@ from kvplan.report.card import bar, glyph, printed_gib, style_of
 from kvplan.report.console import Text, bar_width, can_draw, text_of, write
 from kvplan.report.document import Block, Card, Document, Grid, Line, Table
 from kvplan.report.narrow import NumberTable
+from kvplan.report.shell import Command
 from kvplan.units import format_gib
 
 _INDENT = (0, 0, 0, 2)
@@ -21,6 +22,8 @@ def show(document: Document) -> None:
 
 def _drawn(block: Block) -> RenderableType:
     match block:
+        case Line(whole=True):
+            return Command(_label(block), "".join(span.text for span in block.spans))
         case Line():
             drawn: RenderableType = _line(block)
         case Grid():
@@ -32,10 +35,12 @@ def _drawn(block: Block) -> RenderableType:
     return Padding(drawn, _INDENT) if block.indented else drawn
 
 
+def _label(line: Line) -> Text:
+    return Text().append(f"{line.label:<{_LABEL_WIDTH}}" if line.label else "", "bold")
+
+
 def _line(line: Line) -> Text:
-    text = Text()
-    if line.label:
-        text.append(f"{line.label:<{_LABEL_WIDTH}}", "bold")
+    text = Text().append(_label(line))
     for span in line.spans:
         text.append(text_of(span))
     return text

@@ -1,6 +1,6 @@
 """A serving command, read as the options of a plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kvplan.errors import OptionsError
 from kvplan.serving.llamacpp import LLAMACPP
@@ -49,6 +49,7 @@ class _Reading:
         self.models: dict[str, None] = {}
         self.said: dict[str, tuple[Answer | None, str]] = {}
         self.unmodelled: list[str] = []
+        self.left_out: dict[str, list[str]] = {}
         self.ignored: list[str] = []
         self.unknown: list[str] = []
         self.kept: list[Kept] = []
@@ -136,7 +137,7 @@ class _Reading:
         elif isinstance(row, Refused):
             raise OptionsError(f"{brief(given.written)}: {row.hint}")
         else:
-            self.unmodelled.append(f"{brief(given.written)}: {row.what}")
+            self.left_out.setdefault(row.what, []).append(brief(given.written))
 
     def _say(self, keyword: str, answer: Answer | None, written: str) -> None:
         """Record an answer; raise OptionsError if another option gave a different one."""
@@ -144,6 +145,11 @@ class _Reading:
         if before != answer:
             raise OptionsError(f"{brief(first)} and {brief(written)} contradict each other: keep one of them")
         self.said[keyword] = (answer, first)
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield what the plan leaves out, each once, behind the options that say so."""
+        for what, options in self.left_out.items():
+            yield f"{', '.join(options)}: {what}"
 
     def served(self, program: str) -> Served:
         """Return the command as a whole; raise OptionsError if it names no model, or two."""
@@ -158,9 +164,10 @@ class _Reading:
             engine=self.dialect.engine,
             model=models[0],
             asked=nested(found.answers),
-            unmodelled=(*self.unmodelled, *found.unmodelled),
+            unmodelled=(*self._left_out(), *self.unmodelled, *found.unmodelled),
             ignored=tuple(self.ignored),
             unknown=tuple(self.unknown),
             notes=found.notes,
             kept=tuple(self.kept),
+            sharing=found.sharing,
         )

@@ -34,7 +34,8 @@ class Served:
     `unmodelled` are options that change the memory in a way that no plan counts, each with what is
     left out. `ignored` have no effect on memory; `unknown` are options that kvplan has never heard of:
     both as they were written. `notes` say what the command leaves to the engine. `kept` are the words of
-    all options that `asked` does not say whole.
+    all options that `asked` does not say whole. Where no context is asked for, `sharing` sequences share
+    the model's longest.
     """
 
     engine: str
@@ -45,15 +46,21 @@ class Served:
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
+    sharing: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The answers that options gave, flat (`settings.NAME`), with what is left out and noted on the way."""
+    """
+    The answers that options gave, flat (`settings.NAME`), with what is left out and noted on the way.
+
+    `sharing` is as in Served.
+    """
 
     answers: Mapping[str, Answer]
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    sharing: int = 1
 
 
 SETTING = "settings."

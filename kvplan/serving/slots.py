@@ -30,17 +30,28 @@ def gather(found: Found, program: str) -> Found:
         settings[_UNIFIED] = "true"
         notes.append(f"without -np, llama-server takes {slots} slots and --kv-unified")
     context = _context(given, slots)
+    unified = settings.get(_UNIFIED) == "true"
+    how = "share" if unified else "have"
     if "total" not in given:
         notes.append(_LOWERED)
+        if slots > 1 and not context:
+            notes.append(
+                f"without -c, {slots} slots {how} the model's longest context, as llama.cpp takes it"
+            )
     elif slots > 1:
-        how = "share" if settings.get(_UNIFIED) == "true" else "have"
-        notes.append(f"-c {given['total']}: {slots} slots {how} it, {context['context']} tokens each")
+        full = " where all are full" if unified else ""
+        notes.append(f"-c {given['total']}: {slots} slots {how} it, {context['context']} tokens each{full}")
     gpus, unmodelled = _gpus(given)
     # All slots' cache is allocated at start: they are the batch of the plan, and its bound.
     answers = {"batch": slots, "max_num_seqs": slots, **context, **_tokens(given), **_types_of(given), **gpus}
     if "gpu_layers" in given:
         unmodelled += (f"-ngl {given['gpu_layers']}: {less('all layers are counted on the GPUs')}",)
-    return Found(answers={**answers, **settings}, unmodelled=unmodelled, notes=tuple(notes))
+    return Found(
+        answers={**answers, **settings},
+        unmodelled=unmodelled,
+        notes=tuple(notes),
+        sharing=1 if context else slots,
+    )
 
 
 def _count(given: Mapping[str, Answer], name: str, default: int) -> int:
@@ -49,7 +60,11 @@ def _count(given: Mapping[str, Answer], name: str, default: int) -> int:
 
 
 def _context(given: Mapping[str, Answer], slots: int) -> dict[str, Answer]:
-    """Share the context of all slots out to each of them; unsaid, --kv-unified-per-slot makes it up."""
+    """
+    Share the context of all slots out to each of them; unsaid, --kv-unified-per-slot makes it up.
+
+    Without either it is n_ctx_train for all slots together: llama_context's constructor.
+    """
     if "total" not in given:
         return {"context": given["per_slot"]} if "per_slot" in given else {}
     total = _count(given, "total", 0)

@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvplan.attention import kind_class, kind_names
-from kvplan.errors import asking, closest
+from kvplan.errors import UnitError, asking, closest
 from kvplan.specs.model import LayerRun, ModelSpec
 from kvplan.specs.problems import Problem
 from kvplan.specs.strict_yaml import Document, Location
 from kvplan.specs.synonyms import MEANT
+from kvplan.units import parse_count
 
 Error = Mapping[str, Any]
 """One of pydantic's error details."""
@@ -128,7 +129,16 @@ def _problem(document: Document, error: Error) -> Problem:
         return Problem(line=line, path=path, text=str(context["error"]))
     expected = error["msg"].removeprefix("Input should be ").removeprefix("String should ")
     text = f"found {_found(error['input'])}; expected {_EXPECTED_SHAPE.get(kind, expected)}"
-    return Problem(line=line, path=path, text=text)
+    meant = _meant_count(error["input"]) if kind == "int_type" else None
+    return Problem(line=line, path=path, text=text if meant is None else f"{text}: {meant}")
+
+
+def _meant_count(value: object) -> int | None:
+    """Return the number that a text means on the command line, 131072 by `128k`; None for any other value."""
+    try:
+        return parse_count(value) if isinstance(value, str) else None
+    except UnitError:
+        return None
 
 
 def _known_keys(document: Document, location: Location) -> Mapping[str, Any]:

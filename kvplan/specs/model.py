@@ -100,7 +100,7 @@ def _runs(value: Any) -> Any:  # noqa: ANN401 - what a file holds
     """Bring `layers: 32` to a run of the only layer type."""
     if type(value) is int:
         return ({"repeat": value, "pattern": (_ONLY,)},)
-    if not isinstance(value, tuple | list) or not value:
+    if not isinstance(value, tuple | list) or all(isinstance(each, str) for each in value):
         raise ValueError("expected a number of layers, or a list of {repeat, pattern}")
     return tuple(value)
 
@@ -145,8 +145,9 @@ class ModelSpec(Facts):
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
-    gives their exact size, and `weight_blocks` where blocks of them share a scale. `quantized` lists hub ids
-    with the same cache and other weights, whose size kvplan does not know. `kv_cache_dtype` is what the
+    gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
+    where only who asks can tell their format. `quantized` lists hub ids with the same cache and other
+    weights, whose size kvplan does not know. `kv_cache_dtype` is what the
     checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
     every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
     the model decides; `quantized_kv` has what releases of `quantized` declare, by ModelOpt. `states_fixed`
@@ -178,6 +179,7 @@ class ModelSpec(Facts):
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
+    weights_open: bool = False
     kv_cache_dtype: _CacheDtype | None = None
     kv_cache_by: _DeclaredBy | None = None
     kv_cache_open: Text | None = None
@@ -242,15 +244,14 @@ class ModelSpec(Facts):
         return len(self.layer_types)
 
     def as_quantized(self, hub_id: str) -> "ModelSpec":
-        """Return the spec of a quantised release: the same cache, and weights that are not known."""
+        """Return the spec of a quantised release: the same cache and parameters, in a format not known."""
         declared = self.quantized_kv.get(hub_id)
         changes = {
-            "parameters": None,
             "weight_dtype": None,
             "weight_bytes": None,
             "weight_blocks": None,
+            "weights_open": True,
             "tensors": None,
-            "uncounted": (),
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
         }
@@ -262,6 +263,8 @@ class ModelSpec(Facts):
         spec, dtype = self, reading.sixteen_bits
         if reading.other_weights:
             spec = self.as_quantized(name)
+            if not reading.same_parameters:
+                spec = spec.model_copy(update={"parameters": None, "uncounted": ()})
             # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
             # a GGUF, whose cache is as import_gguf has it.
             narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
@@ -303,8 +306,10 @@ class ModelSpec(Facts):
         Return the bytes of all weights of one replica, or None if the spec does not tell.
 
         In *weight_dtype* if one is asked for; else the published size, or the parameters in the
-        dtype in which they are published.
+        dtype in which they are published, which is nowhere where they are `weights_open`.
         """
+        if weight_dtype is None and self.weights_open:
+            return None
         if weight_dtype is None and self.weight_bytes is not None:
             return self.weight_bytes
         if self.parameters is None:

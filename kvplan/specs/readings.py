@@ -21,13 +21,15 @@ class Reading:
     A name as it is understood: the `model` of the catalogue, and `how` in words.
 
     `other_weights` are in a format whose bytes the name does not tell, perhaps of a `gguf` file; those in
-    `sixteen_bits` are told by their dtype. `max_context` is the alias's own, where it differs.
+    `sixteen_bits` are told by their dtype. Some aliases have not the `same_parameters`. `max_context` is the
+    alias's own, where it differs.
     """
 
     model: str
     how: str
     other_weights: bool
     gguf: bool = False
+    same_parameters: bool = True
     sixteen_bits: str | None = None
     max_context: int | None = None
 
@@ -56,6 +58,7 @@ def read_name(name: str) -> Reading | None:
             how=f"{weights}, whose shapes it has by {alias.source}",
             other_weights=said.other_weights or not alias.same_weights,
             gguf=said.gguf,
+            same_parameters=alias.same_weights,
             sixteen_bits=said.sixteen_bits,
             max_context=alias.max_context,
         )

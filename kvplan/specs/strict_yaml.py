@@ -70,7 +70,9 @@ def read_document(path: Path) -> Document:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"{path}:{line}: not YAML: {error.problem or error.context}") from None
+        # YAML indents by blanks alone, of which its own words say nothing.
+        tab = "; it begins with a tab: indent by spaces" if _begins_with_tab(text, line) else ""
+        raise SpecError(f"{path}:{line}: not YAML: {error.problem or error.context}{tab}") from None
     except yaml.reader.ReaderError as error:
         raise SpecError(f"{path}:{_unprintable_line(text)}: not YAML: {error.reason}") from None
     if node is None:
@@ -78,6 +80,10 @@ def read_document(path: Path) -> Document:
     reader = _Reader(path)
     value = reader.plain(node, ())
     return Document(path=path, value=value, lines=reader.lines, problems=tuple(reader.problems))
+
+
+def _begins_with_tab(text: str, line: int) -> bool:
+    return "\n".join(text.splitlines()[line - 1 : line]).lstrip(" ").startswith("\t")
 
 
 def _read_text(path: Path) -> str:

@@ -18,6 +18,7 @@ NO_FILE = (
     "or a config.json, a model folder, a .gguf file"
 )
 NO_MEMORY = "give a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache"
+TP = "'--tp' / '--tensor-parallel-size'"
 NO_UNIT = "'80' has no unit: write 80GB (10^9) or 80GiB (2^30)"
 NO_SIZE = "is not a size: write a number and its unit, as in 80GB or 57.3GiB"
 LESS_THAN_1 = "Input should be greater than or equal to 1"
@@ -126,8 +127,8 @@ MISUSE = [
         (
             f"{H100} --context '{text}'",
             (
-                f"Invalid value for '--context' / '-c': '{text}' is not a number of tokens: "
-                "write 8192, 8k (8192) or 1m (1048576)"
+                f"Invalid value for '--context' / '--max-model-len' / '-c': '{text}' is not a number of "
+                "tokens: write 8192, 8k (8192) or 1m (1048576)"
             ),
         )
         for text in ("", "-5", "1e9", "NaN", "8kk", "8.5k", "8,192", "9" * 30)
@@ -152,12 +153,16 @@ MISUSE = [
         )
     ),
     *(
-        (f"{H100} --{degree} 0", f"Invalid value for '--{degree}': {LESS_THAN_1}")
-        for degree in ("tp", "pp", "dp")
+        (f"{H100} {option} 0", f"Invalid value for {named}: {LESS_THAN_1}")
+        for option, named in (
+            ("--tp", TP),
+            ("--pp", "'--pp' / '--pipeline-parallel-size'"),
+            ("--dp", "'--dp'"),
+        )
     ),
-    (f"{H100} --tp -8", f"Invalid value for '--tp': {LESS_THAN_1}"),
-    (f"{H100} --tp 8k", f"Invalid value for '--tp': {NOT_WHOLE}"),
-    (f"{H100} --tp ''", f"Invalid value for '--tp': {NOT_WHOLE}"),
+    (f"{H100} --tp -8", f"Invalid value for {TP}: {LESS_THAN_1}"),
+    (f"{H100} --tp 8k", f"Invalid value for {TP}: {NOT_WHOLE}"),
+    (f"{H100} --tp ''", f"Invalid value for {TP}: {NOT_WHOLE}"),
     (
         f"{H100} --pp 2 --pp-layers 16,x",
         "Invalid value for '--pp-layers': '16,x' is not a list of layers per stage: write 16,16",

@@ -30,6 +30,17 @@ def test_the_textbook_formula_to_the_byte(kvplan: Cli, tp: int) -> None:
     assert fitted(kvplan, f"llama-3.1-8b {options}")["max_batch"] == expected
 
 
+def test_options_have_vllms_names_too(kvplan: Cli) -> None:
+    """As serving commands are pasted: each is the option of kvplan, by another name."""
+    own = "--tp 2 --pp 2 --context 32k --kv-dtype fp8 --utilization 0.8"
+    vllms = (
+        "--tensor-parallel-size 2 --pipeline-parallel-size 2 --max-model-len 32k --kv-cache-dtype fp8 "
+        "--gpu-memory-utilization 0.8"
+    )
+    answers = [fitted(kvplan, f"llama-3.1-8b --gpu h100-80gb {options}") for options in (own, vllms)]
+    assert answers[0] == answers[1]
+
+
 def test_each_part_of_the_budget_can_be_given(kvplan: Cli) -> None:
     """48 GiB x 3/4 - 16.06 GB / 2 for weights on tp 2 - 1 GiB - 512 MiB, and what 3 sequences take."""
     memory = fitted(

@@ -95,6 +95,17 @@ def test_llama_server_shares_its_context_among_slots(kvplan: Cli) -> None:
     assert answer["command"] == command
 
 
+def test_llama_server_without_a_context_has_one_of_the_model_for_all_slots(kvplan: Cli) -> None:
+    """n_ctx_train of llama-3.1-8b is 131,072: 16 GiB in f16, and not 16 GiB for each of four slots."""
+    command = "llama-server -hf meta-llama/Llama-3.1-8B-Instruct"
+    answer = fitted(kvplan, f"--gpu h100-80gb --json -- {command}")
+    assert (answer["context"], answer["batch"]) == (131_072 // 4, 4)
+    assert answer["total_bytes"] == 131_072 * 131_072
+    assert "-c 131072 -np 4" in answer["command"]
+    longer = fitted(kvplan, f"--gpu h100-80gb -c 8k --json -- {command}")
+    assert longer["total_bytes"] == 4 * 8192 * 131_072
+
+
 OWN = (
     "--enable-expert-parallel --enable-lora --quantization fp8 --cpu-offload-gb 4 "
     '--kv-transfer-config \'{"kv_connector": "X"}\' '

@@ -83,6 +83,7 @@ CHANGED: dict[str, object] = {
     "weight_dtype": "int4",
     "weight_bytes": 1,
     "weight_blocks": WeightBlocks(rows=128, columns=128),
+    "weights_open": True,
     "kv_cache_dtype": "fp8",
     "kv_cache_by": "modelopt",
     "kv_cache_open": "not understood",
@@ -122,7 +123,7 @@ def test_a_changed_fact_is_noticed(fact: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fact", [fact for fact in CHANGED if fact not in ("dtype", "dtype_open", "states_fixed")]
+    "fact", [fact for fact in CHANGED if fact not in ("dtype", "dtype_open", "weights_open", "states_fixed")]
 )
 def test_a_fact_that_a_spec_leaves_out_is_noticed(fact: str) -> None:
     source = _complete().model_copy(update={fact: CHANGED[fact]})

@@ -173,3 +173,14 @@ def test_degrees_that_some_engines_refuse_are_named() -> None:
     (reason,) = [line for line in kvplan.check("minimax-m2.5", tp=8).advice if "experts" in line]
     assert reason.startswith("SGLang, as vLLM before 0.30, does not cut experts of 1,536 over 8 ranks")
     assert not [line for line in kvplan.check("minimax-m2.5", tp=4).advice if "experts" in line]
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-235B-A22B-FP8", "qwen3-32b-fp8-dynamic"])
+def test_of_a_release_in_a_format_of_its_own_blocks_are_not_known(name: str) -> None:
+    advice = kvplan.check(name, tp=8).advice
+    assert any(f"the weights of {name} are in a format of their own" in line for line in advice)
+
+
+@pytest.mark.parametrize("name", ["qwen3-235b-a22b", "qwen3:30b", "lmstudio/Qwen3-8B-GGUF:Q4_K_M"])
+def test_of_a_ggufs_weights_no_block_is_cut(name: str) -> None:
+    assert not any("format of their own" in line for line in kvplan.check(name).advice)

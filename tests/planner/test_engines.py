@@ -71,6 +71,26 @@ def test_an_older_release_has_its_own_rules() -> None:
     assert (old.engine, new.engine) == ("vllm@0.19", "vllm@0.33")
 
 
+@pytest.mark.parametrize(
+    ("spelt", "plain"),
+    [
+        ("llama.cpp", "llamacpp"),
+        ("llama-server", "llamacpp"),
+        ("TensorRT-LLM", "trtllm"),
+        ("trt-llm", "trtllm"),
+        ("vLLM", "vllm"),
+        ("vLLM@0.19", "vllm@0.19"),
+        ("EXACT", "exact"),
+    ],
+)
+def test_an_engine_may_be_called_as_its_maker_calls_it(spelt: str, plain: str) -> None:
+    """The command that serves the plan is then the same, too."""
+    answers = [
+        kvplan.fit("llama-3.1-8b", gpu="80GB", context=8192, engine=engine) for engine in (spelt, plain)
+    ]
+    assert answers[0].to_dict() == answers[1].to_dict()
+
+
 def test_a_pool_without_room_prints_nothing() -> None:
     answer = kvplan.fit("llama-3.1-8b", kv_memory="1GiB", context=131_072, engine="vllm")
     assert not answer.fits

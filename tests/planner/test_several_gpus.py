@@ -17,7 +17,7 @@ def test_the_number_of_gpus_is_the_degree_of_the_engines_own_way(engine: str, wa
     tp, pp = degrees["tp"], degrees["pp"]
     given = kvplan.fit("llama-3.1-8b", gpu="4090", context="8k", engine=engine, tp=tp, pp=pp)
     assert (named.tp, named.pp, named.max_batch) == (given.tp, given.pp, given.max_batch)
-    read = Assumed(text=f"2x4090 is read as 2 GPUs, each a 4090, with {way} 2")
+    read = Assumed(text=f"2x4090 is read as 2 x 4090, with {way} 2")
     assert named.warnings == (read, *given.warnings)
 
 

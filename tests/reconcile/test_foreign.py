@@ -97,3 +97,23 @@ def test_each_program_is_known_by_words_of_its_own() -> None:
     marks = [mark for each in FOREIGN for mark in each.marks]
     assert len(set(marks)) == len(marks)
     assert all(each.lacks and "\n" not in each.lacks for each in FOREIGN)
+
+
+def test_a_log_of_text_generation_inference_is_named() -> None:
+    text = "INFO text_generation_router_v3: lib.rs:137: Setting max batch total tokens to 9\n"
+    with pytest.raises(
+        LogError, match="the log is of Text Generation Inference, and has no figure to compare"
+    ):
+        read_log(text)
+
+
+def test_a_card_of_which_a_log_says_nothing_is_told() -> None:
+    """llama.cpp prints its cache, and not what the card had left for it."""
+    text = (
+        "llama_context: n_ctx         = 8192\n"
+        "llama_kv_cache: size = 1024.00 MiB ( 8192 cells, 32 layers, 1/1 seqs), K (f16): 512.00 MiB, "
+        "V (f16): 512.00 MiB\n"
+    )
+    said = "the log does not print the memory left for the cache: nothing is compared with --gpu"
+    assert said in of_model(text, "llama-3.1-8b", gpu="rtx-3090-24gb").notes
+    assert said not in of_model(text, "llama-3.1-8b").notes

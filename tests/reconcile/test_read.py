@@ -69,6 +69,7 @@ def test_the_least_of_several_workers_counts_and_the_last_of_several_starts() ->
         ("", "the log is empty"),
         (" \n\t\n", "the log is empty"),
         ("\x7fELF\0\0", "the log is not text"),
+        ("\x1f\ufffd\x08\0\0", r"compressed: give its text, as in `gunzip -c LOG \| kvplan reconcile -`"),
         ("x" * (MAX_CHARACTERS + 1), "more than 16 million characters"),
         ("hello\nworld", "no figure of an engine's start-up is in the log"),
     ],
@@ -89,6 +90,13 @@ def test_an_error_is_of_two_lines_at_most() -> None:
     with pytest.raises(LogError) as caught:
         read_log("INFO nothing of use")
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_version_ends_where_a_log_in_json_has_an_escape() -> None:
+    """A container's log has each line as text in JSON: its line break is two letters."""
+    lines = ("vLLM API server version 0.19.0rc1.dev2+gd2d649e", "GPU KV cache size: 400,176 tokens")
+    log = read_log("\n".join(f'{{"log": "INFO {line}\\n", "stream": "stdout"}}' for line in lines))
+    assert log.version == "0.19.0rc1.dev2+gd2d649e"
 
 
 @pytest.mark.parametrize("earlier", ["vllm-0.19-gemma-3-27b", "vllm-0.19-llama-3.1-8b-fp8"])

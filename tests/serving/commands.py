@@ -104,10 +104,10 @@ COMMANDS = (
         model="zai-org/GLM-4.5-Air-FP8",
         asked={"tp": 4, "utilization": "0.7"},
         unmodelled=(
-            "--speculative-algorithm EAGLE:",
-            "--speculative-num-steps 3:",
-            "--speculative-eagle-topk 1:",
-            "--speculative-num-draft-tokens 4:",
+            (
+                "--speculative-algorithm EAGLE, --speculative-num-steps 3, --speculative-eagle-topk 1, "
+                "--speculative-num-draft-tokens 4:"
+            ),
         ),
         ignored=(
             "--tool-call-parser glm45",

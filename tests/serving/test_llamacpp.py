@@ -91,7 +91,7 @@ def test_the_context_is_that_of_all_slots() -> None:
     assert served.notes == ("-c 32768: 4 slots have it, 8192 tokens each",)
     unified = read("-c 32768 -np 4 -kvu")
     assert unified.asked == {**served.asked, "settings": {"kv_unified": "true"}}
-    assert unified.notes == ("-c 32768: 4 slots share it, 8192 tokens each",)
+    assert unified.notes == ("-c 32768: 4 slots share it, 8192 tokens each where all are full",)
 
 
 def test_llama_server_takes_four_slots_over_one_cache_by_itself() -> None:
@@ -107,6 +107,17 @@ def test_llama_server_takes_four_slots_over_one_cache_by_itself() -> None:
 
 def test_a_context_left_open_may_be_lowered() -> None:
     assert read("").notes == ("without -c, llama.cpp may lower the context to what fits",)
+    assert read("").sharing == 1
+
+
+def test_without_a_context_slots_share_the_models_longest() -> None:
+    """n_ctx_train for all of them in llama_context's constructor, unless each is told its own."""
+    served = read("", "llama-server")
+    assert (served.sharing, served.asked.get("context")) == (4, None)
+    assert served.notes[-1] == "without -c, 4 slots share the model's longest context, as llama.cpp takes it"
+    assert read("-np 2").notes[-1].startswith("without -c, 2 slots have the model's longest context")
+    assert read("-c 8192", "llama-server").sharing == 1
+    assert read("--kv-unified-per-slot 8192", "llama-server").sharing == 1
 
 
 @pytest.mark.parametrize(

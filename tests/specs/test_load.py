@@ -116,8 +116,17 @@ def test_any_file_name_gives_a_name(stem: str, otherwise: str) -> None:
         (spec("true"), ":5: layers: expected a number of layers, or a list of {repeat, pattern}"),
         (
             spec(attention=GQA.replace("32", "'32'")),
-            ":6: attention.heads: found '32'; expected a valid integer",
+            ":6: attention.heads: found '32'; expected a valid integer: 32",
         ),
+        (
+            spec("128k"),
+            ":5: layers: expected a number of layers, or a list of {repeat, pattern}",
+        ),
+        (
+            spec() + "hidden: 4k\n",
+            ":7: hidden: found '4k'; expected a valid integer: 4096",
+        ),
+        (spec() + "parameters: 9B\n", ":7: parameters: found '9B'; expected a valid integer"),
         (spec() + "notes: no\n", ":7: notes: found false; expected a valid string"),
         (spec() + "notes: yes\n", ":7: notes: found true; expected a valid string"),
         (spec() + "weight_dtype: fp9\n", ":7: weight_dtype: unknown dtype 'fp9' (did you mean 'fp8'?)"),
@@ -203,7 +212,7 @@ def test_a_wrong_spec_is_refused_in_these_words(write: Write, text: str, problem
         (spec("'32'"), ":5: layers: ", "a number of layers"),
         (spec("{repeat: 1, pattern: [a]}"), ":5: layers: ", "a list of {repeat, pattern}"),
         (spec("[]"), ":5: layers: ", "a number of layers"),
-        (spec("[local]", f"{{local: {NONE}}}"), ":5: layers[0]: ", "expected a mapping"),
+        (spec("[local]", f"{{local: {NONE}}}"), ":5: layers: ", "a list of {repeat, pattern}"),
         (spec("[{repeat: 1, pattern: a}]", f"{{a: {NONE}}}"), ":5: layers[0].pattern: ", "a list"),
         (spec("[{repeat: 1, pattern: []}]", f"{{a: {NONE}}}"), ":5: layers[0].pattern: ", "at least 1"),
         (spec("[{repeat: 0, pattern: [a]}]", f"{{a: {NONE}}}"), ":5: layers[0].repeat: ", "found 0"),

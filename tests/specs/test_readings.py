@@ -91,10 +91,48 @@ def test_the_weights_of_a_format_are_asked_for() -> None:
     assert str(caught.value) == (
         "qwen3:8b is read as qwen3-8b with Ollama's weights, by its name; a name does not tell what weights "
         "take: give the weights' size, as in --weights 16.06GB\n"
-        "        or ask for qwen3-8b with --weight-dtype fp8 or q4_k, if that is near enough"
+        "        or --weight-dtype fp8 or q4_k for all of them, if that is near enough"
     )
     given = kvplan.fit("qwen3:8b", gpu="h100-80gb", context=8192, weights="5GB")
     assert given.memory.weights_bytes == 5 * 10**9
+
+
+def test_a_release_has_the_parameters_of_its_model_in_the_dtype_that_is_asked_for() -> None:
+    """So that an answer by a release's name is that of the model, with the same weights."""
+    for dtype in ("fp8", "q4_k"):
+        by_name, model = (
+            kvplan.fit(name, gpu="h100-80gb", context=8192, weight_dtype=dtype)
+            for name in ("qwen3:8b", "qwen3-8b")
+        )
+        assert by_name.memory == model.memory
+
+
+def test_the_embedding_of_a_gguf_by_its_name_is_in_the_hosts_memory() -> None:
+    """As it is of the model: 8,190,735,360 parameters, of which 151,936 x 4,096 are the embedding."""
+    fit = kvplan.fit(
+        "lmstudio/Qwen3-8B-GGUF:Q4_K_M", gpu="24GB", context=8192, weights=5_030_000_000, engine="llamacpp"
+    )
+    on_card = 8_190_735_360 - 151_936 * 4_096
+    assert fit.memory.weights_bytes == -(-5_030_000_000 * on_card // 8_190_735_360)
+    assert fit.command == "llama-server -hf lmstudio/Qwen3-8B-GGUF:Q4_K_M -c 8192 -np 1"
+
+
+def test_a_release_of_the_catalogue_asks_for_its_weights_as_one_by_its_name_does() -> None:
+    with pytest.raises(KvplanError) as caught:
+        kvplan.fit("Qwen/Qwen3-235B-A22B-FP8", gpu="h200", tp=8)
+    assert str(caught.value) == (
+        "Qwen/Qwen3-235B-A22B-FP8 is read as qwen3-235b-a22b with weights of its own; a name does not tell "
+        "what weights take: give the weights' size, as in --weights 16.06GB\n"
+        "        or --weight-dtype fp8 or q4_k for all of them, if that is near enough"
+    )
+    fit = kvplan.fit("Qwen/Qwen3-235B-A22B-FP8", gpu="h200", tp=8, weight_dtype="fp8")
+    assert fit.plan.budget.replica_weights_bytes == 235_093_634_560
+
+
+def test_an_alias_of_other_dimensions_has_no_number_of_parameters() -> None:
+    """The distilled 1.5B has an output head of its own, so its parameters are not its base's."""
+    with pytest.raises(KvplanError, match=r"or ask for qwen2.5-1.5b with --weight-dtype"):
+        kvplan.fit("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", gpu="h200", weight_dtype="fp8")
 
 
 def test_sixteen_bits_are_two_bytes_a_parameter() -> None:

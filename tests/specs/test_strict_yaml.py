@@ -158,6 +158,7 @@ def test_what_yaml_would_guess_is_refused(write: Write, text: str, problem: str)
         ("a: 1\n---\nb: 1\n", ":2: ", "not YAML: but found another document"),
         ("a: [1\n", ":2: ", "not YAML: "),
         ("a:\tb: 1\n\tc: 1\n", ":1: ", "not YAML: "),
+        ("a:\n\tb: 1\n", ":2: ", "it begins with a tab: indent by spaces"),
         ('a: "\\ud800"\n', ":1: ", "not YAML: "),
     ],
 )

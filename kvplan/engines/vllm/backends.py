@@ -157,6 +157,11 @@ def major_of(card: Card | None) -> int | None:
     return card.capability[0] if card.capability is not None else None
 
 
+def has_unknown_kernels(card: Card | None) -> bool:
+    """Return whether kvplan does not know which kernels, and so which blocks, vLLM takes on a card."""
+    return card is not None and card.vendor in ("amd", "intel")
+
+
 def find_backend(name: str) -> Backend:
     """Return a backend by one of the names in BACKENDS."""
     return _BACKENDS[name]

@@ -11,7 +11,12 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Str
 from kvplan.engines.cards import WRITTEN, require_vendor
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
-from kvplan.engines.vllm.backends import require_backend, require_head_size, require_shares
+from kvplan.engines.vllm.backends import (
+    has_unknown_kernels,
+    require_backend,
+    require_head_size,
+    require_shares,
+)
 from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
@@ -214,7 +219,7 @@ def _assumed_of_kernels(options: EngineOptions, given: Settings, layers: Sequenc
     rows = {term.dtype.name for layer in layers for term in layer if term.role == "latent"}
     if vendor is None and options.roles >= SPARSE_MLA_ROLES and FP8_SCALED_128.name in rows:
         yield "no card is named: sparse MLA in fp8 has FlashMLA's rows, as on an H100; --gpu names a card"
-    if vendor in ("amd", "intel") and options.block_size is None:
+    if vendor is not None and has_unknown_kernels(options.card) and options.block_size is None:
         yield (
             f"which kernels vLLM takes on {WRITTEN[vendor]}'s cards is not known to kvplan: blocks are as on "
             "NVIDIA's; --block-size gives others"

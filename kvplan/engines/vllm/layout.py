@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
+from math import gcd
 
 from kvplan.engines.vllm.alignment import Alignment, align, align_skipped
 from kvplan.engines.vllm.blocks import choose_blocks
@@ -220,6 +221,8 @@ def _aligned_caches(
     usual = choose_blocks(layers, rules, options.attention_backend, options.major)
     kernel_block = options.kernel_block or usual.kernel_block
     asked = options.block_size or usual.block_size
+    if asked % kernel_block and options.any_block:
+        kernel_block = gcd(asked, kernel_block)
     if asked % kernel_block:
         raise RefusedError(
             f"a block of {asked} tokens is no multiple of the attention kernel's {kernel_block}: "

@@ -28,11 +28,13 @@ class VllmOptions:
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
     stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
-    Requests come with `prompt` tokens; None if that is not known.
+    Requests come with `prompt` tokens; None if that is not known. Where the card's kernels are not known,
+    `any_block` that is asked for is taken.
     """
 
     block_size: int | None = None
     kernel_block: int | None = None
+    any_block: bool = False
     attention_backend: str | None = None
     major: int | None = HOPPER
     max_num_batched_tokens: int = 8192

@@ -7,7 +7,7 @@ from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.overheads import at_once
 from kvplan.engines.settings import Setting, Settings
-from kvplan.engines.vllm.backends import BACKENDS, major_of
+from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import state_dtypes
@@ -106,6 +106,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
     return VllmOptions(
         block_size=options.block_size,
         attention_backend=given.name("attention_backend"),
+        any_block=given.name("attention_backend") is None and has_unknown_kernels(options.card),
         major=major_of(options.card),
         max_num_batched_tokens=_batched_tokens(options, rules),
         dcp=options.dcp,

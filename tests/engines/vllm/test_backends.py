@@ -66,6 +66,15 @@ def test_blocks_on_amds_cards_are_assumed() -> None:
     assert not planned("llama-3.1-8b", "mi300x-192gb", block_size=16).warnings
 
 
+def test_any_block_that_is_asked_for_is_taken_on_amds_cards() -> None:
+    """AITER's MLA has blocks of 1, as recipes for DeepSeek on the MI300X ask for."""
+    answer = planned("deepseek-v3", "mi300x-192gb", block_size=1)
+    assert (answer.block_size, answer.warnings) == (1, ())
+    assert answer.num_blocks == 60 * 2**30 // (61 * (512 + 64) * 2)
+    assert "no multiple" in refusal("llama-3.1-8b", "mi300x-192gb", block_size=1, backend="ROCM_ATTN")
+    assert "no multiple" in refusal("llama-3.1-8b", "h100-80gb", block_size=1)
+
+
 @pytest.mark.parametrize(
     ("gpu", "version", "stored"),
     [
