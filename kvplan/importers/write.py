@@ -24,6 +24,7 @@ _FACTS = (
     "dtype_open",
     "max_context",
     "parameters",
+    "spread_as",
     "weight_dtype",
     "weight_bytes",
     "weight_blocks",

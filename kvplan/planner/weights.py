@@ -81,7 +81,7 @@ def rank_weights(  # noqa: PLR0913 - each is one fact of the spread
     what they hold beyond one copy of the rest. All parameters are taken to be stored alike. A spec without
     these facts has its weights spread evenly over all ranks.
     """
-    total, layers = spec.parameters, sum(stages)
+    total, layers = spec.parameters or spec.spread_as, sum(stages)
     if total is None or spec.hidden is None or spec.vocab is None or spec.tied is None:
         return even_weights(replica_bytes, tp=tp, stages=len(stages))
     rows = spec.vocab * spec.hidden

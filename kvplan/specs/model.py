@@ -143,6 +143,8 @@ class ModelSpec(Facts):
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
+    `spread_as` are the parameters of the same model in another format, where what the weights take is not
+    known: given weights are spread over ranks as those are, and none are counted by them.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale. `quantized` lists hub ids
     with the same cache and other weights, whose size kvplan does not know. `kv_cache_dtype` is what the
@@ -174,6 +176,7 @@ class ModelSpec(Facts):
     dtype_open: bool = False
     max_context: Count | None = None
     parameters: Total | None = None
+    spread_as: Total | None = None
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
@@ -245,6 +248,7 @@ class ModelSpec(Facts):
         declared = self.quantized_kv.get(hub_id)
         changes = {
             "parameters": None,
+            "spread_as": self.parameters or self.spread_as,
             "weight_dtype": None,
             "weight_bytes": None,
             "weight_blocks": None,
