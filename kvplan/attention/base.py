@@ -10,6 +10,7 @@ from kvplan.errors import SpecError
 from kvplan.terms import Allocation, Fixed, Growing, Layer, Pool, Split, Stream, Target, Term, Unit
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
+Width = Annotated[int, Field(ge=0, le=10**9)]
 """A dimension or a number of things: a whole number from 1 to 10^9."""
 
 

@@ -8,6 +8,7 @@ from kvplan.attention.base import (
     Count,
     Kind,
     StateDtype,
+    Width,
     growing,
     heads_split,
     state_dtype,
@@ -27,13 +28,14 @@ class MLA(Kind):
     number of heads: DeepSeek-V2, arXiv 2405.04434, section 2.1. There is no head axis to shard, so
     every tensor-parallel rank stores the row whole. An `indexer` adds its own keys
     (DeepSeek-V3.2, arXiv 2512.02556); layers that own none leave it out. `d_nope` and `v_head_dim`,
-    the parts of a head without RoPE, are in no cache: what expands the latent to heads asks for them.
+    the parts of a head without RoPE, are in no cache: what expands the latent to heads asks for them. A
+    layer that does not rotate at all has a `d_rope` of 0 and keeps the latent alone.
     """
 
     kind: Literal["mla"]
     heads: Count
     d_c: Count
-    d_rope: Count
+    d_rope: Width
     d_nope: Count | None = None
     v_head_dim: Count | None = None
     q_lora_rank: Count | None = None
@@ -50,6 +52,7 @@ class MLA(Kind):
         terms = tuple(
             term
             for role, label, width in rows
+            if width
             for term in growing(target, role, label, pool="mla", split=whole("latent"), width=width)
         )
         return terms + (self.indexer.lower(target) if self.indexer else ())

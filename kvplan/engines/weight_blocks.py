@@ -36,6 +36,7 @@ def cut_blocks(blocks: WeightBlocks, cutting: Cutting) -> str | None:
     cut = [width for width in blocks.inputs if tp > 1 and width % (tp * blocks.columns)]
     if cut:
         return _refusal(f"matrices of {cut[0]:,} inputs", cut[0], blocks, cutting.engine, tp)
+    blocks = blocks.of_experts()
     cut = [width for width in blocks.experts if _cuts_expert(width, blocks, expert_tp)]
     refined = cutting.refines and blocks.by == "fp8"
     if cut and not (refined and all(_is_refined(width, blocks, expert_tp) for width in cut)):

@@ -22,6 +22,9 @@ from kvplan.importers.weights import Counted, quantization_of, stored_weights, w
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
+_OF_ANY_FORMAT = ("vocab", "tied", "parameters", "replicated", "uncounted")
+"""What is known of weights however they are stored."""
+
 
 def import_complete(source: str | Path, ignore: Sequence[str] = ()) -> Imported:
     """
@@ -70,7 +73,8 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         found, note = _weights(stored, counted, quantization, origins)
         if "weight_bytes" not in found:
             # The parameters times the model's dtype are not what the file stores.
-            facts = {name: value for name, value in facts.items() if name in ("vocab", "tied")}
+            facts = {name: value for name, value in facts.items() if name in _OF_ANY_FORMAT}
+            facts["weights_open"] = True
         facts |= found if stored is None else {"uncounted": (), **found}
         notes += note
     if parameters is not None and quantization is not None:
@@ -170,17 +174,23 @@ def _weights(
 
 def _blocks(parameters: Parameters, quantization: Quantization) -> WeightBlocks | None:
     """Return the blocks of the weights, and the widths of the matrices that are stored in them, if any."""
-    if quantization.block is None:
-        return None
     by: Literal["fp8", "compressed-tensors"] = "fp8" if quantization.method == "fp8" else "compressed-tensors"
-    rows, columns = quantization.block
     wide = {part for pattern in quantization.excluded or () for part in touched(pattern)}
-    other_experts = "experts" in wide or quantization.expert_bits != min(quantization.bits)
-    inputs = () if "rest" in wide else tuple(sorted(parameters.inputs))
-    experts = () if other_experts else tuple(sorted(parameters.expert_inputs))
-    if not inputs and not experts:
+    kept = "experts" in wide or quantization.expert_bits != min(quantization.bits, default=0)
+    block, expert_block = quantization.block, quantization.expert_block
+    inputs = () if block is None or "rest" in wide else tuple(sorted(parameters.inputs))
+    experts = () if expert_block is None or kept else tuple(sorted(parameters.expert_inputs))
+    main, other = (block, expert_block) if inputs else (expert_block, None)
+    if main is None or (not inputs and not experts):
         return None
-    return WeightBlocks(rows=rows, columns=columns, by=by, inputs=inputs, experts=experts)
+    return WeightBlocks(
+        rows=main[0],
+        columns=main[1],
+        by=by,
+        inputs=inputs,
+        experts=experts,
+        expert_block=other if experts and other != main else None,
+    )
 
 
 def _counted(imported: Imported, parameters: Parameters, ends: Ends, towers: Towers) -> Counted:

@@ -14,7 +14,15 @@ from kvplan.files import is_folder
 from kvplan.importers.class_defaults import defaults_of
 from kvplan.importers.consequence import Consequence
 from kvplan.importers.drafts import draft_layers
-from kvplan.importers.families import ARCHITECTURES, REFUSED, WRAPPERS, Reader, model_types, reader
+from kvplan.importers.families import (
+    ARCHITECTURES,
+    BESIDE_TEXT,
+    REFUSED,
+    WRAPPERS,
+    Reader,
+    model_types,
+    reader,
+)
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
@@ -103,6 +111,7 @@ def import_values(
     not_counted = (*draft_layers(text), *draft_layers(top), *reading.not_counted)
     if text is not top:
         top.skip_repeated(text)
+        top.skip(*BESIDE_TEXT.get(str(top.values.get("model_type")), ()))
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
@@ -141,6 +150,8 @@ def _text_parts(top: Fields) -> list[Fields]:
 def _reader(top: Fields, text: Fields) -> tuple[str, Reader]:
     """Return the model type of the text model, and its reader."""
     outer = _model_type(top)
+    if text is not top and outer in REFUSED:
+        raise _unknown_type(top, outer, has_code=False)
     if text is not top and outer not in WRAPPERS:
         hint = did_you_mean(outer or "", sorted(WRAPPERS))
         raise top.error(

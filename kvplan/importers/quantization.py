@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvplan.errors import ImportedError
-from kvplan.importers.quantization_formats import ALIASES, READERS, Format
+from kvplan.importers.quantization_formats import ALIASES, READERS, Block, Format
 from kvplan.importers.quantization_section import CacheDeclarationError, Config, Section
 from kvplan.importers.strict_json import Json, shown
 
@@ -22,7 +22,7 @@ class Quantization:
     `bits` are the widths of a stored weight that occur, the smallest first; none where the size of the
     weights is open, and `problem` then says why. `group_size` is how many
     weights share a scale, None where a whole row or tensor does, `block` the rows and columns of these where
-    they are not a part of a row. `excluded` are the modules left
+    they are not a part of a row, and `expert_block` those of routed experts. `excluded` are the modules left
     in the model's dtype, None if the config does not list them. `kv_dtype` is what it declares for
     the KV cache, None if it declares nothing, and `kv_declared_by` what it is declared by; where that is not
     understood, `kv_problem` says why. `scale_bytes`
@@ -34,12 +34,13 @@ class Quantization:
     bits: tuple[int, ...]
     expert_bits: int
     group_size: int | None
-    block: tuple[int, int] | None
+    block: Block | None
     scale_bytes: tuple[int, int]
     excluded: tuple[str, ...] | None
     kv_dtype: str | None
     kv_declared_by: str | None = None
     kv_problem: str | None = None
+    expert_block: Block | None = None
     ends: bool = False
     problem: str | None = None
 
@@ -69,6 +70,7 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
         expert_bits=4 if fp4_experts else min(form.bits, default=0),
         group_size=form.group_size,
         block=form.block,
+        expert_block=form.expert_block,
         scale_bytes=form.scale_bytes,
         excluded=excluded,
         kv_dtype=kv_dtype,

@@ -7,12 +7,15 @@ MLX's. A method that is not here leaves the size of the weights open, and nothin
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kvplan.importers.quantization_section import Section
 from kvplan.importers.strict_json import Json, shown
 from kvplan.importers.weight_parts import touched
+
+Block = tuple[int, int]
+"""The rows and columns of the weights that share a scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +23,15 @@ class Format:
     """
     What the fields of one method say: widths and group; `excluded` None if it does not say.
 
-    `block` has the rows and columns of a block that shares a scale, where that is not a part of a row. `ends`
-    says that embedding and output head are quantised as all other matrices are.
+    `block` has the rows and columns of a block that shares a scale, where that is not a part of a row, and
+    `expert_block` those of the routed experts' matrices. `ends` says that embedding and output head are
+    quantised as all other matrices are.
     """
 
     bits: tuple[int, ...]
     group_size: int | None = None
-    block: tuple[int, int] | None = None
+    block: Block | None = None
+    expert_block: Block | None = None
     excluded: tuple[str, ...] | None = None
     scale_bytes: tuple[int, int] = (1, 4)
     ends: bool = False
@@ -65,11 +70,12 @@ def _read_fp8(section: Section) -> Format:
         bits=(8,),
         group_size=math.prod(block) if block else None,
         block=block,
+        expert_block=block,
         excluded=section.optional_texts(*_SKIPPED),
     )
 
 
-def _block(section: Section) -> tuple[int, int] | None:
+def _block(section: Section) -> Block | None:
     block = section.values.get("weight_block_size")
     if block is None:
         return None
@@ -150,24 +156,55 @@ def _read_mlx(section: Section) -> Format:
 
 
 def _read_compressed_tensors(section: Section) -> Format:
-    groups = section.inner("config_groups")
-    weights = [groups.inner(name).inner("weights") for name in groups.values]
+    named = section.inner("config_groups")
+    groups = [named.inner(name) for name in named.values]
+    weights = [group.inner("weights") for group in groups]
     if not weights:
         raise section.error("config_groups", "found no group; expected how the weights are stored")
-    blocks = {_structure(weight) for weight in weights}
     sizes = {weight.group("group_size") or math.prod(_structure(weight) or (0,)) for weight in weights}
     floats = all(weight.values.get("type") == "float" for weight in weights)
     group_size = min((size for size in sizes if size), default=None)
     return Format(
         bits=tuple(sorted({weight.bits("num_bits") for weight in weights})),
         group_size=group_size,
-        block=blocks.pop() if len(blocks) == 1 else None,
+        block=_block_of("rest", groups),
+        expert_block=_block_of("experts", groups),
         excluded=section.optional_texts("ignore"),
         scale_bytes=(1, 1) if floats and group_size in (16, 32) else (1, 4),
     )
 
 
-def _structure(weights: Section) -> tuple[int, int] | None:
+def _block_of(part: str, groups: Sequence[Section]) -> Block | None:
+    """
+    Return the block of a part of the model, None where its groups have none or not all the same one.
+
+    A matrix has the scheme of the group whose `targets` name it, else of the one that has its class, as
+    `Linear`: find_matched_target in compressed_tensors/utils.py of vLLM 0.33. A name of experts is about
+    all of them; a name of others is about some, so that what a class has is theirs, too.
+    """
+    named = [group for group in groups if part in _named_parts(group)]
+    classes = [group for group in groups if _has_class(group)]
+    theirs = named if named and part == "experts" else [*named, *classes]
+    found = {_structure(group.inner("weights")) for group in theirs}
+    return found.pop() if len(found) == 1 else None
+
+
+def _has_class(group: Section) -> bool:
+    """Tell whether a group is for modules of a class; one without `targets` is for all."""
+    targets = group.optional_texts("targets")
+    return targets is None or not all(map(_is_name, targets))
+
+
+def _named_parts(group: Section) -> set[str]:
+    names = filter(_is_name, group.optional_texts("targets") or ())
+    return {part for name in names for part in touched(name)}
+
+
+def _is_name(target: str) -> bool:
+    return "." in target or target.startswith("re:")
+
+
+def _structure(weights: Section) -> Block | None:
     """Return the rows and columns of one block of the strategy `block`."""
     structure = weights.values.get("block_structure")
     if not isinstance(structure, list):

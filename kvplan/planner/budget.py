@@ -233,12 +233,15 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
 
 
 def _open_weights(spec: ModelSpec) -> KvplanError:
-    """Return the error that asks for the weights of a release whose format its name does not tell."""
-    release = spec.read_as or spec.hf_id or spec.name
-    read = f"{release} is read as {spec.name}{spec.read_by or ' with weights of its own'}"
+    """Return the error that asks for weights in a format that neither a name nor a file tells."""
+    if spec.read_as:
+        named = f"{spec.read_as} is read as {spec.name}{spec.read_by or ''}"
+        read = f"{named}; a name does not tell what weights take"
+    else:
+        read = f"what the weights of {spec.hf_id or spec.name} take is not known"
     model = "" if spec.parameters else f"ask for {spec.name} with "
     return KvplanError(
-        f"{read}; a name does not tell what weights take: give the weights' size, as in --weights 16.06GB",
+        f"{read}: give the weights' size, as in --weights 16.06GB",
         f"        or {model}--weight-dtype fp8 or q4_k for all of them, if that is near enough",
     )
 

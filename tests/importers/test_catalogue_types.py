@@ -84,6 +84,7 @@ FILES: dict[str, dict[str, Any]] = {
     },
     "rwkv-7-world-1.5b": {
         "model_type": "rwkv7",
+        "torch_dtype": "float32",
         "attn": None,
         "attn_mode": "chunk",
         "a_low_rank_dim": 96,

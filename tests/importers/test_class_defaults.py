@@ -50,6 +50,10 @@ PUBLISHED = {
 """Model types whose defaults are those of a published model, and its name in the catalogue."""
 
 
+WITHOUT_DEFAULTS = {"gemma4_assistant"}
+"""Types whose class refuses its own defaults."""
+
+
 def _defaults(model_type: str) -> dict[str, Any]:
     written = json.loads(transformers.CONFIG_MAPPING[model_type]().to_json_string(use_diff=False))
     return {**written, "dtype": written.get("dtype") or "bfloat16"}
@@ -64,7 +68,8 @@ def test_the_defaults_of_a_class_are_its_published_model(model_type: str, name: 
 
 
 @pytest.mark.parametrize(
-    "model_type", sorted({*model_types(), *WRAPPERS} & set(transformers.CONFIG_MAPPING.keys()))
+    "model_type",
+    sorted({*model_types(), *WRAPPERS} & set(transformers.CONFIG_MAPPING.keys()) - WITHOUT_DEFAULTS),
 )
 def test_every_class_is_read_or_says_which_field_it_lacks(model_type: str) -> None:
     try:

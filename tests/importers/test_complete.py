@@ -117,3 +117,11 @@ def test_broken_weights_are_an_error(tmp_path: Path) -> None:
     (path.parent / "model.safetensors").write_bytes(b"\xff" * 8 + b"{}")
     with pytest.raises(ImportedError, match=r"model\.safetensors"):
         import_complete(path.parent)
+
+
+def test_weights_of_unknown_size_are_spread_as_the_parameters_are(tmp_path: Path) -> None:
+    """What a method stores that kvplan cannot size is still divided as the model's matrices are."""
+    plain = import_complete(_file(tmp_path)).spec
+    spec = import_complete(_file(tmp_path, quantization_config={"quant_method": "vptq"})).spec
+    assert (spec.parameters, spec.weights(), spec.weights_open) == (plain.parameters, None, True)
+    assert (spec.vocab, spec.tied, spec.replicated) == (plain.vocab, plain.tied, plain.replicated)

@@ -422,10 +422,9 @@ def test_minimax_m3_in_the_words_of_its_class() -> None:
     ("model_type", "reason"),
     [
         ("blt", "how often it caches depends on the text"),
-        ("gemma4_assistant", "a draft that reads its target's cache"),
+        ("xlnet", "keeps hidden states of earlier segments"),
         ("qwen4_exp_text", "keeps token ids and positions beside its states, in whole numbers of 8 bytes"),
         ("reformer", "keeps hashes of buckets"),
-        ("xlnet", "keeps hidden states of earlier segments"),
     ],
 )
 def test_a_type_that_is_not_read_says_why(model_type: str, reason: str) -> None:

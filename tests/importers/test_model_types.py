@@ -15,11 +15,13 @@ NO_CAUSAL_CLASS = {
     "emu3_text_model",
     "ernie4_5_vl_moe_text",
     "granite4_vision_text",
+    "idefics",
     "paddleocr_vl_text",
     "phi3small",
     "xmod",
 }
-"""Rows that transformers builds no small model of: a part, code of a release, one class per language."""
+"""Rows that transformers builds no small model of: a part, code of a release, one class per language, one
+that needs an image (test_parts.py)."""
 
 WITHOUT_HEAD = {"glm_ocr_text", "granite_docling_text", "hunyuan_vl_text", "molmo2_text"}
 """Text models that transformers builds by themselves without an output head."""
@@ -28,11 +30,11 @@ SINCE = {"inkling2_text": "5.24"}
 """Types whose class of an earlier release does not run in 16 bits."""
 
 BESIDE_ROWS = """
-    deepseek_v2 deepseek_v3 deepseek_v32
-    apertus arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 ernie4_5 falcon falcon_mamba gemma
-    apertus1p5_text cpmant dory dots3_note_text inkling2_loop_text inkling2_text inkling_text lara_mini
-    longt5 sarvam_mla sarvam_moe switch_transformers t5gemma t5gemma2 zaya
-    gemma2 gemma4_unified_text hy_v4 jetmoe laguna lfm3 minimax_m3_vl_text mt5 umt5 youtu
+    apertus apertus1p5_text arcee axk1 axk2 bart bert bitnet bloom cohere cohere2 cpmant deepseek_v2
+    deepseek_v3 deepseek_v32 diffusion_gemma_text dory dots3_note_text ernie4_5 falcon falcon_mamba
+    gemma gemma2 gemma4_unified_text glm5_next_text hy_v4 hy_v4_vl_text inkling2_loop_text inkling2_text
+    inkling_text jetmoe laguna lara_mini lfm3 longt5 minimax_m3_vl_text mistral_large4_text mt5
+    sarvam_mla sarvam_moe switch_transformers t5gemma t5gemma2 umt5 youtu zaya
 """
 
 

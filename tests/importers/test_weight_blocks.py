@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.importers.complete import import_complete
+from kvplan.importers.write import spec_yaml
+from kvplan.specs.load import load_file
 from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers.configs import LLAMA
 from tests.importers.originals import FOLDER, needs_originals
@@ -55,6 +58,64 @@ def test_compressed_tensors_have_blocks_of_their_own(tmp_path: Path) -> None:
     assert import_complete(path).spec.weight_blocks == found
 
 
+MIXTRAL = {**LLAMA, "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
+MIXTRAL |= {"architectures": ["MixtralForCausalLM"], "sliding_window": None}
+BLOCK = {"num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128]}
+WIDE = {**BLOCK, "block_structure": [64, 32]}
+CHANNEL = {"num_bits": 8, "type": "float", "strategy": "channel"}
+GROUPED = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 128}
+EXPERTS = ["re:.*mlp.experts.*"]
+ATTENTION, MLP = ["re:.*self_attn.*"], ["re:.*mlp.(gate|up|down)_proj"]
+
+
+def both(block: tuple[int, int], expert_block: tuple[int, int] | None = None) -> WeightBlocks:
+    """Mixtral 8x7B: 32 heads of 128; experts of 14,336."""
+    rows, columns = block
+    return WeightBlocks(
+        rows=rows,
+        columns=columns,
+        by="compressed-tensors",
+        inputs=(4096,),
+        experts=(14336,),
+        expert_block=expert_block,
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ([(["Linear"], BLOCK)], both((128, 128))),
+        ([(["Linear"], BLOCK), (["re:.*lm_head"], CHANNEL)], both((128, 128))),
+        ([(["Linear"], BLOCK), (EXPERTS, GROUPED)], both((128, 128)).model_copy(update={"experts": ()})),
+        ([(EXPERTS, BLOCK), (ATTENTION, CHANNEL)], both((128, 128)).model_copy(update={"inputs": ()})),
+        ([(EXPERTS, WIDE), (ATTENTION, BLOCK)], both((128, 128), (64, 32))),
+        ([(["Linear"], CHANNEL), (EXPERTS, BLOCK)], both((128, 128)).model_copy(update={"inputs": ()})),
+        ([(["Linear"], CHANNEL), (EXPERTS, GROUPED)], None),
+        # Of some matrices of a layer alone: which widths these are is not told apart.
+        ([(ATTENTION, BLOCK), (MLP, CHANNEL)], None),
+    ],
+)
+def test_each_group_has_blocks_of_its_own(
+    tmp_path: Path, groups: list[tuple[list[str], dict[str, object]]], expected: WeightBlocks | None
+) -> None:
+    """The method of a matrix is that of the group that names it, else of its class."""
+    named = {
+        f"group_{number}": {"targets": targets, "weights": weights}
+        for number, (targets, weights) in enumerate(groups)
+    }
+    section = {"quant_method": "compressed-tensors", "config_groups": named, "ignore": []}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**MIXTRAL, "quantization_config": section}))
+    assert import_complete(path).spec.weight_blocks == expected
+
+
+def test_a_degree_may_cut_the_experts_blocks_alone() -> None:
+    """14,336 / 8 are 14 blocks of 128, and no whole ones of 1,024; 4,096 / 8 are four of 128."""
+    cutting = Cutting(engine="vLLM", tp=8, expert_tp=8, refines=True)
+    assert cut_blocks(both((128, 128)), cutting) is None
+    assert "1024 x 1024 weights, and 1,792" in (cut_blocks(both((128, 128), (1024, 1024)), cutting) or "")
+
+
 def test_excluded_matrices_have_none(tmp_path: Path) -> None:
     section = {
         "quant_method": "fp8",
@@ -64,3 +125,13 @@ def test_excluded_matrices_have_none(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**LLAMA, "quantization_config": section}))
     assert import_complete(path).spec.weight_blocks is None
+
+
+def test_blocks_of_two_kinds_are_written_and_load_back(tmp_path: Path) -> None:
+    named = {"a": {"targets": EXPERTS, "weights": WIDE}, "b": {"targets": ATTENTION, "weights": BLOCK}}
+    section = {"quant_method": "compressed-tensors", "config_groups": named, "ignore": []}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**MIXTRAL, "quantization_config": section}))
+    imported = import_complete(path)
+    (tmp_path / "model.yaml").write_text(spec_yaml(imported), encoding="utf-8")
+    assert load_file(tmp_path / "model.yaml") == imported.spec

@@ -42,7 +42,39 @@ _T5GEMMA = {
     "layer_types": TYPES,
 }
 
+_WIDER = {"head_dim": 32, "num_key_value_heads": 1}
+
 CHANGES: dict[str, dict[str, Any]] = {
+    "chameleon": {"vocabulary_map": {"<image>": 3, "IMGIMGA": 4}},
+    "cosmos3_edge_text": {"rope_parameters": {**_ROPE, "mrope_section": [2, 3, 3]}},
+    "deepseek_ocr2_text": {"mlp_layer_types": ["dense", *["sparse"] * 3]},
+    "diffusion_gemma_text": {"per_layer_config": {1: _WIDER, 3: _WIDER}, "top_k_experts": 2},
+    "evolla": {"aligner_num_add_layers": 2, "resampler_depth": 1},
+    "glm5_next_text": {
+        "head_dim": 0,
+        "index_kpool": 4,
+        "indexer_types": ["full", "full", "shared", "full"],
+        "layer_types": ["linear_attention", *["indexed_attention"] * 2, "linear_attention"],
+        "linear_head_dim": 12,
+        "linear_num_heads": 4,
+        "num_key_value_heads": 4,
+        "qk_nope_head_dim": 16,
+        "qk_rope_head_dim": 0,
+        "v_head_dim": 16,
+    },
+    "hy_v4_vl_text": {
+        **_MLA,
+        "indexer_types": ["full", "shared"] * 2,
+        "rope_parameters": {**_ROPE, "mrope_section": [2, 1, 1]},
+    },
+    "kosmos_2_text_model": {"layers": 4},
+    "kosmos_2_5_text_model": {"layers": 4},
+    "mistral_large4_text": {
+        **_MLA,
+        "indexer_types": ["full", "full", "shared", "full"],
+        "kv_source_layers": [0, 1, 1, 3],
+    },
+    "muse_spark_text": {"moe_hidden_size": 32},
     "axk1": _MLA,
     "axk2": _MLA,
     "cohere_compass_text": {"rope_parameters": {_FULL: _ROPE, _SLIDING: _ROPE}},

@@ -7,6 +7,7 @@ needs beside them. All are built with random weights, and no file is read.
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from kvplan.engines.transformers.caches import kept, traits_of
@@ -30,6 +31,7 @@ SIZES: dict[str, Any] = {
     "dense_intermediate_size": 48,
     "dff": 48,
     "emb_dim": 64,
+    "embed_dim": 64,
     "embedding_size": 64,
     "encoder_attention_heads": 4,
     "encoder_ffn_dim": 48,
@@ -81,6 +83,25 @@ SIZES: dict[str, Any] = {
 }
 
 
+CLASSES = {
+    "blip_text_model": "blip.modeling_blip_text.BlipTextLMHeadModel",
+    "chameleon": "chameleon.modeling_chameleon.ChameleonForConditionalGeneration",
+    "cosmos3_edge_text": "cosmos3_edge.modeling_cosmos3_edge.Cosmos3EdgeTextModel",
+    "deepseek_ocr2_text": "deepseek_ocr2.modeling_deepseek_ocr2.DeepseekOcr2TextModel",
+    "diffusion_gemma_text": "diffusion_gemma.modeling_diffusion_gemma.DiffusionGemmaEncoderTextModel",
+    "evolla": "evolla.modeling_evolla.EvollaModel",
+    "glm5_next_text": "glm5_next.modeling_glm5_next.Glm5NextTextModel",
+    "hy_v4_vl_text": "hy_v4_vl.modeling_hy_v4_vl.HYV4VLTextModel",
+    "idefics": "idefics.modeling_idefics.IdeficsModel",
+    "kosmos_2_text_model": "kosmos2.modeling_kosmos2.Kosmos2TextForCausalLM",
+    "kosmos_2_5_text_model": "kosmos2_5.modeling_kosmos2_5.Kosmos2_5TextForCausalLM",
+    "mistral_large4_text": "mistral_large4.modeling_mistral_large4.MistralLarge4TextModel",
+    "muse_glimmer_text": "muse_glimmer.modeling_muse_glimmer.MuseGlimmerTextModel",
+    "muse_spark_text": "muse_spark.modeling_muse_spark.MuseSparkTextModel",
+}
+"""Text models that no automatic choice of transformers makes, below its `models`."""
+
+
 def has(model_type: str) -> bool:
     """Tell whether the installed transformers has the type."""
     return model_type in installed("transformers").CONFIG_MAPPING
@@ -122,6 +143,10 @@ def built(config: Any, *, head: bool = True) -> Any:
     if config.is_encoder_decoder:
         auto = transformers.AutoModelForSeq2SeqLM
     with quiet():
+        if place := CLASSES.get(config.model_type):
+            module, _, name = place.rpartition(".")
+            found = getattr(import_module(f"transformers.models.{module}"), name)
+            return found._from_config(config, dtype=torch.bfloat16).eval()
         return auto.from_config(config, dtype=torch.bfloat16).eval()
 
 

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import kvplan
+from kvplan.errors import KvplanError
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.weights import least_weights, rank_weights, stage_weights, stored_weights
 from kvplan.specs import ModelSpec
-from kvplan.specs.load import load
+from kvplan.specs.catalogue import catalogue_folder, read_index
+from kvplan.specs.load import load, load_file
 from kvplan.units import ceil_div
 
 FACTS: dict[str, Any] = {
@@ -23,6 +25,10 @@ FACTS: dict[str, Any] = {
     "attention": {"kind": "mha", "heads": 2, "head_dim": 4},
     "layers": 4,
 }
+
+
+RANKS = 8
+GIVEN = 30_000_000_000
 
 
 def spec(**facts: object) -> ModelSpec:
@@ -143,3 +149,43 @@ def test_the_least_weights_are_those_of_a_files_own_tensors() -> None:
 def test_as_many_layers_are_stored_as_there_are() -> None:
     with pytest.raises(ValidationError, match="tensors has 4 layers_bytes for 5 layers"):
         spec(layers=5, tensors=STORED)
+
+
+def _few_heads() -> list[str]:
+    """Catalogue models with counted parameters, and fewer KV heads than 8 ranks, but more than one."""
+    found = []
+    for name in sorted(set(read_index().values())):
+        model = load_file(catalogue_folder() / name)
+        groups = [getattr(kind, "groups", 1) for kind in model.kinds()]
+        if model.parameters is not None and any(1 < count < RANKS for count in groups):
+            found.append(model.name)
+    return found
+
+
+@pytest.mark.parametrize("name", _few_heads())
+def test_a_release_in_other_weights_is_spread_as_its_base(name: str) -> None:
+    """Of given weights each rank has its own share, and as much of the KV projections as the base's ranks."""
+    base = load(name)
+    release = base.as_quantized("somebody/a-release")
+    assert release.weights() is None
+    for tp in (2, RANKS):
+        try:
+            spread = stage_weights(deploy(base, Choice(engine="vllm", tp=tp)), GIVEN)
+        except KvplanError:
+            continue
+        assert stage_weights(deploy(release, Choice(engine="vllm", tp=tp)), GIVEN) == spread
+
+
+def test_a_release_has_its_kv_projections_on_every_rank() -> None:
+    """
+    Qwen3 30B A3B's 4 KV heads of 128 over 8 ranks: 4 heads' matrices of K and V more, of 2048 rows a layer.
+
+    Norms and routers (`replicated`) are whole on each rank, too.
+    """
+    base = load("qwen3-30b-a3b")
+    assert base.parameters is not None
+    assert base.replicated is not None
+    more = 48 * 2 * 4 * 128 * 2048
+    held = base.parameters + 7 * base.replicated + more
+    release = deploy(base.as_quantized("somebody/a-release"), Choice(engine="vllm", tp=8))
+    assert stage_weights(release, GIVEN) == (ceil_div(GIVEN * held, base.parameters * 8),)

@@ -121,8 +121,8 @@ def test_a_release_of_the_catalogue_asks_for_its_weights_as_one_by_its_name_does
     with pytest.raises(KvplanError) as caught:
         kvplan.fit("Qwen/Qwen3-235B-A22B-FP8", gpu="h200", tp=8)
     assert str(caught.value) == (
-        "Qwen/Qwen3-235B-A22B-FP8 is read as qwen3-235b-a22b with weights of its own; a name does not tell "
-        "what weights take: give the weights' size, as in --weights 16.06GB\n"
+        "what the weights of Qwen/Qwen3-235B-A22B-FP8 take is not known: give the weights' size, as in "
+        "--weights 16.06GB\n"
         "        or --weight-dtype fp8 or q4_k for all of them, if that is near enough"
     )
     fit = kvplan.fit("Qwen/Qwen3-235B-A22B-FP8", gpu="h200", tp=8, weight_dtype="fp8")

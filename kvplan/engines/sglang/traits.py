@@ -52,6 +52,7 @@ _TRAITS = {
     "phimoe": _ONE_POOL,
     "starcoder2": _ONE_POOL,
     "gemma4_text": _TWO_POOLS,  # Gemma4ForConditionalGeneration
+    "gemma4_unified_text": _TWO_POOLS,  # Gemma4UnifiedForConditionalGeneration
     "gpt_oss": _TWO_POOLS,  # GptOssForCausalLM
     "llama4_text": _TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
     "mimo_v2_flash": _TWO_POOLS,  # MiMoV2FlashForCausalLM

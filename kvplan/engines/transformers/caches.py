@@ -3,10 +3,11 @@ What the cache of Hugging Face transformers holds: its classes' own tensors, rea
 
 Read and run in transformers 5.23.0; file names are relative to that package. 5.17.0, run too, agrees
 but for MLA with a sparse indexer (DeepSeek-V3.2, GLM-5: K and V of every head, not the latent) and
-MiMo-V2-Flash (one token less). The DynamicCache reserves nothing ahead: it grows by concatenation, so
-the figures are what a rank holds once `tokens` tokens of each sequence have been fed to the model.
-A generation of N tokens from a prompt of S feeds S + N - 1: the last is not fed back. The StaticCache
-is in static.py.
+MiMo-V2-Flash (one token less). 5.24.0, run too, keeps the gates of DeepSeek-V4's last closed block
+(`overlap_gate`) in float32, as its `position_bias` is, and the rest as before. The DynamicCache
+reserves nothing ahead: it grows by concatenation, so the figures are what a rank holds once `tokens`
+tokens of each sequence have been fed to the model. A generation of N tokens from a prompt of S feeds S
++ N - 1: the last is not fed back. The StaticCache is in static.py.
 
 `kept` counts what the cache's tensors contain and `reserve` is its envelope; `allocated` counts the
 memory behind them, which is more while a tensor is a view of a longer one.

@@ -59,7 +59,9 @@ def _require_other_heads(layers: Sequence[Layer]) -> None:
         )
 
 
-_SEES_AHEAD = frozenset({"gemma3", "gemma3_text", "gemma4", "gemma4_text"})
+_SEES_AHEAD = frozenset(
+    {"gemma3", "gemma3_text", "gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"}
+)
 """Model types of which some releases let the tokens of an image see each other (is_mm_prefix_lm)."""
 
 _COMPOSITE_WIDTHS = {256, 512}

@@ -110,6 +110,7 @@ MODEL_TYPES: dict[str, str] = {
     "gemma4": "gemma.gemma4",
     "gemma4_text": "gemma.gemma4",
     "gemma4_unified_text": "gemma.gemma4",
+    "diffusion_gemma_text": "gemma.diffusion_gemma",
     "gpt_oss": "typed.typed",
     "laguna": "typed.laguna",
     "dory": "looped.dory",
@@ -129,6 +130,8 @@ MODEL_TYPES: dict[str, str] = {
     "axk1": "latent.deepseek_v3",
     "axk2": "latent.axk2",
     "hy_v4": "latent.hy_v4",
+    "hy_v4_vl_text": "latent.hy_v4",
+    "mistral_large4_text": "latent.mistral_large4",
     "dots3_note_text": "latent.dots3_note",
     "bailing_hybrid": "latent.bailing_hybrid",
     "glm4_moe_lite": "latent.deepseek_v3",
@@ -142,6 +145,7 @@ MODEL_TYPES: dict[str, str] = {
     "deepseek_ref": "compressed.deepseek_v4",
     "deepseek_v41_text": "compressed.deepseek_v41",
     "kimi_linear": "latent.kimi_linear",
+    "glm5_next_text": "latent.glm5_next",
     "minimax_m3": "sparse.minimax_m3",
     "minimax_m3_vl": "sparse.minimax_m3",
     "minimax_m3_vl_text": "sparse.minimax_m3",
@@ -199,6 +203,7 @@ MODEL_TYPES: dict[str, str] = {
     "t5gemma2": "encoders.t5gemma",
     "mllama": "encoders.mllama",
     "trocr": "parts.trocr",
+    "blip_text_model": "parts.blip",
     "musicgen": "parts.musicgen",
     "musicgen_melody": "parts.musicgen_melody",
     "moshi": "parts.moshi",
@@ -206,29 +211,73 @@ MODEL_TYPES: dict[str, str] = {
 }
 
 _WRAPPERS = """
-apertus1p5 aria audioflamingo3 aya_vision cohere2_vision cohere_compass deepseek_v41 deepseek_vl
-deepseek_vl_hybrid deepseek_vl_v2 dots3_note emu3 ernie4_5_vl_moe exaone4_5 fast_vlm florence2 fuyu
-gemma3 gemma3n gemma4 gemma4_unified glm46v glm4v glm4v_moe glm_ocr glmasr glmga got_ocr2
-granite4_vision granite_docling hunyuan_vl hyperclovax_vision_v2 idefics2 idefics3 inkling2
-inkling2_loop inkling_mm_model internvl internvl_chat janus kimi_k25 kimi_k3 kimi_vl lfm2_vl lfm3_vl
-lighton_ocr llama4 llava llava_next llava_next_video llava_onevision maira2 minicpm_ocr minicpmv4_6
-minicpmv4_7 minimax_m3_vl ministral3 mistral3 mllama molmo2 moss_transcribe_diarize multi_modality
-nemotron_h_omni paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr qwen2_5_omni_thinker
-qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_omni_moe_thinker qwen3_vl
-qwen3_vl_moe shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3 video_llava vipllava voxtral
+apertus1p5 aria audioflamingo3 aya_vision blip blip-2 cohere2_vision cohere_compass cosmos3_edge
+cosmos3_omni deepseek_ocr2 deepseek_v41 deepseek_vl deepseek_vl_hybrid deepseek_vl_v2 diffusion_gemma
+dots3_note emu3 ernie4_5_vl_moe exaone4_5 fast_vlm florence2 fuyu gemma3 gemma3n gemma4
+gemma4_assistant gemma4_unified gemma4_unified_assistant glm46v glm4v glm4v_moe glm5_next glm_ocr
+glmasr glmga got_ocr2 granite4_vision granite_docling granite_speech granite_speech_plus hunyuan_vl
+hy_v4_vl hyperclovax_vision_v2 idefics2 idefics3 inkling2 inkling2_loop inkling_mm_model instructblip
+instructblipvideo internvl internvl_chat janus kimi_k25 kimi_k3 kimi_vl kosmos-2 kosmos-2.5 lfm2_vl
+lfm3_vl lighton_ocr llama4 llava llava_next llava_next_video llava_onevision maira2 minicpm_ocr
+minicpmv4_6 minicpmv4_7 minimax_m3_vl ministral3 mistral3 mistral_large4 mllama molmo2
+moss_transcribe_diarize multi_modality muse_glimmer muse_spark musicflamingo nemo_speechlm
+nemotron_h_omni omniasr ovis2 paddleocr_vl paligemma perception_lm pp_chart2table qianfan_ocr
+qwen2_5_omni_thinker qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr
+qwen3_omni_moe_thinker qwen3_vl qwen3_vl_moe shieldgemma2 smolvlm step3p7 vibevoice_asr video_llama_3
+video_llava vipllava voxtral
 """
 
 WRAPPERS = frozenset(_WRAPPERS.split())
 """Model types that put a text model, nested in their config, behind encoders that cache nothing."""
 
+_ASSISTANT = (
+    "backbone_hidden_size",
+    "centroid_intermediate_top_k",
+    "num_centroids",
+    "use_ordered_embeddings",
+)
+_QUERIES = ("num_query_tokens", "use_decoder_only_language_model")
+_SPEECH = ("encoder_config", "window_size")
+
+BESIDE_TEXT: dict[str, tuple[str, ...]] = {
+    "blip": ("image_text_hidden_size",),
+    "blip-2": _QUERIES,
+    "diffusion_gemma": ("canvas_length",),
+    "gemma4_assistant": _ASSISTANT,
+    "gemma4_unified_assistant": _ASSISTANT,
+    "granite_speech": _SPEECH,
+    "granite_speech_plus": (*_SPEECH, "cat_hidden_layers"),
+    "instructblip": _QUERIES,
+    "instructblipvideo": _QUERIES,
+    "kosmos-2": ("latent_query_num",),
+    "kosmos-2.5": ("latent_query_num",),
+    # The rotation of sounds, before the text model.
+    "musicflamingo": ("head_dim", "max_position_embeddings"),
+    "nemo_speechlm": ("word_timestamp_config",),
+    "ovis2": ("hidden_size",),
+}
+"""
+Fields of a wrapper of its own, which say nothing of what its text model keeps: the modeling file of its
+name in transformers 5.24.
+"""
+
 
 REFUSED = {
-    "gemma4_assistant": "a draft that reads its target's cache",
-    "gemma4_unified_assistant": "a draft that reads its target's cache",
     "encoder-decoder": "two models of any type",
     "qwen4_exp": "keeps token ids and positions beside its states, in whole numbers of 8 bytes",
     "qwen4_exp_text": "keeps token ids and positions beside its states, in whole numbers of 8 bytes",
     "vision-encoder-decoder": "two models of any type",
+    **dict.fromkeys(("pix2struct", "udop"), "its file does not say how long a text may be"),
+    **dict.fromkeys(
+        ("seamless_m4t", "seamless_m4t_v2"), "has decoders of text and of sounds, and each task runs its own"
+    ),
+    "pp_formulanet": "how many positions of an image it attends to is in no field of its own",
+    "pi0": "steers a robot and writes no text",
+    **dict.fromkeys(
+        ("unlimited_ocr", "unlimited_ocr_text"), "keeps all of a prompt, and a window of what it writes to it"
+    ),
+    "voxtral_realtime": "its encoder keeps a cache of its own, as it hears the sound bit by bit",
+    "voxtral_realtime_text": "the encoder beside it keeps a cache of its own",
     "blt": "how often it caches depends on the text",
     "reformer": "keeps hashes of buckets",
     "xlnet": "keeps hidden states of earlier segments",

@@ -19,6 +19,9 @@ from kvplan.importers.families.common import (
 )
 from kvplan.importers.fields import Fields
 
+_ASSISTANT = "It keeps nothing of its own: every layer reads the cache of the model that it drafts for."
+_CANVAS = "The canvas that is being written is in no cache, and not counted."
+
 
 def gemma2(fields: Fields, dtype: str) -> Reading:
     """Read Gemma2Config: even layers slide (modeling_gemma2.py); older files do not list the types."""
@@ -60,7 +63,8 @@ def gemma3n(fields: Fields, dtype: str) -> Reading:
         "shared_local": {**shared, "window": window},
         "shared_global": shared,
     }
-    return base.mixed(_layers(fields, base), kinds)
+    readers = fields.take_whole("num_kv_shared_layers", to="layers")
+    return base.mixed(_layers(fields, base, readers), kinds)
 
 
 def gemma4(fields: Fields, dtype: str) -> Reading:
@@ -69,10 +73,31 @@ def gemma4(fields: Fields, dtype: str) -> Reading:
 
     With `attention_k_eq_v` they take `num_global_key_value_heads`; K and V are one projection, yet
     both are cached, since only K is rotated (modeling_gemma4.py of transformers 5.23). Files saved since
-    5.23 say both sizes in `per_layer_config` instead.
+    5.23 say both sizes in `per_layer_config` instead. An assistant's layers all read its target's cache.
     """
     del dtype
     base = frame(fields)
+    readers = fields.take_whole("num_kv_shared_layers", to="layers")
+    if readers == base.layers:
+        types = by_types(fields, base.layers, LOCAL_OR_GLOBAL)
+        kinds = _gemma4_kinds(fields)
+        return base.mixed([f"shared_{name}" for name in types], kinds, notes=(_ASSISTANT,))
+    return base.mixed(_layers(fields, base, readers), _gemma4_kinds(fields))
+
+
+def diffusion_gemma(fields: Fields, dtype: str) -> Reading:
+    """
+    Read DiffusionGemmaTextConfig: Gemma 4's layers, none of which reads another's cache.
+
+    Tokens are written a canvas at a time; those of one that is not finished are in no cache.
+    """
+    del dtype
+    base = frame(fields)
+    return base.mixed(_layers(fields, base, 0), _gemma4_kinds(fields), notes=(_CANVAS,))
+
+
+def _gemma4_kinds(fields: Fields) -> dict[str, Facts]:
+    """Take the sizes of windows and of global layers, for own caches and for readers of others."""
     heads = take_heads(fields)
     groups, head_dim = take_groups(fields, heads), take_head_dim(fields)
     window = fields.take_count("sliding_window", to="window")
@@ -83,13 +108,12 @@ def gemma4(fields: Fields, dtype: str) -> Reading:
     expect(
         fields, "use_bidirectional_attention", ("vision", False, None), why="text is read in one direction"
     )
-    kinds: dict[str, Facts] = {
+    return {
         "local": sliding(heads, groups, head_dim, window),
         "global": softmax(heads, global_groups, global_dim),
         "shared_local": {"kind": "shared", "heads": heads, "head_dim": head_dim, "window": window},
         "shared_global": {"kind": "shared", "heads": heads, "head_dim": global_dim},
     }
-    return base.mixed(_layers(fields, base), kinds)
 
 
 def _global_sizes(fields: Fields, heads: int, groups: int) -> tuple[int, int]:
@@ -122,12 +146,11 @@ def _override(layer: Fields, heads: int, groups: int) -> tuple[int, int]:
     return take_groups(layer, heads, "num_key_value_heads", to="global.groups"), head_dim
 
 
-def _layers(fields: Fields, base: Frame) -> list[str]:
+def _layers(fields: Fields, base: Frame, readers: int) -> list[str]:
     """Take the layer types, the last ones as readers of the last own layer of their type."""
     layers = by_types(fields, base.layers, LOCAL_OR_GLOBAL)
-    readers = fields.take_whole("num_kv_shared_layers", to="layers")
-    own = layers[: base.layers - readers]
-    for name in layers[base.layers - readers :] if readers else ():
+    own = layers[: max(base.layers - readers, 0)]
+    for name in layers[len(own) :]:
         if name not in own:
             raise fields.error("num_kv_shared_layers", f"{readers} leaves no {name} layer to read from")
     return own + [f"shared_{name}" for name in layers[len(own) :]]

@@ -31,7 +31,7 @@ def take_mla(fields: Fields, *, plain_queries: bool = False, v_head_dim: int | N
     if not plain_queries and fields.take("q_lora_rank") is not None:
         facts["q_lora_rank"] = fields.take_count("q_lora_rank", to="q_lora_rank")
     facts["d_c"] = fields.take_count("kv_lora_rank", to="d_c")
-    facts["d_rope"] = fields.take_count("qk_rope_head_dim", to="d_rope")
+    facts["d_rope"] = fields.take_whole("qk_rope_head_dim", to="d_rope")
     facts["d_nope"] = fields.take_count("qk_nope_head_dim", to="d_nope")
     facts["v_head_dim"] = fields.take_optional_count("v_head_dim", to="v_head_dim") or v_head_dim
     if facts["v_head_dim"] is None:
@@ -168,6 +168,46 @@ def hy_v4(fields: Fields, dtype: str) -> Reading:
     return deepseek_v32(fields, dtype)
 
 
+def mistral_large4(fields: Fields, dtype: str) -> Reading:
+    """
+    Read MistralLarge4TextConfig: MLA with an indexer, whose queries are never compressed.
+
+    A layer may read the latents of an earlier one (`kv_source_layers`), which are kept once. One that
+    does not rotate (0 in `no_rope_layers`) has no RoPE key: its heads are as wide without.
+    """
+    del dtype
+    base = frame(fields)
+    mla = take_mla(fields, plain_queries=True)
+    still = {**mla, "d_rope": 0, "d_nope": mla["d_nope"] + mla["d_rope"]}
+    indexer = take_indexer(fields)
+    kinds: dict[str, Facts] = {
+        "shared": {"kind": "shared", "heads": mla["heads"], "head_dim": still["d_nope"]}
+    }
+    for name, kind in (("rope", mla), ("still", still)):
+        kinds |= {f"{name}_full": {**kind, "indexer": indexer}, f"{name}_reuse": kind}
+    fields.skip("index_topk")
+    by_types(fields, base.layers, {"indexed_attention": "full"})
+    return base.mixed(_sourced(fields, base.layers), kinds)
+
+
+def _sourced(fields: Fields, count: int) -> list[str]:
+    """Return the layers by their rotation and indexer, those that read another's latents apart."""
+    types = by_types(fields, count, {"full": "full", "shared": "reuse"}, "indexer_types")
+    turned = fields.take_wholes("no_rope_layers", to="layers")
+    sources = fields.take_wholes("kv_source_layers", to="layers")
+    if len(turned) != count or set(turned) - {0, 1}:
+        raise fields.error("no_rope_layers", f"expected 0 or 1 for each of {count} layers")
+    if len(sources) != count or any(each > at for at, each in enumerate(sources)):
+        raise fields.error(
+            "kv_source_layers", f"expected itself or an earlier one for each of {count} layers"
+        )
+    readers = [at for at, each in enumerate(sources) if each != at]
+    if any(types[at] == "full" for at in readers):
+        raise fields.error("kv_source_layers", "a layer with an indexer of its own reads another's latents")
+    names = [f"{'rope' if rotates else 'still'}_{name}" for rotates, name in zip(turned, types, strict=True)]
+    return ["shared" if at in readers else name for at, name in enumerate(names)]
+
+
 def glm_moe_dsa(fields: Fields, dtype: str) -> Reading:
     """Read GlmMoeDsaConfig: since transformers 5.8 its files say which layers share an indexer."""
     if not fields.has("indexer_types"):
@@ -198,6 +238,30 @@ def kimi_linear(fields: Fields, dtype: str) -> Reading:
     return replace(_kimi(fields, dtype, plain_queries=False), states_fixed=True)
 
 
+def glm5_next(fields: Fields, dtype: str) -> Reading:
+    """
+    Read Glm5NextTextConfig: KDA layers, and MLA whose indexer pools what it keeps of each token.
+
+    That is a key, a gate of the same width, and a mark: modeling_glm5_next.py of transformers 5.24.
+    """
+    fields.skip(
+        "index_kpool", "index_kpool_always_select_tail", "index_topk", "linear_lower_bound", "head_dim"
+    )
+    types = fields.take_texts("indexer_types")
+    names = {"linear_attention": "kda", "indexed_attention": "mla"}
+    base = frame(fields)
+    layers = by_types(fields, base.layers, names)
+    if len(types) != base.layers or set(types) - {"full", "shared"}:
+        raise fields.error("indexer_types", f"expected full or shared for each of {base.layers} layers")
+    mla, indexer = take_mla(fields), take_indexer(fields)
+    packed = {**indexer, "head_dim": 2 * indexer["head_dim"] + 1}
+    kinds = {"kda": _kda(fields, _KDA_NAMES, dtype), "reuse": mla, "full": {**mla, "indexer": packed}}
+    words = {"full": "full", "shared": "reuse"}
+    found = [name if name == "kda" else words[kind] for name, kind in zip(layers, types, strict=True)]
+    fields.state("state_dtype", "float32: modeling_glm5_next.py of transformers 5.24")
+    return replace(base.mixed(found, kinds, notes=(_POOLED,)), states_fixed=True)
+
+
 def bailing_hybrid(fields: Fields, dtype: str) -> Reading:
     """Read BailingHybridConfig (Ling 2.5): Kimi Linear's layers, whose queries are never compressed."""
     fields.skip("layer_group_size", "short_conv_kernel_size", "kda_lower_bound", "kda_safe_gate")
@@ -212,13 +276,23 @@ def _kimi(fields: Fields, dtype: str, *, plain_queries: bool) -> Reading:
         names = ("num_heads", "head_dim", "short_conv_kernel_size")
         layers = _numbered(part, base.layers)
     else:
-        part, names = fields, ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
+        part, names = fields, _KDA_NAMES
         layers = by_types(fields, base.layers, {"linear_attention": "kda", "full_attention": "mla"})
     fields.skip("mla_use_nope")
     if fields.has("routed_expert_hidden_size"):
         fields.skip(*_K3)
         part.skip("gate_lower_bound", "use_full_rank_gate")
-    kda = {
+    mla = take_mla(fields, plain_queries=plain_queries)
+    return base.mixed(layers, {"kda": _kda(part, names, dtype), "mla": mla})
+
+
+_KDA_NAMES = ("linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
+_POOLED = "An indexer's key is counted with its gate and mark, as they are pooled after they are kept."
+
+
+def _kda(part: Fields, names: tuple[str, str, str], dtype: str) -> Facts:
+    """Take the sizes of KDA's heads and convolution, by their three *names*; its state is float32."""
+    return {
         "kind": "kda",
         "heads": part.take_count(names[0], to="kda.heads"),
         "head_dim": part.take_count(names[1], to="kda.head_dim"),
@@ -226,7 +300,6 @@ def _kimi(fields: Fields, dtype: str, *, plain_queries: bool) -> Reading:
         "conv_dtype": dtype,
         "state_dtype": "fp32",
     }
-    return base.mixed(layers, {"kda": kda, "mla": take_mla(fields, plain_queries=plain_queries)})
 
 
 _K3 = (

@@ -18,6 +18,9 @@ from kvplan.importers.fields import Fields
 _TROCR_IMAGE = 578
 """Positions of TrOCR's encoders: 384 x 384 in patches of 16, and the two tokens of DeiT (BEiT has one)."""
 
+_BLIP_IMAGE = 577
+"""Positions of BLIP's image encoder, as BlipVisionConfig has it: 384 x 384 in patches of 16, and a class."""
+
 _T5_TEXT = 512, "T5's pre-training, arXiv 1910.10683, section 3.1.1, as text_encoder has no n_positions"
 """Tokens of a text, where the file does not say, and their source."""
 
@@ -35,6 +38,18 @@ def trocr(fields: Fields, dtype: str) -> Reading:
     fields.skip("layernorm_embedding", "use_learned_position_embeddings")
     fields.state("encoder_tokens", f"{_TROCR_IMAGE}: an image of 384 x 384 in patches of 16")
     cross = cross_attention(heads, heads, head_dim, _TROCR_IMAGE)
+    return base.same("decoder", softmax(heads, heads, head_dim), cross)
+
+
+def blip(fields: Fields, dtype: str) -> Reading:
+    """Read BlipTextConfig, beside an image encoder of which its part of the file says nothing."""
+    del dtype
+    base = frame(fields)
+    heads = take_heads(fields)
+    head_dim = divided_head_dim(fields, base.hidden, heads)
+    fields.skip("encoder_hidden_size", "is_decoder", "label_smoothing", "projection_dim")
+    fields.state("encoder_tokens", f"{_BLIP_IMAGE}: an image of 384 x 384 in patches of 16")
+    cross = cross_attention(heads, heads, head_dim, _BLIP_IMAGE)
     return base.same("decoder", softmax(heads, heads, head_dim), cross)
 
 

@@ -3,7 +3,7 @@ Families that differ in the spellings of their fields alone: a row each, and one
 
 A row names the fields that give softmax attention its shape, and which other fields of the family change
 nothing in the cache. Source of every row that names no other: the config and modeling files of that name
-in transformers 5.23.
+in transformers 5.23, or 5.24 where it is new there.
 """
 
 from collections.abc import Callable
@@ -79,6 +79,7 @@ _BART = Row(
     skip=("num_hidden_layers",),
     only=(("is_encoder_decoder", (True,)),),
 )
+_KOSMOS = Row(hidden=("embed_dim",), count=("layers",), heads=("attention_heads",), groups=())
 _ENCODER = Row(layers="none", groups=(), only=(("is_decoder", (False, None)),))
 
 ROWS: dict[str, Row] = {
@@ -104,14 +105,47 @@ ROWS: dict[str, Row] = {
         skip=("H_cycles", "L_bp_cycles", "L_cycles", "num_layers_per_stack"),
         only=(("prefix_lm", (True,)),),
     ),
+    "idefics": replace(
+        _MHA,
+        # Its layers that see the image compute keys and values anew at each step.
+        skip=(
+            "additional_vocab_size",
+            "alpha_type",
+            "cross_layer_interval",
+            "perceiver_config",
+            "qk_layer_norms",
+            "use_resampler",
+        ),
+    ),
+    "kosmos_2_text_model": _KOSMOS,
+    "kosmos_2_5_text_model": _KOSMOS,
     # Keys and values in groups.
+    "chameleon": replace(_GQA, skip=("swin_norm", "mask_ratio")),
     "emu3_text_model": _GQA,
     "ernie4_5_vl_moe_text": _GQA,
+    "evolla": replace(
+        _GQA,
+        # Its layers that see the protein compute keys and values anew at each step.
+        skip=(
+            "aligner_attention_probs_dropout_prob",
+            "aligner_enable_bias",
+            "aligner_ffn_mult",
+            "aligner_num_add_layers",
+            "protein_encoder_config",
+            "resampler_depth",
+            "resampler_dim_head",
+            "resampler_ff_mult",
+            "resampler_heads",
+            "resampler_num_latents",
+        ),
+    ),
     "flex_olmo": _GQA,
     "granite4_vision_text": _GQA,
     "granite_docling_text": _GQA,
     "nanochat": _GQA,
     "aria_text": _SIZED,
+    "cosmos3_edge_text": _SIZED,
+    "deepseek_ocr2_text": _SIZED,
     "diffllama": _SIZED,
     "glm_ocr_text": _SIZED,
     "hunyuan_vl_text": _SIZED,
@@ -170,6 +204,8 @@ ROWS: dict[str, Row] = {
     "kolibri1": _TYPED_SIZED,
     "mellum": replace(_TYPED_SIZED, skip=("mtp_layer_types", "mtp_mlp_layer_types", "num_mtp_layers")),
     "ministral": _TYPED_SIZED,
+    "muse_glimmer_text": _TYPED_SIZED,
+    "muse_spark_text": replace(_TYPED_SIZED, skip=("moe_hidden_size",)),
     "modernbert-decoder": Row(
         layers="typed",
         groups=(),

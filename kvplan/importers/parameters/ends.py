@@ -22,9 +22,9 @@ from kvplan.importers.parameters.blocks import embedding
 TIE_FIELDS = ("tie_word_embeddings", "tie_embeddings")
 
 _TIED_NAMES = """
-    bart biogpt bloom cohere cohere2 falcon gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4 gemma4_text
-    ctrl gpt2 gpt_bigcode gpt_neo gpt_neox_japanese lfm2 lfm2_moe mamba mbart minicpm3 mpt mvp opt ov_mamba
-    plbart recurrent_gemma t5 vaultgemma whisper xglm zamba2
+    bart biogpt bloom cohere cohere2 ctrl falcon gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4
+    gemma4_text gemma4_unified_text gpt2 gpt_bigcode gpt_neo gpt_neox_japanese lfm2 lfm2_moe mamba mbart
+    minicpm3 mpt mvp opt ov_mamba plbart recurrent_gemma t5 vaultgemma whisper xglm zamba2
 """
 
 _TIED = frozenset(_TIED_NAMES.split())

@@ -33,22 +33,31 @@ def _gemma4_mixer(fields: Fields, kind: Kind, hidden: int) -> Parameters:
     )
 
 
-def _gemma4_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
+def _gemma4_dense(fields: Fields, hidden: int, block: Block) -> Parameters:
     """
-    Return Gemma 4's MLP, the experts beside it, the input of each layer, and a scale.
+    Return Gemma 4's MLP, the input of each layer, and a scale: all that a unified model of 5.24 has.
 
-    Layers that read another's cache may have an MLP of twice the width. Experts bring three norms and,
-    with their router, a scale per input and one per expert: Gemma4TextDecoderLayer, transformers 5.23.
+    Layers that read another's cache may have an MLP of twice the width.
     """
     shared = any(isinstance(kind, Shared) for kind in block.kinds)
     double = shared and fields.take_bool("use_double_wide_mlp", absent=False)
     mlp = gated_mlp(hidden, fields.take_count("intermediate_size") * (2 if double else 1))
-    scale = Parameters(replicated=1)
+    return mlp + Parameters(replicated=1) + _layer_input(fields, hidden)
+
+
+def _gemma4_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:
+    """
+    Return Gemma 4's MLP and the experts beside it.
+
+    Experts bring three norms and, with their router, a scale per input and one per expert:
+    Gemma4TextDecoderLayer, transformers 5.23.
+    """
+    dense = _gemma4_dense(fields, hidden, block)
     if not fields.take_bool("enable_moe_block"):
-        return mlp + scale + _layer_input(fields, hidden)
+        return dense
     number = fields.take_count("num_experts")
     mixture = routed(hidden, number, fields.take_count("moe_intermediate_size")) + rms_norm(hidden + number)
-    return mlp + scale + _layer_input(fields, hidden) + mixture + rms_norm(hidden) * 3
+    return dense + mixture + rms_norm(hidden) * 3
 
 
 def _layer_input(fields: Fields, hidden: int) -> Parameters:
@@ -101,5 +110,6 @@ GEMMA = {
     "gemma3n_text": _GEMMA3N,
     "gemma4": _GEMMA4,
     "gemma4_text": _GEMMA4,
+    "gemma4_unified_text": Decoder(mixer=_gemma4_mixer, mlp=_gemma4_dense, norms=4),
 }
 """The counter of each model_type."""
