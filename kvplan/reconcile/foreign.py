@@ -32,6 +32,13 @@ FOREIGN = (
         lacks="sizes by its own engine are not planned: where it runs llama.cpp, the runner's own line "
         "`llama_kv_cache: size = ... MiB` is read",
     ),
+    # lmstudio-ai/lmstudio-bug-tracker#2240.
+    Foreign(
+        name="LM Studio",
+        marks=("[LM STUDIO SERVER]",),
+        lacks="its server's own lines have no sizes: where it runs llama.cpp, that one's line "
+        "`llama_kv_cache: size = ... MiB` is read",
+    ),
     # vllm-project/tpu-inference#145.
     Foreign(
         name="vLLM's TPU plugin",

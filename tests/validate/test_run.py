@@ -327,6 +327,9 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, toy_level: list[Check], tmp_path: Path
 ) -> None:
     toy_level.append(Check(level="L1", name="toy", run=interrupted))
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(KvplanError, match="it is no regular file"):
+        command_line(monkeypatch, "--json", str(tmp_path / "fifo"))
     with pytest.raises(KvplanError, match="is not a folder"):
         command_line(monkeypatch, "--json", str(tmp_path / "none" / "run.json"))
 
