@@ -26,9 +26,7 @@ def write_whole(text: str, path: Path) -> None:
     """
     temporary = None
     try:
-        target = path.resolve()
-        if target.exists() and not target.is_file():
-            raise KvplanError(f"cannot write {path}: it is no regular file")
+        target = _replaceable(path)
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=target.parent, prefix=".kvplan-", delete=False
         ) as file:
@@ -39,8 +37,30 @@ def write_whole(text: str, path: Path) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise KvplanError(f"cannot write {path}: {reason}") from None
+        raise _unwritten(path, error) from None
+
+
+def require_writable(path: Path) -> None:
+    """Raise KvplanError for what `write_whole` would refuse after the work: no folder, or no regular file."""
+    try:
+        folder = _replaceable(path).parent
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unwritten(path, error) from None
+    if not is_folder(folder):
+        raise KvplanError(f"cannot write {path}: {folder} is not a folder")
+
+
+def _unwritten(path: Path, error: Exception) -> KvplanError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return KvplanError(f"cannot write {path}: {reason}")
+
+
+def _replaceable(path: Path) -> Path:
+    """Return what a path, or a link there, points to; raise KvplanError for what is no regular file."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise KvplanError(f"cannot write {path}: it is no regular file")
+    return target
 
 
 def open_at_once(path: Path) -> int:

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from kvplan.dtypes import CacheFormat, Dtype, Role
 from kvplan.errors import OptionsError, SplitError
+from kvplan.units import counted
 
 Unit = Literal[
     "heads", "groups", "state heads", "q and k heads", "channels", "gate blocks", "output groups",
@@ -66,7 +67,17 @@ class Split:
 
     def refusal(self, tp: int) -> str:
         """Return in words that *tp* ranks cannot share the units, and why."""
-        return f"{self.count} {self.unit} do not spread over tp={tp}: {self.rule(tp)}"
+        return f"{self.unspread} over tp={tp}: {self.rule(tp)}"
+
+    @property
+    def counted(self) -> str:
+        """The units with their number: `8 groups`, `1 group`."""
+        return counted(self.count, self.unit.removesuffix("s"))
+
+    @property
+    def unspread(self) -> str:
+        """That they do not spread, in words."""
+        return f"{self.counted} {'does' if self.count == 1 else 'do'} not spread"
 
     def rule(self, tp: int) -> str:
         """Return in words why *tp* ranks cannot share the units."""
@@ -146,9 +157,13 @@ class Growing:
         """Return the rows that *step* more tokens add: none once a window is full."""
         return 0 if self.window is not None else step // self.stride
 
+    @property
+    def _last(self) -> str:
+        return "the last token" if self.window == 1 else f"each of the last {self.window:,} tokens"
+
     def words(self) -> str:
         """Return which tokens have a row."""
-        text = "each token" if self.window is None else f"each of the last {self.window:,} tokens"
+        text = "each token" if self.window is None else self._last
         if self.skip:
             text += f" but the newest {self.skip}"
         return text if self.stride == 1 else f"every {self.stride} tokens"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvplan.errors import KvplanError
-from kvplan.files import exists, is_folder, read_up_to, write_whole
+from kvplan.files import exists, is_folder, read_up_to, require_writable, write_whole
 
 
 def test_a_regular_file_is_replaced_and_nothing_stays_beside_it(tmp_path: Path) -> None:
@@ -34,6 +34,8 @@ def test_pipes_folders_and_devices_are_left_alone(tmp_path: Path) -> None:
     for path in (pipe, folder, device):
         with pytest.raises(KvplanError, match="it is no regular file"):
             write_whole("text", path)
+        with pytest.raises(KvplanError, match="it is no regular file"):
+            require_writable(path)
     assert pipe.is_fifo()
     assert device.is_char_device()
     assert not list(folder.iterdir())
@@ -42,6 +44,24 @@ def test_pipes_folders_and_devices_are_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(KvplanError, match=r"cannot write .*: No such file or directory"):
         write_whole("text", tmp_path / "none" / "file")
+    with pytest.raises(KvplanError, match=r"cannot write .*: .*none is not a folder"):
+        require_writable(tmp_path / "none" / "file")
+
+
+def test_what_can_be_written_is_left_as_it_is(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("kept")
+    link.symlink_to("file")
+    for path in (file, link, tmp_path / "new"):
+        require_writable(path)
+    assert file.read_text() == "kept"
+    assert sorted(tmp_path.iterdir()) == [file, link]
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "\0"])
+def test_a_name_that_no_file_can_have_is_an_error(name: str) -> None:
+    with pytest.raises(KvplanError, match="cannot write"):
+        require_writable(Path(name))
 
 
 @pytest.fixture

@@ -61,7 +61,9 @@ def main() -> None:
         # click's errors of misuse have no public base class in typer, but all format themselves.
         if not isinstance(error, _Misuse):
             raise
-        status = _complain(OptionsError(error.format_message()), status=2)
+        from kvplan.cli.hints import hinted
+
+        status = _complain(OptionsError(hinted(error.format_message(), sys.argv[1:])), status=2)
     sys.exit(status if isinstance(status, int) else 0)
 
 

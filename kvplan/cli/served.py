@@ -17,9 +17,14 @@ _MODEL_FILES = (".yaml", ".yml", ".json", ".gguf")
 def read_command(words: Sequence[str]) -> Served:
     """Return what a serving command says; raise OptionsError if the name of a model stands before it."""
     served, first = read_words(words), words[0].strip()
-    if first.lower() in read_index() or first.lower().endswith(_MODEL_FILES):
+    if names_a_model(first):
         raise OptionsError(f"give the model {first[:60]} or the command that serves one, not both")
     return served
+
+
+def names_a_model(word: str) -> bool:
+    """Tell whether a word is a name of the catalogue or that of a model's file."""
+    return word.lower() in read_index() or word.lower().endswith(_MODEL_FILES)
 
 
 def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) -> dict[str, Any]:

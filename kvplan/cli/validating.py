@@ -7,7 +7,7 @@ import typer
 
 from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.errors import KvplanError
-from kvplan.files import is_folder
+from kvplan.files import require_writable
 
 INTERRUPTED = 130
 
@@ -86,8 +86,8 @@ def _validate(
     from kvplan.validate.table import summary, table
 
     to_stdout = str(json_file) == "-"
-    if json_file and not is_folder(json_file.absolute().parent):
-        raise KvplanError(f"cannot write {json_file}: {json_file.absolute().parent} is not a folder")
+    if json_file and not to_stdout:
+        require_writable(json_file)
     if resume and (not json_file or to_stdout):
         raise KvplanError("--resume goes on with the run in a file: name it with --json FILE")
     # The program starts without garbage collection; models are full of reference cycles.

@@ -23,7 +23,7 @@ from kvplan.planner.splits import (
 from kvplan.specs import ModelSpec
 from kvplan.specs.model_names import take_apart
 from kvplan.terms import Growing, Layer, Split, Term
-from kvplan.units import format_bytes
+from kvplan.units import counted, format_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def _sharing(spec: ModelSpec) -> Iterator[Rule]:
     """Heads must be a multiple of the groups that they share, within one GPU already."""
     for many, few in shared(spec):
         reason = sharing_refusal(many, few)
-        even = f"{many.count} {many.unit} over {few.count} {few.unit}: {many.count // few.count} per group"
+        even = f"{many.counted} over {few.counted}: {many.count // few.count} per group"
         yield Rule(rule=f"{many.unit} % {few.unit}", ok=reason is None, detail=reason or even)
 
 
@@ -120,7 +120,7 @@ def _spreading(spec: ModelSpec, layers: dict[str, Layer], parts: Sequence[Split]
             yield Rule(
                 rule=rule,
                 ok=True,
-                detail=f"{part.count} {part.unit} on TP {tp}: {part.on_rank(tp)} per GPU",
+                detail=f"{part.counted} on TP {tp}: {part.on_rank(tp)} per GPU",
             )
 
 
@@ -136,7 +136,7 @@ def _replication(spec: ModelSpec, layers: dict[str, Layer], part: Split, tp: int
         unit = "sequence"
     name = "KV head" if part.unit == "groups" else part.unit
     return (
-        f"{part.count} {part.unit} on TP {tp}: every {name} is stored {times}, "
+        f"{part.counted} on TP {tp}: every {name} is stored {times}, "
         f"{format_bytes(stored)} per {unit} over all GPUs instead of {format_bytes(once)}"
     )
 
@@ -153,7 +153,9 @@ def _stages(spec: ModelSpec, pp: int, pp_layers: tuple[int, ...] | None) -> Rule
     except SplitError as error:
         return Rule(rule="layers / pp", ok=False, detail=str(error))
     sizes = ", ".join(str(len(stage)) for stage in stages)
-    return Rule(rule="layers / pp", ok=True, detail=f"{spec.layer_count} layers on PP {pp}: {sizes}")
+    return Rule(
+        rule="layers / pp", ok=True, detail=f"{counted(spec.layer_count, 'layer')} on PP {pp}: {sizes}"
+    )
 
 
 def _advice(spec: ModelSpec) -> Iterator[str]:
@@ -167,8 +169,9 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
             continue
         low, high = heads.count / 8, heads.count / 4
         where = "within" if low <= groups.count <= high else "below" if groups.count < low else "above"
+        verb = "is" if groups.count == 1 else "are"
         yield (
-            f"{groups.count} groups for {heads.count} heads are {where} the usual h/8 to h/4 "
+            f"{groups.counted} for {heads.counted} {verb} {where} the usual h/8 to h/4 "
             f"({low:g} to {high:g}; GQA, arXiv 2305.13245)"
         )
 

@@ -8,6 +8,7 @@ from typing import Literal
 from kvplan.errors import SplitError
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split
+from kvplan.units import counted
 
 LISTED_TP = 64
 """Tensor-parallel degrees are searched and listed up to this one."""
@@ -46,7 +47,11 @@ def sharing(spec: ModelSpec) -> int:
 def sharing_refusal(many: Split, few: Split) -> str | None:
     """Return why *few* groups do not share *many* heads out evenly, or None if they do."""
     rest = many.count % few.count
-    return f"{many.count} {many.unit} over {few.count} {few.unit}: {rest} are left over" if rest else None
+    return (
+        f"{many.counted} over {few.counted}: {rest} {'is' if rest == 1 else 'are'} left over"
+        if rest
+        else None
+    )
 
 
 def require_sharing(spec: ModelSpec) -> None:
@@ -89,11 +94,16 @@ def split_stages(
     count = len(layer_types)
     if pp_layers is None:
         if pp > count:
-            raise SplitError(f"{count} layers do not fill pp={pp} stages; use at most --pp {count}")
+            verb = "does" if count == 1 else "do"
+            raise SplitError(
+                f"{counted(count, 'layer')} {verb} not fill pp={pp} stages; use at most --pp {count}"
+            )
         pp_layers = _even(count, pp, extra)
     if len(pp_layers) != pp or sum(pp_layers) != count or min(pp_layers) < 1:
         sizes = ",".join(map(str, pp_layers))
-        raise SplitError(f"the stage sizes {sizes} are not {pp} numbers above 0 that sum to {count} layers")
+        raise SplitError(
+            f"the stage sizes {sizes} are not {pp} numbers above 0 that sum to {counted(count, 'layer')}"
+        )
     starts = [sum(pp_layers[:stage]) for stage in range(pp)]
     return tuple(layer_types[start : start + size] for start, size in zip(starts, pp_layers, strict=True))
 

@@ -15,6 +15,7 @@ from kvplan.reconcile.drafts import caching_draft
 from kvplan.reconcile.log import NO_DRAFT, StartUpLog
 from kvplan.reconcile.setup import Setup, is_known
 from kvplan.terms import Term
+from kvplan.units import counted
 
 _UNCOUNTED = 2
 """Layers of a draft that are tried where no setting counts them."""
@@ -71,7 +72,7 @@ def _as_logged(log: StartUpLog, setup: Setup) -> Iterator[Assumption]:
     if context != setup.context:
         yield Assumption(
             topic="context",
-            text=f"the log says a context of {context:,} tokens",
+            text=f"the log says a context of {counted(context, 'token')}",
             option=f"--context {context}",
             apply=lambda each: replace(each, context=context),
         )
@@ -115,7 +116,7 @@ def _block_sizes(setup: Setup, sizes: Sequence[int]) -> Iterator[Assumption]:
     for size in sizes:
         if size == setup.choice.block_size:
             continue
-        text, option = f"blocks hold {size} tokens", f"--block-size {size}"
+        text, option = f"blocks hold {counted(size, 'token')}", f"--block-size {size}"
         if not kernel:
             yield choice("block_size", text, option, block_size=size)
             continue

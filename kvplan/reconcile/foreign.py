@@ -38,6 +38,13 @@ FOREIGN = (
         marks=("text_generation_launcher", "text_generation_router"),
         lacks="kvplan has no rules for its pool: `kvplan size MODEL` gives the bytes of a token",
     ),
+    # lmstudio-ai/lmstudio-bug-tracker#2240.
+    Foreign(
+        name="LM Studio",
+        marks=("[LM STUDIO SERVER]",),
+        lacks="its server's own lines have no sizes: where it runs llama.cpp, that one's line "
+        "`llama_kv_cache: size = ... MiB` is read",
+    ),
     # vllm-project/tpu-inference#145.
     Foreign(
         name="vLLM's TPU plugin",

@@ -38,10 +38,10 @@ def line(text: str, tone: Tone = "plain", *, label: str = "", indented: bool = F
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Rows without titles; the first columns are set as told, the others are text that may be broken."""
+    """Rows without titles; the first columns are set as told, what follows is text that may be broken."""
 
     rows: tuple[tuple[Cell, ...], ...]
-    columns: tuple[Literal["text", "whole", "number"], ...] = ()
+    columns: tuple[Literal["whole", "number"], ...] = ()
     indented: bool = False
 
 

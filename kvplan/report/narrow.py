@@ -15,6 +15,47 @@ _FOLDED = 12
 """Text is folded to no less."""
 
 
+class NotedRows:
+    """Rows of names and numbers, each beside its note, or above it where a word of one would break."""
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        """Take how each column before the notes is set: `whole`, or `number`, which stands to the right."""
+        self.columns = columns
+        self.heads = [tuple(row[: len(columns)]) for row in rows]
+        self.notes = [Text(" ").join(row[len(columns) :]) for row in rows]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw all rows beside their notes, or all above them."""
+        words = (word for note in self.notes for word in str(note).split())
+        beside = sum(self._widths()) + max(map(cell_len, words), default=0)
+        yield self._beside() if beside <= options.max_width else self._above()
+
+    def _widths(self) -> list[int]:
+        return [
+            max(cell_len(str(cell)) for cell in column) + _GAP for column in zip(*self.heads, strict=True)
+        ]
+
+    def _beside(self) -> RichTable:
+        table = RichTable.grid(padding=(0, _GAP, 0, 0))
+        for kind in self.columns:
+            table.add_column(no_wrap=True, justify="right" if kind == "number" else "left")
+        for head, note in zip(self.heads, self.notes, strict=True):
+            table.add_row(*head, note)
+        return table
+
+    def _above(self) -> RenderableType:
+        drawn: list[RenderableType] = []
+        for head, note in zip(self.heads, self.notes, strict=True):
+            row = RichTable.grid(padding=(0, _GAP, 0, 0))
+            for kind, width in zip(self.columns, self._widths(), strict=True):
+                row.add_column(
+                    no_wrap=True, justify="right" if kind == "number" else "left", min_width=width - _GAP
+                )
+            row.add_row(*head)
+            drawn += [row, *([Padding(note, (0, 0, 0, _INDENT))] if str(note) else [])]
+        return Group(*drawn)
+
+
 class NumberTable:
     """A table whose rows are written apart where the numbers of one would not fit beside another."""
 

@@ -7,12 +7,14 @@ from rich.table import Table as RichTable
 from kvplan.report.card import bar, glyph, printed_gib, style_of
 from kvplan.report.console import Text, bar_width, can_draw, text_of, write
 from kvplan.report.document import Block, Card, Document, Grid, Line, Table
-from kvplan.report.narrow import NumberTable
+from kvplan.report.narrow import NotedRows, NumberTable
 from kvplan.report.shell import Command
 from kvplan.units import format_gib
 
 _INDENT = (0, 0, 0, 2)
 _LABEL_WIDTH = 9
+_PARTS = ("whole", "whole", "number")
+"""How the lines of a card are set: a mark, a name, a size."""
 
 
 def show(document: Document) -> None:
@@ -46,24 +48,22 @@ def _line(line: Line) -> Text:
     return text
 
 
-def _grid(grid: Grid) -> RichTable:
+def _grid(grid: Grid) -> RenderableType:
+    rows = [tuple(map(text_of, row)) for row in grid.rows]
+    if grid.columns:
+        return NotedRows(grid.columns, rows)
     table = RichTable.grid(padding=(0, 2, 0, 0))
-    for kind in grid.columns:
-        table.add_column(no_wrap=kind != "text", justify="right" if kind == "number" else "left")
-    for row in grid.rows:
-        table.add_row(*map(text_of, row))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def _card(card: Card) -> RenderableType:
-    table = RichTable.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, justify="right")
     sizes = printed_gib([part.size_bytes for part in card.parts])
+    rows = []
     for part, size in zip(card.parts, sizes, strict=True):
         mark = Text(glyph(part, drawn=can_draw()), style_of(part))
-        table.add_row(mark, part.name, size, Text(part.note, "dim"))
+        rows.append((mark, Text(part.name), Text(size), Text(part.note, "dim")))
     total = Text(format_gib(card.total_bytes), "bold")
-    table.add_row("=", Text("each GPU", "bold"), total, Text(card.note, "dim"))
-    return Group(bar(card.parts, width=bar_width(), drawn=can_draw()), table)
+    rows.append((Text("="), Text("each GPU", "bold"), total, Text(card.note, "dim")))
+    return Group(bar(card.parts, width=bar_width(), drawn=can_draw()), NotedRows(_PARTS, rows))

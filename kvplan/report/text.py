@@ -128,7 +128,7 @@ def _formula(layer: LayerFormula, context: int) -> Iterator[Line]:
         yield line(_term(term), indented=True)
     if layer.terms:
         sums = _sums(layer.bytes_per_token, layer.bytes_per_sequence, context)
-        yield line(f"= {layer.count} layers: {sums}", indented=True)
+        yield line(f"= {counted(layer.count, 'layer')}: {sums}", indented=True)
     yield BLANK
 
 
@@ -172,7 +172,7 @@ def _by_part(refused: dict[int, Split]) -> dict[str, str]:
     """Group refused degrees by what does not spread over them."""
     grouped: dict[str, list[int]] = {}
     for degree, part in refused.items():
-        grouped.setdefault(f"{part.count} {part.unit} do not spread over them", []).append(degree)
+        grouped.setdefault(f"{part.unspread} over them", []).append(degree)
     return {reason: _ranges(degrees) for reason, degrees in grouped.items()}
 
 

@@ -56,8 +56,8 @@ def alike(name: str) -> list[str]:
     from kvplan.specs.model_names import family, size_of, take_apart  # noqa: PLC0415 - for unknown names
 
     index, said = read_index(), take_apart(name).plain_words
-    kin = {stem: words for stem in _stems() if family(words := take_apart(stem).plain_words) == family(said)}
-    wanted = size_of(said)
+    own, wanted = family(said), size_of(said)
+    kin = {stem: words for stem in _stems() if family(words := take_apart(stem).plain_words) == own}
     found = sorted(kin, key=lambda stem: _distance(wanted, size_of(kin[stem])))[:MOST_ALIKE]
     spelt = [PurePosixPath(index[key]).stem for key in closest(name, list(index))]
     return list(dict.fromkeys([*found, *spelt]))[:MOST_ALIKE]

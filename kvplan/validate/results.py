@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from kvplan.errors import KvplanError
 
@@ -180,18 +181,44 @@ def run_from_dict(found: Any) -> Run:  # noqa: ANN401 - whatever a JSON file say
     if not isinstance(found, dict) or not known - _LATER <= set(found) - derived <= known:
         raise KvplanError("this JSON is not a recorded validation run: its keys are not those of a run")
     try:
-        return Run(
-            **{
-                **{key: found[key] for key in known & set(found)},
-                "measurements": tuple(map(_measurement, found["measurements"])),
-                "skipped": tuple(Missing(**each) for each in found["skipped"]),
-                "failed": tuple(Missing(**each) for each in found["failed"]),
-                "timings": tuple(Timing(**each) for each in found.get("timings", ())),
-            }
+        return _typed(
+            Run(
+                **{
+                    **{key: found[key] for key in known & set(found)},
+                    "measurements": tuple(map(_measurement, found["measurements"])),
+                    "skipped": tuple(_typed(Missing(**each)) for each in found["skipped"]),
+                    "failed": tuple(_typed(Missing(**each)) for each in found["failed"]),
+                    "timings": tuple(_typed(Timing(**each)) for each in found.get("timings", ())),
+                }
+            )
         )
     except TypeError as error:
         raise KvplanError(f"this JSON is not a recorded validation run: {error}") from None
 
 
-def _measurement(found: dict[str, Any]) -> Measurement:
-    return Measurement(**{key: value for key, value in found.items() if key != "passed"})
+def _measurement(found: Any) -> Measurement:  # noqa: ANN401 - whatever a JSON file says
+    if not isinstance(found, dict):
+        raise TypeError("a measurement is no object")
+    return _typed(Measurement(**{key: value for key, value in found.items() if key != "passed"}))
+
+
+_Part = TypeVar("_Part", Run, Measurement, Missing, Timing)
+
+
+def _typed(part: _Part) -> _Part:
+    """Return a part of a run whose fields are of their types; raise TypeError for one that is not."""
+    from pydantic import ValidationError  # noqa: PLC0415 - only a run that goes on needs it
+
+    for name, hint in get_type_hints(type(part)).items():
+        try:
+            _reader(hint).validate_python(getattr(part, name), strict=True)
+        except ValidationError as error:
+            raise TypeError(f"{name}: {error.errors()[0]['msg'].lower()}") from None
+    return part
+
+
+@lru_cache
+def _reader(hint: Any) -> Any:  # noqa: ANN401 - a type as it is annotated, and what pydantic makes of it
+    from pydantic import TypeAdapter  # noqa: PLC0415 - as above
+
+    return TypeAdapter(hint)

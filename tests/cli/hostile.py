@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import io
 import os
+import re
 import shutil
 import signal
 import stat
@@ -31,8 +32,8 @@ from tests.program import PRESENTATION, Run
 HANGS_SECONDS = 60
 MOST_ERROR = 1200
 MOST_LINE = 4200
-NOTES = ("kvplan: not counted: ", "kvplan: ignored: ", "kvplan: waiting for ")
-"""How lines on stderr begin that are no errors."""
+NOTES = re.compile(r"kvplan: (not counted|ignored|waiting for)\b|\d+/\d+ L\d ")
+"""How lines on stderr begin that are no errors: what was left out, and how far a validation is."""
 
 
 class HangsError(BaseException):
@@ -78,7 +79,7 @@ def _hangs(*_: object) -> None:
 
 def faults(ended: Run) -> list[str]:
     """Return what a command that ended so did and none may."""
-    errors = [line for line in ended.err.split("\n") if line and not line.startswith(NOTES)]
+    errors = [line for line in ended.err.split("\n") if line and not NOTES.match(line)]
     found = [] if ended.status in (0, 1, 2) else [f"status {ended.status}: {ended.err.strip()[-300:]}"]
     found += ["raw characters"] if any(not line.isprintable() for line in _lines(ended)) else []
     found += ["a traceback"] if "Traceback (most recent" in ended.err and ended.status != 99 else []

@@ -12,7 +12,6 @@ import yaml
 
 from kvplan.engines import engine_names, find_engine
 from kvplan.gpus import all_gpus
-from kvplan.planner import options as o
 from kvplan.serving.read import DIALECTS
 from kvplan.specs.catalogue import read_index
 from tests.cli import hostile_sites as fixed
@@ -51,14 +50,6 @@ LOGS = sorted(FOLDER.glob("*.txt"))
 MODELS = sorted(read_index())
 GPUS = [gpu.name for gpu in all_gpus()]
 READS = ("size", "show", "check", "fit", "fit", "import", "import")
-OPTIONS: Mapping[str, Any] = {
-    "size": o.SizeOptions,
-    "fit": o.FitOptions,
-    "check": o.CheckOptions,
-    "show": o.ExplainOptions,
-    "import": o.FileOptions,
-    "reconcile": o.LogOptions,
-}
 GOOD = (
     "1",
     "2",
@@ -76,15 +67,15 @@ GOOD = (
     "bfloat16",
     "16,16",
 )
-VALIDATING = ("device", "model to validate", "path of a run")
-"""Sites that begin a validation, which takes minutes where a text is no error."""
+OUTPUTS = ("new.yaml", "old.yaml", "fifo", "folder", "link", "device")
+"""What is asked for in a folder as `furnish` leaves it."""
 
 GGUF_KINDS = ("u32", "i32", "f32", "bool", "str", "u16", "u64", "[u32]", "[str]")
 
 
 def options(rng: Random, command: str, most: int = 2) -> list[str]:
     """Return a few options of a command, about half of their values good ones."""
-    named = OPTIONS[command].__annotations__
+    named = fixed.OPTIONS[command].__annotations__
     words: list[str] = []
     for name in rng.sample(sorted(named), min(rng.randint(0, most), len(named))):
         kind, option = get_args(named[name])
@@ -109,7 +100,7 @@ def reading(rng: Random, path: Path, folder: Path) -> Input:
         words += ["--gpu", "h100-80gb", "--context", "1k"]
     if command != "import" or rng.random() < 0.6:
         return Input(words=words)
-    output = folder / rng.choice(("new.yaml", "old.yaml", "fifo", "folder", "link", "device", _name(rng)))
+    output = folder / rng.choice((*OUTPUTS, _name(rng)))
     forced = ["--force"] if rng.random() < 0.5 else []
     return Input(words=[*words, "--output", str(output), *forced], outputs=frozenset({output}))
 
@@ -220,8 +211,10 @@ def log(at: Place) -> Input:
 def typed(at: Place) -> Input:
     """A command with several options."""
     rng = at.rng
-    command = rng.choice(("size", "fit", "fit", "check", "show", "models", "gpus", "help", text(rng)))
-    if command not in OPTIONS:
+    command = rng.choice(
+        ("size", "fit", "fit", "check", "show", "models", "gpus", "help", "schema", text(rng))
+    )
+    if command not in fixed.OPTIONS:
         kind = ["--kind", text(rng)] if command == "models" and rng.random() < 0.5 else []
         return Input(words=[command, text(rng), *kind])
     model = rng.choice(MODELS) if rng.random() < 0.9 else text(rng)
@@ -268,7 +261,7 @@ def _served(rng: Random) -> str:
 def site(at: Place) -> Input:
     """One of the places where text from outside is printed, with a hostile text in it."""
     rng, folder = at.rng, at.folder
-    name = rng.choice([each for each in fixed.SITES if each not in VALIDATING])
+    name = rng.choice([*fixed.SITES])
     value = text(rng)
     if "GGUF" in name or "log" in name:
         value = value.encode("utf-8", "replace").decode()
@@ -276,8 +269,27 @@ def site(at: Place) -> Input:
         words = shlex.split(fixed.SITES[name](folder, value))
     except (OSError, ValueError):  # a name that no file can have
         words = shlex.split(fixed.SITES[name](folder, "x\x1b[2J"))
-    outputs = {Path(words[words.index("--output") + 1])} if "--output" in words else set()
+    outputs = {
+        Path(words[words.index(option) + 1])
+        for option in ("--output", *(["--json"] if words[0] == "validate" else []))
+        if option in words
+    }
     return Input(words=words, outputs=frozenset(outputs), notes=[name])
+
+
+def validation(at: Place) -> Input:
+    """A validation of one short check, alone or where a hostile record of it ends."""
+    rng, folder = at.rng, at.folder
+    file = folder / rng.choice(("run.json", "run.json", *OUTPUTS, _name(rng)))
+    (folder / "run.json").write_bytes(dumped(rng, mutated(rng, fixed.RUN)))
+    words = ["validate", "bert-base", "--level", rng.choice(("L0", "L0", "l0", text(rng)))]
+    for option in ("--part", "--device"):
+        words += [option, rng.choice(("cpu", text(rng)))] if rng.random() < 0.15 else []
+    words += ["--resume"] if rng.random() < 0.6 else []
+    written = "-" if rng.random() < 0.1 else str(file)
+    words += ["--json", written] if rng.random() < 0.8 else []
+    words += ["--", text(rng)] if rng.random() < 0.15 else []
+    return Input(words=words, outputs=frozenset({file}))
 
 
 def path(at: Place) -> Input:
@@ -339,6 +351,7 @@ MAKERS: Mapping[str, tuple[Maker, int]] = {
     "serving": (serving, 8),
     "site": (site, 8),
     "path": (path, 2),
+    "validation": (validation, 2),
 }
 """What makes inputs, and in how many of a hundred."""
 

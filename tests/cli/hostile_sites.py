@@ -4,8 +4,12 @@ import json
 import shlex
 import struct
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, get_args
 
+from kvplan.planner import options as o
 from tests.importers.configs import LLAMA
 from tests.importers.model_files import gguf, gguf_text
 from tests.reconcile.logs_at_hand import FOLDER, log_text
@@ -104,6 +108,80 @@ def imported(folder: Path, value: str) -> str:
     return f"import {shlex.quote(str(in_json(folder / name, LLAMA, '')))}"
 
 
+def versions() -> dict[str, str]:
+    """Return the versions that a run records here, empty for what is not installed."""
+    return {name: version(name) if find_spec(name) else "" for name in ("torch", "transformers")}
+
+
+MEASURED = {
+    "level": "L0",
+    "subject": "x",
+    "claim": "x",
+    "measured": 1,
+    "predicted": 1,
+    "unit": "bytes",
+    "rule": "equal",
+    "detail": "",
+}
+RUN: dict[str, object] = {
+    **dict.fromkeys(("driver", "card_bytes", "cuda", "cudnn", "allocator")),
+    **versions(),
+    "device": "cpu",
+    "date": "2026-11-22",
+    "measurements": [MEASURED],
+    "skipped": [{"level": "L1", "name": "x", "reason": "x", "trace": ""}],
+    "failed": [],
+    "complete": False,
+    "timings": [{"level": "L0", "name": "none", "seconds": 0.1, "peak_bytes": None}],
+}
+"""A recorded run that holds all that VALIDATE asks for, as a GPU-less machine records it."""
+
+VALIDATE = "validate bert-base --level L0 --device cpu"
+"""A validation that takes milliseconds: a model without a cache has one short check."""
+
+
+def run_with(**keys: object) -> Site:
+    def site(folder: Path, value: str) -> str:
+        return f"{VALIDATE} --resume --json {in_json(folder / 'run.json', RUN | keys, value)}"
+
+    return site
+
+
+def gone_on_with(folder: Path, value: str) -> str:
+    """Return a validation that goes on with a file that is called by the value and holds no run."""
+    path = folder / (value.replace("/", "")[:60] + ".json")
+    path.write_text("[", encoding="utf-8")
+    return f"{VALIDATE} --resume --json {shlex.quote(str(path))}"
+
+
+OPTIONS: Mapping[str, Any] = {
+    "size": o.SizeOptions,
+    "fit": o.FitOptions,
+    "check": o.CheckOptions,
+    "show": o.ExplainOptions,
+    "import": o.FileOptions,
+    "reconcile": o.LogOptions,
+}
+"""The options of each command, as the library has them."""
+
+ARGUMENTS = {
+    **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
+    "fit": "llama-3.1-8b --gpu h100-80gb",
+    "reconcile": str(LOG),
+}
+"""What stands before an option whose value is shown."""
+
+
+def shown(options: Any) -> list[str]:
+    """Return the options whose value an error shows: all but switches and plain numbers."""
+    found = []
+    for name, hint in options.__annotations__.items():
+        kind, option = get_args(hint)
+        if bool not in get_args(kind) and (option.read or int not in (kind, *get_args(kind))):
+            found.append(option.name or "--" + name.replace("_", "-"))
+    return found
+
+
 FIT = "fit {} --gpu h100-80gb --context 1k"
 SERVE = "fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B"
 SITES: dict[str, Site] = {
@@ -168,8 +246,34 @@ SITES: dict[str, Site] = {
     "path of an output": output,
     "path of a spec to check": checked,
     "path in an imported spec": imported,
+    "option of the program": typed("--VALUE"),
+    "command to help with": typed("help VALUE"),
+    "argument that schema lacks": typed("schema VALUE"),
+    "path of a spec of a broken rule": called("check {}", ".yaml"),
     "level": typed("validate --level VALUE"),
-    "device": typed("validate --level L0 --device VALUE"),
-    "model to validate": typed("validate VALUE"),
-    "path of a run": called("validate --json {}/x.json"),
+    "device": typed(f"{VALIDATE} --device VALUE"),
+    "part of a level": typed(f"{VALIDATE} --part VALUE"),
+    "model to validate": typed(f"{VALIDATE} VALUE"),
+    "path of a run": called(VALIDATE + " --json {}/x.json"),
+    "path of a run to go on with": gone_on_with,
+    "key of a recorded measurement": run_with(measurements=[{"VALUE": 1}]),
+    "device of a recorded run": run_with(device="VALUE"),
+    "reason in a recorded run": run_with(skipped=[{"level": "L1", "name": "x", "reason": "VALUE"}]),
+    "claim of a recorded run": run_with(measurements=[MEASURED | {"claim": "VALUE"}]),
+    **{
+        f"{option} of {command}": typed(f"{command} {arguments} {option} VALUE")
+        for command, arguments in ARGUMENTS.items()
+        for option in shown(OPTIONS[command])
+        if option not in arguments
+    },
 }
+
+NEEDS_TORCH = (
+    "device",
+    "part of a level",
+    "model to validate",
+    "device of a recorded run",
+    "reason in a recorded run",
+    "claim of a recorded run",
+)
+"""Sites whose text is read after torch is."""

@@ -116,7 +116,29 @@ MISUSE = [
         "a known KV memory leaves no room for weights, activation, overhead or utilization: give it alone",
     ),
     (f"{H100} --weights 16GB --weight-dtype fp8", "give the weights in bytes or a dtype for them, not both"),
-    ("fits", "No such command 'fits'.{}"),
+    ("fits", "No such command 'fits'. Did you mean 'fit'?"),
+    ("fitt -- vllm serve Qwen/Qwen3-8B", "No such command 'fitt'. Did you mean 'fit'?"),
+    ("what", "No such command 'what'. `kvplan help` lists the commands"),
+    ("help what", "No such command 'what'. `kvplan help` lists the commands"),
+    ("plan llama-3.1-8b", "No such command 'plan'. The command of the library's plan is `kvplan fit`"),
+    *(
+        (
+            name,
+            (
+                f"No such command '{name}'. For a model: `kvplan size {name}` or "
+                f"`kvplan fit {name} --gpu h100-80gb`"
+            ),
+        )
+        for name in ("llama-3.1-8b", "gpt2", "Qwen/No-Such", "./my-model", "x.gguf")
+    ),
+    (f"{'x/' * 31} --tp 1", "No such command '{}'. For a model: `kvplan size MODEL` or `kvplan fit MODEL {}"),
+    *(
+        (
+            f"{server} --port 1",
+            "No such command '{}'. The command of a server stands behind `kvplan fit --gpu h100-80gb --`",
+        )
+        for server in ("vllm serve x", "python -m sglang.launch_server", "llama-server", "trtllm-serve x")
+    ),
     ("fit", "Missing argument 'MODEL'."),
     ("fit llama-3.1-8b more", "no serving command in 'llama-3.1-8b more': kvplan reads vllm serve, {}"),
     ("fit llama-3.1-8b --batches 3", "No such option: --batches{}--batch{}"),

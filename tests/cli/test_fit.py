@@ -1,10 +1,12 @@
 """`kvplan fit` from the command line: numbers worked out by hand, options, and exit statuses."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from kvplan.engines import engine_names
 from kvplan.engines.vllm import NEWEST
 from tests.program import Cli
 
@@ -208,6 +210,16 @@ def test_the_formula_stands_beside_vllms_answer_and_its_command(kvplan: Cli) -> 
     assert f"\nvLLM     {NEWEST.release} would hold 13 in the same memory\n" in out
     command = "vllm serve meta-llama/Llama-3.1-70B --tensor-parallel-size 4 --max-model-len 32768"
     assert f"\nServe    {command} --gpu-memory-utilization 0.9\n" in out
+
+
+@pytest.mark.parametrize("options", ["--weights 300GB", "--overhead 30GB", "--weights 300GB --overhead 30GB"])
+@pytest.mark.parametrize("engine", engine_names())
+def test_what_a_card_cannot_hold_keeps_nothing_back(kvplan: Cli, engine: str, options: str) -> None:
+    """Only what is missing is below zero, as the lines sum to the card; the limit names what is too much."""
+    run = kvplan(f"fit llama-3.1-8b --gpu 24GB --context 8k --engine {engine} {options}")
+    assert re.findall(r"^\S  (.+?) +-[\d.]+ GiB", run.out, re.MULTILINE) == ["missing"]
+    limit = "the weights need" if "overhead" not in options else "activation and overhead need"
+    assert f"\nLimit    {limit} " in run.out
 
 
 def test_no_context_at_all_is_said_in_words(kvplan: Cli) -> None:

@@ -2,11 +2,12 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.cli.hostile_sites import FIT, SITES, SPEC, Site, in_json
+from tests.cli.hostile_sites import FIT, NEEDS_TORCH, SITES, SPEC, Site, in_json
 from tests.program import ROOT, Cli, Run, start
 
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\x9b31m\u202etxt\u2066\r\n\x85\u2028\ufeff\xa0[bold]:smile:[/x]end"
@@ -27,7 +28,7 @@ def assert_inert(run: Run) -> None:
 
 @pytest.mark.parametrize("place", SITES)
 def test_a_hostile_value_is_shown_and_does_nothing(kvplan: Cli, tmp_path: Path, place: str) -> None:
-    if place in ("device", "model to validate"):
+    if place in NEEDS_TORCH:
         pytest.importorskip("torch", reason="what is validated is read after torch")
     run = kvplan(SITES[place](tmp_path, HOSTILE))
     assert_inert(run)
@@ -37,6 +38,12 @@ def test_a_hostile_value_is_shown_and_does_nothing(kvplan: Cli, tmp_path: Path, 
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_a_long_value_is_cut(kvplan: Cli, tmp_path: Path, site: Site) -> None:
     assert_inert(kvplan(site(tmp_path, LONG)))
+
+
+def test_every_command_has_a_site(kvplan: Cli, tmp_path: Path) -> None:
+    listed = re.findall(r"^  (\w+)  ", kvplan("").out.partition("Commands:\n")[2], re.MULTILINE)
+    assert listed
+    assert {*listed, "help"} <= {site(tmp_path, "x").split()[0] for site in SITES.values()}
 
 
 @pytest.mark.parametrize("command", ["size", "show", "check", FIT.removesuffix(" {}")])

@@ -68,6 +68,7 @@ def test_ollama_runs_one_model_after_another() -> None:
         ),
         ('level=INFO source=device.go:251 msg="kv cache" device=CUDA0 size="448.0 MiB"', "ollama"),
         ('msg="offload to cuda" memory.required.full="6.5 GiB" memory.required.kv="1.0 GiB"', "ollama"),
+        ("[2026-08-05 17:22:08][INFO][LM STUDIO SERVER] Success! HTTP server listening", "LM Studio"),
         (
             "Paged attention: not enough Metal memory for KV cache. metal_limit=26.80GB, fraction=0.98",
             "vLLM's Metal plugin",
@@ -80,6 +81,17 @@ def test_what_has_no_figure_is_named(text: str, name: str) -> None:
     first, second = str(caught.value).splitlines()
     assert first.removeprefix("the log is ").removeprefix("of ").startswith(name)
     assert len(second) > 20
+
+
+def test_llamacpps_lines_inside_lm_studio_are_read() -> None:
+    """32 layers x 2 x 8 heads x 128 x 2 bytes are 131,072, and 8,192 of them 1 GiB."""
+    text = (
+        "[2026-08-05 17:22:01][DEBUG] llama_context: n_ctx         = 8192\n"
+        "[DEBUG] llama_kv_cache: size = 1024.00 MiB (  8192 cells,  32 layers,  1/1 seqs)"
+        ", K (f16):  512.00 MiB, V (f16):  512.00 MiB\n"
+        "[2026-08-05 17:22:08][INFO][LM STUDIO SERVER] Success! HTTP server listening\n"
+    )
+    assert of_model(text, "llama-3.1-8b").verdict == "agrees"
 
 
 def test_a_tpu_pool_alone_follows_for_every_model() -> None:

@@ -16,6 +16,11 @@ COMMANDS = [
     f"reconcile {LOGS / 'vllm-0.29-minimax-m2-short-rank.txt'}",
     f"reconcile {LOGS / 'sglang-deepseek-v3.2.txt'}",
     f"reconcile {LOGS / 'llamacpp-gpt-oss-20b.txt'} --model gpt-oss-20b --kv-dtype f16",
+    "fit llama-3.1-8b --gpu h100-80gb --context 8k",
+    "fit gemma-3-27b --gpu h100-80gb --engine vllm --context 32k",
+    "fit deepseek-v3 --gpu h200-141gb --tp 8 --engine sglang --context 128k --batch 999999",
+    "check llama-3.1-70b --tp 16",
+    "check deepseek-v3 --tp 24",
 ]
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 NUMBER = re.compile(r"\S*\d\S*")
@@ -28,7 +33,7 @@ def drawn(kvplan: Cli, command: str, width: int, monkeypatch: pytest.MonkeyPatch
     return SGR.sub("", kvplan(command).out)
 
 
-@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_number_is_whole_and_no_line_too_wide(
     kvplan: Cli, command: str, width: int, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """The other answers as text, and what every answer keeps to in a terminal and in a pipe."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -143,6 +144,32 @@ def test_tables_are_searched(kvplan: Cli) -> None:
     assert [kind for kind in kinds if "mla" not in kind.split(", ")] == []
     assert cells(kvplan("gpus h100-80gb").out.splitlines()[1])[:2] == ["h100-80gb", "79.18 GiB"]
     assert cells(kvplan("gpus a16").out.splitlines()[1])[1] == "~14.90 GiB"
+
+
+ONE = """
+dtype: bf16
+layers: 1
+attention: {kind: sliding, heads: 2, groups: 1, head_dim: 64, window: 1}
+max_context: 1
+"""
+
+
+def test_one_of_anything_is_one(kvplan: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(ONE, encoding="utf-8")
+    for command in (
+        f"show {path}",
+        f"size {path}",
+        f"check {path} --tp 4 --pp 2",
+        f"size {path} --pp 2",
+        "check falcon-7b",
+        "fit llama-3.1-8b --gpu 80GB --engine trtllm --block-size 1",
+    ):
+        run = kvplan(command)
+        assert not re.findall(
+            r"(?<![\d.,])1 (?:heads|groups|layers|tokens|sequences|GPUs)\b.*", run.out + run.err
+        )
+    assert "V: 64 bf16 = 128 B, the last token\n" in kvplan(f"show {path}").out
 
 
 def test_one_token_is_one_token(kvplan: Cli) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,43 @@ def test_a_file_that_holds_no_run_is_not_gone_on_with(tmp_path: Path) -> None:
         load(file)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"complete": "yes"}, "complete: input should be a valid boolean"),
+        ({"measurements": ["x"]}, "a measurement is no object"),
+        ({"measurements": [{"level": "L9"}]}, "missing"),
+        ({"failed": [{"level": "L0", "name": 1, "reason": ""}]}, "name: input should be a valid string"),
+        ({"timings": [{"level": "L9", "name": "", "seconds": 1, "peak_bytes": 1}]}, "level: input should be"),
+        ({"skipped": 3}, "not iterable"),
+    ],
+)
+def test_a_record_with_a_field_of_another_type_is_refused(
+    tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({**execute(good).to_dict(), **change}))
+    with pytest.raises(KvplanError, match=f"not a recorded validation run: .*{reason}"):
+        load(file)
+
+
+def test_a_record_that_does_not_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvplan.files.IDLE_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "long").write_text(f'{{"card_bytes": {"9" * 400}}}')
+    for path, reason in (
+        (tmp_path / "fifo", "nothing was written into this pipe"),
+        (tmp_path / "deep", "it is no JSON"),
+        (tmp_path / "long", "it is no JSON"),
+        (tmp_path, "cannot read"),
+        (Path("\0"), "no file can be called so"),
+        (Path("/dev/zero"), "it has more than 64 MiB"),
+    ):
+        with pytest.raises(KvplanError, match=reason):
+            load(path)
+
+
 def test_parts_are_run_apart_and_put_together_in_one_file(
     monkeypatch: pytest.MonkeyPatch, toy_level: list[Check], tmp_path: Path
 ) -> None:
@@ -284,6 +322,9 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, toy_level: list[Check], tmp_path: Path
 ) -> None:
     toy_level.append(Check(level="L1", name="toy", run=interrupted))
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(KvplanError, match="it is no regular file"):
+        command_line(monkeypatch, "--json", str(tmp_path / "fifo"))
     with pytest.raises(KvplanError, match="is not a folder"):
         command_line(monkeypatch, "--json", str(tmp_path / "none" / "run.json"))
 

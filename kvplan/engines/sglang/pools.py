@@ -8,7 +8,7 @@ from kvplan.engines.sglang.errors import NoRoomError
 from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.loads import Load, sequences_in
-from kvplan.units import MAX_BYTES, ceil_div, format_gib
+from kvplan.units import MAX_BYTES, ceil_div, counted, format_gib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +210,7 @@ class Sizing:
         tokens = self.floored(tokens)
         if tokens <= 0:
             raise NoRoomError(
-                f"{format_gib(available_bytes)} hold no page of {self.page} tokens on a rank: "
+                f"{format_gib(available_bytes)} hold no page of {counted(self.page, 'token')} on a rank: "
                 "use more GPUs, a smaller KV dtype, or a larger mem_fraction_static"
             )
         window = self._window_pool(tokens)
@@ -250,8 +250,8 @@ class Sizing:
         size = self._windows_beside(tokens)
         if window + self.page >= size:
             raise NoRoomError(
-                f"the pool of windows gets {size} tokens beside {tokens} of full attention, and one request "
-                f"needs more than a window of {window} and a page of {self.page}: "
+                f"the pool of windows gets {counted(size, 'token')} beside {tokens:,} of full attention, "
+                f"and one request needs more than a window of {window} and a page of {self.page}: "
                 "raise swa_full_tokens_ratio, or use more GPUs"
             )
         return size

@@ -18,7 +18,7 @@ from kvplan.engines.trtllm.waterfall import sequence_bytes, waterfall
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
 from kvplan.terms import Stage
-from kvplan.units import MAX_COUNT, format_gib
+from kvplan.units import MAX_COUNT, counted, format_gib
 
 SETTINGS = (
     Setting(
@@ -147,8 +147,8 @@ def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
     needed = sum(group.tokens(context) * size for group, size in zip(groups, sizes, strict=True))
     if needed >= available:
         raise NoRoomError(
-            f"{pools.rules.name} would shorten the windows: one sequence of {context} tokens needs "
-            f"{format_gib(needed)}, and there is {format_gib(available)}"
+            f"{pools.rules.name} would shorten the windows: one sequence of {counted(context, 'token')} "
+            f"needs {format_gib(needed)}, and there is {format_gib(available)}"
         )
     return min(available // len(groups) // (size * pools.block_size) for size in sizes)
 
@@ -181,5 +181,6 @@ def _block_size(options: EngineOptions, rules: TrtllmRules) -> int:
     """
     size = rules.block_size if options.block_size is None else options.block_size
     if size < 2 or size & (size - 1):  # noqa: PLR2004 - the least power of two above 1
-        raise OptionsError(f"a block of {size} tokens is not a power of two above 1, as {rules.name} needs")
+        block = f"a block of {counted(size, 'token')}"
+        raise OptionsError(f"{block} is not a power of two above 1, as {rules.name} needs")
     return size

@@ -22,7 +22,7 @@ from kvplan.engines.vllm.scheduler import Held, Kinds, needs
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.loads import Load, longest_in, sequences_in
 from kvplan.terms import Layer
-from kvplan.units import ceil_div
+from kvplan.units import ceil_div, counted
 
 _MOST = 2**50
 """More blocks than any memory has."""
@@ -225,7 +225,7 @@ def _aligned_caches(
         kernel_block = gcd(asked, kernel_block)
     if asked % kernel_block:
         raise RefusedError(
-            f"a block of {asked} tokens is no multiple of the attention kernel's {kernel_block}: "
+            f"a block of {counted(asked, 'token')} is no multiple of the attention kernel's {kernel_block}: "
             "choose another block size"
         )
     lowering = Lowering(tp=tp, rules=rules, options=options, block_size=asked)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from kvplan.engines.vllm.errors import NoRoomError, RefusedError
 from kvplan.engines.vllm.layout import Layout
-from kvplan.units import gib_apart
+from kvplan.units import counted, gib_apart
 
 LONGEST = 2**40
 """No context is searched beyond this one."""
@@ -168,10 +168,10 @@ def _require_room(layout: Layout, rank: int, available: int, context: int) -> No
         return
     longest = _longest(layout, rank, available, context) if left > 0 else 0
     needs, there = gib_apart(needed, left)
-    hint = f"the longest that fits is {longest} tokens" if longest else "not even one token fits"
+    hint = f"the longest that fits is {counted(longest, 'token')}" if longest else "not even one token fits"
     raise NoRoomError(
-        f"one request of {context} tokens needs {needs} of KV cache, and {layout.rules.name} has {there}: "
-        f"{hint}"
+        f"one request of {counted(context, 'token')} needs {needs} of KV cache, and {layout.rules.name} "
+        f"has {there}: {hint}"
     )
 
 

@@ -251,7 +251,7 @@ def test_a_model_of_states_alone_counts_the_context_as_tokens() -> None:
 @pytest.mark.parametrize(
     ("model", "memory", "message"),
     [
-        ("llama-3.1-8b", 131_071, "hold no page of 1 tokens"),
+        ("llama-3.1-8b", 131_071, "hold no page of 1 token on a rank"),
         ("llama-3.1-8b", 0, "hold no page"),
         ("qwen3-next-80b-a3b", 0, "recurrent states have no room"),
     ],

@@ -44,7 +44,7 @@ TWO = {"max_attention_window": "1024,131072"}
             "differ by pipeline rank",
         ),
         ("llama-3.1-8b", {"block_size": 48}, "48 tokens is not a power of two"),
-        ("llama-3.1-8b", {"block_size": 1}, "1 tokens is not a power of two"),
+        ("llama-3.1-8b", {"block_size": 1}, "a block of 1 token is not a power of two"),
         ("llama-3.1-8b", {"settings": TWO | {"max_tokens": "100"}}, "ignores max_tokens"),
     ],
 )

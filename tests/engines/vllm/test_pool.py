@@ -85,21 +85,21 @@ def test_a_given_number_of_blocks_replaces_the_memory() -> None:
         (
             2**30,
             (
-                f"one request of 131072 tokens needs 16.00 GiB of KV cache, and {NEWEST.name} has 1.00 GiB: "
-                "the longest that fits is 8176 tokens"
+                f"one request of 131,072 tokens needs 16.00 GiB of KV cache, and {NEWEST.name} has 1.00 GiB: "
+                "the longest that fits is 8,176 tokens"
             ),
         ),
         (
             8193 * 2_097_152 - 1,
             (
-                f"one request of 131072 tokens needs 17,179,869,184 B of KV cache, and {NEWEST.name} has "
-                "17,179,869,183 B: the longest that fits is 131056 tokens"
+                f"one request of 131,072 tokens needs 17,179,869,184 B of KV cache, and {NEWEST.name} has "
+                "17,179,869,183 B: the longest that fits is 131,056 tokens"
             ),
         ),
         (
             2_097_152,
             (
-                f"one request of 131072 tokens needs 16.00 GiB of KV cache, and {NEWEST.name} has 0.00 GiB: "
+                f"one request of 131,072 tokens needs 16.00 GiB of KV cache, and {NEWEST.name} has 0.00 GiB: "
                 "not even one token fits"
             ),
         ),
