@@ -31,7 +31,8 @@ from kvplan.importers.safetensors import (
 )
 from kvplan.importers.stored import StoredTensor, StoredWeights
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_PART = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
+_ID = re.compile(f"{_PART}/{_PART}", re.ASCII)
 _REVISION = re.compile(r"[\w][\w./-]{0,199}", re.ASCII)
 _REQUIRED = "config.json"
 _OPTIONAL = ("generation_config.json", "hf_quant_config.json")
@@ -69,8 +70,14 @@ class HubModel:
 
 
 def is_hub_id(text: str) -> bool:
-    """Tell whether *text* has the form of a hub id, `organisation/name`."""
-    return _ID.fullmatch(text) is not None and ".." not in text and "--" not in text
+    """
+    Tell whether *text* has the form of a hub id, `organisation/name`.
+
+    What this takes huggingface_hub takes, too (validate_repo_id in utils/_validators.py): it raises for
+    all else.
+    """
+    barred = ".." in text or "--" in text or text.endswith(".git")
+    return _ID.fullmatch(text) is not None and not barred
 
 
 def fetch_model(repo_id: str, revision: str | None = None) -> HubModel:

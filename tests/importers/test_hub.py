@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -374,10 +375,23 @@ def test_what_is_a_hub_id() -> None:
         "~/x",
         "a b/c",
         "a/b--c",
+        "a/b-",
+        "a./b",
+        "a/b.git",
         "",
         "a/",
     ):
         assert not is_hub_id(text)
+
+
+def test_what_is_taken_for_a_hub_id_the_hubs_client_takes() -> None:
+    """It raises an error of its own for any other."""
+    validators = pytest.importorskip("huggingface_hub.utils", reason="needs kvplan[hub]")
+    ids = [f"{'x' * 96}/{'x' * 96}", *map("".join, product("a_-.", *["a_-./"] * 5)), "a/b.git", "a/b.gitt"]
+    taken = [text for text in ids if is_hub_id(text)]
+    assert len(taken) > 20
+    for text in taken:
+        validators.validate_repo_id(text)
 
 
 @pytest.mark.parametrize(
