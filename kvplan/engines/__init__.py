@@ -46,8 +46,12 @@ _SPELT = {"tensorrtllm": "trtllm", "llamaserver": "llamacpp", "huggingface": "tr
 
 def plain_name(text: str) -> str:
     """Return an engine's name without its release, as `--engine` takes it: `llamacpp` of `llama.cpp`."""
-    letters = re.sub(r"[^a-z0-9]", "", text.partition("@")[0].lower())
-    return _SPELT.get(letters, letters)
+    letters = _letters(text.partition("@")[0])
+    return next((name for name in _MAKERS if _letters(name) == letters), _SPELT.get(letters, letters))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def find_engine(text: str) -> Engine:

@@ -238,7 +238,8 @@ def _open_weights(spec: ModelSpec) -> KvplanError:
         named = f"{spec.read_as} is read as {spec.name}{spec.read_by or ''}"
         read = f"{named}; a name does not tell what weights take"
     else:
-        read = f"what the weights of {spec.hf_id or spec.name} take is not known"
+        why = f" ({'; '.join(spec.uncounted)})" if spec.uncounted else ""
+        read = f"what the weights of {spec.hf_id or spec.name} take is not known{why}"
     model = "" if spec.parameters else f"ask for {spec.name} with "
     return KvplanError(
         f"{read}: give the weights' size, as in --weights 16.06GB",

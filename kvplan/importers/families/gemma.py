@@ -78,11 +78,11 @@ def gemma4(fields: Fields, dtype: str) -> Reading:
     del dtype
     base = frame(fields)
     readers = fields.take_whole("num_kv_shared_layers", to="layers")
+    kinds = _gemma4_kinds(fields)
     if readers == base.layers:
         types = by_types(fields, base.layers, LOCAL_OR_GLOBAL)
-        kinds = _gemma4_kinds(fields)
         return base.mixed([f"shared_{name}" for name in types], kinds, notes=(_ASSISTANT,))
-    return base.mixed(_layers(fields, base, readers), _gemma4_kinds(fields))
+    return base.mixed(_layers(fields, base, readers), kinds)
 
 
 def diffusion_gemma(fields: Fields, dtype: str) -> Reading:
