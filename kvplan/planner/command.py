@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from kvplan.engines import EXACT
 from kvplan.errors import OptionsError
 from kvplan.planner.budget import as_bytes
 from kvplan.planner.plan import Plan
 from kvplan.planner.repository import served_model
 from kvplan.planner.size import Model, Work
+from kvplan.serving import has_option, takes_gguf, write_command
 
 
 def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> str | None:
@@ -17,11 +17,6 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
     It is a comment where kvplan does not know which repository or file has the planned weights. None for
     engines without a command, or without an option for what was asked, as for the model's *dtype*.
     """
-    if plan.deployment.engine is EXACT:
-        return None
-    # The formula alone has no command.
-    from kvplan.serving import has_option, takes_gguf, write_command  # noqa: PLC0415
-
     engine = plan.deployment.engine.name
     model = served_model(named, plan.deployment.spec, plan.asked, gguf=takes_gguf(engine))
     if dtype is not None and not has_option(engine, "dtype"):

@@ -1,8 +1,11 @@
-"""What an answer says beside its bytes, as facts; what an engine or a command says keeps its own words."""
+"""
+What an answer says beside its bytes, as facts; what an engine or a command says keeps its own words.
 
-from dataclasses import dataclass
+They are named tuples, which a cold command makes in a fifth of the time of as many dataclasses.
+"""
+
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kvplan.gpus import Card
 
@@ -18,8 +21,7 @@ class Resource(StrEnum):
     OVERHEAD = "overhead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(NamedTuple):
     """
     What stops one sequence more, on the tightest card.
 
@@ -33,8 +35,7 @@ class Limit:
     sequences: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
+class Hint(NamedTuple):
     """A computed way out: the option to change, its new value, and what it would then give."""
 
     option: Literal["kv_dtype", "tp", "context"]
@@ -55,8 +56,7 @@ class Origin(StrEnum):
     ESTIMATE = "estimate"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(NamedTuple):
     """
     Where the figures of a card's memory come from; None for what is no part of a known KV memory.
 
@@ -74,8 +74,7 @@ class Sources:
     stands_in: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeyondContext:
+class BeyondContext(NamedTuple):
     """A sequence is longer than the model was made for."""
 
     model: str
@@ -83,8 +82,7 @@ class BeyondContext:
     max_context: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadAs:
+class ReadAs(NamedTuple):
     """A name is answered as a model by its words alone, and `how` it was read, in words."""
 
     model: str
@@ -92,8 +90,7 @@ class ReadAs:
     how: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunsIn:
+class RunsIn(NamedTuple):
     """A model runs in another dtype than its release names (None: names none), by the engine or as asked."""
 
     dtype: str
@@ -101,8 +98,7 @@ class RunsIn:
     engine: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredKv:
+class DeclaredKv(NamedTuple):
     """A checkpoint declares a dtype for its KV cache, and the engine takes it or takes no heed."""
 
     dtype: str
@@ -110,15 +106,13 @@ class DeclaredKv:
     taken: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumed:
+class Assumed(NamedTuple):
     """What an engine, a command or the name of a GPU leaves open, and is taken for granted: in words."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lowered:
+class Lowered(NamedTuple):
     """
     An engine refuses its own default of sequences at once: planned are the most with which it starts.
 
@@ -131,39 +125,34 @@ class Lowered:
     least: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """An option of a serving command that changes the memory and that no plan counts, in words."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignored:
+class Ignored(NamedTuple):
     """Fields of a config that could change the memory, and that are answered without."""
 
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replicated:
-    """Each of `count` units is stored on `copies` tensor-parallel ranks."""
+class Replicated(NamedTuple):
+    """Each of `units` units is stored on `copies` tensor-parallel ranks."""
 
     unit: str
-    count: int
+    units: int
     copies: int
     tp: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncounted:
+class Uncounted(NamedTuple):
     """Parts of the model whose weights are not counted."""
 
     parts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelRead:
+class LabelRead(NamedTuple):
     """The driver's figure of a card is not known: its label is read as so many bytes."""
 
     gpu: str

@@ -6,12 +6,11 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.engines import Line, StartUp
+from kvplan.engines import EXACT, Line, StartUp
 from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
 from kvplan.planner import words
 from kvplan.planner.budget import Asked
-from kvplan.planner.command import serving_command
 from kvplan.planner.deployment import KEPT, Choice, Deployment, deploy
 from kvplan.planner.facts import (
     Assumed,
@@ -184,8 +183,10 @@ class Fit(Size):
     @figure
     def command(self) -> str | None:
         """The command that starts the engine with this plan; None where none does."""
-        if not self.fits:
+        if not self.fits or self.deployment.engine is EXACT:  # The formula alone has no command.
             return None
+        from kvplan.planner.command import serving_command  # noqa: PLC0415 - as it is for engines alone
+
         command = serving_command(self.plan, self.work, self.named, self.dtype)
         if command is None or self.served is None:
             return command

@@ -208,7 +208,7 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
     splits = dict.fromkeys(term.split for layer in deployment.layers.values() for term in layer)
     for split in splits:
         if (copies := split.copies(tp)) > 1:
-            yield Replicated(unit=split.unit, count=split.count, copies=copies, tp=tp)
+            yield Replicated(unit=split.unit, units=split.count, copies=copies, tp=tp)
 
 
 def as_spec(model: Model, ignore: Sequence[str] = ()) -> ModelSpec:

@@ -107,10 +107,10 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return f"left out of the plan: {fact.text}"
         case Ignored():
             return f"the answer is without {', '.join(fact.fields)}, which could change the memory"
-        case Replicated(count=1):
+        case Replicated(units=1):
             return f"tp={fact.tp} stores each {fact.unit} {fact.copies} times: there is only 1 to share out"
         case Replicated():
-            return f"tp={fact.tp} stores each of the {fact.count} {fact.unit} {fact.copies} times"
+            return f"tp={fact.tp} stores each of the {fact.units} {fact.unit} {fact.copies} times"
         case Uncounted():
             return f"the weights are without {'; '.join(fact.parts)}: give --weights"
         case LabelRead():

@@ -8,12 +8,10 @@ from pydantic import ValidationError
 
 from kvplan.errors import NotASpecError, SpecError
 from kvplan.specs.catalogue import catalogue_folder, find_spec
-from kvplan.specs.explain import explain
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
 from kvplan.specs.problems import refusal
 from kvplan.specs.strict_yaml import read_document
-from kvplan.specs.synonyms import MEANT
 
 _KEPT = 512
 """More specs than the catalogue has."""
@@ -67,6 +65,8 @@ def load_file(path: Path) -> ModelSpec:
     try:
         spec = ModelSpec.model_validate({"name": as_name(path.stem, otherwise="model"), **value})
     except ValidationError as error:
+        from kvplan.specs.explain import explain  # noqa: PLC0415 - most specs are right
+
         raise refusal(path, explain(document, error)) from None
     if document.problems:
         raise refusal(path, document.problems)
@@ -75,5 +75,9 @@ def load_file(path: Path) -> ModelSpec:
 
 def _is_meant(facts: Mapping[str, object]) -> bool:
     """Tell whether a mapping has a key of a spec, by whichever name, if not in its place."""
+    if any(key in ModelSpec.model_fields for key in facts):
+        return True
+    from kvplan.specs.synonyms import MEANT  # noqa: PLC0415 - as above
+
     known = {*ModelSpec.model_fields, *MEANT, *MEANT.values()}
     return any(key.lower() in known for key in facts)

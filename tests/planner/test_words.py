@@ -40,8 +40,8 @@ WARNED: list[tuple[Warned, str]] = [
     (Lowered(engine="e", sequences=243, least=87), "it starts, and 87 with the least memory of the range"),
     (LeftOut(text="--lora"), "left out of the plan: --lora"),
     (Ignored(fields=("a", "b")), "the answer is without a, b, which"),
-    (Replicated(unit="latent", count=1, copies=8, tp=8), "tp=8 stores each latent 8 times: there is only 1"),
-    (Replicated(unit="KV heads", count=4, copies=2, tp=8), "tp=8 stores each of the 4 KV heads 2 times"),
+    (Replicated(unit="latent", units=1, copies=8, tp=8), "tp=8 stores each latent 8 times: there is only 1"),
+    (Replicated(unit="KV heads", units=4, copies=2, tp=8), "tp=8 stores each of the 4 KV heads 2 times"),
     (Uncounted(parts=("a tower", "a head")), "the weights are without a tower; a head: give --weights"),
     (LabelRead(gpu="x", total_bytes=2**34), "no driver's figure for x is known: its label means 16.00 GiB"),
 ]
