@@ -20,13 +20,14 @@ from kvplan.units import parse_bytes
 
 _APPLES_LESS_BYTES = 36 * 2**30
 _TIMES = "[x\N{MULTIPLICATION SIGN}*]"
-_COUNTED = re.compile(
+_COUNTED = (
     rf"(?!\d{{4}} ?{_TIMES} ?\d{{1,3}}$)(?P<before>[1-9]\d{{0,3}}) ?{_TIMES} ?(?P<gpu>[a-z0-9].*)"
-    rf"|(?P<of>.*(?:\d|\S(?= )))(?:{_TIMES}| {_TIMES} ?)(?P<after>[1-9]\d{{0,2}})",
-    re.IGNORECASE,
+    rf"|(?P<of>.*(?:\d|\S(?= )))(?:{_TIMES}| {_TIMES} ?)(?P<after>[1-9]\d{{0,2}})"
 )
-_WORDS = re.compile(r"[a-z0-9.]+")
-_UNSAID = re.compile(
+"""A number of cards and one; compiled where a name is none of the catalogue's, as all patterns here."""
+
+_WORDS = r"[a-z0-9.]+"
+_UNSAID = (
     r"nvidia|amd|apple|intel|tesla|geforce|instinct|radeon|graphics|gpu|unified|memory|hbm\d?e?|gddr\dx?"
 )
 """Words of a card's name that tell it from no other card."""
@@ -116,7 +117,9 @@ def memory_bytes(gpu: Gpu) -> int:
 
 def several(text: str) -> tuple[int, str]:
     """Return how many GPUs *text* names, and which: `8xH100`, `2 x RTX 4090`, `h100 x8`."""
-    found = _COUNTED.fullmatch(text.strip())
+    if text.strip().lower() in _by_name():
+        return 1, text
+    found = re.fullmatch(_COUNTED, text.strip(), re.IGNORECASE)
     if found is None:
         return 1, text
     return int(found["before"] or found["after"]), found["gpu"] or found["of"]
@@ -190,7 +193,7 @@ def _named(text: str) -> Gpu | None:
 
 def _spelt(text: str) -> str:
     """Return a name without makers, kinds of memory and blanks: `h10080gb` of `NVIDIA H100-80G HBM3`."""
-    words = (word for word in _WORDS.findall(text.lower()) if not _UNSAID.fullmatch(word))
+    words = (word for word in re.findall(_WORDS, text.lower()) if not re.fullmatch(_UNSAID, word))
     return re.sub(r"(\d)g$", r"\1gb", "".join(words))
 
 

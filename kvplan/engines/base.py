@@ -175,8 +175,7 @@ class Arrangement(Protocol):
         """Return what the engine prints with so much memory on each rank; raise if it refuses."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileRun:
+class ProfileRun(NamedTuple):
     """
     What decides how much an engine needs beside weights and cache; None where it is not known.
 
@@ -198,8 +197,7 @@ class ProfileRun:
     sequences: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(NamedTuple):
     """
     What an engine needs on a card beside weights and cache, where `evidence` says how that is known.
 
@@ -214,8 +212,7 @@ class Estimate:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(NamedTuple):
     """
     Which part of a card an engine takes.
 
@@ -238,8 +235,7 @@ def not_heeded(dtype: str, by: str | None, roles: AbstractSet[Role]) -> str | No
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToStore:
+class ToStore(NamedTuple):
     """
     What an engine chooses the format of a cache by, beside what was asked for.
 
@@ -251,7 +247,7 @@ class ToStore:
     dtype: str
     architecture: str | None = None
     card: Card | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = FrozenDict()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def test_the_activation_peak_is_what_vllm_printed(  # noqa: PLR0913, PLR0917 - a
     model: str, hidden: int, vocab: int, element: int, release: str, printed: str
 ) -> None:
     """Within 1 % for dense text models: experts and images take workspaces of their own."""
-    workload = replace(H100, hidden=hidden, element_bytes=element)
+    workload = H100._replace(hidden=hidden, element_bytes=element)
     peak = activation_peak(workload, vocab=vocab, sampler=find_rules(release).sampler)
     assert abs(peak / GIB / float(printed) - 1) < 0.01, model
 
@@ -68,7 +68,7 @@ def test_the_peak_by_hand() -> None:
 
 def test_a_stage_between_others_also_receives_and_sends() -> None:
     """Two more times 8192 x 4096 x 2."""
-    staged = activation_peak(replace(H100, pp=2), vocab=128_256)
+    staged = activation_peak(H100._replace(pp=2), vocab=128_256)
     assert staged - activation_peak(H100, vocab=128_256) == 2 * 8192 * 4096 * 2
 
 
@@ -95,16 +95,16 @@ def test_what_runs_at_once_is_vllms_default_for_the_card(gpu: str | None, expect
 
 def test_what_is_asked_for_replaces_the_defaults() -> None:
     """(12 + 2) x 8 logits and 132 rows of 128256; 512 + 16 states; never more sequences than tokens."""
-    asked = replace(H100, batched_tokens=512, sequences=8)
+    asked = H100._replace(batched_tokens=512, sequences=8)
     assert activation_peak(asked, vocab=128_256) == (14 * 8 + 528) * 128_256 + 528 * 8192 + 32 * MIB
-    few = replace(H100, batched_tokens=16)
+    few = H100._replace(batched_tokens=16)
     assert activation_peak(few, vocab=128_256) == (14 * 16 + 528) * 128_256 + 48 * 8192 + 32 * MIB
 
 
 def test_what_is_outside_torch_depends_on_the_spread() -> None:
     """0.25, 2.07 and 0.07 GiB; graphs are 0.34 GiB and 0.018 for each of 32 layers."""
     sizes = [
-        vllm_start_up(replace(H100, tp=tp, pp=pp), counts_graphs=False) for tp, pp in ((1, 1), (2, 1), (1, 2))
+        vllm_start_up(H100._replace(tp=tp, pp=pp), counts_graphs=False) for tp, pp in ((1, 1), (2, 1), (1, 2))
     ]
     assert [each.overhead_bytes for each in sizes] == [25 * GIB // 100, 207 * GIB // 100, 7 * GIB // 100]
     graphs = vllm_start_up(H100).overhead_bytes - sizes[0].overhead_bytes
@@ -112,7 +112,7 @@ def test_what_is_outside_torch_depends_on_the_spread() -> None:
 
 
 def test_an_unknown_vocabulary_widens_the_range() -> None:
-    known, unknown = vllm_start_up(H100), vllm_start_up(replace(H100, vocab=None, hidden=None))
+    known, unknown = vllm_start_up(H100), vllm_start_up(H100._replace(vocab=None, hidden=None))
     assert unknown.low_bytes < known.low_bytes < known.high_bytes < unknown.high_bytes
     assert "does not tell the vocabulary" in unknown.evidence
     assert "does not tell" not in known.evidence
@@ -121,7 +121,7 @@ def test_an_unknown_vocabulary_widens_the_range() -> None:
 @pytest.mark.parametrize("needs", [vllm_start_up, compute_buffers])
 @pytest.mark.parametrize("tp", [1, 8])
 def test_the_estimate_lies_in_its_range(needs: Callable[[ProfileRun], Estimate], tp: int) -> None:
-    estimate = needs(replace(H100, tp=tp))
+    estimate = needs(H100._replace(tp=tp))
     middle = estimate.activation_bytes + estimate.overhead_bytes
     assert 0 <= estimate.low_bytes <= middle <= estimate.high_bytes
 
@@ -134,8 +134,8 @@ def test_llamacpp_takes_what_its_breakdowns_print() -> None:
 
 def test_the_table_of_rotations_is_whole_on_every_rank() -> None:
     """Llama 4 Scout: 10485760 tokens x 128 x 2 bytes are 2.5 GiB, on each of 4 GPUs."""
-    scout = replace(H100, tp=4, rotations_bytes=10_485_760 * 128 * 2)
+    scout = H100._replace(tp=4, rotations_bytes=10_485_760 * 128 * 2)
     more = (
-        vllm_start_up(scout).overhead_bytes - vllm_start_up(replace(scout, rotations_bytes=0)).overhead_bytes
+        vllm_start_up(scout).overhead_bytes - vllm_start_up(scout._replace(rotations_bytes=0)).overhead_bytes
     )
     assert more == 5 * GIB // 2
