@@ -34,6 +34,7 @@ class StartUp:
     The figures that an engine prints when it starts; None where it has none.
 
     `max_num_seqs` is the most that it can be told to start, because it refuses its own default.
+    `runs` are the sequences that it runs at once because it is told no number, whatever its pools hold.
     """
 
     num_blocks: int
@@ -41,6 +42,7 @@ class StartUp:
     kv_tokens: int | None
     max_concurrency: float | None
     max_num_seqs: int | None = None
+    runs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

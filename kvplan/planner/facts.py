@@ -125,6 +125,13 @@ class Lowered(NamedTuple):
     least: int | None
 
 
+class RunsFewer(NamedTuple):
+    """The pools of a replica hold more sequences than an engine runs at once unless it is told more."""
+
+    engine: str
+    sequences: int
+
+
 class LeftOut(NamedTuple):
     """An option of a serving command that changes the memory and that no plan counts, in words."""
 
@@ -166,6 +173,7 @@ Warned = (
     | DeclaredKv
     | Assumed
     | Lowered
+    | RunsFewer
     | LeftOut
     | Ignored
     | Replicated

@@ -21,6 +21,7 @@ from kvplan.planner.facts import (
     Lowered,
     Origin,
     Resource,
+    RunsFewer,
     Sources,
     Uncounted,
     Warned,
@@ -275,9 +276,18 @@ def _warnings(answer: Fit) -> Iterator[Warned]:
         yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
     if answer.plan.lowered is not None:
         yield _lowered(answer.plan, answer.plan.lowered)
+    elif (runs := _runs(answer)) is not None:
+        yield RunsFewer(engine=answer.engine, sequences=runs)
     if served:
         yield from (Assumed(text=text) for text in served.notes)
         yield from (LeftOut(text=text) for text in served.unmodelled)
+
+
+def _runs(answer: Fit) -> int | None:
+    """Return how many sequences an engine runs by itself on a replica, if its pools hold more."""
+    runs = answer.plan.start_up(answer.context)
+    most = None if runs is None else runs.runs
+    return most if most is not None and (answer.max_batch or 0) > most * answer.dp else None
 
 
 def _lowered(plan: Plan, sequences: int) -> Lowered:

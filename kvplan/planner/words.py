@@ -17,6 +17,7 @@ from kvplan.planner.facts import (
     ReadAs,
     Replicated,
     Resource,
+    RunsFewer,
     RunsIn,
     Sources,
     Uncounted,
@@ -103,6 +104,8 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return fact.text
         case Lowered():
             return _lowered(fact)
+        case RunsFewer():
+            return f"{fact.engine} runs {fact.sequences:,} of them at once, unless --max-num-seqs says more"
         case LeftOut():
             return f"left out of the plan: {fact.text}"
         case Ignored():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import kvplan
-from kvplan.planner.facts import Lowered
+from kvplan.planner.facts import Lowered, RunsFewer
 
 SHORT = [
     ("qwen3.6-35b-a3b", "h100-80gb"),
@@ -66,3 +66,14 @@ def test_a_known_memory_is_lowered_to_its_blocks() -> None:
 def test_what_starts_by_itself_is_not_lowered() -> None:
     assert kvplan.plan("qwen3.6-35b-a3b", gpu="h100-80gb", tp=4, engine="vllm").lowered is None
     assert kvplan.plan("llama-3.1-8b", gpu="h100-80gb", engine="vllm").lowered is None
+
+
+def test_that_an_engine_runs_fewer_than_its_pools_hold_is_said() -> None:
+    """VLLM's default on an H200 is 1,024 (engine/arg_utils.py); 512 tokens are 0.0625 GiB of some 110."""
+    asked: dict[str, Any] = {"gpu": "h200-141gb", "context": 512, "engine": "vllm", "advice": False}
+    answer = kvplan.fit("llama-3.1-8b", **asked)
+    assert (answer.max_batch or 0) > 1024
+    assert RunsFewer(engine=answer.engine, sequences=1024) in answer.warnings
+    for other in ({"max_num_seqs": 4000}, {"context": 8192}, {"dp": 2, "context": 1024}):
+        told = kvplan.fit("llama-3.1-8b", **asked | other)
+        assert not [each for each in told.warnings if isinstance(each, RunsFewer)], other

@@ -85,6 +85,7 @@ class TokenPools:
             block_size=self.sizing.page,
             kv_tokens=pools.tokens,
             max_concurrency=None,
+            runs=pools.requests if self.sizing.options.max_running_requests is None else None,
         )
 
     def pools(self, available_bytes: Sequence[int], context: int) -> Pools | None:

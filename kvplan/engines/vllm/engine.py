@@ -95,6 +95,7 @@ class PagedCache:
             kv_tokens=pool.kv_tokens,
             max_concurrency=pool.max_concurrency,
             max_num_seqs=most if asked is None and most is not None and self.usual_sequences > most else None,
+            runs=self.usual_sequences if asked is None else None,
         )
 
     def _too_long(self, context: int) -> str | None:
