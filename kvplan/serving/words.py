@@ -3,15 +3,16 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvplan.errors import OptionsError
+from kvplan.serving.containers import RUNTIMES, command_inside
 from kvplan.serving.table import Dialect, Row
 from kvplan.serving.values import shown
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _NEGATIVE = re.compile(r"-\d+(\.\d+)?", re.ASCII)
-_CONTAINERS = ("docker", "podman", "nerdctl", "kubectl", "apptainer", "singularity")
+_OTHER_CONTAINERS = ("kubectl", "apptainer", "singularity")
 _MODULES = {
     "vllm.entrypoints.openai.api_server": "vllm",
     "vllm.entrypoints.cli.main": "vllm serve",
@@ -58,12 +59,16 @@ def find_launch(words: Sequence[str]) -> Launch:
     Return the server's part of a command; raise OptionsError if there is none that kvplan reads.
 
     The first word that names a server begins it. What precedes it is how it is launched (`uv run`,
-    `mpirun -n 2`), of which only environment variables are kept; the inside of a container is not read.
+    `mpirun -n 2`), of which only environment variables are kept; a container that `docker run` starts is
+    read where its image is one of an engine's maker.
     """
     words = _unquoted(words)
     environment: dict[str, str] = {}
     for at, word in enumerate(words):
-        if _program(word) in _CONTAINERS:
+        if _program(word) in RUNTIMES:
+            inside = find_launch(command_inside(words[at + 1 :]))
+            return replace(inside, environment=environment | dict(inside.environment))
+        if _program(word) in _OTHER_CONTAINERS:
             raise OptionsError(
                 f"kvplan does not read {_program(word)}'s own words: give the server's command, as in "
                 "`vllm serve MODEL` and what follows the image"

@@ -44,6 +44,37 @@ def test_a_server_is_found_however_it_is_launched(line: str, engine: str) -> Non
     assert (served.engine, served.model, served.unknown) == (engine, MODEL, ())
 
 
+RUN = "docker run --rm --gpus all -v ~/.cache:/root/.cache -e HF_TOKEN=hf_secret -p 8000:8000 --ipc=host"
+
+
+@pytest.mark.parametrize(
+    ("line", "engine", "asked"),
+    [
+        ("vllm/vllm-openai:v0.19.1 --model org/model --max-num-seqs 7", "vllm", {"max_num_seqs": 7}),
+        ("localhost:5000/vllm/vllm-openai@sha256:12 org/model -tp 2", "vllm", {"tp": 2}),
+        (
+            "lmsysorg/sglang:latest python3 -m sglang.launch_server --model org/model --tp 2",
+            "sglang",
+            {"tp": 2},
+        ),
+        ("ghcr.io/ggml-org/llama.cpp:server-cuda -hf org/model -c 4096 -np 1", "llamacpp", {"context": 4096}),
+        ("nvcr.io/nvidia/tensorrt-llm/release:1.3.0 trtllm-serve org/model --tp_size 2", "trtllm", {"tp": 2}),
+    ],
+)
+def test_an_image_of_an_engines_maker_is_its_server(line: str, engine: str, asked: dict[str, object]) -> None:
+    served = read(f"{RUN} {line}")
+    assert (served.engine, served.model, served.unknown) == (engine, MODEL, ())
+    assert served.asked.items() >= asked.items()
+    assert "secret" not in str(served)
+
+
+def test_a_container_has_the_variables_that_its_engine_reads() -> None:
+    asked = "org/model --max-model-len 8192"
+    for option in ("-e VLLM_ALLOW_LONG_MAX_MODEL_LEN=1", "--env=VLLM_ALLOW_LONG_MAX_MODEL_LEN=1"):
+        served = read(f"docker run {option} vllm/vllm-openai {asked}")
+        assert served.asked == read(f"VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 vllm serve {asked}").asked
+
+
 def test_a_windows_path_is_a_path() -> None:
     assert read_command([r"C:\llama\llama-server.exe", "-m", "m.gguf"]).engine == "llamacpp"
 
@@ -51,8 +82,12 @@ def test_a_windows_path_is_a_path() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("docker run --gpus all vllm/vllm-openai --model m", "does not read docker's own words"),
-        ("sudo podman run x python -m sglang.launch_server", "does not read podman's own words"),
+        ("docker run --gpus all my/image --model m", "which server this container runs is not known"),
+        ("sudo podman run x python -m sglang.launch_server", "which server this container runs is not known"),
+        ("docker run --entrypoint bash vllm/vllm-openai -c x", "which server this container runs is not"),
+        ("docker exec vllm ls", "which server this container runs is not known"),
+        ("docker run lmsysorg/sglang:latest bash", "no serving command in 'bash'"),
+        ("kubectl run x --image vllm/vllm-openai", "does not read kubectl's own words"),
         ("vllm bench serve m", "no serving command in 'vllm bench serve m'"),
         ("vllm m", "no serving command"),
         ("python serve.py", "no serving command"),
