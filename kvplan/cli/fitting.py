@@ -99,9 +99,11 @@ def _vllm_beside(
 def _shortfall(answer: "Fit") -> tuple[str, str]:
     """Return what was asked and what there is, and what would fit."""
     from kvplan.planner import words
+    from kvplan.planner.advice import searched_gpus
 
     best = answer.smallest_gpus
-    fewest = f"{counted(best.gpus, 'GPU')} (tp {best.tp} x pp {best.pp})" if best else "more than 256 GPUs"
+    more = f"more than {counted(searched_gpus(answer.plan), 'GPU')}"
+    fewest = f"{counted(best.gpus, 'GPU')} (tp {best.tp} x pp {best.pp})" if best else more
     verb = "does" if answer.batch == answer.context == 1 else "do"
     return (
         f"{answer.batch:,} x {counted(answer.context, 'token')} {verb} not fit: {words.limit(answer.limit)}",

@@ -270,6 +270,7 @@ class Engine:
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
     `spread` is how several GPUs are used where only their number is given: tensor ranks or pipeline stages.
+    `narrow_kv` is the cache format of about 8 bits that it has.
     """
 
     name: str
@@ -286,6 +287,7 @@ class Engine:
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"
+    narrow_kv: str = "fp8"
 
     def require_taken(self, options: SharedOptions) -> None:
         """Raise OptionsError for an option or a setting that the engine does not have."""

@@ -82,6 +82,8 @@ def _spreads(plan: Plan) -> Iterator[Spread]:
     layers = plan.deployment.spec.layer_count
     inside = [tp for tp in reversed(_legal(plan)) if tp <= NODE_GPUS and _can_run(plan, tp)]
     for gpus in (*range(1, NODE_GPUS), *range(NODE_GPUS, SEARCHED_GPUS + 1, NODE_GPUS)):
+        if gpus > searched_gpus(plan):
+            return
         whole = [tp for tp in inside if gpus % tp == 0 and (gpus <= NODE_GPUS or NODE_GPUS % tp == 0)]
         yield from (Spread(gpus=gpus, tp=tp, pp=gpus // tp) for tp in whole if gpus // tp <= layers)
 
@@ -112,7 +114,7 @@ def _holds(plan: Plan, tp: int, pp: int, load: Load) -> bool:
 
 
 def hints(plan: Plan, context: int, batch: int) -> tuple[Hint, ...]:
-    """Return the changes that hold more: an fp8 cache, the next legal TP, half the context."""
+    """Return the changes that hold more: a cache of 8 bits, the next legal TP, half the context."""
     before = plan.max_batch(context)
     if before is None:
         return ()
@@ -126,8 +128,9 @@ def hints(plan: Plan, context: int, batch: int) -> tuple[Hint, ...]:
 
 
 def _changes(plan: Plan, context: int) -> Iterator[tuple[Change, Plan]]:
-    with suppress(KvplanError):  # fp8 may have no layout for this model's rows
-        yield ("kv_dtype", "fp8"), _changed(plan, kv_dtype="fp8")
+    narrow = plan.deployment.engine.narrow_kv
+    with suppress(KvplanError):  # it may have no layout for this model's rows
+        yield ("kv_dtype", narrow), _changed(plan, kv_dtype=narrow)
     wider = next((tp for tp in _legal(plan) if tp > plan.deployment.tp), None)
     if wider is not None:
         with suppress(KvplanError):  # an engine's other options may not allow it
@@ -137,7 +140,14 @@ def _changes(plan: Plan, context: int) -> Iterator[tuple[Change, Plan]]:
 
 
 def _legal(plan: Plan) -> tuple[int, ...]:
-    return legal_tps(splits(plan.deployment.spec, plan.deployment.layers))
+    legal = legal_tps(splits(plan.deployment.spec, plan.deployment.layers))
+    return tuple(tp for tp in legal if tp <= searched_gpus(plan))
+
+
+def searched_gpus(plan: Plan) -> int:
+    """Return up to how many GPUs are searched: a Mac has one, whose memory no other shares."""
+    card = plan.deployment.choice.card
+    return 1 if card is not None and card.vendor == "apple" else SEARCHED_GPUS
 
 
 def _changed(plan: Plan, **changes: object) -> Plan:

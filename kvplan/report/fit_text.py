@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kvplan.planner import words
+from kvplan.planner.advice import searched_gpus
 from kvplan.planner.facts import Origin
 from kvplan.planner.fit import Fit
 from kvplan.planner.results import Memory
@@ -203,7 +204,10 @@ def _longest(answer: Fit, asked: str) -> str:
 def _fewest(answer: Fit, asked: str) -> str:
     spread = answer.smallest_gpus
     if spread is None:
-        return f"no number of GPUs up to 256 holds {asked} of {counted(answer.context, 'token')}"
+        most = searched_gpus(answer.plan)
+        none = "one GPU, all that a Mac has, does not hold"
+        held = none if most == 1 else f"no number of GPUs up to {most} holds"
+        return f"{held} {asked} of {counted(answer.context, 'token')}"
     degrees = f"tp {spread.tp}" + (f" x pp {spread.pp}" if spread.pp > 1 else "")
     verb = "holds" if spread.gpus == 1 else "hold"
     return f"{counted(spread.gpus, 'GPU')} ({degrees}) {verb} {asked} of {counted(answer.context, 'token')}"

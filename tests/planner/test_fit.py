@@ -257,3 +257,22 @@ def test_the_fewest_gpus_are_spread_as_one_runs_them(
     best = kvplan.fit(model, **options).smallest_gpus
     assert best is not None
     assert (best.gpus, best.tp, best.pp) == spread
+
+
+def test_a_mac_has_one_gpu() -> None:
+    """Of 48 GiB, what Metal recommends of 64: no second Mac shares its memory."""
+    tight = kvplan.fit("llama-3.1-70b", gpu="m3-max-64gb", engine="llamacpp", context=8192)
+    assert (tight.fits, tight.smallest_gpus, tight.smallest_tp) == (False, None, None)
+    room = kvplan.fit("llama-3.1-8b", gpu="m3-max-64gb", engine="exact", context=8192)
+    assert room.smallest_gpus is not None
+    assert room.smallest_gpus.gpus == 1
+    assert not [hint for hint in room.hints if hint.option == "tp"]
+
+
+def test_the_narrow_cache_that_is_offered_is_one_of_the_engines() -> None:
+    """q8_0 stores 32 numbers in 34 bytes: 53 % of f16."""
+    answer = kvplan.fit("llama-3.1-8b", gpu="rtx-3090-24gb", engine="llamacpp", context=8192)
+    (hint,) = (each for each in answer.hints if each.option == "kv_dtype")
+    assert hint.value == "q8_0"
+    told = kvplan.fit("llama-3.1-8b", gpu="rtx-3090-24gb", engine="llamacpp", context=8192, kv_dtype="q8_0")
+    assert hint.max_batch == told.max_batch
