@@ -179,7 +179,7 @@ def _block_of(part: str, groups: Sequence[Section]) -> Block | None:
     Return the block of a part of the model, None where its groups have none or not all the same one.
 
     A matrix has the scheme of the group whose `targets` name it, else of the one that has its class, as
-    `Linear`: find_matched_target in compressed_tensors/utils.py of vLLM 0.33. A name of experts is about
+    `Linear`: find_matched_target in compressed_tensors/utils.py of vLLM 0.32. A name of experts is about
     all of them; a name of others is about some, so that what a class has is theirs, too.
     """
     named = [group for group in groups if part in _named_parts(group)]

@@ -66,7 +66,7 @@ class Fit(Size):
     @figure
     def warnings(self) -> tuple[Warned, ...]:
         """What to know before the figures are relied on."""
-        return (*warnings_of(self.deployment, self.context), *_warnings(self))
+        return (*warnings_of(self.deployment, self.context), *_warnings(self), *self._runs_fewer())
 
     @figure
     def gpu(self) -> str:
@@ -205,6 +205,12 @@ class Fit(Size):
             "sources": words.sources(self.plan.budget),
         }
 
+    def _runs_fewer(self) -> Iterator[RunsFewer]:
+        """Yield how many sequences an engine runs by itself on a replica, if its pools hold more."""
+        runs = self._start_up.runs if self._start_up and self.plan.lowered is None else None
+        if runs is not None and (self.max_batch or 0) > runs * self.dp:
+            yield RunsFewer(engine=self.engine, sequences=runs)
+
     @cached_property
     def _start_up(self) -> StartUp | None:
         return self.plan.start_up(self.context)
@@ -276,18 +282,9 @@ def _warnings(answer: Fit) -> Iterator[Warned]:
         yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
     if answer.plan.lowered is not None:
         yield _lowered(answer.plan, answer.plan.lowered)
-    elif (runs := _runs(answer)) is not None:
-        yield RunsFewer(engine=answer.engine, sequences=runs)
     if served:
         yield from (Assumed(text=text) for text in served.notes)
         yield from (LeftOut(text=text) for text in served.unmodelled)
-
-
-def _runs(answer: Fit) -> int | None:
-    """Return how many sequences an engine runs by itself on a replica, if its pools hold more."""
-    runs = answer.plan.start_up(answer.context)
-    most = None if runs is None else runs.runs
-    return most if most is not None and (answer.max_batch or 0) > most * answer.dp else None
 
 
 def _lowered(plan: Plan, sequences: int) -> Lowered:

@@ -85,11 +85,7 @@ class Plan:
 
     def start_up(self, context: int | str) -> StartUp | None:
         """Return what the engine prints when it starts; None if it prints nothing or has no room."""
-        available = [max(0, left) for left in self.left]
-        try:
-            return self.deployment.arrangement.start_up(available, as_tokens(context))
-        except NoRoomError:
-            return None
+        return self._started(self.left, as_tokens(context))
 
     def startable(self, other_bytes: int | None = None) -> int | None:
         """
@@ -98,10 +94,7 @@ class Plan:
         *other_bytes* may stand in for the budget's estimate of what is neither weights nor cache.
         """
         left = self.left if other_bytes is None else self.left_beside(other_bytes)
-        try:
-            start_up = self.deployment.arrangement.start_up([max(0, each) for each in left], 1)
-        except NoRoomError:
-            return None
+        start_up = self._started(left, 1)
         return start_up.max_num_seqs if start_up else None
 
     def waterfall(self, load: Iterable[tuple[int | str, int]]) -> tuple[Line, ...]:
@@ -171,6 +164,13 @@ class Plan:
     def left_beside(self, other_bytes: int) -> tuple[int, ...]:
         """Return what is left on each stage beside weights and *other_bytes*."""
         return tuple(self.budget.left_bytes(weights, other_bytes) for weights in self.weights)
+
+    def _started(self, left: Sequence[int], tokens: int) -> StartUp | None:
+        """Return what the engine prints with so much *left* on each stage; None as in `start_up`."""
+        try:
+            return self.deployment.arrangement.start_up([max(0, each) for each in left], tokens)
+        except NoRoomError:
+            return None
 
     def _tightest(self, used: Sequence[int]) -> int:
         """Return the pipeline rank that has the least left when so much is *used* on each."""
