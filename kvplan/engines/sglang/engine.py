@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight
 from kvplan.engines.cards import require_vendor
@@ -24,7 +24,7 @@ from kvplan.terms import Stage
 from kvplan.units import format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenPools:
     """A cache in SGLang's pools."""
 
@@ -39,6 +39,11 @@ class TokenPools:
 
         SGLang gives every rank what the tightest has, and the tokens that the fullest can hold.
         """
+        return self._reserved_bytes(load)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - as deployments are kept
+    def _reserved_bytes(self, load: Load) -> int:
+        """Return the same, reckoned once for all ranks."""
         return self.sizing.least_bytes(self.sizing.demand(load))
 
     def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
