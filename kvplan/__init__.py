@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from kvplan.alternatives.whatif import WhatIf, whatif
     from kvplan.errors import KvplanError
     from kvplan.importers import load
     from kvplan.planner.check import Check, check
@@ -29,12 +30,14 @@ _HOMES = {
     "ModelSpec": "kvplan.specs",
     "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.size",
+    "WhatIf": "kvplan.alternatives.whatif",
     "check": "kvplan.planner.check",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
     "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
+    "whatif": "kvplan.alternatives.whatif",
 }
 
 
@@ -57,10 +60,12 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Size",
+    "WhatIf",
     "check",
     "explain",
     "fit",
     "load",
     "plan",
     "size",
+    "whatif",
 ]

@@ -12,6 +12,7 @@ MODULES: Mapping[str, str] = {
     "size": "sizing",
     "check": "sizing",
     "show": "sizing",
+    "whatif": "changing",
     "models": "listing",
     "gpus": "listing",
     "schema": "listing",

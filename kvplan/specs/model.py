@@ -243,6 +243,14 @@ class ModelSpec(Facts):
         """The number of layers, L."""
         return len(self.layer_types)
 
+    def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
+        """
+        Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.
+
+        Raises a pydantic.ValidationError for what is no fact, or none that there can be.
+        """
+        return type(self).model_validate(dict(self) | facts)
+
     def as_quantized(self, hub_id: str) -> "ModelSpec":
         """Return the spec of a quantised release: the same cache and parameters, in a format not known."""
         declared = self.quantized_kv.get(hub_id)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
+from kvplan.alternatives.options import WhatIfOptions
 from kvplan.planner import options as o
 from tests.importers.configs import LLAMA
 from tests.importers.model_files import gguf, gguf_text
@@ -159,6 +160,7 @@ OPTIONS: Mapping[str, Any] = {
     "fit": o.FitOptions,
     "check": o.CheckOptions,
     "show": o.ExplainOptions,
+    "whatif": WhatIfOptions,
     "import": o.FileOptions,
     "reconcile": o.LogOptions,
 }
@@ -166,7 +168,7 @@ OPTIONS: Mapping[str, Any] = {
 
 ARGUMENTS = {
     **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
-    "fit": "llama-3.1-8b --gpu h100-80gb",
+    **dict.fromkeys(("fit", "whatif"), "llama-3.1-8b --gpu h100-80gb"),
     "reconcile": str(LOG),
 }
 """What stands before an option whose value is shown."""
