@@ -30,7 +30,7 @@ _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0
 """
 
 
-_NEVER = frozenset({"gla", "gla_swa", "recurrent_gemma", "retnet", "yuan"})
+_NEVER = frozenset({"gla", "gla_swa", "longcat2", "recurrent_gemma", "retnet", "yuan"})
 """
 Published model types without a class, whose layers vLLM could page.
 

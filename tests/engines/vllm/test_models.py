@@ -27,7 +27,16 @@ def test_a_removed_model_is_planned_up_to_its_last_release(model: str, last: str
 
 
 @pytest.mark.parametrize(
-    "model", ["recurrentgemma-2b", "t5-v1_1-xxl", "gla-1b", "retnet-6.7b", "spikingbrain-7b", "yuan2-2b"]
+    "model",
+    [
+        "recurrentgemma-2b",
+        "t5-v1_1-xxl",
+        "gla-1b",
+        "retnet-6.7b",
+        "spikingbrain-7b",
+        "yuan2-2b",
+        "longcat-2.0",
+    ],
 )
 @pytest.mark.parametrize("release", ["0.12", "0.24", "0.33"])
 def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> None:
