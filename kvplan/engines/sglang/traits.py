@@ -55,6 +55,7 @@ _TRAITS = {
     "gemma4_unified_text": _TWO_POOLS,  # Gemma4UnifiedForConditionalGeneration
     "gpt_oss": _TWO_POOLS,  # GptOssForCausalLM
     "llama4_text": _TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
+    "mimo_v2": _TWO_POOLS,  # MiMoV2ForCausalLM
     "mimo_v2_flash": _TWO_POOLS,  # MiMoV2FlashForCausalLM
     "step3p5": _TWO_POOLS,  # Step3p5ForCausalLM
     "step3p7": _TWO_POOLS,  # Step3p7ForConditionalGeneration

@@ -85,6 +85,7 @@ def test_a_slot_of_states_takes_these_bytes(
         ("gpt-oss-120b", 1, 36_864, 36_864, 128),
         # 9 layers with 4 KV heads, 39 with 8; 192 + 128 elements.
         ("mimo-v2-flash", 4, 9 * 640, 39 * 1280, 128),
+        ("mimo-v2.5", 4, 9 * 640, 39 * 1280, 128),
         # Chunked layers count as windowed ones: 12 and 36 layers of 8 heads x 256 x 2 B.
         ("llama-4-scout-17b-16e", 1, 49_152, 147_456, 8192),
     ],
