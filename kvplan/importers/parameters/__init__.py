@@ -52,7 +52,6 @@ _CACHE_ALONE = """
 UNCOUNTED = {
     **dict.fromkeys(_CACHE_ALONE.split(), "of its class the cache alone is in kvplan's words"),
     **dict.fromkeys(("bunny-phi", "llava", "llava_llama"), "its file does not describe its image encoder"),
-    "yuan": "its file does not tell the size of the filters before its attention",
 }
 """Families that kvplan reads but cannot count, and why."""
 
