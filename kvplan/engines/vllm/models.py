@@ -45,6 +45,15 @@ Model types of LLaVA's and Bunny's own code, whose classes no release has: not t
 Source: model_executor/models/registry.py at commit 0002bff, without LlavaLlamaForCausalLM and BunnyPhi.
 """
 
+_OTHER_DESIGN = frozenset({"chatglm_6b"})
+"""
+Models that share a model_type with one that has a class, and whose weights and layers are not that one's.
+
+Source: ChatGLMForCausalLM in model_executor/models/chatglm.py of 0.33 is ChatGLM2 and later, whose layers are
+`encoder.layers`, with one position per token and a gated MLP; its ChatGLMConfig gives ChatGLM2's sizes to a
+file without them.
+"""
+
 _ENCODER_DECODERS = frozenset({"cohere_asr", "nemotron_parse", "whisper"})
 """The model types with CrossAttention in model_executor/models of 0.33, Bart's having gone with 0.11."""
 
@@ -107,7 +116,7 @@ def require_served(architecture: str | None, layers: Sequence[Layer], rules: Vll
         raise RefusedError(
             f"{rules.name} no longer serves {architecture}: {last[0]}.{last[1]} was the last release that did"
         )
-    never = architecture in _NEVER | _OF_OWN_CODE
+    never = architecture in _NEVER | _OF_OWN_CODE | _OTHER_DESIGN
     if last is None and (never or _has_no_cross_attention(architecture, layers)):
         raise RefusedError(f"{rules.name} has no class that serves {architecture}: choose another engine")
 
