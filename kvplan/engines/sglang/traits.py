@@ -80,6 +80,19 @@ _TRAITS = {
 """The classes by the model type of the text model."""
 
 
+_UNREAD = frozenset({"glm5_next_text"})
+"""Model types whose indexer's keys SGLang pools: get_dsa_index_kpool in configs/model_config.py of 0.5.23."""
+
+
+def require_read(architecture: str | None, rules: SglangRules) -> None:
+    """Raise RefusedError for a model type whose cache kvplan has not read in SGLang."""
+    if architecture in _UNREAD:
+        raise RefusedError(
+            f"how {rules.name} keeps the cache of {architecture} is not known to kvplan: "
+            "choose another engine"
+        )
+
+
 def traits_of(architecture: str | None) -> Traits:
     """Return what is known of the class that serves an architecture; UNKNOWN if nothing is."""
     return UNKNOWN if architecture is None else _TRAITS.get(architecture, UNKNOWN)

@@ -85,8 +85,19 @@ Source: model_executor/models/minicpm3.py, alike in 0.11.0, 0.19.1, 0.24.0, 0.30
 """
 
 
-_UNREAD = frozenset({"dots3_note_text", "inkling2_loop_text", "inkling2_text", "inkling_text", "zaya"})
-"""Model types with states beside keys, or windows over latents, whose classes kvplan has not read."""
+_UNREAD = frozenset(
+    {
+        "dots3_note_text",
+        "glm5_next_text",
+        "inkling2_loop_text",
+        "inkling2_text",
+        "inkling_text",
+        "zaya",
+    }
+)
+"""
+Model types with states beside keys, windows over latents or pooled keys, whose classes kvplan has not read.
+"""
 
 
 def may_keep_every_state(architecture: str | None) -> bool:
