@@ -146,7 +146,8 @@ class ModelSpec(Facts):
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
-    where only who asks can tell their format. `quantized` lists hub ids with the same cache and other
+    where only who asks can tell their format, or for the reason why a config that was read does not tell it.
+    `quantized` lists hub ids with the same cache and other
     weights, whose size kvplan does not know. `kv_cache_dtype` is what the
     checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
     every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
@@ -179,7 +180,7 @@ class ModelSpec(Facts):
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
-    weights_open: bool = False
+    weights_open: bool | Text = False
     kv_cache_dtype: _CacheDtype | None = None
     kv_cache_by: _DeclaredBy | None = None
     kv_cache_open: Text | None = None

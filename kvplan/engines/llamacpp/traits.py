@@ -28,6 +28,7 @@ _NO_ARCHITECTURE = frozenset(
         "gla_swa",
         "hymba",
         "linear_transformer",
+        "longcat2",
         "longcat_flash",
         "mllama_text_model",
         "olmo_hybrid",

@@ -15,7 +15,7 @@ from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.sizing import choose_sizing
-from kvplan.engines.sglang.traits import traits_of
+from kvplan.engines.sglang.traits import require_read, traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -124,6 +124,7 @@ def sglang(version: str | None) -> Engine:
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
+    require_read(options.architecture, rules)
     asked = read_options(options, rules)
     # validate_block_quant_shapes and create_fp8_moe_weight_ in layers/quantization/fp8.py.
     expert_tp = options.tp // asked.ep_size

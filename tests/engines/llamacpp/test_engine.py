@@ -120,6 +120,7 @@ def test_k_alone_may_be_quantised_without_flash_attention() -> None:
     ("model", "words"),
     [
         ("retnet-6.7b", "llama.cpp has no architecture for retnet:"),
+        ("longcat-2.0", "llama.cpp has no architecture for longcat2:"),
         ("t5-v1_1-xxl", "kvplan does not know how llama.cpp keeps encoder K"),
     ],
 )
