@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from kvplan.alternatives.advise import Advised, advise
+    from kvplan.alternatives.sketch import new
     from kvplan.alternatives.whatif import WhatIf, whatif
     from kvplan.errors import KvplanError
     from kvplan.importers import load
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from kvplan.specs import ModelSpec
 
 _HOMES = {
+    "Advised": "kvplan.alternatives.advise",
     "Check": "kvplan.planner.check",
     "Explanation": "kvplan.planner.explain",
     "Fit": "kvplan.planner.fit",
@@ -31,10 +34,12 @@ _HOMES = {
     "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.size",
     "WhatIf": "kvplan.alternatives.whatif",
+    "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
+    "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
     "whatif": "kvplan.alternatives.whatif",
@@ -53,6 +58,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Advised",
     "Check",
     "Explanation",
     "Fit",
@@ -61,10 +67,12 @@ __all__ = [
     "Plan",
     "Size",
     "WhatIf",
+    "advise",
     "check",
     "explain",
     "fit",
     "load",
+    "new",
     "plan",
     "size",
     "whatif",

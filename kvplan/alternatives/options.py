@@ -10,6 +10,7 @@ from kvplan.changes.tokens import DMS, H2O, MoA, PyramidKV, SnapKV, StreamingLLM
 from kvplan.changes.uptraining import ToGQA, ToMHA, ToMLA, ToMQA
 from kvplan.changes.windows import Chunk, Window
 from kvplan.planner.options import FitOptions
+from kvplan.units import parse_count
 
 Facts = str | int | None
 """The facts of a change, as `8` or `d_c=512,d_rope=64`."""
@@ -40,3 +41,28 @@ class ChangeOptions(TypedDict, total=False):
 
 class WhatIfOptions(ChangeOptions, FitOptions, total=False):
     """All options of `whatif`."""
+
+
+class AdviseOptions(FitOptions, total=False):
+    """All options of `advise` but `design`."""
+
+
+class NewOptions(TypedDict, total=False):
+    """The facts of a design of one's own."""
+
+    heads: Annotated[int | None, Option(help="Query heads, h.", least=1)]
+    groups: Annotated[int | None, Option(help="KV heads, G.", unsaid="one for each head", least=1)]
+    head_dim: Annotated[int | None, Option(help="The size of a head, d_k.", least=1)]
+    layers: Annotated[int | None, Option(help="Layers, L.", least=1)]
+    d_c: Annotated[int | None, Option(help="MLA's latent.", least=1)]
+    d_rope: Annotated[int | None, Option(help="MLA's rotated key; 0 for none.", least=0)]
+    window: Annotated[int | None, Option(help="A sliding window.", metavar="TOKENS", read=parse_count)]
+    full_every: Annotated[int | None, Option(help="Each so many-th layer has no window.", least=1)]
+    dtype: Annotated[str | None, Option(help="The model's dtype.", unsaid="bfloat16")]
+    max_context: Annotated[
+        int | None, Option(help="The longest context.", metavar="TOKENS", read=parse_count)
+    ]
+    parameters: Annotated[int | None, Option(help="All parameters, for the weights.", least=1)]
+    hidden: Annotated[int | None, Option(help="The width of the residual stream.", least=1)]
+    vocab: Annotated[int | None, Option(help="Rows of the embedding.", least=1)]
+    tied: Annotated[bool | None, Option(help="The embedding is the output head, too.")]

@@ -13,6 +13,8 @@ MODULES: Mapping[str, str] = {
     "check": "sizing",
     "show": "sizing",
     "whatif": "changing",
+    "advise": "changing",
+    "new": "changing",
     "models": "listing",
     "gpus": "listing",
     "schema": "listing",

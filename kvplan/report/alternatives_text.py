@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from kvplan.alternatives.advise import GUIDE, Advised, Candidate
 from kvplan.alternatives.rows import Row
 from kvplan.alternatives.whatif import WhatIf
 from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, line
@@ -106,3 +107,61 @@ def refusals(rows: Sequence[Row], names: Sequence[str]) -> Iterator[Block]:
     for name, row in zip(names, rows, strict=True):
         if row.refusal:
             yield line(f"{name}: {row.refusal}", "warning")
+
+
+def print_advice(answer: Advised) -> None:
+    """Print the smallest changes with which some work fits."""
+    show(advice_document(answer))
+
+
+def advice_document(answer: Advised) -> Document:
+    """Return the smallest changes with which some work fits, and what surveys advise."""
+    asked = answer.asked
+    work = f"{asked.batch:,} x {counted(asked.context or 0, 'token')}"
+    guide = tuple((where, what, Span(source, "quiet")) for where, what, source in GUIDE)
+    return (
+        line(_advised(answer, work), "yes" if answer.best else "no"),
+        line(_setting(asked), "quiet"),
+        BLANK,
+        _candidates(answer),
+        BLANK,
+        Table((Column("surveys advise, by scenario"), Column(""), Column("")), guide),
+    )
+
+
+def _advised(answer: Advised, work: str) -> str:
+    best, model = answer.best, answer.asked.model
+    if best is None:
+        return f"No single change that was searched holds {work} of {model}."
+    if best.row is answer.asked:
+        return f"{model} holds {work} as it is."
+    return f"{model} holds {work} with {best.change}: {best.row.max_batch or 0:,} sequences."
+
+
+def _candidates(answer: Advised) -> Table:
+    columns = (
+        Column("change"),
+        Column("of"),
+        Column("fits"),
+        Column("sequences", numbers=True),
+        Column("longest context", numbers=True),
+        Column("a sequence on each GPU", numbers=True),
+        Column("GPUs", numbers=True),
+        Column("legal tp"),
+    )
+    as_it_is = Candidate(change="as it is", of="", row=answer.asked)
+    return Table(columns, tuple(_candidate(each) for each in (as_it_is, *answer.candidates)))
+
+
+def _candidate(candidate: Candidate) -> tuple[str | Span, ...]:
+    row = candidate.row
+    return (
+        candidate.change,
+        candidate.of,
+        Span("yes", "yes") if row.fits else Span("no", "no"),
+        _limited(row, row.max_batch),
+        _limited(row, row.max_context),
+        format_bytes(row.bytes_per_sequence or 0),
+        str(row.tp * row.pp * row.dp),
+        _degrees(row.legal_tp),
+    )

@@ -72,3 +72,28 @@ def test_what_nothing_keeps_is_shown_and_fails(kvplan: Cli, words: str, said: st
     assert done.status == 1
     assert said in done.err
     assert done.out.startswith("llama-2-7b: ")
+
+
+def test_advice_is_a_table_and_its_status(kvplan: Cli) -> None:
+    held = kvplan("advise llama-3.1-70b --gpu h100-80gb --tp 4 -c 32k -b 64 --engine vllm --design")
+    assert held.status == 0
+    assert held.out.startswith("llama-3.1-70b holds 64 x 32,768 tokens with --kv-dtype fp8 --tp 8: ")
+    assert "surveys advise, by scenario" in held.out
+    none = kvplan("advise deepseek-v3 --gpu l4-24gb -c 128k -b 1000 --json")
+    assert none.status == 1
+    assert "no single change" in none.err
+
+
+def test_a_new_spec_is_printed_with_comments_and_loads(kvplan: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    words = "new mine --heads 32 --groups 8 --head-dim 128 --layers 32 --max-context 32k"
+    printed = kvplan(words)
+    assert "# the longest context that the model is made for" in printed.out
+    assert kvplan(f"{words} -o {path}").out == f"wrote {path}\n"
+    assert path.read_text(encoding="utf-8") == printed.out
+    assert size(path).bytes_per_token == 32 * 2 * 8 * 128 * 2
+    again = kvplan(f"{words} -o {path}")
+    assert again.status == 1
+    wrong = kvplan("new mine --heads 32 --groups 3")
+    assert wrong.status == 2
+    assert "--layers is missing; --head-dim is missing; --groups 3 do not divide --heads 32" in wrong.err
