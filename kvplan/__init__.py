@@ -2,8 +2,8 @@
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check` and `explain` answer with typed, frozen results; sizes are ints of bytes.
-`plan` returns what scripts ask again and again. Everything that the command line can do is here. Each
-name is imported when it is first used.
+`plan` returns what scripts ask again and again, and `sweep` answers whole grids. Everything that the
+command line can do is here. Each name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kvplan.errors import KvplanError
+    from kvplan.grids.sweep import sweep
     from kvplan.importers import load
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
@@ -35,6 +36,7 @@ _HOMES = {
     "load": "kvplan.importers",
     "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
+    "sweep": "kvplan.grids.sweep",
 }
 
 
@@ -63,4 +65,5 @@ __all__ = [
     "load",
     "plan",
     "size",
+    "sweep",
 ]
