@@ -2,8 +2,8 @@
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check` and `explain` answer with typed, frozen results; sizes are ints of bytes.
-`plan` returns what scripts ask again and again. Everything that the command line can do is here. Each
-name is imported when it is first used.
+`plan` returns what scripts ask again and again, and `sweep` answers whole grids. Everything that the
+command line can do is here. Each name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kvplan.alternatives.sketch import new
     from kvplan.alternatives.whatif import WhatIf, whatif
     from kvplan.errors import KvplanError
+    from kvplan.grids.sweep import sweep
     from kvplan.importers import load
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
@@ -42,6 +43,7 @@ _HOMES = {
     "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
+    "sweep": "kvplan.grids.sweep",
     "whatif": "kvplan.alternatives.whatif",
 }
 
@@ -75,5 +77,6 @@ __all__ = [
     "new",
     "plan",
     "size",
+    "sweep",
     "whatif",
 ]

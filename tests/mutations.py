@@ -110,14 +110,14 @@ MUTATIONS = (
     Mutation(
         "ceil for floor",
         _TERMS,
-        "max(0, held - self.skip) // self.stride",
-        "-(-max(0, held - self.skip) // self.stride)",
+        "maximum(0, held - self.skip) // self.stride",
+        "-(-maximum(0, held - self.skip) // self.stride)",
         "tests/test_terms.py",
     ),
     Mutation(
         "the window is no bound",
         _TERMS,
-        "held = tokens if self.window is None else min(tokens, self.window)",
+        "held = tokens if self.window is None else minimum(tokens, self.window)",
         "held = tokens",
         "tests/test_terms.py",
     ),

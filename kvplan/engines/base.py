@@ -135,6 +135,19 @@ class Arrangement(Protocol):
     def longest(self) -> int | None:
         """The most tokens of a sequence that the engine takes; None if memory alone decides."""
 
+    @property
+    def takes_arrays(self) -> bool:
+        """
+        Whether `by_sequence` takes an int64 array of contexts, too, and `most_sequences` heeds no context.
+
+        Its rules are then written with `minimum` and `maximum` of kvplan.units, without a condition on the
+        context.
+        """
+
+    @property
+    def never_falls(self) -> bool:
+        """Whether a longer sequence never takes less, without the exception of `reserved_bytes`."""
+
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """
         Return the bytes that the sequences of one replica take on a rank.
@@ -169,8 +182,8 @@ class Arrangement(Protocol):
         """
         Return in words why the engine would not start as it was asked; None if it would.
 
-        *pools* are the bytes on each rank, *context* the longest of a sequence. Whether one sequence has
-        room is another matter.
+        *pools* are the bytes on each rank, *context* the longest of a sequence: of what is refused any longer
+        one is, too. Whether one sequence has room is another matter.
         """
 
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:

@@ -32,6 +32,8 @@ class TokenPools:
     sizing: Sizing
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = False
+    never_falls: bool = False
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:  # noqa: ARG002 - the same on all
         """

@@ -37,6 +37,8 @@ class Caches:
     static: bool = False
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = False
+    never_falls: bool = False
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """

@@ -46,6 +46,16 @@ class PagedCache:
     longest: int | None = None
     assumed: tuple[str, ...] = ()
 
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether no prompt is known, which is followed step by step."""
+        return self.layout.options.prompt is None
+
+    @property
+    def never_falls(self) -> bool:
+        """Whether no state is handed on from block to block, with both held for a few tokens."""
+        return self.layout.charge.states != "align"
+
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of the requests' blocks and of the null block."""
         return self.layout.reserved_bytes(rank=rank, load=load)
