@@ -80,8 +80,11 @@ _TRAITS = {
 """The classes by the model type of the text model."""
 
 
-_UNREAD = frozenset({"glm5_next_text"})
-"""Model types whose indexer's keys SGLang pools: get_dsa_index_kpool in configs/model_config.py of 0.5.23."""
+_UNREAD = frozenset({"glm5_next_text", "qwen4_exp_text"})
+"""
+Model types whose indexer's keys SGLang pools (get_dsa_index_kpool in configs/model_config.py of 0.5.23) or
+keeps beside K and V (models/qwen4_exp.py), whose pools kvplan has not read.
+"""
 
 
 def require_read(architecture: str | None, rules: SglangRules) -> None:

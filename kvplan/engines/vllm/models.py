@@ -92,6 +92,7 @@ _UNREAD = frozenset(
         "inkling2_loop_text",
         "inkling2_text",
         "inkling_text",
+        "qwen4_exp_text",
         "zaya",
     }
 )

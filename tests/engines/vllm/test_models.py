@@ -44,7 +44,9 @@ def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> No
         kvplan.size(model, engine=f"vllm@{release}", context=512)
 
 
-@pytest.mark.parametrize("model_type", ["dots3_note_text", "glm5_next_text", "inkling_text", "zaya"])
+@pytest.mark.parametrize(
+    "model_type", ["dots3_note_text", "glm5_next_text", "inkling_text", "qwen4_exp_text"]
+)
 def test_a_model_type_whose_class_was_not_read_is_refused(model_type: str) -> None:
     spec = kvplan.load("llama-3.1-8b").model_copy(update={"architecture": model_type})
     with pytest.raises(kvplan.KvplanError, match=f"^how {NEWEST.name} keeps the cache of {model_type}"):
