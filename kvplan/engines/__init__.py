@@ -22,6 +22,7 @@ from kvplan.engines.base import (
     ToStore,
 )
 from kvplan.engines.exact import EXACT
+from kvplan.engines.shares import Shares
 from kvplan.errors import UnknownNameError, did_you_mean
 
 _MAKERS = {
@@ -78,6 +79,7 @@ __all__ = [
     "ProfileRun",
     "Share",
     "SharedOptions",
+    "Shares",
     "StartUp",
     "Straight",
     "ToStore",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from kvplan.dtypes import Role
+from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
@@ -267,6 +268,7 @@ class Engine:
     layers that an even split leaves over: the first, the last, or those before the last, from the second-last
     backwards, because the last also holds the output head. `with head` splits the layers and the head
     together, as one layer more.
+    `shares` says over how many ranks each part of the weights is cut.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
     `spread` is how several GPUs are used where only their number is given: tensor ranks or pipeline stages.
@@ -284,6 +286,7 @@ class Engine:
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
     unsaid_dtype: str | None = None
     extra: Literal["first", "before last", "last", "with head"] = "before last"
+    shares: Callable[[EngineOptions], Shares] = over_tp
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"

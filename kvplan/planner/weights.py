@@ -3,27 +3,36 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+from kvplan.dtypes import dtype_by_name
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.parts import Cut
 from kvplan.specs import ModelSpec
 from kvplan.specs.model import StoredParts
+from kvplan.specs.parts import Measure, ModelParts
 from kvplan.units import ceil_div
 
 
 def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]:
-    """Return the bytes of the weights on a GPU of each pipeline stage, as the engine spreads them."""
+    """
+    Return the bytes of the weights on the fullest GPU of each pipeline stage, as the engine spreads them.
+
+    By the parts that the spec counts; without any they are spread evenly over the layers.
+    """
     engine, stages = deployment.engine, deployment.stage_sizes
     if engine.even_weights:
         return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
     on_gpu, spec = engine.embedding_on_gpu, deployment.spec
     if spec.tensors is not None and deployment.tp == 1 and replica_bytes == spec.weight_bytes:
         return stored_weights(spec, spec.tensors, stages=stages, embedding=on_gpu)
+    if spec.parts is not None:
+        return counted_weights(deployment, spec.parts, replica_bytes)
     return rank_weights(
         spec,
         replica_bytes,
         tp=deployment.tp,
         stages=stages,
         embedding=on_gpu,
-        repeated=_repeated(deployment),
+        repeated=sum(_repeated(deployment)),
     )
 
 
@@ -96,9 +105,30 @@ def rank_weights(  # noqa: PLR0913 - each is one fact of the spread
     return tuple(ceil_div(replica_bytes * count * held, layers * total * total * tp) for count in counts)
 
 
-def _repeated(deployment: Deployment) -> int:
+def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> tuple[int, ...]:
     """
-    Return the parameters of key and value projections that all ranks hold beyond one of each.
+    Return the bytes of the weights on the fullest GPU of each stage, each part cut as the engine cuts it.
+
+    Where *replica_bytes* are not what the release stores, all parameters are taken to be stored alike.
+    """
+    spec, engine = deployment.spec, deployment.engine
+    stored = Measure(dtype_by_name(spec.dtype).row_bytes(1))
+    measure = stored if parts.total(stored) == replica_bytes else Measure(None)
+    cut = Cut(
+        parts=parts,
+        measure=measure,
+        shares=engine.shares(deployment.options),
+        repeats=_repeated(deployment),
+        tied=spec.tied is True,
+        embedding=engine.embedding_on_gpu,
+    )
+    total = parts.total(measure)
+    return tuple(ceil_div(replica_bytes * held, total) for held in cut.on_stages(deployment.stage_sizes))
+
+
+def _repeated(deployment: Deployment) -> list[int]:
+    """
+    Return the parameters of each layer's key and value projections that all ranks hold beyond one of each.
 
     A model's one KV head is among its replicated parameters already. Source: QKVParallelLinear in
     model_executor/layers/linear.py of vLLM 0.33.
@@ -112,4 +142,4 @@ def _repeated(deployment: Deployment) -> int:
         )
         for name, layer in deployment.layers.items()
     }
-    return (spec.hidden or 0) * sum(each[name] for name in spec.layer_types)
+    return [(spec.hidden or 0) * each[name] for name in spec.layer_types]
