@@ -104,6 +104,7 @@ def _layer(layer: LayerCount, stored: Stored) -> LayerParts:
         router=stored.amount("router", beside),
         expert=stored.amount("expert", mlp.held("experts").share(number)),
         experts=number,
+        width=max(mlp.expert_inputs, default=0),
     )
 
 

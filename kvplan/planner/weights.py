@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from kvplan.dtypes import dtype_by_name
+from kvplan.engines import HeldLayer
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.parts import Cut
 from kvplan.specs import ModelSpec
@@ -19,7 +20,7 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
     By the parts that the spec counts; without any they are spread evenly over the layers.
     """
     engine, stages = deployment.engine, deployment.stage_sizes
-    if engine.even_weights:
+    if engine.even_weights and deployment.choice.ep == 1:
         return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
     on_gpu, spec = engine.embedding_on_gpu, deployment.spec
     if spec.tensors is not None and deployment.tp == 1 and replica_bytes == spec.weight_bytes:
@@ -112,8 +113,10 @@ def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: in
     Where *replica_bytes* are not what the release stores, all parameters are taken to be stored alike.
     """
     spec, engine = deployment.spec, deployment.engine
-    stored = Measure(dtype_by_name(spec.dtype).row_bytes(1))
-    measure = stored if parts.total(stored) == replica_bytes else Measure(None)
+    element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
+    measure = Measure(element_bytes)
+    as_released = parts.total(measure) == replica_bytes
+    measure = measure if as_released else Measure(None)
     cut = Cut(
         parts=parts,
         measure=measure,
@@ -121,9 +124,33 @@ def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: in
         repeats=_repeated(deployment),
         tied=spec.tied is True,
         embedding=engine.embedding_on_gpu,
+        added=_added(deployment, parts, element_bytes) if as_released else (),
+        ends_everywhere=spec.architecture in engine.ends_everywhere,
     )
     total = parts.total(measure)
-    return tuple(ceil_div(replica_bytes * held, total) for held in cut.on_stages(deployment.stage_sizes))
+    sizes = cut.on_stages(deployment.stage_sizes)
+    return sizes if as_released else tuple(ceil_div(replica_bytes * held, total) for held in sizes)
+
+
+def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> list[int]:
+    """Return what a rank holds of each layer beside its share of what the release stores."""
+    spec, engine = deployment.spec, deployment.engine
+    shares = engine.shares(deployment.options)
+    of_each = list(zip(parts.of_layers, spec.layer_types, strict=True))
+    found = {
+        (layer, name): engine.added(
+            HeldLayer(
+                parts=layer,
+                kinds=spec.attention[name],
+                hidden=spec.hidden or 0,
+                element_bytes=element_bytes,
+                shares=shares,
+                options=deployment.options,
+            )
+        )
+        for layer, name in dict.fromkeys(of_each)
+    }
+    return [found[each] for each in of_each]
 
 
 def _repeated(deployment: Deployment) -> list[int]:

@@ -23,7 +23,7 @@ class LayerParts(Facts):
     `attention` is what tensor parallelism divides of a layer's mixers: projections of queries, keys, values
     and output. `whole` is on every rank: norms, indexers, projections to latents. `dense` is an MLP,
     `shared` one beside a mixture, which every token meets, `router` what chooses among the mixture's
-    `experts`, and `expert` one of these.
+    `experts`, and `expert` one of these, which is `width` wide inside.
     """
 
     attention: Amount = 0
@@ -33,6 +33,7 @@ class LayerParts(Facts):
     router: Amount = 0
     expert: Amount = 0
     experts: Width = 0
+    width: Width = 0
 
 
 class ModelParts(Facts):
@@ -116,5 +117,5 @@ def _parameters_alone(facts: Facts) -> dict[str, Amount]:
     return {
         name: value[0] if isinstance(value, tuple) else value
         for name, value in facts
-        if name not in ("kinds", "layers")
+        if name not in ("kinds", "layers", "experts", "width")
     }

@@ -44,6 +44,7 @@ def test_a_model_in_one_dtype_has_parameters_alone() -> None:
             router=ROUTER + 256,
             expert=EXPERT,
             experts=256,
+            width=2048,
         ),
     }
     assert [kind.experts for kind in parts.of_layers] == [0] * 3 + [256] * 58

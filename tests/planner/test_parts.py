@@ -5,16 +5,30 @@ from kvplan.planner.parts import Cut
 from kvplan.specs.parts import Measure
 from tests.specs.test_parts import parts
 
-ALONE = Shares(attention=1, dense=1, shared=1, ends=1, expert=1)
-IN_TWO = Shares(attention=2, dense=2, shared=2, ends=2, expert=2)
+ALONE = Shares(attention=1, dense=1, shared=1, embedding=1, head=1, expert=1)
+IN_TWO = Shares(attention=2, dense=2, shared=2, embedding=2, head=2, expert=2)
 BYTES = Measure(element_bytes=2)
 # A dense layer is 80 + 8 + 110 bytes, a sparse one 80 + 8 + 20 + 20 + 4 x 30.
 DENSE, SPARSE = 198, 248
 
 
-def cut(shares: Shares = ALONE, repeats: tuple[int, ...] = (0, 0, 0), **changes: bool) -> Cut:
-    facts = {"tied": False, **changes}
-    return Cut(parts=parts(), measure=BYTES, shares=shares, repeats=repeats, **facts)
+def cut(
+    shares: Shares = ALONE,
+    repeats: tuple[int, ...] = (0, 0, 0),
+    *,
+    tied: bool = False,
+    embedding: bool = True,
+    ends_everywhere: bool = False,
+) -> Cut:
+    return Cut(
+        parts=parts(),
+        measure=BYTES,
+        shares=shares,
+        repeats=repeats,
+        tied=tied,
+        embedding=embedding,
+        ends_everywhere=ends_everywhere,
+    )
 
 
 def test_stages_hold_their_own_layers() -> None:
@@ -26,6 +40,10 @@ def test_stages_hold_their_own_layers() -> None:
 def test_an_embedding_that_serves_as_head_is_copied_to_the_last_stage() -> None:
     assert cut(tied=True).on_stages((3,)) == cut().on_stages((3,))
     assert cut(tied=True).on_stages((1, 2)) == (60 + DENSE, 2 * SPARSE + 60 + 2 + 60)
+
+
+def test_classes_that_have_the_ends_everywhere_have_them_on_each_stage() -> None:
+    assert cut(ends_everywhere=True).on_stages((1, 2)) == (62 + DENSE + 60, 62 + 2 * SPARSE + 60)
 
 
 def test_ranks_cut_what_is_divided_and_hold_the_rest_whole() -> None:
