@@ -36,8 +36,9 @@ SETTINGS = (
     Setting(
         name="num_redundant_experts",
         kind="count",
-        help="copies of experts that eplb_config keeps, dealt out with them",
+        help="copies of experts in eplb_config, dealt out with them",
     ),
+    Setting(name="enable_eplb", kind="flag", help="on moves experts between ranks, and may keep copies"),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
     Setting(

@@ -49,10 +49,11 @@ def _deals_out(options: EngineOptions, given: Settings, ranks: int) -> bool:
 
 
 def _spare(given: Settings, *, whole: bool) -> int:
-    """Return the copies of experts: num_redundant_experts of --eplb-config, with expert parallelism alone."""
-    spare = given.count("num_redundant_experts") or 0
-    if spare and not whole:
+    """Return the copies of experts; vLLM keeps them with two more options alone: config/parallel.py."""
+    spare, moves = given.count("num_redundant_experts") or 0, given.flag("enable_eplb") is True
+    if spare and not (whole and moves):
         raise RefusedError(
-            f"num_redundant_experts={spare} goes with expert parallelism alone: give --ep, or leave it out"
+            f"vLLM keeps num_redundant_experts={spare} with expert parallelism and enable_eplb alone: give "
+            "--ep, and --set enable_eplb=true"
         )
     return spare
