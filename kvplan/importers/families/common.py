@@ -7,7 +7,7 @@ from typing import Any
 
 from kvplan.dtypes import short_dtype
 from kvplan.importers.fields import Fields
-from kvplan.specs.model import MAX_LAYERS
+from kvplan.specs.runs import MAX_LAYERS
 
 Facts = dict[str, Any]
 """One attention kind as a spec file has it: `{"kind": "gqa", "heads": 32, ...}`."""

@@ -10,7 +10,7 @@ from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.parameters.blockwise import BLOCKWISE
 from kvplan.importers.parameters.classic import CLASSIC
-from kvplan.importers.parameters.decoder import Counter, Shape
+from kvplan.importers.parameters.decoder import Counter, Decoder, LayerCount, Shape
 from kvplan.importers.parameters.dense import DENSE
 from kvplan.importers.parameters.encoders import ENCODERS
 from kvplan.importers.parameters.ends import read_ends
@@ -55,7 +55,7 @@ UNCOUNTED = {
 }
 """Families that kvplan reads but cannot count, and why."""
 
-__all__ = ["COUNTERS", "UNCOUNTED", "Parameters", "Shape", "count"]
+__all__ = ["COUNTERS", "UNCOUNTED", "LayerCount", "Parameters", "Shape", "count", "count_layers"]
 
 
 def count(model_type: str, fields: Fields, shape: Shape, outer: Fields | None = None) -> Parameters | None:
@@ -67,3 +67,13 @@ def count(model_type: str, fields: Fields, shape: Shape, outer: Fields | None = 
     """
     counter = COUNTERS.get(model_type)
     return None if counter is None else counter(fields, shape, read_ends(model_type, fields, outer))
+
+
+def count_layers(model_type: str, fields: Fields, shape: Shape) -> tuple[LayerCount, ...] | None:
+    """
+    Return the parameters of each layer, its parts apart; None for families whose count is not by layers.
+
+    Raises ImportedError as `count` does.
+    """
+    counter = COUNTERS.get(model_type)
+    return counter.layers(fields, shape) if isinstance(counter, Decoder) else None
