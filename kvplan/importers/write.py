@@ -35,6 +35,7 @@ _FACTS = (
     "vocab",
     "tied",
     "replicated",
+    "mlp",
     "states_fixed",
 )
 

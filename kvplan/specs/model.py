@@ -22,6 +22,7 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
+from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
@@ -140,26 +141,26 @@ class ModelSpec(Facts):
 
     A file without `name` is called as it is named; `source` and `max_context`, the longest context
     that the model was made for, are facts of published models, and a design of one's own has neither.
-    `architecture` is the model type of the text model, as its config.json has it (`llama`,
-    `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
-    `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
-    where the source names none, so that whoever runs the model decides.
-    `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
-    gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
-    where only who asks can tell their format. `quantized` lists hub ids with the same cache and other
-    weights, whose size kvplan does not know. `kv_cache_dtype` is what the
-    checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
-    every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
-    the model decides; `quantized_kv` has what releases of `quantized` declare, by ModelOpt. `states_fixed`
-    says that the release's config or code fixes the dtype of recurrent states, so that an engine does not
-    choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
-    stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
-    no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers
-    for images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
-    tensors give them. `ignored` names fields of the source that could change the memory and that the user
-    had ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means
-    this model by its words alone, and `read_by` says how it was read.
+    `architecture` is the model type of the text model, as its config.json has it (`llama`, `gemma3_text`), or
+    a word of its own where there is none; engines know their class for it by this. `dtype` is the
+    checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open` where the source
+    names none, so that whoever runs the model decides. `weight_dtype` is given where the published weights
+    are stored otherwise, `weight_bytes` where a source gives their exact size, and `weight_blocks` where
+    blocks of them share a scale; they are `weights_open` where only who asks can tell their format.
+    `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know.
+    `kv_cache_dtype` is what the checkpoint declares for its KV cache, and `kv_cache_by` the method, or the
+    file, that declares it, as not every engine heeds each; `kv_cache_open` says why a declaration is not
+    understood, so that whoever runs the model decides; `quantized_kv` has what releases of `quantized`
+    declare, by ModelOpt. `states_fixed` says that the release's config or code fixes the dtype of recurrent
+    states, so that an engine does not choose its own. `hidden` is the width of the residual stream, `vocab`
+    the rows of the embedding as stored; it is `tied` where the output head is the same matrix, and neither
+    tied nor untied where there is no head. `replicated` parameters, counted of the text model alone, are
+    whole on every tensor-parallel rank. `mlp` has the widths of the MLPs. `uncounted` names parts of the
+    model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
+    counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them. `ignored` names fields
+    of the source that could change the memory and that the user had ignored, `unread` unknown ones that
+    cannot. `read_as` is the name that was asked for, where it means this model by its words alone, and
+    `read_by` says how it was read.
     """
 
     name: Name
@@ -187,6 +188,7 @@ class ModelSpec(Facts):
     vocab: Count | None = None
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
+    mlp: Mlp | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None
