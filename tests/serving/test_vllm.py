@@ -65,6 +65,9 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--enable-expert-parallel", {"settings": {"enable_expert_parallel": "true"}}),
     ("-ep", {"settings": {"enable_expert_parallel": "true"}}),
     ("--no-enable-expert-parallel", {"settings": {"enable_expert_parallel": "false"}}),
+    ("--enforce-eager", {"settings": {"enforce_eager": "true"}}),
+    ("--no-enforce-eager", {"settings": {"enforce_eager": "false"}}),
+    ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
 ]
@@ -150,8 +153,6 @@ def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list
         ("--enable-lora", True),
         ("--no-enable-lora", False),
         ("--disable-lora", False),
-        ("--enforce-eager", True),
-        ("--no-enforce-eager", False),
         ("--quantization fp8", True),
         ("--load-format dummy", False),
         ("--load-format bitsandbytes", True),

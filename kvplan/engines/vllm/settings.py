@@ -33,6 +33,15 @@ SETTINGS = (
         kind="flag",
         help="on holds experts whole, so that tp cuts no block of their weights",
     ),
+    Setting(name="enforce_eager", kind="flag", help="on sets nothing aside for CUDA graphs"),
+    Setting(name="max_cudagraph_capture_size", kind="count", help="the largest batch captured as a graph"),
+    Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
+    Setting(
+        name="compile_cache",
+        kind="name",
+        help="cold where torch.compile runs for the first time: a copy of the embedding more",
+        choices=("cold", "warm"),
+    ),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
     Setting(
