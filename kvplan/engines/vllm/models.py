@@ -99,6 +99,15 @@ def embeds_outside(architecture: str | None) -> bool:
     return architecture in _EMBEDDED_OUTSIDE
 
 
+_WITHOUT_WORKSPACES = frozenset({"gpt_oss"})
+"""Model types whose experts are in MXFP4, and take Triton's kernels (gpt_oss_triton_kernels_moe.py, 0.28)."""
+
+
+def keeps_workspaces(architecture: str | None) -> bool:
+    """Return whether a model's experts share workspaces that stay after the profile run."""
+    return architecture not in _WITHOUT_WORKSPACES
+
+
 def may_keep_every_state(architecture: str | None) -> bool:
     """Return whether some releases keep a state per block under prefix caching; True for an unknown type."""
     return architecture is None or architecture in _STATE_PER_BLOCK

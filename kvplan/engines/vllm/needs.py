@@ -11,7 +11,7 @@ from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.graphs import captured, graphs_bytes
-from kvplan.engines.vllm.models import embeds_outside
+from kvplan.engines.vllm.models import embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import Batch, Widths, compiled_bytes, kept_bytes, peak_bytes
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.settings import SETTINGS
@@ -116,6 +116,7 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
             has_states=workload.has_states,
             asked=given.flag("use_v2_model_runner"),
         ),
+        eager=given.flag("enforce_eager") is True,
         # A stage between others also holds the hidden states that it receives and sends.
         copies=3 if workload.pp > 1 else 1,
     )
@@ -130,6 +131,7 @@ def _widths(workload: ProfileRun) -> Widths:
         expert=ceil_div(mlp.expert_intermediate or 0, workload.tp),
         experts_per_token=mlp.experts_per_token or 0,
         matrices=3 if mlp.gated else 2,
+        workspaces=keeps_workspaces(workload.architecture),
     )
 
 

@@ -13,12 +13,12 @@ from kvplan.units import MIB, ceil_div
 CUBLAS_BYTES = 32 * MIB
 """The workspace that torch gives cuBLAS on Hopper (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
 
-_RESIDUALS = 5
-"""Copies of the hidden states in a layer: residual, input, its norm, output, all-reduced; Llama's has 3."""
+_EAGER_STATES, _COMPILED_STATES = 5, 3
+"""Copies of the hidden states in a layer: residual, input, output; two more without torch.compile."""
 
-_STATES_BYTES = 36_800
+_STATES_BYTES = 36_000
 """
-What Model Runner V2 keeps of a request beside its penalties: 1024 biased and allowed tokens, bad words.
+What Model Runner V2 keeps of a request beside its penalties: biased, allowed and bad tokens, its blocks.
 
 Source: v1/worker/gpu/sample of 0.28, in start-ups with 64 and 1024 sequences.
 """
@@ -33,7 +33,8 @@ class Batch:
     The batch of a profile run on one of *tp* ranks.
 
     `tokens` in `sequences` of a model `hidden` wide with `vocab` tokens, in `element_bytes`; `copies` of the
-    hidden states are alive beside a layer. `v2` says which runner runs it.
+    hidden states are alive beside a layer. `v2` says which runner runs it, and `eager` whether without
+    torch.compile.
     """
 
     tokens: int
@@ -43,6 +44,7 @@ class Batch:
     element_bytes: int
     tp: int
     v2: bool
+    eager: bool = False
     copies: int = 1
 
     @property
@@ -57,12 +59,14 @@ class Widths:
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
     0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate.
+    Experts that keep no `workspaces` allocate rows as they need them.
     """
 
     dense: int = 0
     expert: int = 0
     experts_per_token: int = 0
     matrices: int = 3
+    workspaces: bool = True
 
 
 def workspace_bytes(batch: Batch, widths: Widths) -> int:
@@ -72,7 +76,7 @@ def workspace_bytes(batch: Batch, widths: Widths) -> int:
     Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28), and
     v1/worker/workspace.py.
     """
-    if not widths.experts_per_token:
+    if not widths.workspaces:
         return 0
     rows = batch.tokens * widths.experts_per_token
     both = max(widths.expert, batch.hidden) + max(2 * widths.expert, batch.hidden)
@@ -82,7 +86,10 @@ def workspace_bytes(batch: Batch, widths: Widths) -> int:
 def forward_bytes(batch: Batch, widths: Widths) -> int:
     """Return what a layer has at once: the MLP's inner rows, and copies of the hidden states."""
     inner = widths.matrices * widths.dense
-    return batch.tokens * (inner + _RESIDUALS * batch.hidden) * batch.element_bytes
+    if not widths.workspaces:
+        inner = max(inner, 2 * widths.experts_per_token * widths.expert)
+    states = _EAGER_STATES if batch.eager else _COMPILED_STATES
+    return batch.tokens * (inner + states * batch.hidden) * batch.element_bytes
 
 
 def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
@@ -127,4 +134,4 @@ def kept_bytes(batch: Batch) -> int:
     if not batch.v2:
         return _V1_KEPT_BYTES
     of_tokens = 4 * batch.vocab + 4 * ceil_div(batch.vocab, 32)
-    return batch.sequences * (of_tokens + _STATES_BYTES) + CUBLAS_BYTES
+    return batch.sequences * (of_tokens + _STATES_BYTES)
