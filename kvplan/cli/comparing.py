@@ -43,8 +43,8 @@ Layers = Annotated[int | None, typer.Option("--layers", help="With --kinds: laye
 
 EPILOG = examples(
     "kvplan compare llama-3.1-8b qwen3-8b gemma-3-12b --gpu h100-80gb -c 32k",
-    "kvplan compare llama-3.1-70b --gpu h100-80gb,h200-141gb --tp 4,8 -c 8k,32k",
-    "kvplan compare qwen3-8b --engine vllm,sglang --kv-dtype bf16,fp8 --gpu l4-24gb",
+    "kvplan compare llama-3.1-70b --gpu h100-80gb,h200-141gb --tp 4,8 -c 8k",
+    "kvplan compare qwen3-8b --engine vllm,sglang --gpu l4-24gb",
     "kvplan compare --kinds llama-65b",
 )
 
