@@ -162,7 +162,7 @@ def _answer(
 
         sys.stdout.write(csv_head(asked.columns) if as_csv else "")
         for chunk in asked.chunks():
-            sys.stdout.write((csv_lines if as_csv else json_lines)(chunk, asked.columns))
+            sys.stdout.writelines((csv_lines if as_csv else json_lines)(chunk, asked.columns))
     elif as_markdown:
         sys.stdout.write(asked.to_markdown(**table))
     else:
