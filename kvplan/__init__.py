@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from kvplan.alternatives.advise import Advised, advise
+    from kvplan.alternatives.sketch import new
+    from kvplan.alternatives.whatif import WhatIf, whatif
     from kvplan.errors import KvplanError
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from kvplan.specs import ModelSpec
 
 _HOMES = {
+    "Advised": "kvplan.alternatives.advise",
     "Check": "kvplan.planner.check",
     "Explanation": "kvplan.planner.explain",
     "Fit": "kvplan.planner.fit",
@@ -30,13 +34,17 @@ _HOMES = {
     "ModelSpec": "kvplan.specs",
     "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.size",
+    "WhatIf": "kvplan.alternatives.whatif",
+    "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
+    "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
+    "whatif": "kvplan.alternatives.whatif",
 }
 
 
@@ -52,6 +60,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Advised",
     "Check",
     "Explanation",
     "Fit",
@@ -59,11 +68,15 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Size",
+    "WhatIf",
+    "advise",
     "check",
     "explain",
     "fit",
     "load",
+    "new",
     "plan",
     "size",
     "sweep",
+    "whatif",
 ]

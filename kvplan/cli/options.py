@@ -81,6 +81,11 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def in_order(ctx: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options in the order in which they stand in the command; typer hands them on as declared."""
+    return {name: options[name] for name in ctx.params if name in options}
+
+
 def axes_of(*, single: Collection[str]) -> Callable[[Command], Command]:
     """Return what with_options is, but that each option takes several values as text, except the *single*."""
 

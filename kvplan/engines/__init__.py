@@ -13,6 +13,7 @@ from kvplan.engines.base import (
     Engine,
     EngineOptions,
     Estimate,
+    HeldLayer,
     Line,
     ProfileRun,
     Share,
@@ -22,6 +23,7 @@ from kvplan.engines.base import (
     ToStore,
 )
 from kvplan.engines.exact import EXACT
+from kvplan.engines.shares import Shares
 from kvplan.errors import UnknownNameError, did_you_mean
 
 _MAKERS = {
@@ -74,10 +76,12 @@ __all__ = [
     "Engine",
     "EngineOptions",
     "Estimate",
+    "HeldLayer",
     "Line",
     "ProfileRun",
     "Share",
     "SharedOptions",
+    "Shares",
     "StartUp",
     "Straight",
     "ToStore",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from kvplan.dtypes import Role
+from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
@@ -15,7 +16,9 @@ from kvplan.loads import Load
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
+    from kvplan.attention import Kind
     from kvplan.engines.settings import Setting
+    from kvplan.specs.parts import LayerParts
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
@@ -50,7 +53,8 @@ class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
 
-    None, and a `dcp` of 1, leave it to the engine. `settings` are options that only one engine has, by
+    None, and a `dcp` or an `ep` of 1, leave it to the engine. Whole routed experts are dealt out over `ep`
+    ranks. `settings` are options that only one engine has, by
     its own names, as text.
     """
 
@@ -59,6 +63,7 @@ class SharedOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    ep: int = 1
     prompt: int | None = None
     settings: Mapping[str, str] = field(default_factory=FrozenDict)
 
@@ -82,6 +87,7 @@ class EngineOptions(SharedOptions):
     """
     How an engine is asked to run a model.
 
+    `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not.
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
     most query heads that share a KV head; `model_context` is the longest context that the model was made for,
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
@@ -95,10 +101,12 @@ class EngineOptions(SharedOptions):
     model_context: int | None = None
     tp: int = 1
     pp: int = 1
+    dp: int = 1
     dtype: str = "bfloat16"
     roles: frozenset[Role] = frozenset()
     states_fixed: bool = False
     weight_blocks: "WeightBlocks | None" = None
+    has_experts: bool = False
     card: Card | None = None
 
 
@@ -227,6 +235,27 @@ class Estimate(NamedTuple):
     evidence: str
 
 
+class HeldLayer(NamedTuple):
+    """
+    One layer's weights as ranks hold them, for what an engine adds to them.
+
+    `parts` are as the release stores them, in `element_bytes` where no others are given, and cut by `shares`;
+    `kinds` are the layer's, of a model of the width `hidden`.
+    """
+
+    parts: "LayerParts"
+    kinds: "tuple[Kind, ...]"
+    hidden: int
+    element_bytes: int
+    shares: Shares
+    options: EngineOptions
+
+
+def nothing_added(held: HeldLayer) -> int:  # noqa: ARG001 - for all
+    """Return 0: of engines without a rule of their own it is not known that they store more."""
+    return 0
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -270,20 +299,21 @@ class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
 
-    `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its
-    architecture and the card, as far as these are known; `unsaid_dtype` stands in for one that the release
-    does not name, None where the engine has nothing to go by. `kv_dtype` gives the cache format for what was
-    asked (or None) of a model's rows. `declared_kv` gives what counts as
-    asked where nothing is, for the dtype that a checkpoint declares for its cache, what declares it and the
-    roles: None if the engine takes no heed of it. `needs` estimates what else must be on the card. `takes`
-    names the SharedOptions that it has, `settings` are its own. `extra` says which pipeline stages get the
-    layers that an even split leaves over: the first, the last, or those before the last, from the second-last
-    backwards, because the last also holds the output head. `with head` splits the layers and the head
-    together, as one layer more.
+    `model_dtype` gives the dtype in which a model runs unless told, for the release's own, its architecture
+    and the card, as far as these are known; `unsaid_dtype` stands in for one that the release does not name,
+    None where the engine has nothing to go by. `kv_dtype` gives the cache format for what was asked (or None)
+    of a model's rows. `declared_kv` gives what counts as asked where nothing is, for the dtype that a
+    checkpoint declares for its cache, what declares it and the roles: None if the engine takes no heed of it.
+    `needs` estimates what else must be on the card. `takes` names the SharedOptions that it has, `settings`
+    are its own. `extra` says which pipeline stages get the layers that an even split leaves over: the first,
+    the last, or those before the last, from the second-last backwards, because the last also holds the output
+    head. `with head` splits the layers and the head together, as one layer more. `shares` says over how many
+    ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
+    classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
-    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory.
-    `spread` is how several GPUs are used where only their number is given: tensor ranks or pipeline stages.
-    `narrow_kv` is the cache format of about 8 bits that it has.
+    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
+    how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
+    is the cache format of about 8 bits that it has.
     """
 
     name: str
@@ -297,6 +327,9 @@ class Engine:
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
     unsaid_dtype: str | None = None
     extra: Literal["first", "before last", "last", "with head"] = "before last"
+    shares: Callable[[EngineOptions], Shares] = over_tp
+    added: Callable[[HeldLayer], int] = nothing_added
+    ends_everywhere: AbstractSet[str] = frozenset()
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"

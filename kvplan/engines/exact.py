@@ -105,7 +105,7 @@ EXACT = Engine(
     kv_dtype=as_asked,
     share=Share(of="card", default=always(EXACT_UTILIZATION)),
     needs=vllm_start_up,
-    takes=frozenset({"max_num_seqs"}),
+    takes=frozenset({"max_num_seqs", "ep"}),
     even_weights=True,
 )
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from kvplan.attention import Kind
 from kvplan.importers.facts import facts
 from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.specs.parts import ModelParts
 
 LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as", "read_by"})
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
@@ -61,6 +62,8 @@ def _both(spec: ModelSpec, source: ModelSpec, fact: str) -> str:
 
 def _value(spec: ModelSpec, fact: str) -> str:
     value = getattr(spec, fact)
+    if isinstance(value, ModelParts):
+        return f"{value.parameters()} parameters in {len(value.kinds)} kinds of layers"
     if isinstance(value, StoredParts):
         return f"{sum(value.layers_bytes)} bytes in {len(value.layers_bytes)} layers"
     return (

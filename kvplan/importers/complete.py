@@ -11,18 +11,21 @@ from kvplan.files import is_folder
 from kvplan.importers.config import Imported, import_config
 from kvplan.importers.consequence import Consequence
 from kvplan.importers.hub import fetch_model
-from kvplan.importers.parameters import Shape, count
+from kvplan.importers.parameters import Shape, count, count_layers
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.parameters.ends import Ends, read_ends
 from kvplan.importers.parameters.towers import Towers, count_towers
+from kvplan.importers.parts import Stored, model_parts, stored_as
 from kvplan.importers.quantization import Quantization
 from kvplan.importers.stored import StoredWeights
 from kvplan.importers.weight_parts import touched
 from kvplan.importers.weights import Counted, quantization_of, stored_weights, weight_bytes
+from kvplan.specs.parts import Measure, ModelParts
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
-_OF_ANY_FORMAT = ("vocab", "tied", "parameters", "replicated", "uncounted")
+_COUNTED = ("parameters", "replicated", "parts")
+_OF_ANY_FORMAT = ("vocab", "tied", "parameters", "replicated", "parts", "uncounted")
 """What is known of weights however they are stored."""
 
 
@@ -56,6 +59,7 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     top = imported.outer or imported.fields
     quantization = quantization_of(dict(top.values), folder, file=top.file)
     parameters, why = _parameters(imported)
+    form = stored_as(quantization, imported.model_type, imported.spec.dtype)
     notes = [] if why is None else [f"Parameters are not counted: {why}."]
     towers = _towers(imported)
     facts: dict[str, Any] = {} if why is None else {"uncounted": (f"all parameters ({why})",)}
@@ -66,15 +70,17 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     if parameters is not None:
         total = parameters.total + towers.total
         facts |= {"parameters": total, "replicated": parameters.replicated, "uncounted": towers.uncounted}
-        origins |= dict.fromkeys(("parameters", "replicated"), "counted from the dimensions in the config")
+        facts["parts"] = _by_part(imported, parameters, ends, towers, form)
+        origins |= dict.fromkeys(_COUNTED, "counted from the dimensions in the config")
         notes += _tower_notes(towers)
     if stored is not None or quantization is not None:
         counted = _counted(imported, parameters, ends, towers) if parameters and ends else None
-        found, note = _weights(stored, counted, quantization, origins)
+        exact = _exact(facts.get("parts"), form) if stored is None else None
+        found, note = _weights(stored, counted, quantization, origins) if exact is None else (exact, [])
         if "weight_bytes" not in found:
             # The parameters times the model's dtype are not what the file stores.
             facts = {name: value for name, value in facts.items() if name in _OF_ANY_FORMAT}
-            facts["weights_open"] = True
+            facts["weights_open"] = (quantization and quantization.problem) or "kvplan cannot count them"
         facts |= found if stored is None else {"uncounted": (), **found}
         notes += note
     if parameters is not None and quantization is not None:
@@ -88,7 +94,7 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         origins["dtype"] = "the dtype of the stored tensors"
     text = " ".join([*([imported.spec.notes] if imported.spec.notes else []), *notes])
     spec = imported.spec.model_copy(update={**facts, "notes": text or None})
-    bounded = ["weight_bytes"] if stored is None and quantization is not None else []
+    bounded = ["weight_bytes"] if stored is None and quantization is not None and form is None else []
     bounded += ["parameters", "uncounted"] if spec.uncounted else []
     return replace(
         imported,
@@ -170,6 +176,36 @@ def _weights(
     low, high = format_gib(weights.low_bytes), format_gib(weights.high_bytes)
     note = f"The config leaves the size of the quantised weights open, {low} to {high}; the larger is used."
     return {"weight_bytes": weights.high_bytes}, [note]
+
+
+def _by_part(
+    imported: Imported, parameters: Parameters, ends: Ends | None, towers: Towers, form: Stored | None
+) -> ModelParts | None:
+    """
+    Return the parameters by layer and part, with their bytes where *form* tells them.
+
+    None where the count is not by layers, and where all layers are alike without experts: then an even spread
+    over them tells the same.
+    """
+    shape = Shape.of(imported.spec)
+    layers = count_layers(imported.model_type, imported.fields, shape)
+    if layers is None or ends is None:
+        return None
+    parts = model_parts(
+        layers,
+        parameters,
+        embedding=ends.vocab * shape.hidden,
+        tower=towers.total,
+        stored=form or Stored(element_bytes=1, sizers={}),
+    )
+    return parts if parts.has_experts or len(parts.kinds) > 1 else None
+
+
+def _exact(parts: ModelParts | None, form: Stored | None) -> dict[str, Any] | None:
+    """Return the bytes of quantised weights where each part's are known, which no range then need bound."""
+    if parts is None or form is None:
+        return None
+    return {"weight_bytes": parts.total(Measure(form.element_bytes))}
 
 
 def _blocks(parameters: Parameters, quantization: Quantization) -> WeightBlocks | None:

@@ -115,8 +115,9 @@ def import_values(
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
-    text.state("architecture", "model_type")
-    spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=model_type, file=file)
+    text.state("architecture", "model_type, which two models share" if reading.architecture else "model_type")
+    architecture = reading.architecture or model_type
+    spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=architecture, file=file)
     undecided = [] if said else ["torch_dtype: the file names none; --dtype or the engine decides."]
     notes = (*text.completed(), *reading.notes, *undecided)
     told = [*notes, *(f"Not counted: {part}." for part in not_counted)]

@@ -14,6 +14,8 @@ from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
 from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.specs.parts import ModelParts
+from kvplan.specs.runs import LayerRun
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
@@ -59,6 +61,7 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
     lines += _stored(spec.tensors) if spec.tensors else []
+    lines += _parts(spec.parts, origins.get("parts", "")) if spec.parts else []
     return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
 
 
@@ -66,6 +69,17 @@ def _stored(stored: StoredParts) -> list[str]:
     sizes = {name: size for name, size in stored if name != "layers_bytes"}
     lines = ["tensors:", *(f"  {name}: {size}" for name, size in sizes.items())]
     return [*lines, *_flow("  layers_bytes: ", [str(size) for size in stored.layers_bytes], "    ", "[]")]
+
+
+def _parts(parts: ModelParts, origin: str) -> list[str]:
+    ends = {name: value for name, value in parts if name not in ("kinds", "layers") and value}
+    lines = _commented("parts:", origin)
+    lines += [f"  {name}: {_fact(value)}" for name, value in ends.items()]
+    lines.append("  kinds:")
+    for name, kind in parts.kinds.items():
+        amounts = [f"{part}: {_fact(value)}" for part, value in kind if value]
+        lines += _flow(f"    {_item(name)}: ", amounts, "      ", "{}")
+    return [*lines, *_runs(parts.layers, "  ")]
 
 
 def _notes(text: str) -> list[str]:
@@ -90,7 +104,7 @@ def save(text: str, path: Path, *, force: bool = False) -> None:
 
 
 def _layers_and_attention(spec: ModelSpec, origins: Mapping[str, str]) -> list[str]:
-    shown = {*_FACTS}
+    shown = {*_FACTS, "parts"}
     single = _is_single(spec)
     lines = _commented(f"layers: {spec.layer_count}", origins.get("layers", "")) if single else []
     if single:
@@ -98,7 +112,7 @@ def _layers_and_attention(spec: ModelSpec, origins: Mapping[str, str]) -> list[s
     lines += _origin_lines({fact: origin for fact, origin in origins.items() if fact not in shown})
     if single:
         return lines + _kind("attention: ", spec.attention[""][0], "  ")
-    return [*lines, *_attention(spec), *_layers(spec)]
+    return [*lines, *_attention(spec), *_runs(spec.layers)]
 
 
 def _is_single(spec: ModelSpec) -> bool:
@@ -119,11 +133,12 @@ def _attention(spec: ModelSpec) -> list[str]:
     return lines
 
 
-def _layers(spec: ModelSpec) -> list[str]:
-    lines = ["layers:"]
-    for run in spec.layers:
+def _runs(layers: Sequence[LayerRun], indent: str = "") -> list[str]:
+    lines = [f"{indent}layers:"]
+    for run in layers:
         names = [_item(name) for name in run.pattern]
-        lines += _flow(f"  - {{repeat: {run.repeat}, pattern: ", names, "     ", "[]", end="}")
+        start = f"{indent}  - {{repeat: {run.repeat}, pattern: "
+        lines += _flow(start, names, f"{indent}     ", "[]", end="}")
     return lines
 
 

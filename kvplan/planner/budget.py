@@ -134,12 +134,13 @@ def make_budget(
 
 def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sources:
     counted = weights is Origin.PARAMETERS
+    by_part = weights is Origin.RELEASE and spec.parts is not None
     of_card = Origin.GIVEN if card.source is None else Origin.LABEL if card.estimated else Origin.DRIVER
     return Sources(
         card=card,
         gpu_bytes=of_card,
         weights=weights,
-        parameters=spec.parameters if counted else None,
+        parameters=spec.parameters if counted or by_part else None,
         weight_dtype=(asked.weight_dtype or spec.weight_dtype or spec.dtype) if counted else None,
         utilization=Origin.DEFAULT if asked.utilization is None else Origin.GIVEN,
         overhead=Origin.GIVEN if _is_given(asked) else Origin.ESTIMATE,

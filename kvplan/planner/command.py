@@ -47,5 +47,6 @@ def _said(plan: Plan, work: Work) -> dict[str, Any]:
         "prompt": None,  # It is a part of the load: no server is told.
         "max_num_seqs": plan.lowered if choice.max_num_seqs is None else choice.max_num_seqs,
         "dcp": choice.dcp if choice.dcp > 1 else None,
+        "ep": choice.ep if choice.ep > 1 else None,
         "settings": dict(choice.settings),
     }

@@ -23,7 +23,7 @@ from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
-from kvplan.planner.splits import require_sharing, require_tp, sharing, split_stages
+from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
 
@@ -105,7 +105,8 @@ class Deployment:
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
         """Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy."""
-        return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, pp_layers=None))
+        ep = min(self.choice.ep, tp)
+        return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, ep=ep, pp_layers=None))
 
     def reserved_bytes(self, load: Load) -> int:
         """Return the bytes that the sequences of one replica take on a rank of the fullest stage."""
@@ -204,7 +205,9 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     spec, note = as_run(spec, choice.dtype, engine, choice.card)
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
+    require_experts(spec, choice.ep)
     deployment = _arranged(spec, choice, engine, kv, layers)
+    engine.shares(deployment.options)  # It refuses what does not go together.
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
     assumed = (Assumed(text=text) for text in deployment.arrangement.assumed)
@@ -229,10 +232,12 @@ def _arranged(
         model_context=spec.max_context,
         tp=choice.tp,
         pp=len(stages),
+        dp=choice.dp,
         dtype=spec.dtype,
         roles=frozenset(term.role for layer in layers.values() for term in layer),
         states_fixed=spec.states_fixed,
         weight_blocks=spec.weight_blocks,
+        has_experts=spec.parts is not None and spec.parts.has_experts,
         card=choice.card,
         **choice.shared(),
     )

@@ -128,6 +128,9 @@ MaxNumBatchedTokens = Annotated[
 MaxNumSeqs = Annotated[int | None, Option(help="The most sequences of one replica.", least=1)]
 PrefixCaching = Annotated[bool | None, Option(help="Keep what prefix caching needs.", unsaid="the engine's")]
 Dcp = Annotated[int, Option(help="Decode context parallelism, over the TP ranks.", default=1, least=1)]
+Ep = Annotated[
+    int, Option(help="GPUs over which whole experts are dealt out, of the tp x dp.", default=1, least=1)
+]
 Prompt = Annotated[
     int | None,
     Option(
@@ -184,6 +187,7 @@ class EngineChoices(TypedDict, total=False):
     max_num_seqs: MaxNumSeqs
     prefix_caching: PrefixCaching
     dcp: Dcp
+    ep: Ep
     prompt: Prompt
     settings: Settings
 

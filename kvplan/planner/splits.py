@@ -78,6 +78,20 @@ def require_tp(spec: ModelSpec, layers: dict[str, Layer], tp: int) -> None:
         raise SplitError(f"{spec.name}: {part.refusal(tp)}", advice)
 
 
+def require_experts(spec: ModelSpec, ep: int) -> None:
+    """Raise SplitError if whole experts cannot be dealt out over *ep* ranks."""
+    if ep == 1:
+        return
+    if spec.parts is None:
+        raise SplitError(
+            f"{spec.name}: ep={ep} deals out experts, and its spec does not count its weights by part",
+            "        leave ep out, or import the model's config.json: `kvplan import` counts them",
+        )
+    most = max(kind.experts for kind in spec.parts.kinds.values())
+    if not most:
+        raise SplitError(f"{spec.name}: ep={ep} deals out experts, and the model has none: leave ep out")
+
+
 def split_stages(
     layer_types: tuple[str, ...],
     pp: int,

@@ -3,27 +3,37 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+from kvplan.dtypes import dtype_by_name
+from kvplan.engines import HeldLayer
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.parts import Cut
 from kvplan.specs import ModelSpec
 from kvplan.specs.model import StoredParts
+from kvplan.specs.parts import Measure, ModelParts
 from kvplan.units import ceil_div
 
 
 def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]:
-    """Return the bytes of the weights on a GPU of each pipeline stage, as the engine spreads them."""
+    """
+    Return the bytes of the weights on the fullest GPU of each pipeline stage, as the engine spreads them.
+
+    By the parts that the spec counts; without any they are spread evenly over the layers.
+    """
     engine, stages = deployment.engine, deployment.stage_sizes
-    if engine.even_weights:
+    if engine.even_weights and deployment.choice.ep == 1:
         return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
     on_gpu, spec = engine.embedding_on_gpu, deployment.spec
     if spec.tensors is not None and deployment.tp == 1 and replica_bytes == spec.weight_bytes:
         return stored_weights(spec, spec.tensors, stages=stages, embedding=on_gpu)
+    if spec.parts is not None:
+        return counted_weights(deployment, spec.parts, replica_bytes)
     return rank_weights(
         spec,
         replica_bytes,
         tp=deployment.tp,
         stages=stages,
         embedding=on_gpu,
-        repeated=_repeated(deployment),
+        repeated=sum(_repeated(deployment)),
     )
 
 
@@ -96,9 +106,56 @@ def rank_weights(  # noqa: PLR0913 - each is one fact of the spread
     return tuple(ceil_div(replica_bytes * count * held, layers * total * total * tp) for count in counts)
 
 
-def _repeated(deployment: Deployment) -> int:
+def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> tuple[int, ...]:
     """
-    Return the parameters of key and value projections that all ranks hold beyond one of each.
+    Return the bytes of the weights on the fullest GPU of each stage, each part cut as the engine cuts it.
+
+    Where *replica_bytes* are not what the release stores, all parameters are taken to be stored alike.
+    """
+    spec, engine = deployment.spec, deployment.engine
+    element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
+    measure = Measure(element_bytes)
+    as_released = parts.total(measure) == replica_bytes
+    measure = measure if as_released else Measure(None)
+    cut = Cut(
+        parts=parts,
+        measure=measure,
+        shares=engine.shares(deployment.options),
+        repeats=_repeated(deployment),
+        tied=spec.tied is True,
+        embedding=engine.embedding_on_gpu,
+        added=_added(deployment, parts, element_bytes) if as_released else (),
+        ends_everywhere=spec.architecture in engine.ends_everywhere,
+    )
+    total = parts.total(measure)
+    sizes = cut.on_stages(deployment.stage_sizes)
+    return sizes if as_released else tuple(ceil_div(replica_bytes * held, total) for held in sizes)
+
+
+def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> list[int]:
+    """Return what a rank holds of each layer beside its share of what the release stores."""
+    spec, engine = deployment.spec, deployment.engine
+    shares = engine.shares(deployment.options)
+    of_each = list(zip(parts.of_layers, spec.layer_types, strict=True))
+    found = {
+        (layer, name): engine.added(
+            HeldLayer(
+                parts=layer,
+                kinds=spec.attention[name],
+                hidden=spec.hidden or 0,
+                element_bytes=element_bytes,
+                shares=shares,
+                options=deployment.options,
+            )
+        )
+        for layer, name in dict.fromkeys(of_each)
+    }
+    return [found[each] for each in of_each]
+
+
+def _repeated(deployment: Deployment) -> list[int]:
+    """
+    Return the parameters of each layer's key and value projections that all ranks hold beyond one of each.
 
     A model's one KV head is among its replicated parameters already. Source: QKVParallelLinear in
     model_executor/layers/linear.py of vLLM 0.33.
@@ -112,4 +169,4 @@ def _repeated(deployment: Deployment) -> int:
         )
         for name, layer in deployment.layers.items()
     }
-    return (spec.hidden or 0) * sum(each[name] for name in spec.layer_types)
+    return [(spec.hidden or 0) * each[name] for name in spec.layer_types]

@@ -68,6 +68,8 @@ def sources(budget: Budget) -> dict[str, str]:
 def _weights(found: Sources) -> str:
     if found.weights is Origin.PARAMETERS:
         return f"{found.parameters:,} parameters in {found.weight_dtype}"
+    if found.weights is Origin.RELEASE and found.parameters is not None:
+        return f"{found.parameters:,} parameters, each as the release stores it"
     return "the published checkpoint's size" if found.weights is Origin.RELEASE else "given"
 
 

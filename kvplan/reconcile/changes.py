@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from kvplan.planner.deployment import lowered
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.setup import Setup
-from kvplan.specs.model import LayerRun
+from kvplan.specs.runs import LayerRun
 from kvplan.terms import Growing, Term
 
 
@@ -52,7 +52,8 @@ def with_layers(setup: Setup, more: int) -> Setup:
     whole = [name for name in setup.spec.layer_types if any(map(_keeps_all, layers[name]))]
     last = (whole or setup.spec.layer_types)[-1]
     runs = (*setup.spec.layers, LayerRun(repeat=more, pattern=(last,)))
-    return replace(setup, spec=setup.spec.model_copy(update={"layers": runs}))
+    # What such a layer weighs is not known: the weights are spread evenly.
+    return replace(setup, spec=setup.spec.model_copy(update={"layers": runs, "parts": None}))
 
 
 def _keeps_all(term: Term) -> bool:

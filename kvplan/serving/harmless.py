@@ -179,7 +179,7 @@ SGLANG_VALUES = """
 --mm-feature-transport --mm-global-cache-backend --mm-io-worker-num --mm-preprocess-cache-size-mb
 --mm-process-config --mm-processor-worker-num --model-config-parser --model-loader-extra-config --model-type
 --modelexpress-config --modelopt-checkpoint-restore-path --modelopt-checkpoint-save-path
---modelopt-export-path --moe-a2a-backend --moe-runner-backend --monokernel-backend --mooncake-ib-device
+--modelopt-export-path --moe-runner-backend --monokernel-backend --mooncake-ib-device
 --msprobe-dump-config --nccl-init-addr --nccl-port --nnodes --node-rank --num-continuous-decode-steps
 --num-reserved-decode-tokens --offload-mode --offload-num-in-group --offload-prefetch-step
 --optimistic-prefill-attempts --otlp-service-name --otlp-traces-endpoint --paged-experts-num-resident

@@ -1,12 +1,18 @@
 """SGLang's options: srt/arg_groups/fields/*.py and srt/server_args.py of SGLang 0.5.23."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kvplan.errors import OptionsError
 from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
 from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
+from kvplan.serving.served import Answer, Found
 from kvplan.serving.table import Dialect, Row, Switch
 from kvplan.serving.values import (
     COUNT_TEXT,
     LAYERS,
     MODEL_DTYPE,
+    NAME,
     POSITIVE,
     RATIO,
     Value,
@@ -17,6 +23,7 @@ from kvplan.serving.values import (
     scaled,
     whole,
 )
+from kvplan.units import parse_count
 
 # srt/utils/common.py, human_readable_int.
 _SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
@@ -28,6 +35,9 @@ _SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
 _scaled = scaled(_SUFFIXES, fractions="kMGT", exact=True)
 # fields/model.py; fp4_mx_block16 has no layout in kvplan.
 _KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e4m3"}, {})
+
+_ATTENTION_DP = "attention_dp"
+_ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 
 
 _ASKED: tuple[Row, ...] = (
@@ -55,6 +65,11 @@ _ASKED: tuple[Row, ...] = (
     ),
     asks("--swa-full-tokens-ratio", "settings.swa_full_tokens_ratio", POSITIVE),
     asks("--ep-size --expert-parallel-size --ep", "settings.ep_size", COUNT_TEXT),
+    setting("--enable-dp-attention", "enable_dp_attention"),
+    asks("--attn-dp-size --attention-data-parallel-size", _ATTENTION_DP),
+    asks("--moe-dense-tp-size", "settings.moe_dense_tp_size", COUNT_TEXT),
+    setting("--enable-dp-lm-head", "enable_dp_lm_head"),
+    asks("--moe-a2a-backend", "settings.moe_a2a_backend", NAME),
     asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
     asks("--max-mamba-cache-size", "settings.max_mamba_cache_size", COUNT_TEXT),
     asks(
@@ -133,8 +148,6 @@ _LEFT_OUT: tuple[Row, ...] = (
         either("expert weights are counted once for each replica"),
         "1",
     ),
-    left_out("--moe-dense-tp-size", either("weights are counted as divided over tp")),
-    left_out("--enable-dp-lm-head", either("weights are counted as divided over tp"), takes="nothing"),
     left_out("--disaggregation-mode", _ROLE, "null"),
     left_out("--dwdp-size", more("weights in flight are not counted"), "1"),
     left_out("--encoder-only --language-only --language-model-only", _MEDIA, takes="nothing"),
@@ -187,8 +200,6 @@ _REFUSED: tuple[Row, ...] = (
         "--config",
         "the file may hold options of memory, and kvplan does not read it: write them into the command",
     ),
-    refused("--enable-dp-attention", _GROUPS, takes="nothing"),
-    refused("--attn-dp-size --attention-data-parallel-size", _GROUPS, "1"),
     refused("--attn-cp-size --attention-context-parallel-size", _GROUPS, "1"),
     refused(
         "--enable-kv-cache-sharding --enable-dsa-cache-layer-split",
@@ -204,11 +215,53 @@ _HARMLESS: tuple[Row, ...] = (
     harmless("--model-checksum", "optional"),
 )
 
+
+def _gather(found: Found, _program: str) -> Found:
+    """
+    Turn attention data parallelism into a plan's tp, the ranks of one sequence, and dp.
+
+    SGLang's tp_size is the product of both then (derive_attn_tp_size in runtime_context.py), and
+    max_running_requests are those of all groups (mem_cache/kv_cache_configurator.py).
+    """
+    answers = dict(found.answers)
+    attention_dp = answers.pop(_ATTENTION_DP, 1)
+    if attention_dp != 1:
+        answers |= {"dp": attention_dp, _ATTENTION: "true"}
+    tp, dp = _degree(answers, "tp"), _degree(answers, "dp")
+    if answers.get(_ATTENTION) == "true" and dp > 1:
+        if tp % dp:
+            raise OptionsError(f"--tp-size {tp} is no multiple of the {dp} groups of --enable-dp-attention")
+        answers["tp"] = tp // dp
+        if "max_num_seqs" in answers:
+            answers["max_num_seqs"] = max(1, _degree(answers, "max_num_seqs") // dp)
+    return replace(found, answers=answers)
+
+
+def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """Undo `_gather`."""
+    given = {name: answer for name, answer in answers.items() if name != "ep"}
+    if "ep" in answers:
+        given[_EP] = str(answers["ep"])
+    dp = _degree(given, "dp")
+    if given.get(_ATTENTION) == "true" and dp > 1:
+        given["tp"] = _degree(given, "tp") * dp
+        if "max_num_seqs" in given:
+            given["max_num_seqs"] = parse_count(str(given["max_num_seqs"])) * dp
+    return given
+
+
+def _degree(answers: Mapping[str, Answer], name: str) -> int:
+    degree = answers.get(name, 1)
+    return degree if isinstance(degree, int) else 1
+
+
 SGLANG = Dialect(
     engine="sglang",
     rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
     head=lambda model: ["python", "-m", "sglang.launch_server", "--model-path", model],
     abbreviates=True,
+    gather=_gather,
+    spread=_spread,
     # argparse.BooleanOptionalAction, which some of its flags are.
     negate=lambda name: (f"--no-{name[2:]}",),
 )

@@ -46,7 +46,10 @@ _SPECULATIVE = "speculative_config"
 _SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
 # config/speculative.py: these guess from the text, without a model.
 _WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
-_EXPERTS = less("--enable-expert-parallel: with dp above 1, experts are spread over all GPUs")
+_EPLB = "eplb_config"
+_REDUNDANT = f"{_EPLB}.num_redundant_experts"
+_BUFFER = more("--enable-eplb: a rank's buffer for one layer's experts is not counted")
+_WHOLE, _SPARE = "settings.enable_expert_parallel", "settings.num_redundant_experts"
 _DRAFT = more(
     "what drafts has weights of its own, which are not counted, and layers with a cache of its own, which "
     "are counted only with --set draft_layers=N"
@@ -99,6 +102,9 @@ _ASKED: tuple[Row, ...] = (
     ),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
+    setting("--enable-eplb", "enable_eplb", "--no-enable-eplb"),
+    asks("--eplb-config.num_redundant_experts --num-redundant-experts", _REDUNDANT, NAME),
+    Keys(names=("--eplb-config",), keyword=_EPLB),
     # distributed/utils.py, get_pp_indices.
     asks("VLLM_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -151,9 +157,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--rope-scaling", either("the model's config is taken as it is published"), takes="json"),
     left_out("--enable-lora", _LORA, takes="nothing"),
     left_out("--lora-modules", _LORA, takes="values"),
-    left_out("--enable-eplb", more("copies of experts are not counted"), takes="nothing"),
-    left_out("--eplb-config", more("copies of experts are not counted"), takes="json"),
-    left_out("--num-redundant-experts", more("copies of experts are not counted"), "0"),
     left_out(
         "--enable-elastic-ep", either("expert weights are counted on a fixed number of GPUs"), takes="nothing"
     ),
@@ -254,15 +257,20 @@ def _negate(name: str) -> tuple[str, ...]:
 
 
 def _gather(found: Found, _program: str) -> Found:
-    """Turn a speculative config into its number of tokens, and drop what vLLM does not look at."""
-    answers = {name: text for name, text in found.answers.items() if not name.startswith(_SPECULATIVE)}
-    speculative = {name: str(text) for name, text in found.answers.items() if name not in answers}
+    """Turn configs in JSON into what a plan takes of them, and drop what vLLM does not look at."""
+    answers = {
+        name: text for name, text in found.answers.items() if not name.startswith((_SPECULATIVE, _EPLB))
+    }
+    speculative = {name: str(text) for name, text in found.answers.items() if name.startswith(_SPECULATIVE)}
     tokens = speculative.get(_SPECULATIVE_TOKENS)
     if tokens is not None:
         answers["settings.num_speculative_tokens"] = str(whole("num_speculative_tokens", tokens))
     unmodelled = () if not speculative else _drafts(speculative)
-    if answers.get("settings.enable_expert_parallel") == "true" and answers.get("dp", 1) != 1:
-        unmodelled += (_EXPERTS,)
+    if answers.get("settings.enable_eplb") == "true":
+        unmodelled += (_BUFFER,)
+    redundant = str(found.answers.get(_REDUNDANT, "0"))
+    if redundant != "0":
+        answers[_SPARE] = str(whole("num_redundant_experts", redundant))
     notes: tuple[str, ...] = ()
     if "kv_memory" in answers and answers.pop("utilization", None) is not None:
         # config/cache.py, kv_cache_memory_bytes.
@@ -278,9 +286,18 @@ def _drafts(speculative: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
-    """Undo `_gather`."""
-    setting = "settings.num_speculative_tokens"
-    return {_SPECULATIVE_TOKENS if name == setting else name: answer for name, answer in answers.items()}
+    """Undo `_gather`; whole experts are dealt out over all ranks, by a flag."""
+    of_config = {"settings.num_speculative_tokens": _SPECULATIVE_TOKENS, _SPARE: _REDUNDANT}
+    whole = {_WHOLE: "true"} if "ep" in answers else {}
+    named = {of_config.get(name, name): answer for name, answer in answers.items() if name != "ep"}
+    return {**named, **whole}
+
+
+def _stands_for(keyword: str) -> str:
+    """Return what of a plan a config says: a method and a model go with the number of tokens."""
+    if keyword.startswith(_SPECULATIVE):
+        return _SPECULATIVE_TOKENS
+    return _REDUNDANT if keyword.startswith(_EPLB) else ""
 
 
 VLLM = Dialect(
@@ -291,6 +308,5 @@ VLLM = Dialect(
     negate=_negate,
     gather=_gather,
     spread=_spread,
-    # A method and a model go with the number of tokens.
-    stands_for=lambda keyword: _SPECULATIVE_TOKENS if keyword.startswith(_SPECULATIVE) else "",
+    stands_for=_stands_for,
 )

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from kvplan.attention import kind_class, kind_names
 from kvplan.errors import UnitError, asking, closest
-from kvplan.specs.model import LayerRun, ModelSpec
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.problems import Problem
+from kvplan.specs.runs import LayerRun
 from kvplan.specs.strict_yaml import Document, Location
 from kvplan.specs.synonyms import MEANT
 from kvplan.units import parse_count

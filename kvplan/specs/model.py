@@ -1,7 +1,6 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -23,6 +22,8 @@ from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.names import MAX_LENGTH
+from kvplan.specs.parts import ModelParts
+from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
@@ -30,20 +31,11 @@ from kvplan.units import ceil_div
 if TYPE_CHECKING:
     from kvplan.specs.readings import Reading
 
-MAX_LAYERS = 10_000
-
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
 
 _ONLY = ""
 """The name of the layer type of a model that has a single one."""
-
-
-class LayerRun(Facts):
-    """A pattern of layer types, repeated: `{repeat: 10, pattern: [local, local, global]}`."""
-
-    repeat: Count
-    pattern: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
 Size = Annotated[int, Field(ge=0, le=10**18)]
@@ -146,7 +138,8 @@ class ModelSpec(Facts):
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
-    where only who asks can tell their format. `quantized` lists hub ids with the same cache and other
+    where only who asks can tell their format, or for the reason why a config that was read does not tell it.
+    `quantized` lists hub ids with the same cache and other
     weights, whose size kvplan does not know. `kv_cache_dtype` is what the
     checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
     every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
@@ -155,11 +148,13 @@ class ModelSpec(Facts):
     choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
     stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
     no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers
-    for images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
-    tensors give them. `ignored` names fields of the source that could change the memory and that the user
-    had ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means
-    this model by its words alone, and `read_by` says how it was read.
+    rank. `parts` are all `parameters` by layer and part, with their bytes where the release stores some
+    otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names parts of the model
+    that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
+    counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them. `ignored` names fields
+    of the source that could change the memory and that the user had ignored, `unread` unknown ones that
+    cannot. `read_as` is the name that was asked for, where it means this model by its words alone, and
+    `read_by` says how it was read.
     """
 
     name: Name
@@ -179,7 +174,7 @@ class ModelSpec(Facts):
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
-    weights_open: bool = False
+    weights_open: bool | Text = False
     kv_cache_dtype: _CacheDtype | None = None
     kv_cache_by: _DeclaredBy | None = None
     kv_cache_open: Text | None = None
@@ -190,6 +185,7 @@ class ModelSpec(Facts):
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None
+    parts: ModelParts | None = None
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
@@ -205,6 +201,14 @@ class ModelSpec(Facts):
         parts = embedding * (2 if facts.get("tied") is False else 1) + (facts.get("replicated") or 0)
         if (total := facts.get("parameters")) is not None and parts > total:
             raise ValueError(f"with this, embedding, head and replicated parameters are {parts} of {total}")
+        return value
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_are_the_whole(cls, value: ModelParts | None, info: ValidationInfo) -> ModelParts | None:
+        total = info.data.get("parameters")
+        if value is not None and value.parameters() != total:
+            raise ValueError(f"the parts have {value.parameters()} parameters, and parameters is {total}")
         return value
 
     @field_validator("attention")
@@ -225,6 +229,8 @@ class ModelSpec(Facts):
             raise ValueError(f"layers name {_names(unknown)}, but attention has {_names(known)}")
         if (stored := info.data.get("tensors")) and len(stored.layers_bytes) != count:
             raise ValueError(f"tensors has {len(stored.layers_bytes)} layers_bytes for {count} layers")
+        if (parts := info.data.get("parts")) and (told := len(parts.of_layers)) != count:
+            raise ValueError(f"parts has {told} layers, and the model {count}")
         if unused := known - used:
             raise ValueError(f"attention describes {_names(unused)}, which layers do not use")
         return value
@@ -236,12 +242,20 @@ class ModelSpec(Facts):
     @property
     def layer_types(self) -> tuple[str, ...]:
         """The name of each layer's type, from the first layer to the last."""
-        return _unrolled(self.layers)
+        return unrolled(self.layers)
 
     @property
     def layer_count(self) -> int:
         """The number of layers, L."""
         return len(self.layer_types)
+
+    def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
+        """
+        Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.
+
+        Raises a pydantic.ValidationError for what is no fact, or none that there can be.
+        """
+        return type(self).model_validate(dict(self) | facts)
 
     def as_quantized(self, hub_id: str) -> "ModelSpec":
         """Return the spec of a quantised release: the same cache and parameters, in a format not known."""
@@ -252,6 +266,7 @@ class ModelSpec(Facts):
             "weight_blocks": None,
             "weights_open": True,
             "tensors": None,
+            "parts": self.parts and self.parts.without_bytes(),
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
         }
@@ -264,7 +279,7 @@ class ModelSpec(Facts):
         if reading.other_weights:
             spec = self.as_quantized(name)
             if not reading.same_parameters:
-                spec = spec.model_copy(update={"parameters": None, "uncounted": ()})
+                spec = spec.model_copy(update={"parameters": None, "parts": None, "uncounted": ()})
             # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
             # a GGUF, whose cache is as import_gguf has it.
             narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
@@ -272,9 +287,9 @@ class ModelSpec(Facts):
         elif dtype is not None:
             # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
             stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-            spec = self.model_copy(
-                update={**stored, "weight_bytes": None, "weight_blocks": None, "tensors": None}
-            )
+            others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
+            parts = self.parts and self.parts.without_bytes()
+            spec = self.model_copy(update={**stored, **others, "parts": parts})
         changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
         return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
@@ -330,12 +345,6 @@ def _lower_side_by_side(kinds: tuple[Kind, ...], target: Target) -> Layer:
             for term in kind.lower(target)
         )
     return terms
-
-
-@lru_cache(maxsize=512)
-def _unrolled(runs: tuple[LayerRun, ...]) -> tuple[str, ...]:
-    """Return the name of each layer's type; kept, as every plan asks again."""
-    return tuple(name for run in runs for name in run.pattern * run.repeat)
 
 
 def _names(names: set[str]) -> str:

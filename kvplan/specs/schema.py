@@ -6,7 +6,8 @@ from pydantic import Field, create_model
 
 from kvplan.attention import kind_class, kind_names
 from kvplan.attention.base import Count
-from kvplan.specs.model import LayerRun, ModelSpec, Name
+from kvplan.specs.model import ModelSpec, Name
+from kvplan.specs.runs import LayerRun
 
 
 def json_schema() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
+from kvplan.alternatives.options import AdviseOptions, NewOptions, WhatIfOptions
 from kvplan.planner import options as o
 from tests.importers.configs import LLAMA
 from tests.importers.model_files import gguf, gguf_text
@@ -160,6 +161,9 @@ OPTIONS: Mapping[str, Any] = {
     "sweep": o.FitOptions,
     "check": o.CheckOptions,
     "show": o.ExplainOptions,
+    "whatif": WhatIfOptions,
+    "advise": AdviseOptions,
+    "new": NewOptions,
     "import": o.FileOptions,
     "reconcile": o.LogOptions,
 }
@@ -167,7 +171,8 @@ OPTIONS: Mapping[str, Any] = {
 
 ARGUMENTS = {
     **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
-    **dict.fromkeys(("fit", "sweep"), "llama-3.1-8b --gpu h100-80gb"),
+    **dict.fromkeys(("fit", "sweep", "whatif", "advise"), "llama-3.1-8b --gpu h100-80gb"),
+    "new": "x --heads 2 --head-dim 8 --layers 2",
     "reconcile": str(LOG),
 }
 """What stands before an option whose value is shown."""

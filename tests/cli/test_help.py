@@ -9,17 +9,8 @@ from kvplan import __version__
 from tests.program import ROOT, Cli
 
 COMMANDS = (
-    "fit",
-    "sweep",
-    "size",
-    "check",
-    "show",
-    "models",
-    "gpus",
-    "schema",
-    "import",
-    "reconcile",
-    "validate",
+    *("fit", "sweep", "size", "check", "show", "whatif", "advise", "new", "models", "gpus", "schema"),
+    *("import", "reconcile", "validate"),
 )
 
 
@@ -31,7 +22,7 @@ def example_spec() -> str:
 
 
 # Those of the others read a model's own files, or need torch.
-@pytest.mark.parametrize("command", COMMANDS[:8])
+@pytest.mark.parametrize("command", COMMANDS[:11])
 def test_the_examples_of_each_help_work(
     kvplan: Cli, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ from kvplan.importers.complete import with_weights
 from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
 from kvplan.specs.model import StoredParts
+from kvplan.specs.parts import LayerParts, ModelParts
+from kvplan.specs.runs import LayerRun
 from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers import configs
 from tests.importers.configs import Config
@@ -94,6 +96,11 @@ CHANGED: dict[str, object] = {
     "uncounted": ("tower",),
     "states_fixed": True,
     "tensors": StoredParts(embedding_bytes=1, layers_bytes=(1,) * 32, head_bytes=1),
+    "parts": ModelParts(
+        embedding=1,
+        kinds={"dense": LayerParts(dense=1)},
+        layers=(LayerRun(repeat=32, pattern=("dense",)),),
+    ),
     "ignored": ("field",),
     "unread": ("field",),
 }

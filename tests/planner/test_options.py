@@ -22,6 +22,7 @@ ASKED: dict[str, Any] = {
     "max_num_seqs": 7,
     "prefix_caching": True,
     "dcp": 2,
+    "ep": 2,
     "prompt": 100,
     "settings": {"made_up": "1"},
 }
@@ -77,7 +78,8 @@ def test_a_function_shows_each_option_to_help() -> None:
 def test_an_engine_refuses_what_it_does_not_say_that_it_takes(engine: str, name: str) -> None:
     spec, choice = kvplan.load("llama-3.1-8b"), Choice(engine=engine, **{name: ASKED[name]})
     if name in find_engine(engine).takes:
-        spread = 16 if name == "dcp" else 1
+        spread = {"dcp": 16, "ep": 2}.get(name, 1)
+        spec = kvplan.load("mixtral-8x7b") if name == "ep" else spec
         given: dict[str, Any] = {"engine": engine, "context": "8k", "tp": spread, name: ASKED[name]}
         answer = kvplan.fit(spec, gpu="h100-80gb", **given)
         assert answer.to_dict()["options"] == {name: ASKED[name]}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kvplan.errors import OptionsError
-from kvplan.serving import Served, read_command
+from kvplan.serving import Served, read_command, write_command
 from kvplan.serving.sglang import SGLANG
 from kvplan.serving.table import Asks, Refused, Switch
 
@@ -24,6 +24,15 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--ep-size 8", {"settings": {"ep_size": "8"}}),
     ("--expert-parallel-size 8", {"settings": {"ep_size": "8"}}),
     ("--ep 8", {"settings": {"ep_size": "8"}}),
+    ("--enable-dp-attention", {"settings": {"enable_dp_attention": "true"}}),
+    ("--attn-dp-size 8 --tp 16", {"tp": 2, "dp": 8, "settings": {"enable_dp_attention": "true"}}),
+    (
+        "--attention-data-parallel-size 8 --tp 8",
+        {"tp": 1, "dp": 8, "settings": {"enable_dp_attention": "true"}},
+    ),
+    ("--moe-dense-tp-size 1", {"settings": {"moe_dense_tp_size": "1"}}),
+    ("--enable-dp-lm-head", {"settings": {"enable_dp_lm_head": "true"}}),
+    ("--moe-a2a-backend deepep", {"settings": {"moe_a2a_backend": "deepep"}}),
     ("--context-length 32768", {"context": 32768}),
     ("--context-length 32k", {"context": 32_000}),
     ("--context-length 32.3k", {"context": 32_300}),
@@ -52,9 +61,6 @@ VARIABLES: list[tuple[str, dict[str, Any]]] = [
 ]
 REFUSED = (
     "--config serve.yaml",
-    "--enable-dp-attention",
-    "--attn-dp-size 2",
-    "--attention-data-parallel-size 2",
     "--attn-cp-size 2",
     "--attention-context-parallel-size 2",
     "--enable-kv-cache-sharding",
@@ -94,7 +100,21 @@ def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
 
 
 def test_one_attention_group_is_the_usual_case() -> None:
-    assert read("--attn-dp-size 1 --attn-cp-size 1").ignored == ("--attn-dp-size 1", "--attn-cp-size 1")
+    served = read("--attn-dp-size 1 --attn-cp-size 1")
+    assert (served.asked, served.ignored) == ({}, ("--attn-cp-size 1",))
+
+
+def test_the_tp_of_a_plan_is_that_of_one_sequence() -> None:
+    """SGLang's tp_size is attention's tp times dp, and the command is written so again."""
+    served = read("--tp 16 --dp 8 --enable-dp-attention --ep 16")
+    settings = {"enable_dp_attention": "true", "ep_size": "16"}
+    assert served.asked == {"tp": 2, "dp": 8, "settings": settings}
+    assert write_command("sglang", "m", served.asked) == (
+        "python -m sglang.launch_server --model-path m --tp-size 16 --dp-size 8 --ep-size 16 "
+        "--enable-dp-attention"
+    )
+    with pytest.raises(OptionsError, match="--tp-size 8 is no multiple of the 3 groups"):
+        read("--tp 8 --dp 3 --enable-dp-attention")
 
 
 def test_a_prefill_that_is_not_chunked_is_left_out() -> None:

@@ -65,6 +65,15 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--enable-expert-parallel", {"settings": {"enable_expert_parallel": "true"}}),
     ("-ep", {"settings": {"enable_expert_parallel": "true"}}),
     ("--no-enable-expert-parallel", {"settings": {"enable_expert_parallel": "false"}}),
+    ("--enable-eplb", {"settings": {"enable_eplb": "true"}}),
+    ("--no-enable-eplb", {"settings": {"enable_eplb": "false"}}),
+    ("--num-redundant-experts 32", {"settings": {"num_redundant_experts": "32"}}),
+    ("--num-redundant-experts 0", {}),
+    ("--eplb-config.num_redundant_experts 32", {"settings": {"num_redundant_experts": "32"}}),
+    (
+        '--eplb-config \'{"num_redundant_experts": 32, "window_size": 1000}\'',
+        {"settings": {"num_redundant_experts": "32"}},
+    ),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
 ]

@@ -14,9 +14,10 @@ import kvplan
 from kvplan.attention import kind_class, kind_names
 from kvplan.errors import KvplanError, SpecError
 from kvplan.specs.load import load, load_file, path_of
-from kvplan.specs.model import GIVEN, LayerRun, ModelSpec
+from kvplan.specs.model import GIVEN, ModelSpec
 from kvplan.specs.names import as_name
 from kvplan.specs.problems import LONGEST
+from kvplan.specs.runs import LayerRun
 from kvplan.specs.synonyms import MEANT
 
 HEAD = """\

@@ -12,7 +12,7 @@ from kvplan.attention.uncached import NoCache
 from kvplan.attention.windowed import Sliding
 from kvplan.dtypes import kv_format
 from kvplan.specs import ModelSpec
-from kvplan.specs.model import MAX_LAYERS
+from kvplan.specs.runs import MAX_LAYERS
 from kvplan.terms import Layer, Target
 
 BF16 = Target(kv=kv_format("bf16"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight
 from kvplan.engines.cards import require_vendor
@@ -14,8 +14,9 @@ from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
+from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
-from kvplan.engines.sglang.traits import traits_of
+from kvplan.engines.sglang.traits import require_read, traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -24,7 +25,7 @@ from kvplan.terms import Stage
 from kvplan.units import format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenPools:
     """A cache in SGLang's pools."""
 
@@ -41,6 +42,11 @@ class TokenPools:
 
         SGLang gives every rank what the tightest has, and the tokens that the fullest can hold.
         """
+        return self._reserved_bytes(load)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - as deployments are kept
+    def _reserved_bytes(self, load: Load) -> int:
+        """Return the same, reckoned once for all ranks."""
         return self.sizing.least_bytes(self.sizing.demand(load))
 
     def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
@@ -109,7 +115,8 @@ def sglang(version: str | None) -> Engine:
         needs=before_weights,
         declared_kv=declared_kv,
         # Its decode context parallelism is not known to kvplan.
-        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching"}),
+        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
+        shares=shares,
         settings=SETTINGS,
         model_dtype=model_dtype,
         # _get_and_verify_dtype in configs/model_config.py.
@@ -121,10 +128,10 @@ def sglang(version: str | None) -> Engine:
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
+    require_read(options.architecture, rules)
     asked = read_options(options, rules)
     # validate_block_quant_shapes and create_fp8_moe_weight_ in layers/quantization/fp8.py.
-    expert_tp = options.tp // asked.ep_size
-    cutting = Cutting(engine="SGLang", tp=options.tp, expert_tp=expert_tp, refines=False)
+    cutting = Cutting(engine="SGLang", tp=options.tp, expert_tp=shares(options).expert, refines=False)
     require_whole_blocks(options.weight_blocks, cutting)
     sizing = choose_sizing(lay_out(stages, asked, rules), asked, rules)
     chunk = f"{asked.chunked_prefill_size:,}"
@@ -136,13 +143,15 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
     kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
+    groups = options.dp if has_dp_attention(options) else 1
     share = mem_fraction_static(
         gpu_bytes,
-        tp=options.tp,
+        tp=options.tp * groups,
         pp=options.pp,
         graphs=kind if traits_of(options.architecture).prefill_graphs else "none",
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
+        groups=groups,
     )
     if float(share) <= 0:
         raise RefusedError(

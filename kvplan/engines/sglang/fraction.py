@@ -27,6 +27,7 @@ _SCALES = (
     Scale(below_bytes=160 * GIB, chunked_prefill_size=8192, few_ranks=256, many_ranks=512),
 )
 _LARGEST = Scale(below_bytes=0, chunked_prefill_size=16384, few_ranks=512, many_ranks=512)
+_MANY_REQUESTS = 300
 _MANY_RANKS = 4
 
 # generate_prefill_cuda_graph_batch_sizes in arg_groups/cuda_graph_hook.py: first, last and step, in tokens.
@@ -52,16 +53,17 @@ def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
     graphs: PrefillGraphs,
     chunked_prefill_size: int | None = None,
     max_running_requests: int | None = None,
+    groups: int = 1,
 ) -> str:
     """
     Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
 
-    It is that of a text model on CUDA with graphs, without speculation, DeepEP or attention data
-    parallelism. *graphs* says which graphs of prefill are captured: those of latent attention take more,
-    and Kimi Delta Attention and most multimodal models have none.
-    The card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says
-    that SGLang would not start. Source: handle_gpu_memory_settings and reserve_for_graph_mb in
-    arg_groups/memory_hook.py of SGLang 0.5.23.
+    It is that of a text model on CUDA with graphs, without speculation or DeepEP, on *tp* ranks in all, of
+    which *groups* attend each for sequences of their own. *graphs* says which graphs of prefill are captured:
+    those of latent attention take more, and Kimi Delta Attention and most multimodal models have none. The
+    card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says that SGLang
+    would not start. Source: handle_gpu_memory_settings and reserve_for_graph_mb in arg_groups/memory_hook.py
+    of SGLang 0.5.23.
     """
     gpu_mib = Fraction(gpu_bytes, MIB)
     reserved = reserved_mib(
@@ -71,6 +73,7 @@ def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
         graphs=graphs,
         chunked_prefill_size=chunked_prefill_size,
         max_running_requests=max_running_requests,
+        groups=groups,
     )
     return f"{float(round((gpu_mib - reserved) / gpu_mib, 3)):.3f}"
 
@@ -83,6 +86,7 @@ def reserved_mib(  # noqa: PLR0913 - what SGLang's rule depends on
     graphs: PrefillGraphs,
     chunked_prefill_size: int | None,
     max_running_requests: int | None,
+    groups: int = 1,
 ) -> Fraction:
     """Return the MiB that SGLang keeps back for activations and graphs."""
     scale = scale_of(gpu_bytes)
@@ -91,6 +95,8 @@ def reserved_mib(  # noqa: PLR0913 - what SGLang's rule depends on
     requests = min(requests, max_running_requests or requests)
     activations = 512 + Fraction(3, 2) * max(chunk, _LEAST_PREFILL)
     reserved = activations + Fraction(tp * pp * 1024, 8) + 2 * requests
+    if groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
+        reserved += requests * groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
     if pp == 1:  # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
         sizes = {"attention": 8 * _prefill_graphs(chunk), "latent": _LATENT_PREFILL_MIB, "none": 0}
         reserved += sizes[graphs]

@@ -27,10 +27,18 @@ SETTINGS = (
         help="how the radix cache keeps states",
         choices=("auto", "no_buffer", "extra_buffer", "extra_buffer_lazy"),
     ),
+    Setting(name="ep_size", kind="count", help="ranks over which whole experts are dealt out, as --ep"),
     Setting(
-        name="ep_size",
-        kind="count",
-        help="ranks that share experts out whole, so that tp / ep_size cuts the blocks of their weights",
+        name="enable_dp_attention",
+        kind="flag",
+        help="on runs dp replicas as one group of tp x dp ranks, SGLang's tp_size, with one set of experts",
+    ),
+    Setting(name="moe_dense_tp_size", kind="count", help="1 holds the MLPs of dense layers whole"),
+    Setting(name="enable_dp_lm_head", kind="flag", help="on cuts the head over tp, and not over tp x dp"),
+    Setting(
+        name="moe_a2a_backend",
+        kind="name",
+        help="how tokens reach experts: deepep and its kin deal these out over all ranks",
     ),
     Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
 )
@@ -64,7 +72,6 @@ class SglangOptions:
     mamba_full_memory_ratio: Fraction
     max_mamba_cache_size: int | None
     max_total_tokens: int | None
-    ep_size: int
 
 
 def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
@@ -92,15 +99,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         or Fraction(rules.mamba_full_memory_ratio),
         max_mamba_cache_size=given.count("max_mamba_cache_size"),
         max_total_tokens=given.count("max_total_tokens"),
-        ep_size=_ep_size(given.count("ep_size") or 1, options.tp),
     )
-
-
-def _ep_size(ep_size: int, tp: int) -> int:
-    """Return the ranks that share experts out, a divisor of *tp*: check_server_args in server_args.py."""
-    if tp % ep_size:
-        raise OptionsError(f"ep_size={ep_size} does not divide tp={tp}: SGLang takes 1, {tp} or a divisor")
-    return ep_size
 
 
 def _usual_chunk(gpu_bytes: int | None) -> int:

@@ -11,6 +11,7 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Str
 from kvplan.engines.cards import WRITTEN, require_vendor
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
+from kvplan.engines.vllm.additions import ENDS_EVERYWHERE, added
 from kvplan.engines.vllm.backends import (
     has_unknown_kernels,
     require_backend,
@@ -25,6 +26,7 @@ from kvplan.engines.vllm.models import require_served
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, own_options, usual_work
+from kvplan.engines.vllm.shares import shares
 from kvplan.engines.vllm.versions import VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -146,9 +148,12 @@ def vllm(version: str | None) -> Engine:
         ),
         declared_kv=partial(declared_kv, rules=rules),
         takes=frozenset(
-            {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "prompt"}
+            {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "ep", "prompt"}
         ),
         settings=SETTINGS,
+        shares=shares,
+        added=added,
+        ends_everywhere=ENDS_EVERYWHERE,
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
@@ -161,7 +166,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     every = tuple(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
-    require_whole_blocks(options.weight_blocks, _cutting(options, given, rules))
+    require_whole_blocks(options.weight_blocks, _cutting(options, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)
@@ -178,12 +183,11 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     )
 
 
-def _cutting(options: EngineOptions, given: Settings, rules: VllmRules) -> Cutting:
-    whole = given.flag("enable_expert_parallel")
+def _cutting(options: EngineOptions, rules: VllmRules) -> Cutting:
     return Cutting(
         engine=rules.name,
         tp=options.tp,
-        expert_tp=1 if whole else options.tp,
+        expert_tp=shares(options).expert,
         refines=rules.refines_experts,
     )
 

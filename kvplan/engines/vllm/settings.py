@@ -31,8 +31,14 @@ SETTINGS = (
     Setting(
         name="enable_expert_parallel",
         kind="flag",
-        help="on holds experts whole, so that tp cuts no block of their weights",
+        help="on deals whole experts out over all tp x dp GPUs, as --ep does",
     ),
+    Setting(
+        name="num_redundant_experts",
+        kind="count",
+        help="copies of experts in eplb_config, dealt out with them",
+    ),
+    Setting(name="enable_eplb", kind="flag", help="on moves experts between ranks, and may keep copies"),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
     Setting(

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from kvplan.importers.parameters.base import NONE, Parameters
-from kvplan.importers.parameters.blocks import column, rms_norm, row, whole
+from kvplan.importers.parameters.blocks import column, kept, rms_norm, row, whole
 
 QkNorm = Literal["none", "head", "width", "divided"]
 """
@@ -104,5 +104,5 @@ def latent_indexer(hidden: int, heads: int, head_dim: int, q_lora_rank: int) -> 
 
     Every rank holds it whole: vLLM 0.33, model_executor/models/deepseek_v2.py, class Indexer.
     """
-    matrices = whole(q_lora_rank, heads * head_dim) + whole(hidden, head_dim + heads)
+    matrices = whole(q_lora_rank, heads * head_dim) + whole(hidden, head_dim) + kept(hidden, heads)
     return matrices + rms_norm(2 * head_dim)

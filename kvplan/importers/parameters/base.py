@@ -1,6 +1,21 @@
 """What a count of parameters is: how many of them each way of spreading a model over GPUs divides."""
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from kvplan.frozen import FrozenDict
+
+Held = Literal["sharded", "replicated", "experts"]
+"""How ranks hold parameters: as the fields of Parameters of these names."""
+
+
+class Matrix(NamedTuple):
+    """The shape of a matrix that methods of quantisation store in fewer bits, and how ranks hold it."""
+
+    held: Held
+    outputs: int
+    inputs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +34,10 @@ class Parameters:
 
     `vectors` of all these are norms and biases, which no method quantises; None where a count does not
     tell them apart. `inputs` are the widths of the inputs that tensor parallelism divides, of the matrices
-    in `sharded`, and `expert_inputs` those of the experts'.
+    in `sharded`, and `expert_inputs` those of the experts'. `matrices` are those which methods of
+    quantisation store otherwise, each with its number: neither routers nor embeddings are among them.
+    `steering` are biases of routers, kept in float32 whatever the model's dtype. `number` is the most routed
+    experts of a layer.
     """
 
     sharded: int = 0
@@ -28,11 +46,31 @@ class Parameters:
     vectors: int | None = field(default=None, compare=False)
     inputs: frozenset[int] = field(default=frozenset(), compare=False)
     expert_inputs: frozenset[int] = field(default=frozenset(), compare=False)
+    matrices: FrozenDict[Matrix, int] = field(default_factory=FrozenDict, compare=False)
+    steering: int = field(default=0, compare=False)
+    number: int = field(default=0, compare=False)
 
     @property
     def total(self) -> int:
         """The parameters of one replica of the model."""
         return self.sharded + self.replicated + self.experts
+
+    def held(self, how: Held) -> "Parameters":
+        """Return those that ranks hold in one way: with their matrices, but without widths of inputs."""
+        matrices = {matrix: count for matrix, count in self.matrices.items() if matrix.held == how}
+        steering = self.steering if how == "replicated" else 0
+        return Parameters(
+            sharded=self.sharded if how == "sharded" else 0,
+            replicated=self.replicated if how == "replicated" else 0,
+            experts=self.experts if how == "experts" else 0,
+            matrices=FrozenDict(matrices),
+            steering=steering,
+        )
+
+    def share(self, number: int) -> "Parameters":
+        """Return one of *number* equal shares of routed experts."""
+        matrices = {matrix: count // number for matrix, count in self.matrices.items()}
+        return Parameters(experts=self.experts // number, matrices=FrozenDict(matrices))
 
     def __add__(self, other: "Parameters") -> "Parameters":
         return Parameters(
@@ -42,6 +80,9 @@ class Parameters:
             vectors=None if self.vectors is None or other.vectors is None else self.vectors + other.vectors,
             inputs=self.inputs | other.inputs,
             expert_inputs=self.expert_inputs | other.expert_inputs,
+            matrices=_together(self.matrices, other.matrices),
+            steering=self.steering + other.steering,
+            number=max(self.number, other.number),
         )
 
     def __mul__(self, times: int) -> "Parameters":
@@ -52,7 +93,17 @@ class Parameters:
             vectors=None if self.vectors is None else self.vectors * times,
             inputs=self.inputs,
             expert_inputs=self.expert_inputs,
+            matrices=FrozenDict({matrix: count * times for matrix, count in self.matrices.items()}),
+            steering=self.steering * times,
+            number=self.number,
         )
+
+
+def _together(some: FrozenDict[Matrix, int], others: FrozenDict[Matrix, int]) -> FrozenDict[Matrix, int]:
+    """Return how many there are of each matrix."""
+    if not some or not others:
+        return some or others
+    return FrozenDict(Counter(some) + Counter(others))
 
 
 NONE = Parameters(vectors=0)

@@ -92,6 +92,14 @@ def no_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: AR
     return NONE
 
 
+class LayerCount(NamedTuple):
+    """The parts of one layer: all its mixers, what follows them, and its norms of the model's width."""
+
+    mixer: Parameters
+    mlp: Parameters
+    norms: Parameters
+
+
 Counter = Callable[[Fields, Shape, Ends], Parameters]
 """What counts a model: the text model's fields, its shape, and its embedding and output head."""
 
@@ -120,6 +128,11 @@ class Decoder:
             total += self.layer(fields, hidden, Block(number, kinds))
         return total
 
+    def layers(self, fields: Fields, shape: Shape) -> tuple[LayerCount, ...]:
+        """Return what each layer has, from the first to the last, its parts apart."""
+        blocks = (Block(number, kinds) for number, kinds in enumerate(shape.layers))
+        return tuple(self.apart(fields, shape.hidden, block) for block in blocks)
+
     def outside_layers(self, fields: Fields, hidden: int, ends: Ends) -> Parameters:
         """Return the embeddings, the output head, the final norm and what else is not in a layer."""
         return (
@@ -130,8 +143,15 @@ class Decoder:
 
     def layer(self, fields: Fields, hidden: int, block: Block) -> Parameters:
         """Return the parameters of one layer, whose kinds run side by side."""
-        mixers = sum((self.mixer(fields, kind, hidden) for kind in block.kinds), NONE)
-        return mixers + self.mlp(fields, hidden, block) + self.norm(hidden) * self.norms
+        return sum(self.apart(fields, hidden, block), NONE)
+
+    def apart(self, fields: Fields, hidden: int, block: Block) -> LayerCount:
+        """Return the parts of one layer."""
+        return LayerCount(
+            mixer=sum((self.mixer(fields, kind, hidden) for kind in block.kinds), NONE),
+            mlp=self.mlp(fields, hidden, block),
+            norms=self.norm(hidden) * self.norms,
+        )
 
 
 def inner(fields: Fields, name: str) -> Fields:

@@ -5,7 +5,16 @@ from kvplan.attention.recurrent import GatedDeltaNet, Lightning
 from kvplan.attention.ssm import RGLRU, Mamba, Mamba2, ShortConv
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
-from kvplan.importers.parameters.blocks import column, experts, gated_mlp, plain_mlp, rms_norm, row, whole
+from kvplan.importers.parameters.blocks import (
+    column,
+    experts,
+    gated_mlp,
+    plain_mlp,
+    rms_norm,
+    router,
+    row,
+    whole,
+)
 from kvplan.importers.parameters.decoder import MAX_FACTOR, Block, Decoder, always, flag, never
 from kvplan.importers.parameters.mixers import (
     by_kind,
@@ -69,7 +78,7 @@ def _nemotron_h_mixture(fields: Fields, hidden: int, *, bias: bool) -> Parameter
     if latent is not None:
         resized = whole(hidden, latent, bias=bias) + whole(latent, hidden, bias=bias)
     each = plain_mlp(latent or hidden, width)
-    return whole(hidden, number, bias=True) + experts(number, each) + shared + resized
+    return router(hidden, number, bias=True) + experts(number, each) + shared + resized
 
 
 def _latent_size(fields: Fields) -> int | None:

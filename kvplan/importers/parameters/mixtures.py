@@ -1,8 +1,10 @@
 """Mixtures of experts as several families have them, and how files say which layers have one."""
 
+from typing import Literal
+
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
-from kvplan.importers.parameters.blocks import experts, gated_mlp, rms_norm, whole
+from kvplan.importers.parameters.blocks import experts, gated_mlp, rms_norm, router, vector
 from kvplan.importers.parameters.decoder import Block, Mlp
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
@@ -17,19 +19,23 @@ def routed(  # noqa: PLR0913 - each is one fact of the mixture
     width: int,
     *,
     shared_width: int = 0,
-    router_bias: bool = False,
+    router_bias: bool | Literal["plain"] = False,
     bias: bool = False,
     zero_experts: int = 0,
 ) -> Parameters:
     """
     Return a mixture of *number* experts: router, experts, and an MLP that every token meets.
 
-    The router is whole on every rank, *router_bias* being a number per expert beside it (DeepSeek's
-    e_score_correction_bias, saved with the weights). *zero_experts* are routed to and hold nothing: LongCat.
+    The router is whole on every rank, *router_bias* being a number per expert beside it: DeepSeek's
+    e_score_correction_bias, saved with the weights, or a `plain` bias of its outputs. *zero_experts* are
+    routed to and hold nothing: LongCat.
     """
     shared = gated_mlp(hidden, shared_width, bias=bias) if shared_width else NONE
-    router = whole(hidden, number + zero_experts, bias=router_bias)
-    return router + experts(number, gated_mlp(hidden, width, bias=bias)) + shared
+    outputs = number + zero_experts
+    chooses = router(hidden, outputs, bias=router_bias is True)
+    if router_bias == "plain":
+        chooses += vector(outputs)
+    return chooses + experts(number, gated_mlp(hidden, width, bias=bias)) + shared
 
 
 def simple(*width: str, router_bias: bool = False) -> Mlp:

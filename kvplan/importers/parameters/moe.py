@@ -25,7 +25,7 @@ _BIAS = flag("attention_bias")
 
 def _gpt_oss_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: ARG001 - an Mlp
     number, width = fields.take_count(*EXPERTS), fields.take_count("intermediate_size")
-    return routed(hidden, number, width, router_bias=True, bias=True)
+    return routed(hidden, number, width, router_bias="plain", bias=True)
 
 
 def _dbrx_mlp(fields: Fields, hidden: int, block: Block) -> Parameters:  # noqa: ARG001 - an Mlp

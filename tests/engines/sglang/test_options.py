@@ -39,6 +39,10 @@ def test_the_ratio_of_states_may_exceed_1() -> None:
 def test_the_settings_have_sglangs_names() -> None:
     assert {setting.name for setting in SETTINGS} == {
         "ep_size",
+        "enable_dp_attention",
+        "moe_dense_tp_size",
+        "enable_dp_lm_head",
+        "moe_a2a_backend",
         "swa_full_tokens_ratio",
         "disable_hybrid_swa_memory",
         "mamba_full_memory_ratio",

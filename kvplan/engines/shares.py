@@ -1,0 +1,62 @@
+"""Over how many ranks an engine cuts each part of a model's weights."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kvplan.errors import OptionsError
+from kvplan.units import ceil_div
+
+if TYPE_CHECKING:
+    from kvplan.engines.base import EngineOptions
+
+
+class Shares(NamedTuple):
+    """
+    The ranks of one pipeline stage over which each part of its weights is cut.
+
+    The parts are those of LayerParts and ModelParts, a tower being cut as the embedding is. Whole routed
+    experts are dealt out over `experts` ranks, `spare` copies of some with them, and each is cut over
+    `expert` ranks.
+    """
+
+    attention: int
+    dense: int
+    shared: int
+    embedding: int
+    head: int
+    expert: int
+    experts: int = 1
+    spare: int = 0
+
+    def on_rank(self, experts: int) -> int:
+        """
+        Return how many of a layer's *experts* the fullest rank holds.
+
+        What does not divide evenly goes to the first ranks: determine_expert_map in
+        model_executor/layers/fused_moe/expert_map_manager.py of vLLM 0.33.
+        """
+        return ceil_div(experts + self.spare, self.experts) if experts else 0
+
+
+def over_tp(options: "EngineOptions") -> Shares:
+    """Return shares of all parts over the tensor-parallel ranks; whole experts are dealt out as asked."""
+    tp, ep = options.tp, options.ep
+    if (tp * options.dp) % ep:
+        raise OptionsError(
+            f"ep={ep} does not divide the {tp * options.dp} GPUs of tp={tp} x dp={options.dp}: deal whole "
+            "experts out over a divisor of them"
+        )
+    return _over(tp)._replace(expert=max(1, tp // ep), experts=ep)
+
+
+def together(options: "EngineOptions", ep: int) -> Shares:
+    """
+    Return shares where dp replicas of tp ranks hold one set of experts together, dealt out over *ep* ranks.
+
+    All other parts are as over the tp ranks of a replica alone.
+    """
+    tp, ranks = options.tp, options.tp * options.dp
+    return _over(tp)._replace(expert=ranks // ep, experts=ep)
+
+
+def _over(tp: int) -> Shares:
+    return Shares(attention=tp, dense=tp, shared=tp, embedding=tp, head=tp, expert=tp)

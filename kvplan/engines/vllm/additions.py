@@ -1,0 +1,120 @@
+"""
+What vLLM's classes hold of a layer's weights beside what the release stores, each rank for itself.
+
+Sources are files of vLLM 0.33; each rule is held against the parameters of its classes.
+"""
+
+import math
+
+from kvplan.attention.latent import MLA
+from kvplan.engines.base import HeldLayer
+from kvplan.engines.vllm.backends import HOPPER, major_of
+from kvplan.engines.weight_blocks import LEAST_REFINED
+from kvplan.specs.parts import Amount, Measure
+from kvplan.units import ceil_div
+
+_FP32_BYTES = 4
+
+_WIDE_ROUTERS = frozenset({"glm4_moe", "minimax_m2"})
+"""Classes whose router is in float32: params_dtype in models/glm4_moe.py and minimax_m2.py."""
+
+_MXFP4_EXPERTS = frozenset({"gpt_oss"})
+"""Architectures whose releases store experts in MXFP4, with biases: models/gpt_oss.py."""
+
+ENDS_EVERYWHERE = frozenset({"gpt_oss", "mixtral", "qwen3_moe"})
+"""Classes that have embedding, last norm and head on every pipeline stage: their files in models/."""
+
+
+def added(held: HeldLayer) -> int:
+    """Return the bytes that a rank holds of a layer beyond its share of what the release stores."""
+    return _router(held) + _indexer(held) + _scales(held) + _padding(held) + absorbed(held)
+
+
+def absorbed(held: HeldLayer) -> int:
+    """
+    Return the two matrices by which MLA decodes in its latent, where the one of both is quantised.
+
+    They are made of it when the weights are loaded, in the model's dtype, and it stays: split_kv_b_proj in
+    layers/attention/mla_attention.py. Of one that is not quantised they are views.
+    """
+    sizes = [_up_projection(kind) for kind in held.kinds if isinstance(kind, MLA)]
+    if not _is_quantised(held.parts.attention, held.element_bytes):
+        return 0
+    return sum(ceil_div(size * held.element_bytes, held.shares.attention) for size in sizes)
+
+
+def _up_projection(kind: MLA) -> int:
+    d_nope, v_head_dim = kind.needed("d_nope", "v_head_dim", by="vLLM's copy of its up-projection")
+    return kind.d_c * kind.heads * (d_nope + v_head_dim)
+
+
+def _is_quantised(amount: Amount, element_bytes: int) -> bool:
+    return Measure(element_bytes).of(amount) < Measure(None).of(amount) * element_bytes
+
+
+def _router(held: HeldLayer) -> int:
+    if held.options.architecture not in _WIDE_ROUTERS or not held.parts.router:
+        return 0
+    parameters = Measure(None).of(held.parts.router)
+    stored = Measure(held.element_bytes).of(held.parts.router)
+    # The bias is in float32 in either.
+    return max(0, parameters * _FP32_BYTES - stored)
+
+
+def _indexer(held: HeldLayer) -> int:
+    """
+    Return what sparse MLA's indexer takes more: its key's norm in float32, its matrix in the model's dtype.
+
+    That is fused with the weights of its heads, which are not quantised: wk_weights_proj in
+    models/deepseek_v2.py.
+    """
+    widths = [
+        kind.indexer.needed("head_dim")[0] for kind in held.kinds if isinstance(kind, MLA) and kind.indexer
+    ]
+    norms = sum(2 * width * (_FP32_BYTES - held.element_bytes) for width in widths)
+    blocks = held.options.weight_blocks
+    if blocks is None or not _is_quantised(held.parts.whole, held.element_bytes):
+        return norms
+    stored = [
+        held.hidden * width
+        + _FP32_BYTES * ceil_div(held.hidden, blocks.columns) * ceil_div(width, blocks.rows)
+        for width in widths
+    ]
+    wide = [held.hidden * width * held.element_bytes for width in widths]
+    return norms + sum(wide) - sum(stored)
+
+
+def _scales(held: HeldLayer) -> int:
+    """Return the scales that are repeated where a rank's part of an expert is no whole blocks."""
+    layer, blocks = held.parts, held.options.weight_blocks
+    if blocks is None or not layer.experts or not layer.width:
+        return 0
+    blocks, width = blocks.of_experts(), layer.width // held.shares.expert
+    if width % blocks.rows == 0 and width % blocks.columns == 0:
+        return 0
+    side = math.gcd(blocks.rows, blocks.columns, width)
+    if side < LEAST_REFINED:
+        return 0
+    scales = Measure(held.element_bytes).of(layer.expert) - Measure(None).of(layer.expert)
+    times = blocks.rows * blocks.columns // side**2 - 1
+    return held.shares.on_rank(layer.experts) * ceil_div(scales * times, held.shares.expert)
+
+
+def _padding(held: HeldLayer) -> int:
+    """
+    Return what MXFP4 experts take more, as their kernels round widths up, and their output's bias is whole.
+
+    mxfp4_round_up_hidden_size_and_intermediate_size in layers/fused_moe/oracle/mxfp4.py: to 64 inside an
+    expert with Triton's kernels, those of Hopper, and to 128, and 256 outside, with Marlin's and
+    TensorRT-LLM's.
+    """
+    layer = held.parts
+    if held.options.architecture not in _MXFP4_EXPERTS or not _is_quantised(layer.expert, held.element_bytes):
+        return 0
+    inside, outside = (64, 1) if major_of(held.options.card) == HOPPER else (128, 256)
+    part = ceil_div(ceil_div(layer.width, held.shares.expert), inside) * inside
+    broad = ceil_div(held.hidden, outside) * outside
+    stored = Measure(held.element_bytes).of(layer.expert)
+    # 17 bytes for 32 weights: 4 bits each, and an exponent for a group.
+    padded = 3 * part * broad * 17 // 32 + (2 * part + broad) * held.element_bytes
+    return held.shares.on_rank(layer.experts) * (padded - ceil_div(stored, held.shares.expert))

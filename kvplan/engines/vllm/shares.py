@@ -1,0 +1,59 @@
+"""Over how many ranks vLLM cuts each part of a model's weights."""
+
+from kvplan.dtypes import SPARSE_MLA_ROLES
+from kvplan.engines.base import EngineOptions
+from kvplan.engines.settings import Settings, read_settings
+from kvplan.engines.shares import Shares, together
+from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.settings import SETTINGS
+
+_DEEPSEEK = ("deepseek", "deepseek_v2", "deepseek_v3", "deepseek_v32", "glm_moe_dsa", "kimi_k2")
+_BY_TOKENS = frozenset({*_DEEPSEEK, "llama4", "llama4_text", "nemotron_h"})
+"""
+Classes that share a mixture's tokens out over tp where dp engines run beside each other.
+
+Their shared experts are then whole on each rank: disable_tp=is_sequence_parallel in deepseek_v2.py, llama4.py
+and nemotron_h.py of model_executor/models, vLLM 0.33. Mistral Large 3 and Kimi's are of the first.
+"""
+
+
+def shares(options: EngineOptions) -> Shares:
+    """
+    Return the shares of tp ranks in each of dp engines, which hold one set of experts together.
+
+    All tp x dp ranks, prefill context parallelism's with them, cut each expert, or with expert parallelism
+    deal whole ones out: FusedMoEParallelConfig.make in model_executor/layers/fused_moe/config.py of vLLM
+    0.33.
+    """
+    given = read_settings(SETTINGS, options.settings)
+    ranks = options.tp * options.dp * (given.count("prefill_context_parallel_size") or 1)
+    whole = _deals_out(options, given, ranks)
+    found = together(options, 1)._replace(
+        expert=1 if whole else ranks, experts=ranks if whole else 1, spare=_spare(given, whole=whole)
+    )
+    # use_sequence_parallel_moe in config/parallel.py, for all but a few ways to send tokens.
+    if not (whole and options.tp > 1 and options.dp > 1 and options.architecture in _BY_TOKENS):
+        return found
+    # The class of sparse MLA has its dense MLPs whole, too: models/deepseek_v32.
+    return found._replace(shared=1, dense=1 if options.roles >= SPARSE_MLA_ROLES else found.dense)
+
+
+def _deals_out(options: EngineOptions, given: Settings, ranks: int) -> bool:
+    """Return whether experts are whole; raise RefusedError for another number of ranks than all of them."""
+    asked = given.flag("enable_expert_parallel")
+    if options.ep > 1 and (asked is False or options.ep != ranks):
+        raise RefusedError(
+            f"vLLM deals experts out over all of its tp x dp ranks or none: ep={options.ep} is not {ranks}"
+        )
+    return ranks > 1 and (options.ep > 1 or asked is True)
+
+
+def _spare(given: Settings, *, whole: bool) -> int:
+    """Return the copies of experts; vLLM keeps them with two more options alone: config/parallel.py."""
+    spare, moves = given.count("num_redundant_experts") or 0, given.flag("enable_eplb") is True
+    if spare and not (whole and moves):
+        raise RefusedError(
+            f"vLLM keeps num_redundant_experts={spare} with expert parallelism and enable_eplb alone: give "
+            "--ep, and --set enable_eplb=true"
+        )
+    return spare

@@ -1,0 +1,71 @@
+"""What each rank holds of a model's weights where its spec counts them by part."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kvplan.engines import Shares
+from kvplan.specs.parts import LayerParts, Measure, ModelParts
+from kvplan.units import ceil_div
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """
+    A model's parts, and how an engine cuts them.
+
+    `repeats` are the parameters of each layer that ranks hold of its attention beyond one copy, all of them
+    together, and `added` what a rank holds of it beside its share. The `embedding` may be in the host's
+    memory; a `tied` one serves as head. With `ends_everywhere` each stage has all that is not in a layer.
+    """
+
+    parts: ModelParts
+    measure: Measure
+    shares: Shares
+    repeats: Sequence[int]
+    tied: bool
+    embedding: bool = True
+    added: Sequence[int] = ()
+    ends_everywhere: bool = False
+
+    def on_stages(self, stages: Sequence[int]) -> tuple[int, ...]:
+        """Return what the fullest rank of each stage holds, *stages* being layers per stage."""
+        starts = [sum(stages[:number]) for number in range(len(stages))]
+        sizes = [self._layers(start, count) for start, count in zip(starts, stages, strict=True)]
+        sizes[0] += ceil_div(self.measure.of(self.parts.tower), self.shares.embedding)
+        for number, size in self._ends(len(stages)):
+            sizes[number] += size
+        return tuple(sizes)
+
+    def _ends(self, stages: int) -> Iterator[tuple[int, int]]:
+        """Yield what a rank of a stage holds of the embedding, the head and what stands beside the layers."""
+        of, shares, last = self.measure.of, self.shares, stages - 1
+        embedding = ceil_div(of(self.parts.embedding), shares.embedding)
+        head = ceil_div(of(self.parts.head), shares.head) + of(self.parts.beside)
+        if self.ends_everywhere:
+            yield from ((number, embedding * self.embedding + head) for number in range(stages))
+            return
+        yield 0, embedding * self.embedding
+        yield last, head + embedding * (self.tied and (stages > 1 or not self.embedding))
+
+    def _layers(self, start: int, count: int) -> int:
+        stage = range(start, start + count)
+        alike = Counter((self.parts.of_layers[layer], self.repeats[layer]) for layer in stage)
+        held = sum(times * self._layer(layer, repeats) for (layer, repeats), times in alike.items())
+        return held + sum(self.added[start : start + count])
+
+    def _layer(self, layer: LayerParts, repeats: int) -> int:
+        """Return what the fullest rank holds of one layer."""
+        of, shares = self.measure.of, self.shares
+        whole = of(layer.whole) + of(layer.router)
+        divided = ceil_div(of(layer.dense), shares.dense) + ceil_div(of(layer.shared), shares.shared)
+        experts = shares.on_rank(layer.experts) * ceil_div(of(layer.expert), shares.expert)
+        return whole + divided + experts + self._attention(layer, repeats)
+
+    def _attention(self, layer: LayerParts, repeats: int) -> int:
+        """Return what a rank holds of a layer's attention; what is repeated is stored as the rest."""
+        size, ranks = self.measure.of(layer.attention), self.shares.attention
+        if not repeats:
+            return ceil_div(size, ranks)
+        parameters = Measure(None).of(layer.attention)
+        return ceil_div(size * (parameters + repeats), parameters * ranks)

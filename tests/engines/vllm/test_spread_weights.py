@@ -1,0 +1,80 @@
+"""
+Weights and caches of mixtures at several tp, dp and ep, against vLLM 0.33's own classes.
+
+Recorded of a faked H100: the parameters of rank 0 of each pipeline stage as the classes make them on the meta
+device, with groups of these sizes, and the blocks for 60,000,000,000 B of cache and a context of 32,768
+tokens.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kvplan
+from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.weights import stage_weights
+
+SAID: dict[str, dict[str, list[int]]] = json.loads(
+    Path(__file__).with_name("spread_weights.json").read_text(encoding="utf-8")
+)
+CASES = [(model, asked) for model, jobs in SAID.items() for asked in jobs]
+AVAILABLE, CONTEXT = 60_000_000_000, 32_768
+
+# What is made when the weights are loaded is not in the classes yet: two bytes for each weight of W_UK and
+# W_UV, in each layer of a model whose up-projection of 512 x heads x 256 is in fp8. Heads of 128 and 64:
+ABSORBED = {
+    "deepseek-v3": (61, 2 * 512 * 128 * 256),
+    "deepseek-v3.2": (61, 2 * 512 * 128 * 256),
+    "kimi-k2": (61, 2 * 512 * 64 * 256),
+}
+
+# What is known to differ, of all stages together. Scales of the query, key, value and probabilities, of two
+# bytes each, which go once the weights are loaded: 62 layers. The bias of a router in float32, which the
+# release in bfloat16 leaves to its class: 75 layers of 256 experts. Where heads are repeated, their biases
+# (92 layers of 8 x 128 keys and values) and norms (62 of 8 x 128, of which a rank of 16 has one whole) are,
+# too.
+BESIDE: dict[str, dict[int | None, int]] = {
+    "minimax-m2.5": {16: 62 * 8 + 62 * 64, None: 62 * 8},
+    "glm-5.1": {None: 75 * 256 * 2},
+    "glm-4.5": {16: 92 * 2 * 128},
+}
+
+
+def spread(asked: str) -> dict[str, Any]:
+    degrees = {name: int(count) for name, count in re.findall(r"(tp|dp|pp)(\d+)", asked)}
+    return degrees | ({"ep": degrees["tp"] * degrees["dp"]} if asked.endswith("ep") else {})
+
+
+def deployed(model: str, asked: str) -> Deployment:
+    return deploy(kvplan.load(model), Choice(engine="vllm", **spread(asked)))
+
+
+@pytest.mark.parametrize(("model", "asked"), CASES)
+def test_the_weights_of_a_rank_are_those_of_vllms_class(model: str, asked: str) -> None:
+    deployment, (_, *said) = deployed(model, asked), SAID[model][asked]
+    weights = deployment.spec.weights()
+    assert weights is not None
+    planned = stage_weights(deployment, weights)
+    layers, each = ABSORBED.get(model, (0, 0))
+    beside = BESIDE.get(model, {})
+    known = beside.get(deployment.tp, beside.get(None, 0))
+    assert len(planned) == len(said)
+    assert sum(said) - (sum(planned) - layers * each // deployment.tp) == known
+
+
+@pytest.mark.parametrize(("model", "asked"), CASES)
+def test_the_blocks_are_those_of_vllm(model: str, asked: str) -> None:
+    deployment, (blocks, *stages) = deployed(model, asked), SAID[model][asked]
+    found = deployment.arrangement.start_up([AVAILABLE] * len(stages), CONTEXT)
+    assert found is not None
+    assert found.num_blocks == blocks
+
+
+def test_eight_models_were_asked() -> None:
+    assert len(SAID) >= 8
+    assert {asked.split(" pp")[0] for jobs in SAID.values() for asked in jobs} >= {
+        "tp1 dp8", "tp1 dp16", "tp8 dp1", "tp8 dp2", "tp16 dp1", "tp4 dp4"
+    }  # fmt: skip
