@@ -16,6 +16,9 @@ IDLE_SECONDS = 10
 MOST_SECONDS = 60
 """How long a pipe may be silent, and how long it may take to end."""
 
+UNFINISHED = ".kvplan-"
+"""How the name of a file begins that is being written, beside the one that it will be."""
+
 _CHUNK_BYTES = 2**20
 
 
@@ -54,7 +57,7 @@ def _beside(path: Path) -> tuple[Path, Path]:
     """Return what *path* points to, and a new file beside that; raise KvplanError if there can be none."""
     try:
         target = _replaceable(path)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".kvplan-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=UNFINISHED, delete=False) as file:
             return target, Path(file.name)
     except (OSError, ValueError, RuntimeError) as error:
         raise _unwritten(path, error) from None

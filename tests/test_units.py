@@ -14,6 +14,8 @@ from kvplan.units import (
     ceil_div,
     format_bytes,
     format_gib,
+    maximum,
+    minimum,
     parse_bytes,
     parse_count,
     parse_ratio,
@@ -200,3 +202,18 @@ def test_printed_gib_read_back_to_half_a_hundredth(size_bytes: int) -> None:
 def test_ceil_div_is_the_least_that_covers(dividend: int, divisor: int) -> None:
     quotient = ceil_div(dividend, divisor)
     assert (quotient - 1) * divisor < dividend <= quotient * divisor
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(-(10**30), 10**30))
+def test_bounds_of_ints_are_exact(one: int, other: int) -> None:
+    assert minimum(one, other) == min(one, other)
+    assert maximum(one, other) == max(one, other)
+
+
+def test_bounds_and_divisions_of_arrays_go_element_by_element() -> None:
+    np = pytest.importorskip("numpy", reason="numpy is not installed")
+    array = np.array([-7, 0, 5, 8])
+    assert minimum(array, 5).tolist() == minimum(5, array).tolist() == [-7, 0, 5, 5]
+    assert maximum(array, 5).tolist() == maximum(5, array).tolist() == [5, 5, 5, 8]
+    assert minimum(array, np.array([0, 1, 2, 3])).tolist() == [-7, 0, 2, 3]
+    assert ceil_div(array, 4).tolist() == [-1, 0, 2, 2]

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from kvplan.cli.lazy import MODULES
 from kvplan.errors import KvplanError, OptionsError, closest
@@ -41,14 +42,6 @@ def _instead(word: str, words: Sequence[str]) -> str:
     return "`kvplan help` lists the commands"
 
 
-_LISTED = {
-    "gpu", "kv-memory", "context", "c", "max-model-len", "batch", "b", "tp", "tensor-parallel-size",
-    "pp", "pipeline-parallel-size", "dp", "dtype", "kv-dtype", "kv-cache-dtype", "engine", "utilization",
-    "gpu-memory-utilization", "weight-dtype", "block-size", "max-num-batched-tokens", "max-num-seqs", "dcp",
-}  # fmt: skip
-"""Options of which a grid takes several values, as they are typed."""
-
-
 def with_grid(error: KvplanError, words: Sequence[str]) -> KvplanError:
     """Return the error of a command line, or one that names `sweep` where several values were given."""
     if words[:1] not in (["fit"], ["size"]):
@@ -66,12 +59,26 @@ def with_grid(error: KvplanError, words: Sequence[str]) -> KvplanError:
 def _given(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the options that a grid takes lists of, with their values, and the model."""
     own = words[: words.index("--")] if "--" in words else words
+    flags = _flags()
     for at, word in enumerate(own):
         name, equals, value = word.partition("=")
-        if name.startswith("-") and name.lstrip("-") in _LISTED:
+        if name in flags:
             yield name, value if equals else "".join(own[at + 1 : at + 2])
     if own and not own[0].startswith("-") and not exists(Path(own[0])):
         yield "MODEL", own[0]
+
+
+def _flags() -> set[str]:
+    """Return how options of which a grid takes several values are typed."""
+    from kvplan.planner.options import OF_LISTS, FitOptions
+
+    read = {
+        name: get_args(hint)[1] for name, hint in FitOptions.__annotations__.items() if name not in OF_LISTS
+    }
+    flags = (
+        ("--" + name.replace("_", "-"), each.name, each.other, each.short) for name, each in read.items()
+    )
+    return {flag for several in flags for flag in several if flag}
 
 
 def _is_list(text: str) -> bool:

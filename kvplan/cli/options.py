@@ -86,14 +86,14 @@ def in_order(ctx: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in ctx.params if name in options}
 
 
-def axes_of(*, single: Collection[str]) -> Callable[[Command], Command]:
-    """Return what with_options is, but that each option takes several values as text, except the *single*."""
+def with_axes(function: Command, *, single: Collection[str]) -> Command:
+    """Return *function* as with_options does, each option taking several values as text but the *single*."""
 
     def parameter(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotation
         return _parameter(name, hint, None) if name in single else _axis(name, hint)
 
     collect = {name: _COLLECT[name] for name in single if name in _COLLECT}
-    return lambda function: _with(function, parameter, collect, of_list=",".join)
+    return _with(function, parameter, collect, of_list=",".join)
 
 
 def with_options(function: Command, *, unsaid: str | None = None) -> Command:

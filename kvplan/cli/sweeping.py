@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
@@ -12,13 +13,10 @@ from kvplan.cli import options as o
 from kvplan.cli.meter import Meter
 from kvplan.cli.printing import AnsweredError, complain, examples
 from kvplan.errors import OptionsError
-from kvplan.planner.options import FitOptions
+from kvplan.planner.options import OF_LISTS, FitOptions
 
 if TYPE_CHECKING:
     from kvplan.grids.results import Sweep
-
-SINGLE = ("pp_layers", "settings", "ignore")
-"""Options whose value is itself a list: one for all points."""
 
 Models = Annotated[
     list[str] | None,
@@ -86,7 +84,7 @@ app = typer.Typer()
 
 
 @app.command(name="sweep", epilog=_EPILOG)
-@o.axes_of(single=SINGLE)
+@partial(o.with_axes, single=OF_LISTS)
 def _sweep(
     models: Models = None,
     *,
@@ -162,7 +160,7 @@ def _answer(
 
         sys.stdout.write(csv_head(asked.columns) if as_csv else "")
         for chunk in asked.chunks():
-            sys.stdout.write((csv_lines if as_csv else json_lines)(chunk, asked.columns))
+            sys.stdout.writelines((csv_lines if as_csv else json_lines)(chunk, asked.columns))
     elif as_markdown:
         sys.stdout.write(asked.to_markdown(**table))
     else:

@@ -11,7 +11,7 @@ from kvplan.engines import find_engine
 from kvplan.errors import OptionsError, UnitError, did_you_mean
 from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import AnyArray, Ints
-from kvplan.planner.options import FitOptions
+from kvplan.planner.options import OF_LISTS, FitOptions
 from kvplan.planner.work import LONGEST, as_tokens
 from kvplan.units import MAX_COUNT, parse_count
 
@@ -19,9 +19,6 @@ OPTIONS: Mapping[str, tuple[Any, Option]] = {
     name: get_args(hint) for name, hint in FitOptions.__annotations__.items()
 }
 """The type of each option of `fit`, and what else is known of it."""
-
-FIXED = ("pp_layers", "settings", "ignore")
-"""Options whose value is itself a list: a grid has one for all its points, or one for each pair."""
 
 NUMBERS = ("context", "batch")
 """The axes that are numbers of the work: all others make another plan."""
@@ -52,7 +49,7 @@ def read_axis(name: str, value: object) -> tuple[Any, ...]:
 
     Raises a KvplanError for what is no value of the option, for none, and for one that is there twice.
     """
-    if name in FIXED:
+    if name in OF_LISTS:
         return (_checked(name, value),)
     if isinstance(value, range | np.ndarray):
         return tuple(_whole(name, value).tolist())

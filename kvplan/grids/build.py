@@ -14,10 +14,11 @@ from kvplan.files import exists
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import Ints
-from kvplan.grids.axes import FIXED, NUMBERS, read_axis, read_numbers, require_option
+from kvplan.grids.axes import NUMBERS, read_axis, read_numbers, require_option
 from kvplan.grids.columns import PLANNED
 from kvplan.grids.grid import Axis, Grid, Structure
 from kvplan.grids.pairs import MODEL, read_pairs
+from kvplan.planner.options import OF_LISTS
 from kvplan.planner.size import as_spec
 from kvplan.specs import ModelSpec
 
@@ -58,7 +59,7 @@ def make_grid(
         )
     ignored = axes.get("ignore", ((),))[0]
     specs = {name: as_spec(model, ignored) for name, model in dict(named_once(named)).items()}
-    asked = tuple(name for name in (*axes, *paired) if name not in (*FIXED, *NUMBERS, MODEL))
+    asked = tuple(name for name in (*axes, *paired) if name not in (*OF_LISTS, *NUMBERS, MODEL))
     structures = tuple(_structures(named, specs, axes, numbers, asked))
     return Grid(structures=structures, asked=asked, paired=tuple(paired), prices=_priced(prices or {}))
 

@@ -14,6 +14,9 @@ NULLABLE = ("max_batch", "max_context")
 """Figures in which NONE stands for the None of `fit`."""
 
 
+_VARYING = ("context", "batch", "limit", "reason", "pareto")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chunk:
     """
@@ -39,6 +42,10 @@ class Chunk:
     def shape(self) -> tuple[int, int]:
         """The number of contexts and that of batches."""
         return len(self.context), len(self.batch)
+
+    def is_constant(self, column: Column) -> bool:
+        """Return whether a column is the same for all points: a label, or a figure that none of them has."""
+        return column.name not in _VARYING and column.name not in self.figures
 
     def number(self, column: Column) -> tuple[AnyArray, Flags | None]:
         """Return the values of a column of numbers or flags, and where it has none; None if everywhere."""

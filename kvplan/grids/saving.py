@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.files import exists, is_folder, require_writable, write_whole, written_whole
+from kvplan.files import UNFINISHED, exists, is_folder, require_writable, write_whole, written_whole
 from kvplan.frozen import FrozenDict
 from kvplan.grids.arrow import pyarrow
 from kvplan.grids.columns import Column
@@ -104,6 +104,9 @@ def _save_parts(sweep: Sweep, folder: Path, ending: str, *, resume: bool) -> Non
             tell(number)
     else:
         carry_out(sweep.workers, written.write, left, tell)
+    # Workers that were killed have left what they were writing.
+    for path in folder.glob(f"{UNFINISHED}*"):
+        path.unlink(missing_ok=True)
 
 
 def _claim(folder: Path, grid: Grid, count: int, *, resume: bool) -> None:

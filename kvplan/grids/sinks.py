@@ -24,10 +24,11 @@ class Sink(Protocol):
 class _Lines:
     file: BinaryIO
     columns: tuple[Column, ...]
-    lines: Callable[[Chunk, tuple[Column, ...]], str]
+    lines: Callable[[Chunk, tuple[Column, ...]], Iterator[str]]
 
     def write(self, chunk: Chunk) -> None:
-        self.file.write(self.lines(chunk, self.columns).encode("utf-8"))
+        for text in self.lines(chunk, self.columns):
+            self.file.write(text.encode("utf-8"))
 
     def close(self) -> None:
         """Do nothing: the file is closed by who opened it."""

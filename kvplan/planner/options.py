@@ -262,6 +262,10 @@ class LogOptions(EngineChoices, total=False):
     kv_dtype: KvDtype
 
 
+OF_LISTS = ("pp_layers", "settings", "ignore")
+"""Options whose value is itself a list: of these a grid has one for all of its points."""
+
+
 def part(options: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     """Return those of *options* that are fields of the dataclass *kind*; what is None is left to it."""
     names = [each.name for each in fields(kind)]
