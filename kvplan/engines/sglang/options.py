@@ -36,6 +36,7 @@ SETTINGS = (
         choices=("auto", "no_buffer", "extra_buffer", "extra_buffer_lazy"),
     ),
     Setting(name="ep_size", kind="count", help="ranks over which whole experts are dealt out, as --ep"),
+    Setting(name="ep_num_redundant_experts", kind="count", help="copies of experts, dealt out with them"),
     Setting(
         name="enable_dp_attention",
         kind="flag",

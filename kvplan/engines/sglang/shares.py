@@ -20,9 +20,12 @@ def shares(options: EngineOptions) -> Shares:
         _refuse_without(given)
     ranks = options.tp * options.dp if attention else options.tp
     ep = _ep_size(options, given, ranks)
+    # Placed over all ranks of a group, copies beside the rest: eplb/expert_location.py.
+    spare = given.count("ep_num_redundant_experts") or 0
     if not attention:
-        return _by_tokens(over_tp(options)._replace(expert=ranks // ep, experts=ep), given)
-    found = together(options, ep)._replace(dense=ranks, shared=ranks, head=ranks)
+        found = over_tp(options)._replace(expert=ranks // ep, experts=ep, spare=spare)
+        return _by_tokens(found, given)
+    found = together(options, ep)._replace(dense=ranks, shared=ranks, head=ranks, spare=spare)
     if given.count("moe_dense_tp_size") == 1:
         found = found._replace(dense=1)
     if given.flag("enable_dp_lm_head"):
