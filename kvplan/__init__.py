@@ -2,8 +2,8 @@
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check` and `explain` answer with typed, frozen results; sizes are ints of bytes.
-`plan` returns what scripts ask again and again. Everything that the command line can do is here. Each
-name is imported when it is first used.
+`plan` returns what scripts ask again and again, and `sweep` answers whole grids. Everything that the
+command line can do is here. Each name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from kvplan.alternatives.advise import Advised, advise
+    from kvplan.alternatives.compare import Comparison, compare
+    from kvplan.alternatives.sketch import new
+    from kvplan.alternatives.whatif import WhatIf, whatif
     from kvplan.errors import KvplanError
+    from kvplan.grids.sweep import sweep
     from kvplan.importers import load
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
@@ -22,19 +27,27 @@ if TYPE_CHECKING:
     from kvplan.specs import ModelSpec
 
 _HOMES = {
+    "Advised": "kvplan.alternatives.advise",
     "Check": "kvplan.planner.check",
+    "Comparison": "kvplan.alternatives.compare",
     "Explanation": "kvplan.planner.explain",
     "Fit": "kvplan.planner.fit",
     "KvplanError": "kvplan.errors",
     "ModelSpec": "kvplan.specs",
     "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.size",
+    "WhatIf": "kvplan.alternatives.whatif",
+    "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
+    "compare": "kvplan.alternatives.compare",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
+    "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
     "size": "kvplan.planner.size",
+    "sweep": "kvplan.grids.sweep",
+    "whatif": "kvplan.alternatives.whatif",
 }
 
 
@@ -50,17 +63,25 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Advised",
     "Check",
+    "Comparison",
     "Explanation",
     "Fit",
     "KvplanError",
     "ModelSpec",
     "Plan",
     "Size",
+    "WhatIf",
+    "advise",
     "check",
+    "compare",
     "explain",
     "fit",
     "load",
+    "new",
     "plan",
     "size",
+    "sweep",
+    "whatif",
 ]

@@ -52,8 +52,6 @@ FP16 = Dtype(name="fp16", block_bytes=2)
 FP8 = Dtype(name="fp8", block_bytes=1)
 INT8 = Dtype(name="int8", block_bytes=1)
 INT4 = Dtype(name="int4", block_bytes=1, block=2)
-# KVQuant's "2 bit" without its outliers and codebooks, arXiv 2401.18079.
-INT2 = Dtype(name="int2", block_bytes=1, block=4)
 # A float32 scale beside each head's row: vLLM 0.33, v1/attention/backends/triton_attn.py.
 FP8_PER_TOKEN_HEAD = Dtype(name="fp8_per_token_head", block_bytes=1, row_extra=4)
 INT8_PER_TOKEN_HEAD = Dtype(name="int8_per_token_head", block_bytes=1, row_extra=4)
@@ -86,7 +84,6 @@ _PLAIN = (
     FP8,
     INT8,
     INT4,
-    INT2,
     FP8_PER_TOKEN_HEAD,
     INT8_PER_TOKEN_HEAD,
     INT4_PER_TOKEN_HEAD,
@@ -116,6 +113,9 @@ _ALIASES = {
     "float8_e5m2": "fp8",
 }
 _DTYPES = {dtype.name: dtype for dtype in _PLAIN}
+
+_SCALED = {"int2": "kivi2", "2bit": "kivi2", "int3": "kivi4"}
+"""Formats that are useless without scales, and one that has them."""
 
 _LONG = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 """What torch calls the dtypes in which models run, and a spec's `dtype` with it."""
@@ -228,5 +228,10 @@ def kv_format(text: str) -> CacheFormat:
 
 
 def _unknown(name: str, known: list[str]) -> UnknownNameError:
+    if scaled := _SCALED.get(name.strip().lower()):
+        return UnknownNameError(
+            f"{name[:40]!r} does not say how its scales are stored, without which so few bits say nothing: "
+            f"{scaled} has them"
+        )
     hint = did_you_mean(name, [*known, *_ALIASES]) or f": use one of {', '.join(known)}"
     return UnknownNameError(f"unknown dtype {name[:40]!r}{hint}")

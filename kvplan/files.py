@@ -5,7 +5,10 @@ import select
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from kvplan.errors import KvplanError
 
@@ -17,26 +20,43 @@ _CHUNK_BYTES = 2**20
 
 
 def write_whole(text: str, path: Path) -> None:
-    """
-    Write *text* to a new file, or in place of a regular one; a link stays, and what it points to changes.
-
-    The text goes to a file beside it that is then renamed, so that an error leaves what was there and
-    nobody reads half of it. Raises KvplanError if that cannot be done, and for a folder, a device or a
-    pipe, which a renaming would replace.
-    """
-    temporary = None
+    """Write *text* to a new file, or in place of a regular one, as `written_whole` does."""
     try:
-        target = _replaceable(path)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=".kvplan-", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _unwritten(path, error) from None
+    with written_whole(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """
+    Give a file to write to, which becomes *path* at the end: a new one, or in place of a regular one.
+
+    A link stays, and what it points to changes. What is written goes to a file beside it that is then
+    renamed, so that an error, or an interruption, leaves what was there and nobody reads half of it. Raises
+    KvplanError if that cannot be done, and for a folder, a device or a pipe, which a renaming would replace.
+    """
+    target, temporary = _beside(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Return what *path* points to, and a new file beside that; raise KvplanError if there can be none."""
+    try:
+        target = _replaceable(path)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".kvplan-", delete=False) as file:
+            return target, Path(file.name)
     except (OSError, ValueError, RuntimeError) as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise _unwritten(path, error) from None
 
 

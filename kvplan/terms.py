@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from kvplan.dtypes import CacheFormat, Dtype, Role
 from kvplan.errors import OptionsError, SplitError
-from kvplan.units import counted
+from kvplan.units import counted, maximum, minimum
 
 Unit = Literal[
     "heads", "groups", "state heads", "q and k heads", "channels", "gate blocks", "output groups",
@@ -150,8 +150,8 @@ class Growing:
 
     def at(self, tokens: int) -> int:
         """Return the rows that a sequence of *tokens* tokens holds."""
-        held = tokens if self.window is None else min(tokens, self.window)
-        return max(0, held - self.skip) // self.stride
+        held = tokens if self.window is None else minimum(tokens, self.window)
+        return maximum(0, held - self.skip) // self.stride
 
     def growth(self, step: int) -> int:
         """Return the rows that *step* more tokens add: none once a window is full."""

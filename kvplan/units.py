@@ -1,6 +1,7 @@
 """Sizes and token counts: text in, exact ints out, and back to text that people read."""
 
 import re
+from typing import Protocol, cast
 
 from kvplan.errors import UnitError
 
@@ -25,6 +26,13 @@ _NUMBER = r"(\d{1,18})(?:\.(\d{1,18}))?"
 _SIZE = re.compile(_NUMBER + r"\s*([a-zA-Z]*)", re.ASCII)
 _COUNT = re.compile(r"(\d{1,18})\s*([kKmM]?)", re.ASCII)
 _RATIO = re.compile(_NUMBER, re.ASCII)
+
+
+class _Array(Protocol):
+    """What an array of numpy has for its elements' bounds: the core does not import numpy."""
+
+    def clip(self, min: int | None = None, max: int | None = None) -> int: ...  # noqa: A002 - numpy's names
+
 
 MAX_BYTES = 10**18
 MAX_COUNT = 10**12
@@ -113,8 +121,29 @@ def counted(number: int, noun: str) -> str:
 
 
 def ceil_div(dividend: int, divisor: int) -> int:
-    """Return *dividend* / *divisor*, rounded up."""
+    """Return *dividend* / *divisor*, rounded up. As all arithmetic of ints, it takes int64 arrays, too."""
     return -(-dividend // divisor)
+
+
+def minimum(one: int, other: int) -> int:
+    """
+    Return the smaller of two counts, element by element where one is an int64 array.
+
+    Rules of bytes are written with this, `maximum` and `ceil_div`, so that they answer for one context or
+    for a whole axis of them. Who asks with arrays sees to it that nothing exceeds 2^63; ints are exact.
+    """
+    if type(one) is type(other) is int:
+        return min(one, other)
+    array, bound = (other, one) if type(one) is int else (one, other)
+    return cast("_Array", array).clip(max=bound)
+
+
+def maximum(one: int, other: int) -> int:
+    """Return the larger of two counts, element by element where one is an int64 array."""
+    if type(one) is type(other) is int:
+        return max(one, other)
+    array, bound = (other, one) if type(one) is int else (one, other)
+    return cast("_Array", array).clip(min=bound)
 
 
 def _short(value: float) -> str:

@@ -110,14 +110,14 @@ MUTATIONS = (
     Mutation(
         "ceil for floor",
         _TERMS,
-        "max(0, held - self.skip) // self.stride",
-        "-(-max(0, held - self.skip) // self.stride)",
+        "maximum(0, held - self.skip) // self.stride",
+        "-(-maximum(0, held - self.skip) // self.stride)",
         "tests/test_terms.py",
     ),
     Mutation(
         "the window is no bound",
         _TERMS,
-        "held = tokens if self.window is None else min(tokens, self.window)",
+        "held = tokens if self.window is None else minimum(tokens, self.window)",
         "held = tokens",
         "tests/test_terms.py",
     ),
@@ -242,8 +242,8 @@ MUTATIONS = (
     Mutation(
         "no table of rotations",
         _OVERHEADS,
-        "_outside_torch(workload, outside) + workload.rotations_bytes",
-        "_outside_torch(workload, outside)",
+        "outside_torch(workload, outside) + workload.rotations_bytes",
+        "outside_torch(workload, outside)",
         "tests/engines/test_overheads.py",
     ),
     Mutation(

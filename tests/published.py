@@ -325,16 +325,6 @@ SEQUENCES = (
         source="Efficiently Scaling Transformer Inference, arXiv 2211.05102",
     ),
     Published(
-        id="kvquant-llama7b-1m",
-        model="llama-7b",
-        tokens=MILLION,
-        dtype="int2",
-        exact=2 * 32 * 32 * 128 * MILLION // 4,
-        printed=64,
-        unit=GIB,
-        source="KVQuant, arXiv 2401.18079 (1M tokens of LLaMA-7B on one 80 GB card)",
-    ),
-    Published(
         id="gptoss120b-128k",
         model="gpt-oss-120b",
         tokens=131_072,

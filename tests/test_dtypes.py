@@ -1,5 +1,7 @@
 """Storage formats: bytes of one row, held against the layouts of the engines and papers."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +25,6 @@ ROW_OF_128 = {
     "fp8": 128,
     "int8": 128,
     "int4": 128 // 2,
-    # KVQuant, arXiv 2401.18079: 2 bits an element, without outliers and codebooks.
-    "int2": 128 * 2 // 8,
     # vLLM 0.33, v1/attention/backends/triton_attn.py: one float32 scale per token and head.
     "fp8_per_token_head": 128 + 4,
     "int8_per_token_head": 128 + 4,
@@ -124,9 +124,15 @@ def test_rows_are_additive_over_blocks(name: str, blocks: int, more: int) -> Non
     assert joined == apart - dtype.row_extra
 
 
-@pytest.mark.parametrize(
-    ("name", "width"), [("q8_0", 80), ("nvfp4", 72), ("kivi2", 16), ("int4", 7), ("int2", 6)]
-)
+@pytest.mark.parametrize("read", [kv_format, dtype_by_name])
+def test_two_bits_alone_are_refused(read: Callable[[str], object]) -> None:
+    """KIVI's 2 bits are 3 with the scale and zero point of each group of 32: 12 bytes in place of 8."""
+    with pytest.raises(UnknownNameError, match=r"^'int2' does not say how its scales .* kivi2 has them$"):
+        read("int2")
+    assert dtype_by_name("kivi2").row_bytes(32) * 8 == 3 * 32
+
+
+@pytest.mark.parametrize(("name", "width"), [("q8_0", 80), ("nvfp4", 72), ("kivi2", 16), ("int4", 7)])
 def test_a_row_that_blocks_do_not_divide_is_refused(name: str, width: int) -> None:
     """80 % 32 is 16: half a block has no layout."""
     with pytest.raises(

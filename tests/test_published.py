@@ -297,6 +297,7 @@ def test_mixture_of_attention_heads_caches_one_head() -> None:
 
 
 COVERED_BY_A_TEST_OF_ITS_OWN = {
+    "kvquant-llama7b-1m",
     "opt175b-weights",
     "qwen25-vs-dsv3",
     "dsv2-token-elements",

@@ -15,6 +15,8 @@ _CLASSES = {
     "gqa": "grouped.GQA",
     "sliding": "windowed.Sliding",
     "chunked": "windowed.Chunked",
+    "budget": "budgets.Budget",
+    "dcmha": "budgets.Composed",
     "cross": "uncached.Cross",
     "shared": "uncached.Shared",
     "none": "uncached.NoCache",

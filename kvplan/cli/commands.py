@@ -52,7 +52,7 @@ def main() -> None:
         status = app(standalone_mode=False, prog_name="kvplan")
         sys.stdout.flush()
     except KvplanError as error:
-        status = _complain(error, status=2 if isinstance(error, UnitError | OptionsError) else 1)
+        status = _refused(error)
     except OSError as error:
         status = _complain(_unwritten(error), status=1)
     except (KeyboardInterrupt, typer.Abort):
@@ -63,8 +63,17 @@ def main() -> None:
             raise
         from kvplan.cli.hints import hinted
 
-        status = _complain(OptionsError(hinted(error.format_message(), sys.argv[1:])), status=2)
+        status = _refused(OptionsError(hinted(error.format_message(), sys.argv[1:])))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refused(error: KvplanError) -> int:
+    """Say what is wrong, be it that one plan was asked for several values, and return the status."""
+    if not isinstance(error, AnsweredError):
+        from kvplan.cli.hints import with_grid
+
+        error = with_grid(error, sys.argv[1:])
+    return _complain(error, status=2 if isinstance(error, UnitError | OptionsError) else 1)
 
 
 def _wants_json() -> bool:

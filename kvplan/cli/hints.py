@@ -2,10 +2,12 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from kvplan.cli.lazy import MODULES
-from kvplan.errors import OptionsError, closest
+from kvplan.errors import KvplanError, OptionsError, closest
+from kvplan.files import exists
 
 _UNKNOWN = re.compile(r"No such command '([^']*)'\.")
 """How click says it."""
@@ -37,6 +39,47 @@ def _instead(word: str, words: Sequence[str]) -> str:
     if _serves(words):
         return "The command of a server stands behind `kvplan fit --gpu h100-80gb --`"
     return "`kvplan help` lists the commands"
+
+
+_LISTED = {
+    "gpu", "kv-memory", "context", "c", "max-model-len", "batch", "b", "tp", "tensor-parallel-size",
+    "pp", "pipeline-parallel-size", "dp", "dtype", "kv-dtype", "kv-cache-dtype", "engine", "utilization",
+    "gpu-memory-utilization", "weight-dtype", "block-size", "max-num-batched-tokens", "max-num-seqs", "dcp",
+}  # fmt: skip
+"""Options of which a grid takes several values, as they are typed."""
+
+
+def with_grid(error: KvplanError, words: Sequence[str]) -> KvplanError:
+    """Return the error of a command line, or one that names `sweep` where several values were given."""
+    if words[:1] not in (["fit"], ["size"]):
+        return error
+    found = next((pair for pair in _given(words[1:]) if _is_list(pair[1])), None)
+    if found is None:
+        return error
+    name, text = found
+    return OptionsError(
+        f"{name} {text[:_SHORT]} has several values, and `kvplan {words[0]}` answers one plan: "
+        "`kvplan sweep` takes lists"
+    )
+
+
+def _given(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the options that a grid takes lists of, with their values, and the model."""
+    own = words[: words.index("--")] if "--" in words else words
+    for at, word in enumerate(own):
+        name, equals, value = word.partition("=")
+        if name.startswith("-") and name.lstrip("-") in _LISTED:
+            yield name, value if equals else "".join(own[at + 1 : at + 2])
+    if own and not own[0].startswith("-") and not exists(Path(own[0])):
+        yield "MODEL", own[0]
+
+
+def _is_list(text: str) -> bool:
+    """Return whether a value is several: `8k,32k` or `1k..1m`; `q8_0,value=q4_0` and `8,192` are one each."""
+    parts = text.split(",")
+    if len(parts) == 1:
+        return ".." in text
+    return all(parts) and "=" not in text and not re.fullmatch(r"\d{1,3}(,\d{3})+", text)
 
 
 def _serves(words: Sequence[str]) -> bool:

@@ -9,9 +9,14 @@ import typer.main
 
 MODULES: Mapping[str, str] = {
     "fit": "fitting",
+    "sweep": "sweeping",
     "size": "sizing",
     "check": "sizing",
     "show": "sizing",
+    "compare": "comparing",
+    "whatif": "changing",
+    "advise": "changing",
+    "new": "changing",
     "models": "listing",
     "gpus": "listing",
     "schema": "listing",

@@ -1,6 +1,6 @@
 """The options of the library as those of the commands, and what only these have."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, get_args
@@ -45,11 +45,13 @@ def _settings(ctx: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
+model_completion = _starting(_model_names)
+
 Model = Annotated[
     str,
     typer.Argument(
         help="A catalogue name, a hub id, a spec file, a config.json, a model folder, or a .gguf file.",
-        autocompletion=_starting(_model_names),
+        autocompletion=model_completion,
         show_default=False,
     ),
 ]
@@ -59,7 +61,7 @@ ModelOrCommand = Annotated[
         metavar="MODEL",
         help="A model as in the other commands, or after -- the command that serves it: vllm serve, "
         "python -m sglang.launch_server, llama-server, trtllm-serve.",
-        autocompletion=_starting(_model_names),
+        autocompletion=model_completion,
         show_default=False,
     ),
 ]
@@ -79,6 +81,21 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def in_order(ctx: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options in the order in which they stand in the command; typer hands them on as declared."""
+    return {name: options[name] for name in ctx.params if name in options}
+
+
+def axes_of(*, single: Collection[str]) -> Callable[[Command], Command]:
+    """Return what with_options is, but that each option takes several values as text, except the *single*."""
+
+    def parameter(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotation
+        return _parameter(name, hint, None) if name in single else _axis(name, hint)
+
+    collect = {name: _COLLECT[name] for name in single if name in _COLLECT}
+    return lambda function: _with(function, parameter, collect, of_list=",".join)
+
+
 def with_options(function: Command, *, unsaid: str | None = None) -> Command:
     """
     Return *function* as typer reads it: with a parameter for each option of its `**options: Unpack[...]`.
@@ -86,15 +103,29 @@ def with_options(function: Command, *, unsaid: str | None = None) -> Command:
     It gets those that were given or have a default. *unsaid* says in words who chooses what is not given,
     in place of the options' own defaults.
     """
+    return _with(function, lambda name, hint: _parameter(name, hint, unsaid), _COLLECT)
+
+
+def _with(
+    function: Command,
+    parameter: Callable[[str, Any], Parameter],
+    collect: Mapping[str, Callable[[Any], object]],
+    of_list: Callable[[list[str]], object] = list,
+) -> Command:
     own = signature(function).parameters.values()
     (options,) = (get_args(each.annotation)[0] for each in own if each.kind is Parameter.VAR_KEYWORD)
-    named = [_parameter(name, hint, unsaid) for name, hint in options.__annotations__.items()]
+    named = [parameter(name, hint) for name, hint in options.__annotations__.items()]
     before = [each for each in own if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
     after = [each for each in own if each.kind is Parameter.KEYWORD_ONLY]
     names = {each.name for each in named}
 
+    def same(value: object) -> object:
+        return of_list(value) if isinstance(value, list) else value
+
     def command(**given: Any) -> None:  # noqa: ANN401 - what typer has read
-        read = {name: _COLLECT.get(name, _same)(value) for name, value in given.items()}
+        read = {
+            name: collect.get(name, same)(value) if name in names else value for name, value in given.items()
+        }
         function(**{name: value for name, value in read.items() if value is not None or name not in names})
 
     parameters = [*before, *named, *after]
@@ -124,6 +155,23 @@ def _parameter(name: str, hint: Any, unsaid: str | None) -> Parameter:  # noqa: 
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[typed, given])
 
 
+def _axis(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotation
+    """Return an option as the axis of a grid: text that names several values, in one option or in more."""
+    _, option = get_args(hint)
+    flags = [option.name or "--" + name.replace("_", "-"), *filter(None, (option.other, option.short))]
+    chosen = option.unsaid or (option.default if option.default is not None else None)
+    given = typer.Option(
+        *flags,
+        help=option.help + (f"  [default: {chosen}]" if chosen else ""),
+        metavar=f"{(option.metavar or name.upper().replace('_', '-'))},...",
+        autocompletion=_COMPLETIONS.get(name),
+        show_default=False,
+    )
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[list[str] | None, given]
+    )
+
+
 def _type_of(name: str, kind: Any, option: Option) -> Any:  # noqa: ANN401 - types
     """Return the type by which typer reads an option's text."""
     if name in _COLLECT:
@@ -145,10 +193,6 @@ def _parser(read: Callable[[str], object]) -> Callable[[object], object]:
 
     parse.__name__ = read.__name__
     return parse
-
-
-def _same(value: object) -> object:
-    return value
 
 
 def one_gpu(given: Sequence[str] | None) -> str | None:

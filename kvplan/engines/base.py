@@ -18,6 +18,7 @@ from kvplan.terms import Stage
 if TYPE_CHECKING:
     from kvplan.attention import Kind
     from kvplan.engines.settings import Setting
+    from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
     from kvplan.specs.weight_blocks import WeightBlocks
 
@@ -143,6 +144,19 @@ class Arrangement(Protocol):
     def longest(self) -> int | None:
         """The most tokens of a sequence that the engine takes; None if memory alone decides."""
 
+    @property
+    def takes_arrays(self) -> bool:
+        """
+        Whether `by_sequence` takes an int64 array of contexts, too, and `most_sequences` heeds no context.
+
+        Its rules are then written with `minimum` and `maximum` of kvplan.units, without a condition on the
+        context.
+        """
+
+    @property
+    def never_falls(self) -> bool:
+        """Whether a longer sequence never takes less, without the exception of `reserved_bytes`."""
+
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """
         Return the bytes that the sequences of one replica take on a rank.
@@ -177,8 +191,8 @@ class Arrangement(Protocol):
         """
         Return in words why the engine would not start as it was asked; None if it would.
 
-        *pools* are the bytes on each rank, *context* the longest of a sequence. Whether one sequence has
-        room is another matter.
+        *pools* are the bytes on each rank, *context* the longest of a sequence: of what is refused any longer
+        one is, too. Whether one sequence has room is another matter.
         """
 
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:
@@ -192,7 +206,8 @@ class ProfileRun(NamedTuple):
     `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once.
+    engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
+    `has_states` says whether layers keep recurrent states, and `settings` are the engine's own.
     """
 
     card: Card
@@ -205,6 +220,10 @@ class ProfileRun(NamedTuple):
     pp: int
     batched_tokens: int | None
     sequences: int | None
+    mlp: "Mlp | None" = None
+    architecture: str | None = None
+    has_states: bool = False
+    settings: Mapping[str, str] = FrozenDict()
 
 
 class Estimate(NamedTuple):

@@ -20,6 +20,8 @@ class Sum:
     tp: int
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = True
+    never_falls: bool = True
     rows: tuple[tuple[tuple[Rows, int], ...], ...] = field(init=False, repr=False, compare=False)
     """On each rank the bytes of a row of all terms that hold equally many."""
 

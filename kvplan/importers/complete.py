@@ -80,7 +80,7 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         if "weight_bytes" not in found:
             # The parameters times the model's dtype are not what the file stores.
             facts = {name: value for name, value in facts.items() if name in _OF_ANY_FORMAT}
-            facts["weights_open"] = True
+            facts["weights_open"] = (quantization and quantization.problem) or "kvplan cannot count them"
         facts |= found if stored is None else {"uncounted": (), **found}
         notes += note
     if parameters is not None and quantization is not None:

@@ -27,6 +27,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
+from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.specs.model import ModelSpec
@@ -115,8 +116,9 @@ def import_values(
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
-    text.state("architecture", "model_type")
-    spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=model_type, file=file)
+    text.state("architecture", "model_type, which two models share" if reading.architecture else "model_type")
+    architecture = reading.architecture or model_type
+    spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=architecture, file=file)
     undecided = [] if said else ["torch_dtype: the file names none; --dtype or the engine decides."]
     notes = (*text.completed(), *reading.notes, *undecided)
     told = [*notes, *(f"Not counted: {part}." for part in not_counted)]
@@ -125,6 +127,7 @@ def import_values(
         "ignored": ignored,
         "unread": unread,
         "dtype_open": said is None,
+        "mlp": read_mlp(text, model_type),
     }
     return Imported(
         spec=spec.model_copy(update=found),

@@ -184,9 +184,11 @@ def _cut_weights(spec: ModelSpec, tp: int, ep: int) -> Iterator[str]:
     """Say which engines refuse a degree, because it cuts blocks of quantised weights, or that it may."""
     release = spec.read_as or spec.hf_id or spec.name
     if spec.weights_open and not take_apart(release).gguf:
+        read = isinstance(spec.weights_open, str)
+        told = f" is not known: {spec.weights_open}" if read else ", its config.json tells"
         yield (
             f"the weights of {release} are in a format of their own: whether a degree cuts "
-            "blocks of them that share a scale, its config.json tells"
+            f"blocks of them that share a scale{told}"
         )
     if spec.weight_blocks is not None:
         expert_tp = 1 if tp % ep else tp // ep

@@ -180,7 +180,7 @@ class Fit(Size):
     @figure
     def limit(self) -> Limit:
         """What stops one sequence more."""
-        return _limit(self.plan, self.context, self.max_batch)
+        return limit_of(self.plan, self.context, self.max_batch)
 
     @figure
     def hints(self) -> tuple[Hint, ...]:
@@ -319,8 +319,8 @@ def _lowered(plan: Plan, sequences: int) -> Lowered:
     return Lowered(engine=plan.deployment.engine.name, sequences=sequences, least=least)
 
 
-def _limit(plan: Plan, context: int, max_batch: int | None) -> Limit:
-    """Return what stops one sequence more."""
+def limit_of(plan: Plan, context: int, max_batch: int | None) -> Limit:
+    """Return what stops one sequence more beside the *max_batch* that a plan holds of a context."""
     memory = plan.without_cache(context)
     weights, left = memory.weights_bytes, memory.free_bytes
     if weights + left < 0:

@@ -21,6 +21,7 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
+from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
@@ -138,7 +139,8 @@ class ModelSpec(Facts):
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
-    where only who asks can tell their format. `quantized` lists hub ids with the same cache and other
+    where only who asks can tell their format, or for the reason why a config that was read does not tell it.
+    `quantized` lists hub ids with the same cache and other
     weights, whose size kvplan does not know. `kv_cache_dtype` is what the
     checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
     every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
@@ -147,13 +149,13 @@ class ModelSpec(Facts):
     choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
     stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
     no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `parts` are all `parameters` by layer and part, with their bytes where the release stores some
-    otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names parts of the model
-    that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
-    counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them. `ignored` names fields
-    of the source that could change the memory and that the user had ignored, `unread` unknown ones that
-    cannot. `read_as` is the name that was asked for, where it means this model by its words alone, and
-    `read_by` says how it was read.
+    rank. `mlp` has the widths of the MLPs. `parts` are all `parameters` by layer and part, with their bytes
+    where the release stores some otherwise than in `dtype`; a model without them is spread evenly.
+    `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers for
+    images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
+    tensors give them. `ignored` names fields of the source that could change the memory and that the user had
+    ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means this
+    model by its words alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -173,7 +175,7 @@ class ModelSpec(Facts):
     weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
-    weights_open: bool = False
+    weights_open: bool | Text = False
     kv_cache_dtype: _CacheDtype | None = None
     kv_cache_by: _DeclaredBy | None = None
     kv_cache_open: Text | None = None
@@ -181,6 +183,7 @@ class ModelSpec(Facts):
     vocab: Count | None = None
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
+    mlp: Mlp | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None
@@ -247,6 +250,14 @@ class ModelSpec(Facts):
     def layer_count(self) -> int:
         """The number of layers, L."""
         return len(self.layer_types)
+
+    def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
+        """
+        Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.
+
+        Raises a pydantic.ValidationError for what is no fact, or none that there can be.
+        """
+        return type(self).model_validate(dict(self) | facts)
 
     def as_quantized(self, hub_id: str) -> "ModelSpec":
         """Return the spec of a quantised release: the same cache and parameters, in a format not known."""

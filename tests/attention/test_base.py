@@ -34,6 +34,13 @@ EVERY_KIND: dict[str, tuple[dict[str, Any], Callable[[int], int]]] = {
         {"heads": 6, "groups": 2, "head_dim": 5, "chunk": 17},
         lambda n: 2 * (5 + 5) * min(n, 17),
     ),
+    "budget": (
+        {"heads": 6, "groups": 2, "head_dim": 5, "v_head_dim": 7, "one_of": 3, "newest": 4},
+        # The newest 4, and of those before them one in 3.
+        lambda n: 2 * (5 + 7) * (min(n, 4) + max(0, n - 4 + 2) // 3),
+    ),
+    # And two matrices of 3 x 3.
+    "dcmha": ({"heads": 3, "head_dim": 5, "v_head_dim": 7}, lambda n: (3 * (5 + 7) + 2 * 3 * 3) * n),
     "cross": ({"heads": 6, "groups": 2, "head_dim": 5, "encoder_tokens": 13}, lambda _: 2 * 2 * 5 * 13),
     "shared": ({"heads": 6, "head_dim": 5}, lambda _: 0),
     "none": ({"heads": 6, "head_dim": 5}, lambda _: 0),
@@ -82,7 +89,7 @@ EVERY_KIND: dict[str, tuple[dict[str, Any], Callable[[int], int]]] = {
     "rg_lru": ({"heads": 2, "width": 22, "conv_kernel": 4, **FP32_CONV}, lambda _: 22 + 3 * 22),
     "short_conv": ({"channels": 11, "conv_kernel": 3, "conv_dtype": "fp32"}, lambda _: 2 * 11),
 }
-GROW_WITH_THE_CONTEXT = {"mha", "mqa", "gqa", "sliding", "chunked", "mla", "compressed"}
+GROW_WITH_THE_CONTEXT = {"mha", "mqa", "gqa", "sliding", "chunked", "mla", "compressed", "budget", "dcmha"}
 
 
 def kind_of(name: str) -> Kind:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
+from kvplan.alternatives.options import AdviseOptions, NewOptions, WhatIfOptions
 from kvplan.planner import options as o
 from tests.importers.configs import LLAMA
 from tests.importers.model_files import gguf, gguf_text
@@ -157,8 +158,13 @@ def gone_on_with(folder: Path, value: str) -> str:
 OPTIONS: Mapping[str, Any] = {
     "size": o.SizeOptions,
     "fit": o.FitOptions,
+    "sweep": o.FitOptions,
     "check": o.CheckOptions,
     "show": o.ExplainOptions,
+    "compare": o.FitOptions,
+    "whatif": WhatIfOptions,
+    "advise": AdviseOptions,
+    "new": NewOptions,
     "import": o.FileOptions,
     "reconcile": o.LogOptions,
 }
@@ -166,7 +172,8 @@ OPTIONS: Mapping[str, Any] = {
 
 ARGUMENTS = {
     **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
-    "fit": "llama-3.1-8b --gpu h100-80gb",
+    **dict.fromkeys(("fit", "sweep", "compare", "whatif", "advise"), "llama-3.1-8b --gpu h100-80gb"),
+    "new": "x --heads 2 --head-dim 8 --layers 2",
     "reconcile": str(LOG),
 }
 """What stands before an option whose value is shown."""
@@ -246,6 +253,20 @@ SITES: dict[str, Site] = {
     "path of an output": output,
     "path of a spec to check": checked,
     "path in an imported spec": imported,
+    "model of a grid": typed("sweep VALUE --gpu h100-80gb"),
+    "GPU of a grid": typed("sweep llama-3.1-8b --gpu h100-80gb,VALUE"),
+    "pair of a grid": typed("sweep llama-3.1-8b --with VALUE"),
+    "value in a pair of a grid": typed("sweep llama-3.1-8b --with gpu=VALUE"),
+    "format in a grid": typed("sweep llama-3.1-8b --gpu h100-80gb -c 8k --kv-dtype VALUE --csv"),
+    "format in lines of a grid": typed("sweep llama-3.1-8b --gpu h100-80gb -c 8k --kv-dtype VALUE --json"),
+    "format in a grid's Markdown": typed("sweep bert-base --gpu 80GB --dtype VALUE,bf16 --markdown"),
+    "price": typed("sweep llama-3.1-8b --gpu h100-80gb --price VALUE=1"),
+    "rows": typed("sweep llama-3.1-8b --gpu h100-80gb --rows VALUE"),
+    "columns": typed("sweep llama-3.1-8b --gpu h100-80gb --columns VALUE"),
+    "figure": typed("sweep llama-3.1-8b --gpu h100-80gb --value VALUE"),
+    "key of a frontier": typed("sweep llama-3.1-8b --gpu h100-80gb --pareto VALUE"),
+    "file of a grid": called("sweep llama-3.1-8b --gpu h100-80gb -o {}", ".xlsx"),
+    "path of a spec in a grid": called("sweep {} --gpu h100-80gb", ".yaml"),
     "option of the program": typed("--VALUE"),
     "command to help with": typed("help VALUE"),
     "argument that schema lacks": typed("schema VALUE"),

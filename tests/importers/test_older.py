@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import kvplan
-from kvplan.errors import ImportedError
+from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.complete import count_parameters
 from kvplan.importers.config import Imported, import_values
 from kvplan.importers.fields import Fields
@@ -193,6 +193,16 @@ def test_a_field_is_harmless_with_the_value_that_the_releases_have(
     assert _import(config, **harmless).spec == _import(config).spec
     with pytest.raises(ImportedError, match=name):
         _import(config, **other)
+
+
+def test_chatglm_6b_is_no_chatglm2_to_an_engine() -> None:
+    """model_executor/models/chatglm.py of vLLM 0.33 has ChatGLM2's layers; the model_type is the same."""
+    spec = _import(CHATGLM_6B).spec
+    assert spec.architecture == "chatglm_6b"
+    with pytest.raises(KvplanError, match="has no class that serves chatglm_6b: choose another engine"):
+        kvplan.size(spec, engine="vllm", context=2048)
+    assert kvplan.size(spec, context=2048).total_bytes == 28 * 2 * 32 * 128 * 2 * 2048
+    assert kvplan.size("chatglm3-6b", engine="vllm", context=2048).total_bytes
 
 
 def test_the_first_llama_gives_its_context_by_another_name() -> None:

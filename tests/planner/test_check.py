@@ -1,11 +1,15 @@
 """Which tensor-parallel degrees are legal, why the others are not, and what replication costs."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 import kvplan
 from kvplan.planner.check import Check
 from kvplan.planner.splits import split_stages
 from kvplan.specs import ModelSpec
+from tests.importers import configs
 
 
 def details(answer: Check) -> dict[str, str]:
@@ -179,6 +183,13 @@ def test_degrees_that_some_engines_refuse_are_named() -> None:
 def test_of_a_release_in_a_format_of_its_own_blocks_are_not_known(name: str) -> None:
     advice = kvplan.check(name, tp=8).advice
     assert any(f"the weights of {name} are in a format of their own" in line for line in advice)
+
+
+def test_a_config_that_was_read_is_not_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**configs.LLAMA, "quantization_config": {"quant_method": "vptq"}}))
+    (line,) = [line for line in kvplan.check(path, tp=8).advice if "format of their own" in line]
+    assert line.endswith("share a scale is not known: the config does not tell it for vptq")
 
 
 @pytest.mark.parametrize("name", ["qwen3-235b-a22b", "qwen3:30b", "lmstudio/Qwen3-8B-GGUF:Q4_K_M"])

@@ -48,6 +48,9 @@ HELD = {
     "compressed, 4 to 1, indexed by its entries, shared": 2 * 3 * 10 + 8 * (10 + 8) + 4 * 2 * 10,
     # 6 entries, and of every token a compressed one and an indexer key; nothing waits.
     "compressed, 1 to 1, indexed by its entries": 6 * 10 + 32 * (10 + 8),
+    # Ten tokens of two groups.
+    "budget, of the first and the newest tokens": 10 * 2 * 2 * 8,
+    "dcmha": 29 * (5 * (8 + 10) + 2 * 5 * 5),
     "linear": 3 * 6 * 5,
     "linear with a normalizer": 3 * 6 * 5 + 3 * 6,
     "lightning": 3 * 6 * 6,

@@ -34,6 +34,8 @@ class Cells:
     arranged: Arranged
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = False
+    never_falls: bool = False
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of a slot for each sequence on one device."""

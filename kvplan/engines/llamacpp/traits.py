@@ -28,6 +28,7 @@ _NO_ARCHITECTURE = frozenset(
         "gla_swa",
         "hymba",
         "linear_transformer",
+        "longcat2",
         "longcat_flash",
         "mllama_text_model",
         "olmo_hybrid",
@@ -50,15 +51,17 @@ _UNREAD = frozenset(
     {
         "dory",
         "dots3_note_text",
+        "glm5_next_text",
         "inkling2_loop_text",
         "inkling2_text",
         "inkling_text",
         "lara_mini",
         "moshi",
+        "qwen4_exp_text",
         "zaya",
     }
 )
-"""Layers run several times, beside convolutions, or with windows, whose graphs kvplan has not read."""
+"""Layers run several times, beside convolutions, with windows or indexers, whose graphs are not read."""
 
 
 def honours_windows(architecture: str | None) -> bool:

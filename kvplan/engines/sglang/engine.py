@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight
 from kvplan.engines.cards import require_vendor
@@ -16,7 +16,7 @@ from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
-from kvplan.engines.sglang.traits import traits_of
+from kvplan.engines.sglang.traits import require_read, traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -25,7 +25,7 @@ from kvplan.terms import Stage
 from kvplan.units import format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenPools:
     """A cache in SGLang's pools."""
 
@@ -33,6 +33,8 @@ class TokenPools:
     sizing: Sizing
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = False
+    never_falls: bool = False
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:  # noqa: ARG002 - the same on all
         """
@@ -40,6 +42,11 @@ class TokenPools:
 
         SGLang gives every rank what the tightest has, and the tokens that the fullest can hold.
         """
+        return self._reserved_bytes(load)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - as deployments are kept
+    def _reserved_bytes(self, load: Load) -> int:
+        """Return the same, reckoned once for all ranks."""
         return self.sizing.least_bytes(self.sizing.demand(load))
 
     def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
@@ -121,6 +128,7 @@ def sglang(version: str | None) -> Engine:
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
+    require_read(options.architecture, rules)
     asked = read_options(options, rules)
     # validate_block_quant_shapes and create_fp8_moe_weight_ in layers/quantization/fp8.py.
     cutting = Cutting(engine="SGLang", tp=options.tp, expert_tp=shares(options).expert, refines=False)

@@ -58,10 +58,15 @@ class Sizing:
     fixed_slots: int | None
     window_cap: int | None
     _cells: dict[Rank, Fraction] = field(init=False, repr=False, compare=False)
+    _tightest: tuple[Rank, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Every search divides by these, once for all stages that are alike.
-        object.__setattr__(self, "_cells", {rank: self._cell(rank) for rank in self.cells.ranks})
+        cells = {rank: self._cell(rank) for rank in self.cells.ranks}
+        object.__setattr__(self, "_cells", cells)
+        # Without a fixed pool beside the tokens, the rank with the largest cell needs most for any number.
+        alone = self.window_cap is None
+        object.__setattr__(self, "_tightest", (max(cells, key=cells.__getitem__),) if alone else tuple(cells))
 
     def demand(self, load: Load) -> Demand:
         """Return what requests hold at once, in the middle of a prefill too."""
@@ -141,7 +146,7 @@ class Sizing:
 
     def fullest_bytes(self, tokens: int) -> int:
         """Return the least memory that becomes a pool of *tokens* tokens on every rank."""
-        return max(self.token_bytes(rank, tokens) for rank in self._cells)
+        return max(self.token_bytes(rank, tokens) for rank in self._tightest)
 
     def pool_tokens(self, demand: Demand) -> int:
         """Return the smallest token pool with which the pool of windows is large enough, too."""

@@ -55,6 +55,7 @@ _TRAITS = {
     "gemma4_unified_text": _TWO_POOLS,  # Gemma4UnifiedForConditionalGeneration
     "gpt_oss": _TWO_POOLS,  # GptOssForCausalLM
     "llama4_text": _TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
+    "mimo_v2": _TWO_POOLS,  # MiMoV2ForCausalLM
     "mimo_v2_flash": _TWO_POOLS,  # MiMoV2FlashForCausalLM
     "step3p5": _TWO_POOLS,  # Step3p5ForCausalLM
     "step3p7": _TWO_POOLS,  # Step3p7ForConditionalGeneration
@@ -77,6 +78,22 @@ _TRAITS = {
     "falcon_mamba": _UNBUFFERED,
 }
 """The classes by the model type of the text model."""
+
+
+_UNREAD = frozenset({"glm5_next_text", "qwen4_exp_text"})
+"""
+Model types whose indexer's keys SGLang pools (get_dsa_index_kpool in configs/model_config.py of 0.5.23) or
+keeps beside K and V (models/qwen4_exp.py), whose pools kvplan has not read.
+"""
+
+
+def require_read(architecture: str | None, rules: SglangRules) -> None:
+    """Raise RefusedError for a model type whose cache kvplan has not read in SGLang."""
+    if architecture in _UNREAD:
+        raise RefusedError(
+            f"how {rules.name} keeps the cache of {architecture} is not known to kvplan: "
+            "choose another engine"
+        )
 
 
 def traits_of(architecture: str | None) -> Traits:

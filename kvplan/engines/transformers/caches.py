@@ -87,6 +87,23 @@ Architectures whose class departs from COMMON, by the model type of the text mod
 Level L2 of `kvplan validate` holds it against the plans of the classes that it builds.
 """
 
+_IN_PART = frozenset({"qwen4_exp_text"})
+"""
+Model types whose class keeps token ids, in whole numbers of 8 bytes, beside its states: no kind has them.
+
+Source: modeling_qwen4_exp.py of transformers 5.20.
+"""
+
+
+def require_whole(architecture: str | None) -> None:
+    """Raise UnknownNameError for a model type of whose class's cache kvplan knows a part."""
+    if architecture in _IN_PART:
+        raise UnknownNameError(
+            f"transformers keeps token ids beside the states of {architecture}, which kvplan does not "
+            "model: choose another engine"
+        )
+
+
 # `key = torch.broadcast_to(key, query.shape)` before the cache's update (models/falcon/modeling_falcon.py).
 _BROADCASTS = frozenset({"falcon"})
 

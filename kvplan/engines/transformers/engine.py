@@ -9,7 +9,7 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Str
 from kvplan.engines.exact import Sum, as_asked, refuse_version
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
-from kvplan.engines.transformers.caches import Traits, reserve, traits_of
+from kvplan.engines.transformers.caches import Traits, require_whole, reserve, traits_of
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.loads import Load, longest_in, sequences_in
 from kvplan.terms import Stage
@@ -37,6 +37,8 @@ class Caches:
     static: bool = False
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = False
+    never_falls: bool = False
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """
@@ -96,6 +98,7 @@ class Caches:
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
+    require_whole(options.architecture)
     asked = read_settings(SETTINGS, options.settings)
     dynamic = Caches(
         stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.sharing)

@@ -37,6 +37,8 @@ class PooledCache:
     pools: Pools
     assumed: tuple[str, ...] = ()
     longest: int | None = None
+    takes_arrays: bool = False
+    never_falls: bool = False
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the memory in which the pools of a rank hold the sequences."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kvplan.engines.vllm.options import StateMode
 from kvplan.engines.vllm.pages import PageSpec
 from kvplan.engines.vllm.versions import Admission
-from kvplan.units import ceil_div
+from kvplan.units import ceil_div, maximum, minimum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Charge:
             case "sliding" | "sliding mla" | "chunked":
                 # The window of the first token in flight begins with that token: so many lie in a row.
                 tokens = (spec.window or 0) - 1 + self.decode_tokens + self.lookahead_tokens
-                return min(ceil_div(context, spec.block_size), ceil_div(tokens - 1, spec.block_size) + 1)
+                return minimum(ceil_div(context, spec.block_size), ceil_div(tokens - 1, spec.block_size) + 1)
             case "state":
                 return 1 + self.hands_on(context) + self.speculative_tokens
             case _:
@@ -66,7 +66,7 @@ class Charge:
         So it is for the few tokens in flight behind the end of each block, and no longer.
         """
         fed = context - 2  # The last token is not fed back, and positions count from 0.
-        return self.states == "align" and fed % self.state_block < min(self.decode_tokens, fed)
+        return self.states == "align" and fed % self.state_block < minimum(self.decode_tokens, fed)
 
     def peak(self, spec: PageSpec, context: int) -> int:
         """Return the most blocks that a request of *context* tokens ever has, while it is prefilled too."""
@@ -76,10 +76,10 @@ class Charge:
                 tokens = self.window_tokens(spec, context) + self.lookahead_tokens
                 spread = ceil_div(tokens - 1, spec.block_size) + 1
                 whole = ceil_div(context, spec.block_size)
-                return max(most, whole if self.admission == "whole prompt" else min(whole, spread))
+                return maximum(most, whole if self.admission == "whole prompt" else minimum(whole, spread))
             case "state" if self.states == "align":
-                kept = min(self._states(spec, context), ceil_div(context, self.state_block))
-                return max(most, kept + self.speculative_tokens)
+                kept = minimum(self._states(spec, context), ceil_div(context, self.state_block))
+                return maximum(most, kept + self.speculative_tokens)
             case _:
                 return most
 
@@ -98,12 +98,12 @@ class Charge:
             return running + spec.checkpoints
         prompt, begun = context - 1, ceil_div(self.decode_tokens, block)
         plain = ceil_div((prompt - 1) // block * block, in_batch) + 1
-        most = min(running, plain + begun)
+        most = minimum(running, plain + begun)
         if not spec.checkpoints:
             return most
-        exporting = ceil_div(max(0, prompt - self.batched_tokens), in_batch) + 1
+        exporting = ceil_div(maximum(0, prompt - self.batched_tokens), in_batch) + 1
         beside = exporting + (begun if self.batches > 1 else 0)
-        return max(most, spec.checkpoints + min(running, beside))
+        return maximum(most, spec.checkpoints + minimum(running, beside))
 
     def admitted(self, spec: PageSpec, context: int) -> int:
         """
@@ -136,4 +136,4 @@ class Charge:
         """Return the tokens held at once: what the window still sees and what is in flight."""
         window = spec.window or 0
         seen = window - 1 if spec.windowed else window
-        return min(seen + self.in_flight_tokens, context)
+        return minimum(seen + self.in_flight_tokens, context)

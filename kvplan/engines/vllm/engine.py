@@ -9,7 +9,6 @@ from itertools import chain
 from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.cards import WRITTEN, require_vendor
-from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.additions import ENDS_EVERYWHERE, added
 from kvplan.engines.vllm.backends import (
@@ -23,6 +22,7 @@ from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.models import require_served
+from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, own_options, usual_work
@@ -47,6 +47,16 @@ class PagedCache:
     usual_sequences: int
     longest: int | None = None
     assumed: tuple[str, ...] = ()
+
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether no prompt is known, which is followed step by step."""
+        return self.layout.options.prompt is None
+
+    @property
+    def never_falls(self) -> bool:
+        """Whether no state is handed on from block to block, with both held for a few tokens."""
+        return self.layout.charge.states != "align"
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of the requests' blocks and of the null block."""
@@ -129,13 +139,7 @@ def vllm(version: str | None) -> Engine:
         arrange=partial(_arrange, rules=rules),
         kv_dtype=partial(kv_dtype_name, rules=rules),
         share=Share(of="card", default=always(rules.utilization)),
-        needs=partial(
-            vllm_start_up,
-            sampler=rules.sampler,
-            outside=rules.outside,
-            counts_graphs=rules.counts_graphs,
-            most_tokens=rules.most_batched_tokens,
-        ),
+        needs=partial(start_up, rules=rules),
         declared_kv=partial(declared_kv, rules=rules),
         takes=frozenset(
             {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "ep", "prompt"}

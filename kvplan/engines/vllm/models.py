@@ -30,7 +30,7 @@ _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0
 """
 
 
-_NEVER = frozenset({"gla", "gla_swa", "recurrent_gemma", "retnet", "yuan"})
+_NEVER = frozenset({"gla", "gla_swa", "longcat2", "recurrent_gemma", "retnet", "yuan"})
 """
 Published model types without a class, whose layers vLLM could page.
 
@@ -43,6 +43,15 @@ _OF_OWN_CODE = frozenset({"bunny-phi", "llava", "llava_llama"})
 Model types of LLaVA's and Bunny's own code, whose classes no release has: not those of transformers' LLaVA.
 
 Source: model_executor/models/registry.py at commit 0002bff, without LlavaLlamaForCausalLM and BunnyPhi.
+"""
+
+_OTHER_DESIGN = frozenset({"chatglm_6b"})
+"""
+Models that share a model_type with one that has a class, and whose weights and layers are not that one's.
+
+Source: ChatGLMForCausalLM in model_executor/models/chatglm.py of 0.33 is ChatGLM2 and later, whose layers are
+`encoder.layers`, with one position per token and a gated MLP; its ChatGLMConfig gives ChatGLM2's sizes to a
+file without them.
 """
 
 _ENCODER_DECODERS = frozenset({"cohere_asr", "nemotron_parse", "whisper"})
@@ -76,8 +85,48 @@ Source: model_executor/models/minicpm3.py, alike in 0.11.0, 0.19.1, 0.24.0, 0.30
 """
 
 
-_UNREAD = frozenset({"dots3_note_text", "inkling2_loop_text", "inkling2_text", "inkling_text", "zaya"})
-"""Model types with states beside keys, or windows over latents, whose classes kvplan has not read."""
+_UNREAD = frozenset(
+    {
+        "dots3_note_text",
+        "glm5_next_text",
+        "inkling2_loop_text",
+        "inkling2_text",
+        "inkling_text",
+        "qwen4_exp_text",
+        "zaya",
+    }
+)
+"""
+Model types with states beside keys, windows over latents or pooled keys, whose classes kvplan has not read.
+"""
+
+
+_EMBEDDED_OUTSIDE = frozenset(
+    {"deepseek_v41_text", "gemma3n_text", "gemma4_text", "gemma4_unified_text", "llama4_text"}
+    | {"mllama_text_model", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_5_moe_text", "qwen3_5_text"}
+    | {"qwen3_vl_moe_text", "qwen3_vl_text"}
+)
+"""
+Text models of models that see: vLLM embeds tokens and images first, so that what is compiled has no
+embedding.
+
+Source: SupportsMultiModal in model_executor/models and _preprocess in v1/worker/gpu_model_runner.py, alike
+in 0.24 and 0.28.
+"""
+
+
+def embeds_outside(architecture: str | None) -> bool:
+    """Return whether what torch.compile compiles of a model has no embedding."""
+    return architecture in _EMBEDDED_OUTSIDE
+
+
+_WITHOUT_WORKSPACES = frozenset({"gpt_oss"})
+"""Model types whose experts are in MXFP4, and take Triton's kernels (gpt_oss_triton_kernels_moe.py, 0.28)."""
+
+
+def keeps_workspaces(architecture: str | None) -> bool:
+    """Return whether a model's experts share workspaces that stay after the profile run."""
+    return architecture not in _WITHOUT_WORKSPACES
 
 
 def may_keep_every_state(architecture: str | None) -> bool:
@@ -107,7 +156,7 @@ def require_served(architecture: str | None, layers: Sequence[Layer], rules: Vll
         raise RefusedError(
             f"{rules.name} no longer serves {architecture}: {last[0]}.{last[1]} was the last release that did"
         )
-    never = architecture in _NEVER | _OF_OWN_CODE
+    never = architecture in _NEVER | _OF_OWN_CODE | _OTHER_DESIGN
     if last is None and (never or _has_no_cross_attention(architecture, layers)):
         raise RefusedError(f"{rules.name} has no class that serves {architecture}: choose another engine")
 

@@ -25,7 +25,7 @@ class Reading:
 
     `notes` are facts that a person should know; `not_counted` names parts left out of the spec.
     `states_fixed` says that the file or the family's code fixes the dtype of recurrent states, so
-    that an engine does not choose its own.
+    that an engine does not choose its own. `architecture` is the spec's where two models share a model_type.
     """
 
     hidden: int
@@ -35,6 +35,7 @@ class Reading:
     notes: tuple[str, ...] = ()
     not_counted: tuple[str, ...] = ()
     states_fixed: bool = False
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Models whose layers are all alike: full attention with heads, KV heads and a head size."""
 
+from dataclasses import replace
+
 from kvplan.importers.families.common import (
     Facts,
     Frame,
@@ -242,13 +244,14 @@ def _first_chatglm(fields: Fields) -> Reading:
     """
     Read the config of ChatGLM-6B, another model under the same name: every head has keys and values.
 
-    Source: SelfAttention in modeling_chatglm.py of the release, March 2023.
+    No class for ChatGLM2 serves it: its positions have two parts, its MLP no gate.
+    Source: modeling_chatglm.py of the release, March 2023.
     """
     base = frame(fields, layers=("num_layers",), context=("max_sequence_length",))
     fields.skip("inner_hidden_size", "position_encoding_2d")
     expect(fields, "pre_seq_len", (None,), why="a learned prefix has keys and values, too")
     expect(fields, "quantization_bit", (0, None), why="how its weights would be stored")
-    return base.same("full", _own_heads(fields, base.hidden))
+    return replace(base.same("full", _own_heads(fields, base.hidden)), architecture="chatglm_6b")
 
 
 def falcon(fields: Fields, dtype: str) -> Reading:

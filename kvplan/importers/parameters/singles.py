@@ -1,13 +1,14 @@
 """
-Families with parts that no other has: Apertus 1.5, CPM-Ant, Dory and Lara 4 Mini.
+Families with parts that no other has: Apertus 1.5, CPM-Ant, Dory, Lara 4 Mini and Yuan 2.
 
-Source: the modeling file of each name in transformers 5.24.
+Source: the modeling file of each name in transformers 5.24, and of Yuan in its repository.
 """
 
 from dataclasses import replace
 
 from kvplan.attention import Kind
 from kvplan.attention.recurrent import GatedDeltaNet
+from kvplan.attention.ssm import ShortConv
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.parameters.blocks import column, gated_mlp, rms_norm, whole
@@ -92,6 +93,16 @@ def _dory(fields: Fields, shape: Shape, ends: Ends) -> Parameters:
     return _DORY(fields, replace(shape, layers=tuple(kinds[:1] for kinds in shape.layers)), ends)
 
 
+def _yuan_filter(fields: Fields, kind: Kind, hidden: int) -> Parameters:  # noqa: ARG001 - a Mixer
+    """
+    Return two convolutions of width 2, over half as many channels between them, and a norm.
+
+    Source: LocalizedFiltering in megatron/model/yuan_hf_model.py, github.com/IEIT-Yuan/Yuan-2.0 at 2f59b3f.
+    """
+    inner = hidden // 2
+    return whole(2 * hidden, inner, bias=True) + whole(2 * inner, hidden, bias=True) + rms_norm(hidden)
+
+
 SINGLES: dict[str, Counter] = {
     "apertus1p5_text": _apertus,
     "cpmant": Decoder(mixer=softmax(), mlp=gated("dim_ff"), beside=_cpmant_beside),
@@ -99,5 +110,6 @@ SINGLES: dict[str, Counter] = {
     "lara_mini": Decoder(
         mixer=by_kind({GatedDeltaNet: gated_delta_net}, softmax(bias=_BIAS, qk_norm="head")), mlp=_lara_mlp
     ),
+    "yuan": Decoder(mixer=by_kind({ShortConv: _yuan_filter}, softmax()), mlp=gated()),
 }
 """The counter of each model_type."""

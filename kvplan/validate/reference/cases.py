@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kvplan.attention import Kind
+from kvplan.attention.budgets import Budget, Composed
 from kvplan.attention.grouped import GQA, MHA, MQA, Indexer
 from kvplan.attention.latent import MLA, Compressed
 from kvplan.attention.recurrent import (
@@ -21,6 +22,7 @@ from kvplan.attention.recurrent import (
 from kvplan.attention.ssm import RGLRU, Mamba, Mamba2, ShortConv
 from kvplan.attention.uncached import Cross, NoCache, Shared
 from kvplan.attention.windowed import Chunked, Sliding
+from kvplan.validate.reference.composed import HeadMixing
 from kvplan.validate.reference.compressed import CompressedEntries, SharedEntries
 from kvplan.validate.reference.core import Reference
 from kvplan.validate.reference.delta import Delta
@@ -69,6 +71,8 @@ def _softmax() -> list[Case]:
     selector = Indexer(heads=5, head_dim=4)
     blocks = GQA(kind="gqa", heads=6, groups=2, head_dim=8, indexer=selector)
     mlp = NoCache(kind="none")
+    budget = Budget(kind="budget", heads=6, groups=2, head_dim=8, kept=10)
+    mixed = Composed(kind="dcmha", heads=5, head_dim=8, v_head_dim=10)
     return [
         _grouped("mha", MHA(kind="mha", heads=5, head_dim=8, v_head_dim=10)),
         _grouped("mqa", MQA(kind="mqa", heads=5, head_dim=8, v_head_dim=10)),
@@ -81,6 +85,12 @@ def _softmax() -> list[Case]:
             kinds=(sinks,),
             build=lambda: Streaming(heads=6, groups=2, head_dim=8, window=7, sinks=3),
         ),
+        Case(
+            name="budget, of the first and the newest tokens",
+            kinds=(budget,),
+            build=lambda: Streaming(heads=6, groups=2, head_dim=8, window=7, sinks=3),
+        ),
+        Case(name="dcmha", kinds=(mixed,), build=lambda: HeadMixing(heads=5, head_dim=8, v_head_dim=10)),
         Case(name="cross", kinds=(cross,), build=lambda: Encoded(cross)),
         Case(
             name="shared",

@@ -182,3 +182,9 @@ def test_most_of_the_catalogue_has_one() -> None:
             refused.append(model)
     assert "xlstm-7b" in refused
     assert len(refused) < len(NAMES) // 10, refused
+
+
+def test_a_cache_of_which_a_part_is_known_is_refused() -> None:
+    """modeling_qwen4_exp.py keeps the ids of two tokens for its n-grams."""
+    with pytest.raises(UnknownNameError, match="token ids beside the states of qwen4_exp_text"):
+        arranged("qwen3.8-flash-next", "dynamic")

@@ -27,7 +27,16 @@ def test_a_removed_model_is_planned_up_to_its_last_release(model: str, last: str
 
 
 @pytest.mark.parametrize(
-    "model", ["recurrentgemma-2b", "t5-v1_1-xxl", "gla-1b", "retnet-6.7b", "spikingbrain-7b", "yuan2-2b"]
+    "model",
+    [
+        "recurrentgemma-2b",
+        "t5-v1_1-xxl",
+        "gla-1b",
+        "retnet-6.7b",
+        "spikingbrain-7b",
+        "yuan2-2b",
+        "longcat-2.0",
+    ],
 )
 @pytest.mark.parametrize("release", ["0.12", "0.24", "0.33"])
 def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> None:
@@ -35,7 +44,9 @@ def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> No
         kvplan.size(model, engine=f"vllm@{release}", context=512)
 
 
-@pytest.mark.parametrize("model_type", ["dots3_note_text", "inkling_text", "zaya"])
+@pytest.mark.parametrize(
+    "model_type", ["dots3_note_text", "glm5_next_text", "inkling_text", "qwen4_exp_text"]
+)
 def test_a_model_type_whose_class_was_not_read_is_refused(model_type: str) -> None:
     spec = kvplan.load("llama-3.1-8b").model_copy(update={"architecture": model_type})
     with pytest.raises(kvplan.KvplanError, match=f"^how {NEWEST.name} keeps the cache of {model_type}"):

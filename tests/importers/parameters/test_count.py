@@ -50,7 +50,7 @@ def test_parameters_add_and_repeat_part_by_part() -> None:
 
 
 def test_an_unknown_family_is_not_guessed() -> None:
-    assert count("yuan", _fields(LLAMA), Shape(hidden=60, layers=())) is None
+    assert count("zaya", _fields(LLAMA), Shape(hidden=60, layers=())) is None
 
 
 def test_a_file_inside_another_is_tied_as_the_outer_one_says() -> None:

@@ -12,8 +12,10 @@ from kvplan.importers.parameters.ends import read_ends
 from kvplan.specs.catalogue import read_index, spec_files
 from kvplan.specs.load import load, load_file
 from tests.importers.originals import REFUSED, index, needs_originals
+from tests.test_catalogue import work_out
 
 ROWS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("recalled.yaml").read_text("utf-8"))
+BY_HAND: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("by_hand.yaml").read_text("utf-8"))
 
 CLASS = {"architectures": ["RecalledForCausalLM"]}
 """All of these have an output head, or an embedding that is one."""
@@ -31,6 +33,14 @@ def test_the_fields_come_to_the_published_total(row: dict[str, Any]) -> None:
     assert (ends.vocab, ends.tied) == (spec.vocab, spec.tied)
 
 
+@pytest.mark.parametrize("row", BY_HAND, ids=lambda row: row["model"])
+def test_a_spec_has_the_total_that_is_worked_out(row: dict[str, Any]) -> None:
+    spec = load(row["model"])
+    given = {name: work_out(value) for name, value in row.items() if name != "model"}
+    assert given
+    assert {name: getattr(spec, name) for name in given} == given
+
+
 def test_what_the_total_holds_beside_the_count_has_a_reason() -> None:
     assert [row["model"] for row in ROWS if ("beside" in row) != ("why" in row)] == []
 
@@ -39,7 +49,7 @@ def test_what_the_total_holds_beside_the_count_has_a_reason() -> None:
 def test_every_spec_with_these_facts_has_a_file_or_recalled_fields() -> None:
     known = read_index()
     files = {known.get(entry["hf_id"].lower()) for entry in index() if entry["file"] not in REFUSED}
-    recalled = {row["model"] for row in ROWS}
+    recalled = {row["model"] for row in [*ROWS, *BY_HAND]}
     for path in spec_files():
         spec = load_file(path)
         has_source = spec.name in recalled or f"{path.parent.name}/{path.name}" in files

@@ -1,0 +1,150 @@
+"""The answers to a grid's points, a piece at a time: what `fit` answers to each, or its error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kvplan.errors import KvplanError
+from kvplan.grids.arrays import AnyArray, Ints
+from kvplan.grids.chunks import Chunk, below
+from kvplan.grids.contexts import Contexts, read_contexts, refused_at, with_refusals
+from kvplan.grids.grid import Grid, Piece, Structure
+from kvplan.grids.lines import (
+    NONE,
+    held,
+    limits,
+    lines_of,
+    longest,
+    require_used,
+    sequences,
+    shares,
+    tightest,
+)
+from kvplan.grids.searched import searched
+from kvplan.planner.fit import plan_of
+from kvplan.planner.plan import Plan
+
+
+class Answering:
+    """Answers the pieces of a grid; what it learnt of the last structure is kept for the next piece of it."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._structure: Structure | None = None
+        self._plan: Plan | KvplanError | None = None
+        self._longest: tuple[slice, Ints] | None = None
+
+    def answer(self, piece: Piece) -> Chunk:
+        """Return the answers to a rectangle of points."""
+        structure = self.grid.structures[piece.structure]
+        if structure is not self._structure:
+            self._structure = structure
+            self._forget()
+        contexts = read_contexts(structure, piece.contexts)
+        if structure.spec.max_context:
+            return self._answered(structure, contexts, piece.batches)
+        # The context stands in for that of a model that is made for none: each has a plan of its own.
+        return below(
+            [self._anew(structure, contexts.at(at), piece.batches) for at in range(len(contexts.why))]
+        )
+
+    def _anew(self, structure: Structure, contexts: Contexts, batches: slice) -> Chunk:
+        self._forget()
+        return self._answered(structure, contexts, batches)
+
+    def _forget(self) -> None:
+        self._plan = self._longest = None
+
+    def _answered(self, structure: Structure, contexts: Contexts, batches: slice) -> Chunk:
+        """Return the answers to contexts that share one plan, if there is one."""
+        batch = structure.batches[batches]
+        if not contexts.answered.any():
+            return _chunk(_labels(structure, None), contexts, batch, {})
+        plan = self._planned(structure, int(contexts.tokens[contexts.answered][0]))
+        if isinstance(plan, KvplanError):
+            refused = contexts.all_refused(plan.line)
+            return _chunk(_labels(structure, None), refused, batch, {})
+        labels = _labels(structure, plan)
+        contexts = with_refusals(plan, contexts)
+        if not contexts.answered.any():
+            return _chunk(labels, contexts, batch, {})
+        if self._longest is None or self._longest[0] != batches:
+            self._longest = batches, longest(plan, batch)
+        # Any context that has an answer stands in for those that have none.
+        some = contexts.tokens[contexts.answered][0]
+        tokens = np.where(contexts.answered, contexts.tokens, some)
+        figures = figures_of(plan, tokens, batch) | {"max_context": self._longest[1][None, :]}
+        figures |= ratios(figures["max_batch"], labels["gpus"], self.grid.prices.get(plan.budget.gpu))
+        return _chunk(labels, contexts, batch, figures)
+
+    def _planned(self, structure: Structure, context: int) -> Plan | KvplanError:
+        """Return the plan of a structure, made once, or why there is none."""
+        if self._plan is None:
+            try:
+                self._plan = plan_of(structure.spec, structure.options, longest=context)
+            except KvplanError as error:
+                self._plan = error
+        return self._plan
+
+
+def figures_of(plan: Plan, contexts: Ints, batches: Ints) -> dict[str, AnyArray]:
+    """Return `fit`'s figures of each context with each batch: arrays that broadcast to contexts x batches."""
+    lines = lines_of(plan, contexts)
+    if lines is None:
+        return searched(plan, contexts, batches)
+    share = shares(plan, batches)
+    require_used(lines, share)
+    # Where there is no room even to start none fits, be it refused or not.
+    most = np.where(refused_at(plan, contexts), 0, held(plan, lines))
+    card, max_batch = tightest(plan, lines, share), sequences(plan, most)
+    return {
+        "bytes_per_sequence": lines.more.max(axis=0)[:, None],
+        "weights_bytes": card.weights,
+        "kv_bytes": np.maximum(card.left, 0),
+        "kv_used_bytes": card.used,
+        "free_bytes": card.left - card.used,
+        "fits": share[None, :] <= most[:, None],
+        "max_batch": max_batch[:, None],
+        "limit": limits(plan, lines, max_batch)[:, None],
+    }
+
+
+def ratios(max_batch: AnyArray, gpus: int, price: float | None) -> dict[str, AnyArray]:
+    """Return what people compare plans by; no bytes are among it, and NaN stands where there is none."""
+    found = {"max_batch_per_gpu": np.where(max_batch == NONE, np.nan, max_batch / gpus)}
+    if price is not None:
+        paid = np.where(max_batch < 1, np.nan, max_batch)
+        found["price_per_sequence"] = price * gpus / paid
+    return found
+
+
+def _labels(structure: Structure, plan: Plan | None) -> dict[str, Any]:
+    """Return what all points of a structure say of it: as it was asked, or else as it is planned."""
+    planned: dict[str, Any] = {}
+    if plan is not None:
+        choice, deployment = plan.deployment.choice, plan.deployment
+        planned = {
+            "gpu": plan.budget.gpu,
+            "engine": deployment.engine.name,
+            "kv_dtype": deployment.kv.name,
+            "tp": choice.tp,
+            "pp": choice.pp,
+            "dp": choice.dp,
+            "gpus": choice.tp * choice.pp * choice.dp,
+        }
+    asked = {name: value for name, value in structure.asked.items() if value is not None}
+    return {"model": structure.model, **planned, **asked}
+
+
+def _chunk(
+    labels: Mapping[str, Any], contexts: Contexts, batch: Ints, figures: Mapping[str, AnyArray]
+) -> Chunk:
+    return Chunk(
+        labels=labels,
+        context=contexts.tokens,
+        batch=batch,
+        why=contexts.why,
+        reasons=contexts.reasons,
+        figures=figures,
+    )

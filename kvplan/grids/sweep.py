@@ -1,0 +1,71 @@
+"""The function `sweep`: a grid of plans, and who answers it; without numpy it says what it lacks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Any, cast
+
+from kvplan.arguments import ArgumentError
+from kvplan.grids.extras import needed
+from kvplan.planner.options import FitOptions
+
+if TYPE_CHECKING:
+    from kvplan.grids.build import Models
+    from kvplan.grids.results import Sweep
+
+
+def sweep(  # noqa: PLR0913 - what a grid is, and who answers it
+    models: "Models | None" = None,
+    *,
+    pairs: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
+    prices: Mapping[str, float] | None = None,
+    pareto: str | Sequence[str] = (),
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,  # noqa: ANN401 - an axis of any option of `fit`
+) -> "Sweep":
+    """
+    Return a grid of plans: all products of *models* and of the values of each option of `fit`.
+
+    An option takes a value, a list, or text: `"1,2"`, `"1k..1m"` (doubled), `"8k..64k+8k"` (in steps);
+    context and batch take ranges and arrays of ints, too. *pairs* are options that go together, as dicts or
+    text, `"gpu=h100-80gb,tp=8"`, in place of products, `model` among them. *prices* are those of a GPU and
+    hour by its name. *pareto* names columns, `"max_batch,gpus"`, by which points that none beats are marked.
+
+    Nothing is worked out before it is asked for. *workers* processes, or any *executor*, answer shards of it;
+    *progress* is told of the points that are done, and of all. Raises a KvplanError for a name that nobody
+    knows and for what is no value; what cannot be planned is a point of the grid, with its reason.
+    """
+    needed("numpy", "a sweep")
+    from kvplan.grids import build, columns, frontier, results, shards  # noqa: PLC0415 - they need numpy
+
+    grid = build.make_grid(models, options, pairs=pairs, prices=prices)
+    there = columns.columns_of(grid.asked, priced=bool(grid.prices), marked=False)
+    return results.Sweep(
+        grid=grid,
+        keys=frontier.pareto_keys(pareto, there),
+        workers=shards.read_workers(executor, workers),
+        progress=_told(progress),
+    )
+
+
+def _told(progress: Any) -> Callable[[int, int], None] | None:  # noqa: ANN401 - any argument
+    if progress is not None and not callable(progress):
+        raise ArgumentError("kvplan.sweep: progress: expected a function of two numbers, or None")
+    return cast("Callable[[int, int], None] | None", progress)
+
+
+def _signature(function: Callable[..., object]) -> Signature:
+    """Return the signature of *function* with a keyword for each option of `fit`."""
+    own = signature(function)
+    named = [each for each in own.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    axes = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Any)
+        for name in FitOptions.__annotations__
+    ]
+    return own.replace(parameters=[*named, *axes])
+
+
+# To `help`, and to editors, the options are keywords.
+sweep.__signature__ = _signature(sweep)  # type: ignore[attr-defined]
