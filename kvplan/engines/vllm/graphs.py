@@ -26,7 +26,7 @@ def captured(sequences: int, tokens: int, most: int | None = None) -> int:
 
 def _sizes(largest: int) -> int:
     """Return how many batches are captured: 1, 2, 4, each 8th below 256, then each 16th."""
-    small = sum(size <= largest for size in (1, 2, 4, *range(8, _COARSE, 8)))
+    small = len([size for size in (1, 2, 4, *range(8, _COARSE, 8)) if size <= largest])
     return small + max(0, largest - _COARSE + 16) // 16
 
 
