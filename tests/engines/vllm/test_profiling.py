@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kvplan.engines.overheads import SELECTS
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
@@ -70,3 +73,13 @@ def test_the_second_runner_counts_the_tokens_of_each_request() -> None:
     """1024 x (4 x 151936 + 4 x 4748 + 36000); the first runner has 33 MiB."""
     assert kept_bytes(QWEN3_8B) == 1024 * (607_744 + 18_992 + 36_000)
     assert kept_bytes(QWEN3_30B) == 33 * MIB
+
+
+@given(st.integers(1, 65_536), st.integers(1, 2048), st.integers(1, 64), st.booleans())
+def test_a_larger_batch_never_takes_less(tokens: int, sequences: int, more: int, v2: bool) -> None:  # noqa: FBT001
+    batch = replace(QWEN3_8B, tokens=tokens, sequences=min(sequences, tokens), v2=v2)
+    longer = replace(batch, tokens=tokens + more)
+    busier = replace(longer, sequences=batch.sequences + more)
+    sizes = [peak_bytes(each, EXPERTS, SELECTS) for each in (batch, longer, busier)]
+    assert sizes == sorted(sizes)
+    assert kept_bytes(batch) <= kept_bytes(busier)
