@@ -8,7 +8,19 @@ import pytest
 from kvplan import __version__
 from tests.program import ROOT, Cli
 
-COMMANDS = ("fit", "size", "check", "show", "models", "gpus", "schema", "import", "reconcile", "validate")
+COMMANDS = (
+    "fit",
+    "size",
+    "check",
+    "show",
+    "models",
+    "gpus",
+    "schema",
+    "import",
+    "reconcile",
+    "rehearse",
+    "validate",
+)
 
 
 def example_spec() -> str:

@@ -46,9 +46,15 @@ def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() ->
 
 
 def test_the_second_runner_draws_from_the_logits_alone() -> None:
-    """8192 + 1024 hidden states and 1024 x 151936 logits of 2 bytes; two ranks gather and reorder them."""
+    """
+    8192 + 1024 hidden states and 1024 x 151936 logits of 2 bytes.
+
+    Two ranks gather and reorder them; 0.24 copies them to float32.
+    """
     alone = sampler_bytes(QWEN3_8B, SELECTS)
     assert alone == (8192 + 1024) * 4096 * 2 + 1024 * 151_936 * 2
+    copied = sampler_bytes(replace(QWEN3_8B, copies_logits=True), SELECTS)
+    assert copied - alone == 1024 * 151_936 * 4
     two = sampler_bytes(replace(QWEN3_8B, tp=2), SELECTS)
     assert two - alone == 1024 * 151_936 * 2 * 3 // 2
 
