@@ -45,8 +45,8 @@ _NOT_MEASURED = (
 )
 
 EPILOG = examples(
-    "kvplan rehearse --gpu h100-80gb -- vllm serve ./my-model --max-model-len 8192 --enforce-eager",
-    "kvplan rehearse --gpu l40s-48gb --config config.json --python venv/bin/python -- vllm serve org/model",
+    "kvplan rehearse --gpu h100-80gb -- vllm serve ./my-model --enforce-eager",
+    "kvplan rehearse --gpu l40s-48gb --config config.json -- vllm serve org/model",
 )
 
 app = typer.Typer()
