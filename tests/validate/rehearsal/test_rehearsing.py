@@ -168,6 +168,19 @@ def test_the_command_prints_it_beside_the_plan(
     assert "No kernel computed anything" in out
 
 
+def test_an_interruption_ends_it_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_args: object, **_options: object) -> Rehearsed:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "find_installed", lambda _python: Installed(python="", site=tmp_path))
+    monkeypatch.setattr(run, "rehearse", interrupted)
+    model = str(_config(tmp_path).parent)
+    told = _command(monkeypatch, capsys, "--gpu", "h100-80gb", "--", "vllm", "serve", model)
+    assert told == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
