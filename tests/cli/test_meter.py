@@ -4,7 +4,6 @@ import sys
 
 import pytest
 
-from kvplan.cli import meter as module
 from kvplan.cli.meter import Meter
 
 
@@ -19,7 +18,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(module.time, "monotonic", made)
+    monkeypatch.setattr("kvplan.cli.meter.time.monotonic", made)
     return made
 
 
