@@ -1,6 +1,7 @@
 """Sizes and counts: exact ints from what a person types, short text for a person to read."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -213,7 +214,10 @@ def test_bounds_of_ints_are_exact(one: int, other: int) -> None:
 def test_bounds_and_divisions_of_arrays_go_element_by_element() -> None:
     np = pytest.importorskip("numpy", reason="numpy is not installed")
     array = np.array([-7, 0, 5, 8])
-    assert minimum(array, 5).tolist() == minimum(5, array).tolist() == [-7, 0, 5, 5]
-    assert maximum(array, 5).tolist() == maximum(5, array).tolist() == [5, 5, 5, 8]
-    assert minimum(array, np.array([0, 1, 2, 3])).tolist() == [-7, 0, 2, 3]
-    assert ceil_div(array, 4).tolist() == [-1, 0, 2, 2]
+    least: Any = minimum
+    most: Any = maximum
+    up: Any = ceil_div
+    assert least(array, 5).tolist() == least(5, array).tolist() == [-7, 0, 5, 5]
+    assert most(array, 5).tolist() == most(5, array).tolist() == [5, 5, 5, 8]
+    assert least(array, np.array([0, 1, 2, 3])).tolist() == [-7, 0, 2, 3]
+    assert up(array, 4).tolist() == [-1, 0, 2, 2]

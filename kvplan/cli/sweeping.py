@@ -1,5 +1,6 @@
 """The command `sweep`: a grid of plans as a table, as lines, or in a file."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +118,9 @@ def _sweep(
         raise OptionsError("--resume goes on with a file that was not finished: name it with -o FILE")
     # The program starts without garbage collection; a long run should not.
     gc.enable()
+    if workers and hasattr(signal, "SIGPIPE"):
+        # A pipe to a worker that was lost is an error, and no end of the program.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     meter = Meter("points")
     asked = sweep(
         _listed(models),

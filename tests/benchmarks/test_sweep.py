@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from statistics import median
 from typing import Any
@@ -141,8 +142,7 @@ def test_a_grid_beside_a_loop(benchmark: BenchmarkFixture, capsys: pytest.Captur
 
 def kvfit_point() -> object:
     """Return one estimate of kvfit's, of the same model."""
-    import kvfit  # noqa: PLC0415 - only where it is installed
-
+    kvfit = import_module("kvfit")
     from tests.benchmarks.test_plans import LLAMA  # noqa: PLC0415 - it skips without kvfit
 
     return kvfit.estimate_cache(LLAMA, context_tokens=8192)

@@ -1,10 +1,10 @@
 """How far a run is: nothing of a short one, and the time that is left."""
 
 import sys
+import time
 
 import pytest
 
-from kvplan.cli import meter as module
 from kvplan.cli.meter import Meter
 
 
@@ -19,7 +19,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(module.time, "monotonic", made)
+    monkeypatch.setattr(time, "monotonic", made)
     return made
 
 

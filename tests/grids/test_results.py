@@ -91,6 +91,21 @@ def test_a_table_leaves_out_what_its_figure_ignores() -> None:
     assert len(table.rows) == 3
 
 
+def test_the_only_axis_that_varies_stands_beside_several_figures() -> None:
+    """And so do what goes together: no figure of one row is that of another."""
+    table = kvplan.sweep("llama-3.1-8b", kv_memory="60GiB", context="8k", batch="1,60").pivot()
+    assert table.titles == ("batch", "kv_bytes", "free_bytes", "max_batch", "max_context")
+    assert table.rows == (
+        ("1", "60.00 GiB", "59.00 GiB", "60", "491,520"),
+        ("60", "60.00 GiB", "0.00 GiB", "60", "8,192"),
+    )
+    pairs = kvplan.sweep(
+        "llama-3.1-8b", context="8k", pairs=["gpu=h100-80gb,tp=2", "gpu=h200-141gb,tp=1"]
+    ).pivot()
+    assert pairs.titles[:2] == ("gpu", "tp")
+    assert [row[:2] for row in pairs.rows] == [("h100-80gb", "2"), ("h200-141gb", "1")]
+
+
 def test_a_table_as_markdown() -> None:
     text = kvplan.sweep("llama-3.1-8b", gpu="h100-80gb", tp="1,3", context="8k,32k").to_markdown()
     assert text.splitlines()[2:] == [
