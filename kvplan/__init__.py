@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kvplan.alternatives.advise import Advised, advise
+    from kvplan.alternatives.compare import Comparison, compare
     from kvplan.alternatives.sketch import new
     from kvplan.alternatives.whatif import WhatIf, whatif
     from kvplan.errors import KvplanError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Advised": "kvplan.alternatives.advise",
     "Check": "kvplan.planner.check",
+    "Comparison": "kvplan.alternatives.compare",
     "Explanation": "kvplan.planner.explain",
     "Fit": "kvplan.planner.fit",
     "KvplanError": "kvplan.errors",
@@ -37,6 +39,7 @@ _HOMES = {
     "WhatIf": "kvplan.alternatives.whatif",
     "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
+    "compare": "kvplan.alternatives.compare",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
@@ -62,6 +65,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Advised",
     "Check",
+    "Comparison",
     "Explanation",
     "Fit",
     "KvplanError",
@@ -71,6 +75,7 @@ __all__ = [
     "WhatIf",
     "advise",
     "check",
+    "compare",
     "explain",
     "fit",
     "load",

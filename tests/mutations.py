@@ -242,8 +242,8 @@ MUTATIONS = (
     Mutation(
         "no table of rotations",
         _OVERHEADS,
-        "_outside_torch(workload, outside) + workload.rotations_bytes",
-        "_outside_torch(workload, outside)",
+        "outside_torch(workload, outside) + workload.rotations_bytes",
+        "outside_torch(workload, outside)",
         "tests/engines/test_overheads.py",
     ),
     Mutation(

@@ -21,9 +21,10 @@ class Row:
     An alternative: sizes in bytes, on each GPU of the fullest stage.
 
     `share` is that of the first row's sequence. What a card decides (`max_batch`, `max_context`,
-    `smallest_gpus`) is None without one, and with it where memory sets no limit or nothing searched holds the
-    work. `parameters` are those of the model and `projections` of them those of its attention, None where the
-    spec does not tell. Where an alternative is not possible, `refusal` says why, and its figures are None.
+    `smallest_gpus`) is None without one, and with it where memory sets no limit or nothing searched holds
+    the work. `parameters` are those of the model and `projections` of them those of its attention, None
+    where the spec does not tell. `price` is what a sequence costs in an hour, if GPUs have prices. Where an
+    alternative is not possible, `refusal` says why, and its figures are None.
     """
 
     model: str
@@ -45,7 +46,13 @@ class Row:
     legal_tp: tuple[int, ...] = ()
     parameters: int | None = None
     projections: int | None = None
+    price: float | None = None
     refusal: str | None = None
+
+    @property
+    def gpus(self) -> int:
+        """The GPUs of all replicas."""
+        return self.tp * self.pp * self.dp
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""

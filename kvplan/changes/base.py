@@ -9,8 +9,9 @@ from kvplan.attention import Kind
 from kvplan.attention.base import Facts
 from kvplan.dtypes import kv_format
 from kvplan.errors import OptionsError, SpecError, UnitError, asking, closest
-from kvplan.specs.model import LayerRun, ModelSpec
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import MAX_LENGTH
+from kvplan.specs.runs import LayerRun
 from kvplan.terms import Target
 from kvplan.units import counted, parse_count
 
@@ -169,6 +170,7 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
         "weight_blocks": None,
         "tensors": None,
         "replicated": None,
+        "parts": None,
         "parameters": None,
         "attention": {name: kinds for kinds, name in names.items()},
         "layers": runs([names[kinds] for kinds in layers]),

@@ -13,6 +13,7 @@ MODULES: Mapping[str, str] = {
     "size": "sizing",
     "check": "sizing",
     "show": "sizing",
+    "compare": "comparing",
     "whatif": "changing",
     "advise": "changing",
     "new": "changing",

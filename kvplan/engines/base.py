@@ -18,6 +18,7 @@ from kvplan.terms import Stage
 if TYPE_CHECKING:
     from kvplan.attention import Kind
     from kvplan.engines.settings import Setting
+    from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
     from kvplan.specs.weight_blocks import WeightBlocks
 
@@ -205,7 +206,8 @@ class ProfileRun(NamedTuple):
     `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once.
+    engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
+    `has_states` says whether layers keep recurrent states, and `settings` are the engine's own.
     """
 
     card: Card
@@ -218,6 +220,10 @@ class ProfileRun(NamedTuple):
     pp: int
     batched_tokens: int | None
     sequences: int | None
+    mlp: "Mlp | None" = None
+    architecture: str | None = None
+    has_states: bool = False
+    settings: Mapping[str, str] = FrozenDict()
 
 
 class Estimate(NamedTuple):

@@ -88,7 +88,7 @@ def vllm_start_up(
     graphs are set aside, *most_tokens* what is batched on the largest cards, all by release. The table
     of rotations is a part of what vLLM prints as weights.
     """
-    overhead = _outside_torch(workload, outside) + workload.rotations_bytes
+    overhead = outside_torch(workload, outside) + workload.rotations_bytes
     if counts_graphs:
         overhead += _GRAPHS_BYTES + workload.layers * _GRAPHS_LAYER_BYTES
     low, middle, high = (
@@ -112,7 +112,8 @@ def _vocabularies(workload: ProfileRun) -> tuple[int, int, int]:
     return _VOCABS[0], _UNKNOWN_VOCAB, _VOCABS[1]
 
 
-def _outside_torch(workload: ProfileRun, outside: OutsideTorch) -> int:
+def outside_torch(workload: ProfileRun, outside: OutsideTorch) -> int:
+    """Return what is not torch's for the spread of *workload*."""
     if workload.tp > 1:
         return outside.tensor_parallel * GIB // 100
     return (outside.stages_alone if workload.pp > 1 else outside.alone) * GIB // 100

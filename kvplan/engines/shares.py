@@ -27,14 +27,14 @@ class Shares(NamedTuple):
     experts: int = 1
     spare: int = 0
 
-    def on_rank(self, experts: int) -> int:
+    def on_rank(self, experts: int, rank: int = 0) -> int:
         """
-        Return how many of a layer's *experts* the fullest rank holds.
+        Return how many of a layer's *experts* a rank holds of those among which they are dealt out.
 
-        What does not divide evenly goes to the first ranks: determine_expert_map in
-        model_executor/layers/fused_moe/expert_map_manager.py of vLLM 0.33.
+        What does not divide evenly goes to the first ranks, so that the first one is the fullest:
+        determine_expert_map in model_executor/layers/fused_moe/expert_map_manager.py of vLLM 0.33.
         """
-        return ceil_div(experts + self.spare, self.experts) if experts else 0
+        return max(0, ceil_div(experts + self.spare - rank, self.experts)) if experts else 0
 
 
 def over_tp(options: "EngineOptions") -> Shares:

@@ -27,6 +27,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
+from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.specs.model import ModelSpec
@@ -126,6 +127,7 @@ def import_values(
         "ignored": ignored,
         "unread": unread,
         "dtype_open": said is None,
+        "mlp": read_mlp(text, model_type),
     }
     return Imported(
         spec=spec.model_copy(update=found),

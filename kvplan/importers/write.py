@@ -37,6 +37,7 @@ _FACTS = (
     "vocab",
     "tied",
     "replicated",
+    "mlp",
     "states_fixed",
 )
 

@@ -166,6 +166,12 @@ def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int, seque
             pp=len(stages),
             batched_tokens=options.max_num_batched_tokens,
             sequences=sequences or options.max_num_seqs,
+            mlp=spec.mlp,
+            architecture=spec.architecture,
+            has_states=any(
+                term.allocation.pool == "recurrent" for layer in deployment.layers.values() for term in layer
+            ),
+            settings=options.settings,
         )
     )
 

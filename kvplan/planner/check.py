@@ -7,6 +7,7 @@ from typing import Any, Unpack
 from kvplan.arguments import checked
 from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
+from kvplan.planner.check_experts import Rule, expert_degrees, expert_rules
 from kvplan.planner.deployment import Choice, growth, lowered
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import CheckOptions
@@ -26,32 +27,28 @@ from kvplan.terms import Growing, Layer, Split, Term
 from kvplan.units import counted, format_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One checked rule, and in words how the model meets or breaks it."""
-
-    rule: str
-    ok: bool
-    detail: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Check:
     """
-    Whether a model spreads over tp x pp GPUs.
+    Whether a model spreads over tp x pp GPUs, and dp replicas of them, whole experts dealt out over ep.
 
-    `legal_tp` lists the degrees up to 64 that work, `refused_tp` for each that does not what does not spread.
-    `advice` is the literature's, and what some engines refuse; it is never a failure. `ignored_fields` are
-    as in Size.
+    `legal_ep` are the numbers of these GPUs over which whole experts can be dealt out, `refused_ep` says why
+    not over others; both are empty of a model whose spec counts no experts. `legal_tp` lists the degrees up
+    to 64 that work, `refused_tp` for each that does not what does not spread. `advice` is the literature's,
+    and what some engines refuse; it is never a failure. `ignored_fields` are as in Size.
     """
 
     model: str
     tp: int
     pp: int
+    dp: int
+    ep: int
     ok: bool
     checks: tuple[Rule, ...]
     legal_tp: tuple[int, ...]
     refused_tp: dict[int, Split] = field(hash=False)
+    legal_ep: tuple[int, ...]
+    refused_ep: dict[int, str] = field(hash=False)
     advice: tuple[str, ...]
     ignored_fields: tuple[str, ...]
 
@@ -75,6 +72,7 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
     degree that cannot be understood. *ignore* is as in size.
     """
     tp, pp = options.get("tp", 1), options.get("pp", 1)
+    dp, ep = options.get("dp", 1), options.get("ep", 1)
     kv_dtype = options.get("kv_dtype")
     spec = stored_in(as_spec(model, options.get("ignore", ())), kv_dtype)
     layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))
@@ -83,11 +81,15 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
         *_sharing(spec),
         *_spreading(spec, layers, parts, tp),
         _stages(spec, pp, options.get("pp_layers")),
+        *expert_rules(spec, tp=tp, dp=dp, ep=ep),
     )
+    by_ep = expert_degrees(spec, tp=tp, dp=dp)
     return Check(
         model=spec.name,
         tp=tp,
         pp=pp,
+        dp=dp,
+        ep=ep,
         ok=all(rule.ok for rule in rules),
         checks=rules,
         legal_tp=legal_tps(parts),
@@ -96,7 +98,9 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
             for degree in range(1, LISTED_TP + 1)
             if (part := unspread(parts, degree)) is not None
         },
-        advice=(*_advice(spec), *_cut_weights(spec, tp)),
+        legal_ep=tuple(each for each, reason in by_ep.items() if reason is None),
+        refused_ep={each: reason for each, reason in by_ep.items() if reason is not None},
+        advice=(*_advice(spec), *_cut_weights(spec, tp, ep)),
         ignored_fields=(*spec.ignored, *spec.unread),
     )
 
@@ -176,7 +180,7 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
         )
 
 
-def _cut_weights(spec: ModelSpec, tp: int) -> Iterator[str]:
+def _cut_weights(spec: ModelSpec, tp: int, ep: int) -> Iterator[str]:
     """Say which engines refuse a degree, because it cuts blocks of quantised weights, or that it may."""
     release = spec.read_as or spec.hf_id or spec.name
     if spec.weights_open and not take_apart(release).gguf:
@@ -187,7 +191,8 @@ def _cut_weights(spec: ModelSpec, tp: int) -> Iterator[str]:
             f"blocks of them that share a scale{told}"
         )
     if spec.weight_blocks is not None:
-        cutting = Cutting(engine="SGLang, as vLLM before 0.30,", tp=tp, expert_tp=tp, refines=False)
+        expert_tp = 1 if tp % ep else tp // ep
+        cutting = Cutting(engine="SGLang, as vLLM before 0.30,", tp=tp, expert_tp=expert_tp, refines=False)
         reason = cut_blocks(spec.weight_blocks, cutting)
         if reason is not None:
             yield reason

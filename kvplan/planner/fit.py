@@ -28,9 +28,10 @@ from kvplan.planner.facts import (
 )
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.results import Advice, Memory, Spread, figure
+from kvplan.planner.results import Advice, Experts, Memory, Spread, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
+from kvplan.planner.weights import all_weights
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.specs import ModelSpec
 
@@ -143,6 +144,16 @@ class Fit(Size):
         return self.plan.memory(self.work.load)
 
     @figure
+    def weights_bytes_all_gpus(self) -> int:
+        """The weights on all GPUs together: what is whole on several counts on each."""
+        return all_weights(self.deployment, self.plan.budget.replica_weights_bytes)
+
+    @figure
+    def experts(self) -> Experts | None:
+        """How routed experts are spread; None where the spec counts none."""
+        return _experts(self.deployment)
+
+    @figure
     def filled(self) -> Memory:
         """The tightest card with `max_batch` sequences on it."""
         return self.plan.memory(uniform(self.context, self.max_batch) if self.max_batch else ())
@@ -218,6 +229,20 @@ class Fit(Size):
     @cached_property
     def _advice(self) -> Advice:
         return self.plan.advice(self.context, self.batch) if self.advised else _NO_ADVICE
+
+
+def _experts(deployment: Deployment) -> Experts | None:
+    parts = deployment.spec.parts
+    count = max((kind.experts for kind in parts.kinds.values()), default=0) if parts else 0
+    if not count:
+        return None
+    shares = deployment.engine.shares(deployment.options)
+    return Experts(
+        count=count,
+        on_gpu=shares.on_rank(count),
+        cut_over=shares.expert,
+        dealt_over=shares.experts,
+    )
 
 
 @checked

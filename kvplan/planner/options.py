@@ -236,6 +236,8 @@ class CheckOptions(FileOptions, total=False):
 
     tp: Tp
     pp: Pp
+    dp: Dp
+    ep: Ep
     kv_dtype: KvDtype
     pp_layers: PpLayers
 

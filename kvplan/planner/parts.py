@@ -16,7 +16,8 @@ class Cut:
 
     `repeats` are the parameters of each layer that ranks hold of its attention beyond one copy, all of them
     together, and `added` what a rank holds of it beside its share. The `embedding` may be in the host's
-    memory; a `tied` one serves as head. With `ends_everywhere` each stage has all that is not in a layer.
+    memory; a `tied` one serves as head. Of the ranks among which whole experts are dealt out it is the
+    `rank`, the first being the fullest. With `ends_everywhere` each stage has all that is not in a layer.
     """
 
     parts: ModelParts
@@ -27,9 +28,10 @@ class Cut:
     embedding: bool = True
     added: Sequence[int] = ()
     ends_everywhere: bool = False
+    rank: int = 0
 
     def on_stages(self, stages: Sequence[int]) -> tuple[int, ...]:
-        """Return what the fullest rank of each stage holds, *stages* being layers per stage."""
+        """Return what the rank of each stage holds, *stages* being layers per stage."""
         starts = [sum(stages[:number]) for number in range(len(stages))]
         sizes = [self._layers(start, count) for start, count in zip(starts, stages, strict=True)]
         sizes[0] += ceil_div(self.measure.of(self.parts.tower), self.shares.embedding)
@@ -55,11 +57,11 @@ class Cut:
         return held + sum(self.added[start : start + count])
 
     def _layer(self, layer: LayerParts, repeats: int) -> int:
-        """Return what the fullest rank holds of one layer."""
+        """Return what the rank holds of one layer."""
         of, shares = self.measure.of, self.shares
         whole = of(layer.whole) + of(layer.router)
         divided = ceil_div(of(layer.dense), shares.dense) + ceil_div(of(layer.shared), shares.shared)
-        experts = shares.on_rank(layer.experts) * ceil_div(of(layer.expert), shares.expert)
+        experts = shares.on_rank(layer.experts, self.rank) * ceil_div(of(layer.expert), shares.expert)
         return whole + divided + experts + self._attention(layer, repeats)
 
     def _attention(self, layer: LayerParts, repeats: int) -> int:

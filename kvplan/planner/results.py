@@ -94,6 +94,20 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """
+    How the routed experts of a layer are spread: of `count`, the fullest GPU holds a part of `on_gpu`.
+
+    Each is cut over `cut_over` GPUs, and whole ones are dealt out over `dealt_over`.
+    """
+
+    count: int
+    on_gpu: int
+    cut_over: int
+    dealt_over: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """A number of GPUs and the tensor and pipeline degrees that make it up."""
 

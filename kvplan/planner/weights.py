@@ -1,6 +1,7 @@
 """What each pipeline rank holds of a model's weights."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from kvplan.dtypes import dtype_by_name
@@ -112,6 +113,31 @@ def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: in
 
     Where *replica_bytes* are not what the release stores, all parameters are taken to be stored alike.
     """
+    cut, as_released = _cut(deployment, parts, replica_bytes)
+    return _in_bytes(cut, deployment.stage_sizes, None if as_released else replica_bytes)
+
+
+def all_weights(deployment: Deployment, replica_bytes: int) -> int:
+    """Return the bytes of the weights on all GPUs together: what is whole on several counts on each."""
+    spec, ranks = deployment.spec, deployment.tp * deployment.dp
+    if spec.parts is None or (deployment.engine.even_weights and deployment.choice.ep == 1):
+        return ranks * sum(stage_weights(deployment, replica_bytes))
+    cut, as_released = _cut(deployment, spec.parts, replica_bytes)
+    given, dealt = None if as_released else replica_bytes, cut.shares.experts
+    each = (_in_bytes(replace(cut, rank=rank), deployment.stage_sizes, given) for rank in range(dealt))
+    return sum(map(sum, each)) * ranks // dealt
+
+
+def _in_bytes(cut: Cut, stages: Sequence[int], replica_bytes: int | None) -> tuple[int, ...]:
+    """Return what a rank of each stage holds, as released or as its share of so many bytes."""
+    sizes = cut.on_stages(stages)
+    if replica_bytes is None:
+        return sizes
+    return tuple(ceil_div(replica_bytes * held, cut.parts.total(cut.measure)) for held in sizes)
+
+
+def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> tuple[Cut, bool]:
+    """Return how the parts are cut, and whether the weights are what the release stores."""
     spec, engine = deployment.spec, deployment.engine
     element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
     measure = Measure(element_bytes)
@@ -127,9 +153,7 @@ def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: in
         added=_added(deployment, parts, element_bytes) if as_released else (),
         ends_everywhere=spec.architecture in engine.ends_everywhere,
     )
-    total = parts.total(measure)
-    sizes = cut.on_stages(deployment.stage_sizes)
-    return sizes if as_released else tuple(ceil_div(replica_bytes * held, total) for held in sizes)
+    return cut, as_released
 
 
 def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> list[int]:

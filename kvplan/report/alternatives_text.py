@@ -1,10 +1,19 @@
 """Alternatives as documents: a line each, the answer first."""
 
-from collections.abc import Iterator, Sequence
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Literal
+
+import typer
 
 from kvplan.alternatives.advise import GUIDE, Advised, Candidate
+from kvplan.alternatives.compare import Comparison
+from kvplan.alternatives.kinds import KindRow
 from kvplan.alternatives.rows import Row
 from kvplan.alternatives.whatif import WhatIf
+from kvplan.inert import inert
 from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, line
 from kvplan.report.terminal import show
 from kvplan.units import counted, format_bytes
@@ -73,13 +82,17 @@ def alternatives_table(rows: Sequence[Row], names: Sequence[str], title: str) ->
     ]
     if held:
         columns += [Column(name, numbers=True) for name in ("sequences", "longest context", "fewest GPUs")]
+    priced = any(row.price is not None for row in rows)
+    if priced:
+        columns.append(Column("price of a sequence and hour", numbers=True))
     columns += [Column("attention parameters", numbers=True), Column("legal tp")]
     return Table(
-        tuple(columns), tuple((name, *_cells(row, held=held)) for name, row in zip(names, rows, strict=True))
+        tuple(columns),
+        tuple((name, *_cells(row, held=held, priced=priced)) for name, row in zip(names, rows, strict=True)),
     )
 
 
-def _cells(row: Row, *, held: bool) -> Iterator[str | Span]:
+def _cells(row: Row, *, held: bool, priced: bool) -> Iterator[str | Span]:
     sizes = (row.bytes_per_token, row.bytes_per_sequence)
     yield from ("-" if size is None else format_bytes(size) for size in sizes)
     yield "-" if row.share is None else share(row.share)
@@ -87,6 +100,8 @@ def _cells(row: Row, *, held: bool) -> Iterator[str | Span]:
         yield _limited(row, row.max_batch)
         yield _limited(row, row.max_context)
         yield str(row.smallest_gpus.gpus) if row.smallest_gpus else "-"
+    if priced:
+        yield "-" if row.price is None else f"{row.price:.3g}"
     yield "-" if row.projections is None else f"{row.projections:,}"
     yield _degrees(row.legal_tp)
 
@@ -162,6 +177,107 @@ def _candidate(candidate: Candidate) -> tuple[str | Span, ...]:
         _limited(row, row.max_batch),
         _limited(row, row.max_context),
         format_bytes(row.bytes_per_sequence or 0),
-        str(row.tp * row.pp * row.dp),
+        str(row.gpus),
         _degrees(row.legal_tp),
     )
+
+
+Form = Literal["text", "csv", "markdown"]
+"""How a table is printed."""
+
+
+def print_comparison(answer: Comparison, form: Form) -> None:
+    """Print alternatives side by side."""
+    if form == "csv":
+        _print_csv([_flat(row.to_dict()) for row in answer.rows])
+        return
+    table = alternatives_table(answer.rows, answer.names, "alternative")
+    if form == "markdown":
+        _print_markdown(table)
+        for name, row in zip(answer.names, answer.rows, strict=True):
+            if row.refusal:
+                typer.echo(inert(f"\n{name}: {row.refusal}"))
+        return
+    show((table, *refusals(answer.rows, answer.names)))
+
+
+def print_kinds(rows: Sequence[KindRow], form: Form) -> None:
+    """Print the literature's table of one set of dimensions."""
+    if form == "csv":
+        _print_csv([_flat(row.to_dict()) for row in rows])
+        return
+    table = kinds_table(rows)
+    if form == "markdown":
+        _print_markdown(table)
+        return
+    show((table, line("elements per token and layer, parameters of all layers; of MHA's", "quiet")))
+
+
+def kinds_table(rows: Sequence[KindRow]) -> Table:
+    """Return a line for each kind, relative to MHA."""
+    columns = (
+        Column("kind"),
+        Column("cached", numbers=True),
+        Column("of MHA", numbers=True),
+        Column("fixed", numbers=True),
+        Column("as tokens", numbers=True),
+        Column("parameters", numbers=True),
+        Column("of MHA", numbers=True),
+        Column("work"),
+        Column("stops growing"),
+        Column("legal tp"),
+    )
+    return Table(columns, tuple(_kind(row) for row in rows))
+
+
+def _kind(row: KindRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        _number(row.token_elements),
+        f"{float(row.cache):.4g}",
+        _number(row.fixed_elements),
+        _number(row.equal_tokens),
+        f"{row.parameters:,}",
+        f"{float(row.share):.4g}",
+        row.work,
+        stops(row),
+        _degrees(row.legal_tp),
+    )
+
+
+def stops(row: KindRow) -> str:
+    """Return in words from where on a kind's cache does not grow."""
+    if row.stops_at is None:
+        return "never"
+    return f"at {row.stops_at:,} tokens" if row.stops_at else "from the start"
+
+
+def _number(value: Fraction) -> str:
+    return f"{float(value):,.4g}" if value.denominator != 1 else f"{value.numerator:,}"
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's values as cells: a spread by its GPUs, degrees with blanks between them."""
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            cells[name] = value["gpus"]
+        else:
+            cells[name] = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    return cells
+
+
+def _print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    typer.echo(written.getvalue(), nl=False)
+
+
+def _print_markdown(table: Table) -> None:
+    lines = [[column.title for column in table.columns]]
+    lines.append(["--:" if column.numbers else "---" for column in table.columns])
+    lines += [[cell if isinstance(cell, str) else cell.text for cell in row] for row in table.rows]
+    for cells in lines:
+        typer.echo(f"| {' | '.join(inert(cell).replace('|', chr(92) + '|') for cell in cells)} |")

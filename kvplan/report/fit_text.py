@@ -130,7 +130,7 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
 
 def _findings(answer: Fit) -> list[Line]:
     asked = counted(answer.batch, "sequence")
-    lines = _start_up(answer)
+    lines = [*_experts(answer), *_start_up(answer)]
     lines += _range(answer)
     lines += [
         line(words.limit(answer.limit), label="Limit"),
@@ -159,6 +159,17 @@ def _start_up(answer: Fit) -> list[Line]:
         *_at_once(answer),
         line(f"{formula} of these sequences, without an engine's rounding{_less(answer)}", label="Formula"),
     ]
+
+
+def _experts(answer: Fit) -> list[Line]:
+    """Return where the experts are and what all weights come to, where replicas hold them together."""
+    found, gpus = answer.experts, answer.tp * answer.pp * answer.dp
+    if found is None or (found.dealt_over == 1 and found.cut_over <= answer.tp):
+        return []
+    cut = f", each cut over {found.cut_over}" if found.cut_over > 1 else ", whole"
+    dealt = f"{found.on_gpu} of {found.count} on the fullest GPU{cut}"
+    weights = f"{format_gib(answer.weights_bytes_all_gpus)} of weights on all {gpus} GPUs"
+    return [line(f"{dealt}; {weights}", label="Experts")]
 
 
 def _less(answer: Fit) -> str:

@@ -82,16 +82,32 @@ def check_document(answer: Check) -> Document:
     refused = ((f"tp {degrees}", reason) for reason, degrees in _by_part(answer.refused_tp).items())
     legal = f" {', '.join(map(str, answer.legal_tp))} (searched up to {LISTED_TP})"
     return (
-        line(f"{answer.model} {verdict} over tp {answer.tp} x pp {answer.pp}.", "yes" if answer.ok else "no"),
+        line(f"{answer.model} {verdict} over {_degrees(answer)}.", "yes" if answer.ok else "no"),
         BLANK,
         Grid(tuple(rules)),
         BLANK,
         line(legal, label="Legal tp"),
+        *_legal_ep(answer),
         *(line(advice, label="Advice") for advice in answer.advice),
         *not_read(answer.ignored_fields),
         BLANK,
         Table((Column("refused"), Column("because")), tuple(refused)),
     )
+
+
+def _degrees(answer: Check) -> str:
+    more = (("dp", answer.dp), ("ep", answer.ep))
+    return f"tp {answer.tp} x pp {answer.pp}" + "".join(f", {name} {each}" for name, each in more if each > 1)
+
+
+def _legal_ep(answer: Check) -> list[Line]:
+    """Return over how many of several GPUs whole experts can be dealt out, and why not over others."""
+    gpus = answer.tp * answer.dp
+    if gpus == 1 or not (answer.legal_ep or answer.refused_ep):
+        return []
+    listed = ", ".join(map(str, answer.legal_ep)) or "none"
+    refused = [line(f"ep {ep}: {reason}", label="Refused") for ep, reason in answer.refused_ep.items()]
+    return [line(f" {listed} of the {gpus} GPUs", label="Legal ep"), *refused]
 
 
 def print_explanation(answer: Explanation) -> None:

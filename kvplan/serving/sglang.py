@@ -37,6 +37,7 @@ _scaled = scaled(_SUFFIXES, fractions="kMGT", exact=True)
 _KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e4m3"}, {})
 
 _ATTENTION_DP = "attention_dp"
+_REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 
 
@@ -69,6 +70,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--attn-dp-size --attention-data-parallel-size", _ATTENTION_DP),
     asks("--moe-dense-tp-size", "settings.moe_dense_tp_size", COUNT_TEXT),
     setting("--enable-dp-lm-head", "enable_dp_lm_head"),
+    asks("--ep-num-redundant-experts", _REDUNDANT, NAME),
     asks("--moe-a2a-backend", "settings.moe_a2a_backend", NAME),
     asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
     asks("--max-mamba-cache-size", "settings.max_mamba_cache_size", COUNT_TEXT),
@@ -141,7 +143,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--load-format", _WEIGHTS, *_LOADERS),
     left_out("--quantize-and-serve", _WEIGHTS, takes="nothing"),
     left_out("--json-model-override-args", either("the model's config is taken as it is published"), "{}"),
-    left_out("--ep-num-redundant-experts", _EXPERTS, "0"),
     left_out("--enable-eplb", _EXPERTS, takes="nothing"),
     left_out(
         "--moe-dp-size --moe-data-parallel-size",
@@ -227,6 +228,8 @@ def _gather(found: Found, _program: str) -> Found:
     attention_dp = answers.pop(_ATTENTION_DP, 1)
     if attention_dp != 1:
         answers |= {"dp": attention_dp, _ATTENTION: "true"}
+    if (copies := str(answers.pop(_REDUNDANT, "0"))) != "0":
+        answers[_REDUNDANT] = str(whole("--ep-num-redundant-experts", copies))
     tp, dp = _degree(answers, "tp"), _degree(answers, "dp")
     if answers.get(_ATTENTION) == "true" and dp > 1:
         if tp % dp:

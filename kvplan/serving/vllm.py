@@ -100,6 +100,8 @@ _ASKED: tuple[Row, ...] = (
         "--no-disable-hybrid-kv-cache-manager --enable-hybrid-kv-cache-manager",
         on="false",
     ),
+    setting("--enforce-eager", "enforce_eager", "--no-enforce-eager"),
+    asks("--max-cudagraph-capture-size", "settings.max_cudagraph_capture_size", COUNT_TEXT),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
     setting("--enable-eplb", "enable_eplb", "--no-enable-eplb"),
@@ -135,12 +137,10 @@ _LOADERS = (
 """Formats that load weights as the checkpoint stores them."""
 
 _LEFT_OUT: tuple[Row, ...] = (
-    left_out("--enforce-eager", less("without CUDA graphs vLLM keeps less for itself"), takes="nothing"),
     left_out("--compilation-config -cc", _GRAPHS, takes="json"),
     left_out("-O0 -O1 -O3", _GRAPHS, takes="nothing"),
     left_out("--optimization-level -O", _GRAPHS, "2"),
     left_out("--cudagraph-capture-sizes --cuda-graph-sizes", _GRAPHS, takes="values"),
-    left_out("--max-cudagraph-capture-size", _GRAPHS),
     left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
     left_out("--cpu-offload-gb", less("all weights are counted on the GPU"), "0"),
     left_out("--offload-group-size", less("all weights are counted on the GPU"), "0"),

@@ -21,6 +21,7 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
+from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
@@ -148,13 +149,13 @@ class ModelSpec(Facts):
     choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
     stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
     no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `parts` are all `parameters` by layer and part, with their bytes where the release stores some
-    otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names parts of the model
-    that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or why nothing is
-    counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them. `ignored` names fields
-    of the source that could change the memory and that the user had ignored, `unread` unknown ones that
-    cannot. `read_as` is the name that was asked for, where it means this model by its words alone, and
-    `read_by` says how it was read.
+    rank. `mlp` has the widths of the MLPs. `parts` are all `parameters` by layer and part, with their bytes
+    where the release stores some otherwise than in `dtype`; a model without them is spread evenly.
+    `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers for
+    images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
+    tensors give them. `ignored` names fields of the source that could change the memory and that the user had
+    ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means this
+    model by its words alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -182,6 +183,7 @@ class ModelSpec(Facts):
     vocab: Count | None = None
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
+    mlp: Mlp | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None

@@ -97,3 +97,59 @@ def test_a_new_spec_is_printed_with_comments_and_loads(kvplan: Cli, tmp_path: Pa
     wrong = kvplan("new mine --heads 32 --groups 3")
     assert wrong.status == 2
     assert "--layers is missing; --head-dim is missing; --groups 3 do not divide --heads 32" in wrong.err
+
+
+def test_a_comparison_in_every_form(kvplan: Cli) -> None:
+    words = "compare qwen3-8b llama-3.1-8b --gpu h100-80gb --tp 1,3 -c 8k"
+    plain = kvplan(words)
+    assert plain.status == 0
+    assert "do not spread over tp=3" in plain.out
+    rows = json.loads(kvplan(f"{words} --json").out)["rows"]
+    assert [(row["model"], row["tp"]) for row in rows] == [
+        ("qwen3-8b", 1),
+        ("qwen3-8b", 3),
+        ("llama-3.1-8b", 1),
+        ("llama-3.1-8b", 3),
+    ]
+    (head, *lines) = kvplan(f"{words} --csv").out.splitlines()
+    assert len(lines) == 4
+    assert head.split(",")[:3] == ["model", "engine", "kv_dtype"]
+    marked = kvplan(f"{words} --markdown").out.splitlines()
+    assert marked[1].replace("-", "").replace(":", "").replace("|", "").strip() == ""
+    assert marked[2].startswith("| qwen3-8b, tp 1 | ")
+
+
+def test_no_line_with_an_answer_fails(kvplan: Cli) -> None:
+    done = kvplan("compare qwen3-8b --tp 3,5 -c 8k")
+    assert done.status == 1
+    assert "no line has an answer: " in done.err
+
+
+def test_the_table_of_kinds(kvplan: Cli) -> None:
+    of_model, of_dimensions = (
+        kvplan(f"compare --kinds {words} --json").out
+        for words in ("llama-65b", "--heads 64 --head-dim 128 --hidden 8192 --layers 80")
+    )
+    assert of_model == of_dimensions
+    shares = {row["name"]: row["share"] for row in json.loads(of_model)["kinds"]}
+    assert round(shares["mla"], 2) == 0.42
+    assert kvplan("compare --kinds llama-65b").out.startswith("kind ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--kinds --heads 8", "give --head-dim, --hidden, --layers"),
+        ("--kinds llama-65b --gpu h100-80gb", "--gpu: the table of kinds is of dimensions alone"),
+        ("qwen3-8b --heads 8", "--heads: dimensions are for --kinds"),
+        ("qwen3-8b --sort size", "nothing is sorted by 'size'"),
+        ("qwen3-8b --csv --json", "give one of --csv, --markdown and --json"),
+        ("qwen3-8b --price h100", "is no GPU with its price"),
+        ("", "at least one model"),
+    ],
+)
+def test_what_is_wrong_in_a_comparison(kvplan: Cli, words: str, said: str) -> None:
+    done = kvplan(f"compare {words}")
+    assert done.status == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) <= 2

@@ -9,7 +9,20 @@ from kvplan import __version__
 from tests.program import ROOT, Cli
 
 COMMANDS = (
-    *("fit", "sweep", "size", "check", "show", "whatif", "advise", "new", "models", "gpus", "schema"),
+    *(
+        "fit",
+        "sweep",
+        "size",
+        "check",
+        "show",
+        "compare",
+        "whatif",
+        "advise",
+        "new",
+        "models",
+        "gpus",
+        "schema",
+    ),
     *("import", "reconcile", "validate"),
 )
 
@@ -22,7 +35,7 @@ def example_spec() -> str:
 
 
 # Those of the others read a model's own files, or need torch.
-@pytest.mark.parametrize("command", COMMANDS[:11])
+@pytest.mark.parametrize("command", COMMANDS[:12])
 def test_the_examples_of_each_help_work(
     kvplan: Cli, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,9 @@ SIZE = {
     "total_bytes_all_gpus": int,
     "layers": list,
 }
-FIT = {**SIZE, "fits": bool, "memory": dict, "limit": str, "warnings": list, "hints": list}
+FIT = {**SIZE, "fits": bool, "memory": dict, "limit": str, "warnings": list, "hints": list} | {
+    "weights_bytes_all_gpus": int
+}
 LIMITS = ("max_batch", "analytic_max_batch", "max_context")
 START_UP = ("kv_tokens", "num_blocks", "block_size", "max_concurrency")
 """The start-up figures of an engine; `exact` has none."""

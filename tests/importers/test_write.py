@@ -27,6 +27,7 @@ architecture: llama  # model_type
 dtype: bfloat16  # torch_dtype
 max_context: 131072  # max_position_embeddings
 hidden: 4096  # hidden_size
+mlp: {intermediate: 14336}
 layers: 32  # num_hidden_layers
 # heads: num_attention_heads = 32
 # groups: num_key_value_heads = 8

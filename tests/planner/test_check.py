@@ -195,3 +195,35 @@ def test_a_config_that_was_read_is_not_asked_for_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["qwen3-235b-a22b", "qwen3:30b", "lmstudio/Qwen3-8B-GGUF:Q4_K_M"])
 def test_of_a_ggufs_weights_no_block_is_cut(name: str) -> None:
     assert not any("format of their own" in line for line in kvplan.check(name).advice)
+
+
+def test_whole_experts_are_dealt_out_over_a_divisor_of_the_gpus() -> None:
+    answer = kvplan.check("deepseek-v3", dp=48, ep=48)
+    assert answer.ok
+    said = {rule.rule: rule.detail for rule in answer.checks}
+    assert said["experts / ep"] == "256 routed experts on EP 48: 6 on 16 GPUs and 5 on the others"
+    assert said["expert % (tp x dp / ep)"].startswith("each expert is whole on its GPU")
+
+
+def test_a_degree_that_cuts_experts_unevenly_or_in_their_blocks_is_refused() -> None:
+    """Of 2,048: over 3 GPUs unevenly; over 128 a part has 16, below the smallest block of vLLM's."""
+    answer = kvplan.check("deepseek-v3", tp=1, dp=48)
+    assert answer.legal_ep == (3, 6, 12, 24, 48)
+    assert answer.refused_ep[16] == "experts of 2,048 are not cut evenly over 3 GPUs"
+    wide = kvplan.check("deepseek-v3", tp=128)
+    assert "vLLM does not cut experts of 2,048 over 128 ranks" in wide.refused_ep[1]
+    assert wide.legal_ep == (2, 4, 8, 16, 32, 64, 128)
+
+
+@pytest.mark.parametrize(
+    ("model", "ep", "rule"), [("deepseek-v3", 3, "tp x dp % ep"), ("llama-3.1-8b", 2, "experts / ep")]
+)
+def test_experts_that_cannot_be_dealt_out_are_a_broken_rule(model: str, ep: int, rule: str) -> None:
+    answer = kvplan.check(model, tp=2, dp=1, ep=ep)
+    assert not answer.ok
+    assert [each.rule for each in answer.checks if not each.ok] == [rule]
+
+
+def test_without_experts_no_degree_is_listed() -> None:
+    answer = kvplan.check("llama-3.1-8b", tp=2)
+    assert (answer.legal_ep, answer.refused_ep) == ((), {})

@@ -30,6 +30,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         "--attention-data-parallel-size 8 --tp 8",
         {"tp": 1, "dp": 8, "settings": {"enable_dp_attention": "true"}},
     ),
+    ("--ep-num-redundant-experts 32", {"settings": {"ep_num_redundant_experts": "32"}}),
+    ("--ep-num-redundant-experts 0", {}),
     ("--moe-dense-tp-size 1", {"settings": {"moe_dense_tp_size": "1"}}),
     ("--enable-dp-lm-head", {"settings": {"enable_dp_lm_head": "true"}}),
     ("--moe-a2a-backend deepep", {"settings": {"moe_a2a_backend": "deepep"}}),

@@ -74,6 +74,9 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         '--eplb-config \'{"num_redundant_experts": 32, "window_size": 1000}\'',
         {"settings": {"num_redundant_experts": "32"}},
     ),
+    ("--enforce-eager", {"settings": {"enforce_eager": "true"}}),
+    ("--no-enforce-eager", {"settings": {"enforce_eager": "false"}}),
+    ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
 ]
@@ -159,8 +162,6 @@ def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list
         ("--enable-lora", True),
         ("--no-enable-lora", False),
         ("--disable-lora", False),
-        ("--enforce-eager", True),
-        ("--no-enforce-eager", False),
         ("--quantization fp8", True),
         ("--load-format dummy", False),
         ("--load-format bitsandbytes", True),

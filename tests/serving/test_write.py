@@ -67,6 +67,7 @@ SGLANG_SETTINGS = {
     "max_mamba_cache_size": TEXT_COUNTS,
     "ep_size": TEXT_COUNTS,
     "enable_dp_attention": st.just("true"),
+    "ep_num_redundant_experts": TEXT_COUNTS,
     "moe_dense_tp_size": TEXT_COUNTS,
     "enable_dp_lm_head": st.just("true"),
     "moe_a2a_backend": st.sampled_from(["deepep", "mooncake"]),

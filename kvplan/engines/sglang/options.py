@@ -10,6 +10,14 @@ from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import scale_of
 from kvplan.engines.sglang.versions import SglangRules
 
+_BY_TOKENS = "deepep deepep_v2 flashinfer flashinfer_megamoe megamoe mooncake mori nixl pplx"
+BY_TOKENS = tuple(_BY_TOKENS.split())
+"""
+Ways to send tokens that deal experts out over all ranks.
+
+_A2A_EP_SPANNING_BACKENDS in arg_groups/overrides.py of SGLang 0.5.23, without Ascend's.
+"""
+
 SETTINGS = (
     Setting(name="swa_full_tokens_ratio", kind="ratio", help="tokens of windowed layers per full one"),
     Setting(name="disable_hybrid_swa_memory", kind="flag", help="one pool: windows drop nothing"),
@@ -28,6 +36,7 @@ SETTINGS = (
         choices=("auto", "no_buffer", "extra_buffer", "extra_buffer_lazy"),
     ),
     Setting(name="ep_size", kind="count", help="ranks over which whole experts are dealt out, as --ep"),
+    Setting(name="ep_num_redundant_experts", kind="count", help="copies of experts, dealt out with them"),
     Setting(
         name="enable_dp_attention",
         kind="flag",
@@ -39,6 +48,7 @@ SETTINGS = (
         name="moe_a2a_backend",
         kind="name",
         help="how tokens reach experts: deepep and its kin deal these out over all ranks",
+        choices=("none", *BY_TOKENS),
     ),
     Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
 )

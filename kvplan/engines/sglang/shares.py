@@ -3,17 +3,8 @@
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.sglang.errors import OptionsError
-from kvplan.engines.sglang.options import SETTINGS
+from kvplan.engines.sglang.options import BY_TOKENS, SETTINGS
 from kvplan.engines.shares import Shares, over_tp, together
-
-_BY_TOKENS = frozenset(
-    {"deepep", "deepep_v2", "flashinfer", "flashinfer_megamoe", "megamoe", "mooncake", "mori", "nixl", "pplx"}
-)
-"""
-Ways to send tokens that deal experts out over all ranks.
-
-_A2A_EP_SPANNING_BACKENDS in arg_groups/overrides.py of SGLang 0.5.23, without Ascend's.
-"""
 
 
 def shares(options: EngineOptions) -> Shares:
@@ -29,9 +20,12 @@ def shares(options: EngineOptions) -> Shares:
         _refuse_without(given)
     ranks = options.tp * options.dp if attention else options.tp
     ep = _ep_size(options, given, ranks)
+    # Placed over all ranks of a group, copies beside the rest: eplb/expert_location.py.
+    spare = given.count("ep_num_redundant_experts") or 0
     if not attention:
-        return _by_tokens(over_tp(options)._replace(expert=ranks // ep, experts=ep), given)
-    found = together(options, ep)._replace(dense=ranks, shared=ranks, head=ranks)
+        found = over_tp(options)._replace(expert=ranks // ep, experts=ep, spare=spare)
+        return _by_tokens(found, given)
+    found = together(options, ep)._replace(dense=ranks, shared=ranks, head=ranks, spare=spare)
     if given.count("moe_dense_tp_size") == 1:
         found = found._replace(dense=1)
     if given.flag("enable_dp_lm_head"):
@@ -46,7 +40,7 @@ def has_dp_attention(options: EngineOptions) -> bool:
 
 def _by_tokens(found: Shares, given: Settings) -> Shares:
     """Return shares where shared experts are whole, if tokens are sent so: _shared_expert_use_tp1."""
-    return found._replace(shared=1) if given.name("moe_a2a_backend") in _BY_TOKENS else found
+    return found._replace(shared=1) if given.name("moe_a2a_backend") in BY_TOKENS else found
 
 
 def _ep_size(options: EngineOptions, given: Settings, ranks: int) -> int:
@@ -55,7 +49,7 @@ def _ep_size(options: EngineOptions, given: Settings, ranks: int) -> int:
     if asked is not None and options.ep not in (1, asked):
         raise OptionsError(f"ep={options.ep} and ep_size={asked} say the same: give one of them")
     ep = asked or options.ep
-    if given.name("moe_a2a_backend") in _BY_TOKENS:
+    if given.name("moe_a2a_backend") in BY_TOKENS:
         return ranks
     if ranks % ep:
         raise OptionsError(f"ep_size={ep} does not divide tp={ranks}: SGLang takes 1, {ranks} or a divisor")

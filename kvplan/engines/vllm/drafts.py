@@ -37,7 +37,7 @@ class Draft:
             return self._window_alone(layers)
         if self.sized:
             return self._resized(_keys_and_values(layers))
-        whole = [layer for layer in layers if _keeps_all(layer)]
+        whole = _fullest([layer for layer in layers if _keeps_all(layer)])
         if len(whole) != 1:
             found = "several sizes" if whole else "none"
             raise RefusedError(
@@ -72,6 +72,18 @@ class Draft:
             )
             for term in like
         )
+
+
+def _fullest(layers: Sequence[Layer]) -> list[Layer]:
+    """
+    Return the layer that has all that each of the others has, or all of them where none does.
+
+    Where layers of sparse MLA share an indexer's choice of tokens, the module for multi-token prediction has
+    an indexer of its own, as the layers that choose: GLM-5.2's indexer_types, in vLLM 0.33
+    models/deepseek_v32.
+    """
+    fullest = [each for each in layers if all(set(other) <= set(each) for other in layers)]
+    return fullest or list(layers)
 
 
 def _keeps_all(layer: Layer) -> bool:

@@ -9,7 +9,6 @@ from itertools import chain
 from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.cards import WRITTEN, require_vendor
-from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.additions import ENDS_EVERYWHERE, added
 from kvplan.engines.vllm.backends import (
@@ -23,6 +22,7 @@ from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.models import require_served
+from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, own_options, usual_work
@@ -139,13 +139,7 @@ def vllm(version: str | None) -> Engine:
         arrange=partial(_arrange, rules=rules),
         kv_dtype=partial(kv_dtype_name, rules=rules),
         share=Share(of="card", default=always(rules.utilization)),
-        needs=partial(
-            vllm_start_up,
-            sampler=rules.sampler,
-            outside=rules.outside,
-            counts_graphs=rules.counts_graphs,
-            most_tokens=rules.most_batched_tokens,
-        ),
+        needs=partial(start_up, rules=rules),
         declared_kv=partial(declared_kv, rules=rules),
         takes=frozenset(
             {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "ep", "prompt"}

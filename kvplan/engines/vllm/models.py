@@ -101,6 +101,34 @@ Model types with states beside keys, windows over latents or pooled keys, whose 
 """
 
 
+_EMBEDDED_OUTSIDE = frozenset(
+    {"deepseek_v41_text", "gemma3n_text", "gemma4_text", "gemma4_unified_text", "llama4_text"}
+    | {"mllama_text_model", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_5_moe_text", "qwen3_5_text"}
+    | {"qwen3_vl_moe_text", "qwen3_vl_text"}
+)
+"""
+Text models of models that see: vLLM embeds tokens and images first, so that what is compiled has no
+embedding.
+
+Source: SupportsMultiModal in model_executor/models and _preprocess in v1/worker/gpu_model_runner.py, alike
+in 0.24 and 0.28.
+"""
+
+
+def embeds_outside(architecture: str | None) -> bool:
+    """Return whether what torch.compile compiles of a model has no embedding."""
+    return architecture in _EMBEDDED_OUTSIDE
+
+
+_WITHOUT_WORKSPACES = frozenset({"gpt_oss"})
+"""Model types whose experts are in MXFP4, and take Triton's kernels (gpt_oss_triton_kernels_moe.py, 0.28)."""
+
+
+def keeps_workspaces(architecture: str | None) -> bool:
+    """Return whether a model's experts share workspaces that stay after the profile run."""
+    return architecture not in _WITHOUT_WORKSPACES
+
+
 def may_keep_every_state(architecture: str | None) -> bool:
     """Return whether some releases keep a state per block under prefix caching; True for an unknown type."""
     return architecture is None or architecture in _STATE_PER_BLOCK

@@ -39,6 +39,15 @@ SETTINGS = (
         help="copies of experts in eplb_config, dealt out with them",
     ),
     Setting(name="enable_eplb", kind="flag", help="on moves experts between ranks, and may keep copies"),
+    Setting(name="enforce_eager", kind="flag", help="on sets nothing aside for CUDA graphs"),
+    Setting(name="max_cudagraph_capture_size", kind="count", help="the largest batch captured as a graph"),
+    Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
+    Setting(
+        name="compile_cache",
+        kind="name",
+        help="cold where torch.compile runs for the first time: a copy of the embedding more",
+        choices=("cold", "warm"),
+    ),
     Setting(name="num_gpu_blocks_override", kind="count", help="blocks in place of those that fit"),
     Setting(name="attention_backend", kind="name", help="its kernel decides the block", choices=BACKENDS),
     Setting(

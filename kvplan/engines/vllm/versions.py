@@ -3,7 +3,8 @@ The rules of each vLLM release that was read, as values.
 
 Every field was compared in the release's own wheel: 0.11.0, 0.12.0, 0.14.1, 0.17.1, 0.18.0, 0.19.1,
 0.20.0, 0.20.1, 0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0; 0.20.2 and 0.21.0 have the rules of
-0.20.1. A release in between is planned with the nearest older one.
+0.20.1. Of 0.27.1 and 0.29.0 only what decides a start-up's memory was read (config/vllm.py, v1/worker and
+utils/mem_utils.py). A release in between is planned with the nearest older one.
 """
 
 import re
@@ -20,6 +21,7 @@ from kvplan.engines.overheads import (
     OutsideTorch,
     Sampler,
 )
+from kvplan.engines.vllm.runners import Default
 from kvplan.errors import UnknownNameError
 
 Admission = Literal["first chunk", "whole prompt", "capped"]
@@ -54,6 +56,10 @@ class VllmRules:
     v1/sample/ops/topk_topp_sampler.py, read in 0.11, 0.12, 0.15, 0.17 and 0.19).
     `outside`: what start-ups printed for memory that is not torch's.
     `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
+    `v2_runner`: which models Model Runner V2 runs (config/vllm.py), and `v2_counts_graphs` whether it
+    estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py).
+    `counts_consumed`: whether all that the device lost counts, not torch's peak alone
+    (memory_profiling in utils/mem_utils.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
     FlashAttention's MLA (update_block_size_for_backend in platforms/interface.py).
     `flashinfer_mla_block`: that of FlashInfer's MLA, 64 while platforms/cuda.py set it, then the
@@ -105,6 +111,9 @@ class VllmRules:
     sampler: Sampler
     outside: OutsideTorch
     counts_graphs: bool
+    v2_runner: Default
+    v2_counts_graphs: bool
+    counts_consumed: bool
     most_batched_tokens: int
     compressed: Literal["unknown", "by page size", "by group"]
     selectors: bool
@@ -155,6 +164,9 @@ _0_11 = VllmRules(
     sampler=DRAWS,
     outside=OLD_OUTSIDE,
     counts_graphs=False,
+    v2_runner="v1",
+    v2_counts_graphs=False,
+    counts_consumed=False,
     most_batched_tokens=8192,
     compressed="unknown",
     selectors=False,
@@ -218,16 +230,26 @@ _0_20_0 = replace(
     admission="capped",
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
-_0_24 = replace(_0_20_1, version=(0, 24), patch=None, unify="pad", compressed="by page size", watermark=True)
+_0_24 = replace(
+    _0_20_1,
+    version=(0, 24),
+    patch=None,
+    unify="pad",
+    compressed="by page size",
+    watermark=True,
+    v2_runner="named",
+)
 _0_26 = replace(
     _0_24,
     version=(0, 26),
     in_flight="concurrent batches",
     pads_states=True,
     skipped_layers="aligned",
+    v2_runner="dense",
 )
+_0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
-    _0_26,
+    _0_27,
     version=(0, 28),
     compressed="by group",
     promotes_beside_mla=True,
@@ -236,7 +258,8 @@ _0_28 = replace(
     align_mla=128,
     most_batched_tokens=MOST_BATCHED_TOKENS,
 )
-_0_30 = replace(_0_28, version=(0, 30), null_block_checked=True, refines_experts=True)
+_0_29 = replace(_0_28, version=(0, 29), v2_runner="v2", v2_counts_graphs=True)
+_0_30 = replace(_0_29, version=(0, 30), null_block_checked=True, refines_experts=True)
 _0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True)
 _0_33 = replace(
     _0_32,
@@ -258,7 +281,9 @@ RELEASES = (
     _0_20_1,
     _0_24,
     _0_26,
+    _0_27,
     _0_28,
+    _0_29,
     _0_30,
     _0_32,
     _0_33,

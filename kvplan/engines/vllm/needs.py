@@ -1,0 +1,144 @@
+"""
+What vLLM keeps free beside weights and cache, by release.
+
+The profile run is arithmetic (profiling.py). What lies outside torch, and most of what graphs take, is
+known from real start-ups alone.
+"""
+
+from dataclasses import dataclass
+
+from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
+from kvplan.engines.settings import Settings, read_settings
+from kvplan.engines.vllm.graphs import captured, graphs_bytes
+from kvplan.engines.vllm.models import embeds_outside, keeps_workspaces
+from kvplan.engines.vllm.profiling import Batch, Widths, compiled_bytes, kept_bytes, peak_bytes
+from kvplan.engines.vllm.runners import takes_v2
+from kvplan.engines.vllm.settings import SETTINGS
+from kvplan.engines.vllm.versions import VllmRules
+from kvplan.units import GIB, ceil_div
+
+_ALONE_BYTES = 9 * GIB // 100
+_TP_BYTES = 20 * GIB // 100
+"""
+What the driver, kernels and NCCL take off Hopper.
+
+0.07 GiB on RTX 4070 Ti S (0.26, printed), 0.09 on L40S (0.26) and A100 (0.31), what is left of 1.65 on two
+RTX PRO 6000 (0.27): the rest of start-ups whose other parts are derived.
+"""
+
+_FIRST_OF_OTHERS = (0, 18)
+
+_BELOW_BYTES = 50 * GIB // 100
+_ABOVE_BYTES = 105 * GIB // 100
+_WARM_BELOW_BYTES = 15 * GIB // 100
+_COLD_ABOVE_BYTES = 50 * GIB // 100
+"""
+How far the needs of real start-ups lie below and above the estimate: 56 of up to 0.19, and 25 newer ones.
+
+Most of what is above are images, and layouts of quantised weights. Where torch.compile may be cold or
+warm, the range reaches to both, and as much less above.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`."""
+
+    peak: int
+    cold: int
+    kept: int
+    graphs: int
+    outside: int
+
+
+def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
+    """
+    Return what a release of vLLM keeps free for *workload*.
+
+    A model whose MLPs are not known is estimated as kvplan does for engines that it cannot derive.
+    """
+    if workload.mlp is None or workload.hidden is None or workload.vocab is None:
+        return vllm_start_up(
+            workload,
+            sampler=rules.sampler,
+            outside=rules.outside,
+            counts_graphs=rules.counts_graphs,
+            most_tokens=rules.most_batched_tokens,
+        )
+    given = read_settings(SETTINGS, workload.settings)
+    parts = _parts(workload, rules, given)
+    compiled = given.name("compile_cache")
+    cold = 0 if compiled == "warm" else parts.cold
+    unsaid = parts.cold if compiled is None else 0
+    overhead = parts.kept + parts.graphs + parts.outside + workload.rotations_bytes
+    middle = parts.peak + cold + overhead
+    return Estimate(
+        activation_bytes=parts.peak + cold,
+        overhead_bytes=overhead,
+        low_bytes=max(0, middle - max(_BELOW_BYTES, unsaid + _WARM_BELOW_BYTES)),
+        high_bytes=middle + _ABOVE_BYTES - min(unsaid, _COLD_ABOVE_BYTES),
+        evidence=f"derived from {rules.name}'s profile run; graphs and what is not torch's from start-ups",
+    )
+
+
+def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
+    eager = given.flag("enforce_eager") is True
+    batch = _batch(workload, rules, given)
+    widths = _widths(workload)
+    peak = peak_bytes(batch, widths, rules.sampler)
+    counts = not eager and rules.counts_graphs and (not batch.v2 or rules.v2_counts_graphs)
+    graphs = captured(batch.sequences, batch.tokens, given.count("max_cudagraph_capture_size"))
+    return _Parts(
+        peak=peak,
+        cold=0 if eager or embeds_outside(workload.architecture) else max(0, compiled_bytes(batch) - peak),
+        kept=kept_bytes(batch) if rules.counts_consumed else 0,
+        graphs=graphs_bytes(workload.layers, graphs) if counts else 0,
+        outside=_outside(workload, rules),
+    )
+
+
+def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
+    tokens, sequences = at_once(workload.card, most_tokens=rules.most_batched_tokens)
+    tokens = workload.batched_tokens or tokens
+    mlp = workload.mlp
+    return Batch(
+        tokens=tokens,
+        sequences=min(workload.sequences or sequences, tokens),
+        hidden=workload.hidden or 0,
+        vocab=workload.vocab or 0,
+        element_bytes=workload.element_bytes,
+        tp=workload.tp,
+        v2=takes_v2(
+            rules.v2_runner,
+            workload.architecture,
+            has_experts=mlp is not None and mlp.experts_per_token is not None,
+            has_states=workload.has_states,
+            asked=given.flag("use_v2_model_runner"),
+        ),
+        eager=given.flag("enforce_eager") is True,
+        # A stage between others also holds the hidden states that it receives and sends.
+        copies=3 if workload.pp > 1 else 1,
+    )
+
+
+def _widths(workload: ProfileRun) -> Widths:
+    mlp = workload.mlp
+    if mlp is None:
+        return Widths()
+    return Widths(
+        dense=ceil_div(mlp.intermediate or 0, workload.tp),
+        expert=ceil_div(mlp.expert_intermediate or 0, workload.tp),
+        experts_per_token=mlp.experts_per_token or 0,
+        matrices=3 if mlp.gated else 2,
+        workspaces=keeps_workspaces(workload.architecture),
+    )
+
+
+def _outside(workload: ProfileRun, rules: VllmRules) -> int:
+    """Return what the CUDA context, kernels, NCCL and all-reduces take beside torch's memory."""
+    card = workload.card
+    hopper = card.vendor is None or card.is_hopper
+    if hopper or rules.version < _FIRST_OF_OTHERS:
+        return outside_torch(workload, rules.outside)
+    return _TP_BYTES if workload.tp > 1 else _ALONE_BYTES

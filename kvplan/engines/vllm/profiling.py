@@ -1,0 +1,137 @@
+"""
+What vLLM's profile run takes of torch's memory on a rank, from its code.
+
+Each figure is arithmetic over tensors that vllm/v1/worker and the model classes allocate; they were
+compared with start-ups of unmodified releases whose kernels compute nothing (tests/rehearsed).
+"""
+
+from dataclasses import dataclass
+
+from kvplan.engines.overheads import Sampler
+from kvplan.units import MIB, ceil_div
+
+CUBLAS_BYTES = 32 * MIB
+"""The workspace that torch gives cuBLAS on Hopper (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
+
+_EAGER_STATES, _COMPILED_STATES = 5, 3
+"""Copies of the hidden states in a layer: residual, input, output; two more without torch.compile."""
+
+_STATES_BYTES = 36_000
+"""
+What Model Runner V2 keeps of a request beside its penalties: biased, allowed and bad tokens, its blocks.
+
+Source: v1/worker/gpu/sample of 0.28, in start-ups with 64 and 1024 sequences.
+"""
+
+_V1_KEPT_BYTES = 33 * MIB
+"""Input buffers of the older runner, in start-ups of 0.28 with 8192 tokens and 64 and 1024 sequences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """
+    The batch of a profile run on one of *tp* ranks.
+
+    `tokens` in `sequences` of a model `hidden` wide with `vocab` tokens, in `element_bytes`; `copies` of the
+    hidden states are alive beside a layer. `v2` says which runner runs it, and `eager` whether without
+    torch.compile.
+    """
+
+    tokens: int
+    sequences: int
+    hidden: int
+    vocab: int
+    element_bytes: int
+    tp: int
+    v2: bool
+    eager: bool = False
+    copies: int = 1
+
+    @property
+    def states_bytes(self) -> int:
+        """The hidden states of all tokens."""
+        return self.tokens * self.hidden * self.element_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widths:
+    """
+    The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
+
+    0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate.
+    Experts that keep no `workspaces` allocate rows as they need them.
+    """
+
+    dense: int = 0
+    expert: int = 0
+    experts_per_token: int = 0
+    matrices: int = 3
+    workspaces: bool = True
+
+
+def workspace_bytes(batch: Batch, widths: Widths) -> int:
+    """
+    Return the two workspaces of the experts, which stay until the engine ends.
+
+    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28), and
+    v1/worker/workspace.py.
+    """
+    if not widths.workspaces:
+        return 0
+    rows = batch.tokens * widths.experts_per_token
+    both = max(widths.expert, batch.hidden) + max(2 * widths.expert, batch.hidden)
+    return rows * both * batch.element_bytes
+
+
+def forward_bytes(batch: Batch, widths: Widths) -> int:
+    """Return what a layer has at once: the MLP's inner rows, and copies of the hidden states."""
+    inner = widths.matrices * widths.dense
+    if not widths.workspaces:
+        inner = max(inner, 2 * widths.experts_per_token * widths.expert)
+    states = _EAGER_STATES if batch.eager else _COMPILED_STATES
+    return batch.tokens * (inner + states * batch.hidden) * batch.element_bytes
+
+
+def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
+    """
+    Return what drawing a token for each sequence takes, with the hidden states of all tokens alive.
+
+    Model Runner V2 draws from the logits as they are, without top-k and top-p (_dummy_sampler_run in
+    v1/worker/gpu/model_runner.py); a rank's share of them is gathered, and copied into order.
+    """
+    states = batch.copies * batch.states_bytes + batch.sequences * batch.hidden * batch.element_bytes
+    logits = batch.sequences * batch.vocab * batch.element_bytes
+    gathered = logits if batch.tp == 1 else 2 * logits + ceil_div(logits, batch.tp)
+    if batch.v2:
+        return states + gathered
+    again = batch.sequences * batch.hidden * batch.element_bytes
+    drawn = batch.sequences * sampler.bytes_per_logit + 4 * sampler.rows
+    return states + again + max(gathered, logits + drawn * batch.vocab)
+
+
+def peak_bytes(batch: Batch, widths: Widths, sampler: Sampler) -> int:
+    """Return the most that a profile run has at once of what it did not have before."""
+    most = max(forward_bytes(batch, widths), sampler_bytes(batch, sampler))
+    return CUBLAS_BYTES + workspace_bytes(batch, widths) + most
+
+
+def compiled_bytes(batch: Batch) -> int:
+    """
+    Return the copy of a rank's embedding that torch.compile has, the first time that it compiles a model.
+
+    Seen in a start-up of 0.28, and printed: 1.18 GiB cold, 0.19 warm (Qwen3-8B on RTX 4090, 0.27.1).
+    """
+    return ceil_div(batch.vocab, batch.tp) * batch.hidden * batch.element_bytes
+
+
+def kept_bytes(batch: Batch) -> int:
+    """
+    Return what a runner keeps beside the weights from before its profile run.
+
+    Model Runner V2 counts for each request which tokens it has drawn, in four bytes, and which its prompt
+    has, in a bit (v1/worker/gpu/sample/penalties.py).
+    """
+    if not batch.v2:
+        return _V1_KEPT_BYTES
+    of_tokens = 4 * batch.vocab + 4 * ceil_div(batch.vocab, 32)
+    return batch.sequences * (of_tokens + _STATES_BYTES)

@@ -1,0 +1,59 @@
+"""The widths of MLPs as a config.json has them."""
+
+from collections.abc import Sequence
+
+from kvplan.importers.fields import Fields
+from kvplan.specs.mlp import Mlp
+
+_EXPERTS_PER_TOKEN = (
+    "num_experts_per_tok",
+    "num_experts_per_token",
+    "experts_per_token",
+    "top_k_experts",
+    "moe_topk",
+    "moe_top_k",
+    "moe_k",
+)
+_EXPERT = (
+    "moe_intermediate_size",
+    "expert_intermediate_size",
+    "expert_ffn_hidden_size",
+    "moe_ffn_hidden_size",
+)
+_DENSE = ("intermediate_size_mlp", "dense_intermediate_size", "intermediate_size")
+_PLAIN = ("ffn_dim", "n_inner", "decoder_ffn_dim")
+"""Widths of MLPs of two matrices: OPT's, GPT-2's and Whisper's classes in transformers."""
+
+_TWO_MATRICES = frozenset(
+    {"bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gptj", "mpt", "nemotron"}
+    | {"opt", "phi", "starcoder2", "t5", "whisper"}
+)
+"""Model types whose intermediate_size is that of an MLP without a gate, in transformers 5.0."""
+
+
+def read_mlp(fields: Fields, model_type: str) -> Mlp | None:
+    """
+    Return the widths of the MLPs; None where the file does not tell them by a name that is known.
+
+    No field is refused here: the widths size an estimate alone. Where experts have no width of their own,
+    intermediate_size is theirs, as in Mixtral's and gpt-oss's classes.
+    """
+    per_token, own = _count(fields, _EXPERTS_PER_TOKEN), _count(fields, _EXPERT)
+    dense, plain = _count(fields, _DENSE), _count(fields, _PLAIN)
+    if per_token is not None:
+        expert = own or _count(fields, ("intermediate_size",))
+        separate = own is not None or fields.has("intermediate_size_mlp", "dense_intermediate_size")
+        if expert is None:
+            return None
+        return Mlp(
+            intermediate=dense if separate else None, experts_per_token=per_token, expert_intermediate=expert
+        )
+    if plain is not None:
+        return Mlp(intermediate=plain, gated=False)
+    return None if dense is None else Mlp(intermediate=dense, gated=model_type not in _TWO_MATRICES)
+
+
+def _count(fields: Fields, names: Sequence[str]) -> int | None:
+    """Return the first of these fields that is a number above 0."""
+    values = (fields.values.get(name) for name in names)
+    return next((each for each in values if type(each) is int and 0 < each < 10**9), None)

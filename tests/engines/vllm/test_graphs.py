@@ -1,0 +1,50 @@
+"""CUDA graphs: what is captured by config/vllm.py, and start-ups that printed their estimate."""
+
+import pytest
+
+from kvplan.engines.vllm.graphs import captured, graphs_bytes
+from kvplan.units import GIB, MIB
+
+
+@pytest.mark.parametrize(
+    ("sequences", "tokens", "most", "expected"),
+    [
+        # PIECEWISE=51 (512), FULL=51 on an H100; PIECEWISE=51 (512), FULL=35 (256) with 256 sequences.
+        (1024, 8192, None, 51 + 51),
+        (256, 2048, None, 51 + 35),
+        # 1, 2, 4, 8 of 12, and 1, 2, 4 of 6.
+        (6, 2048, None, 4 + 3),
+        (1024, 8192, 16, 5 + 5),
+        (1024, 2, None, 2 + 2),
+        (1024, 8192, 271, 35 + 35),
+        (1024, 8192, 272, 36 + 36),
+    ],
+)
+def test_each_eighth_batch_is_captured_up_to_256(
+    sequences: int, tokens: int, most: int | None, expected: int
+) -> None:
+    assert captured(sequences, tokens, most) == expected
+
+
+def test_the_estimate_by_hand() -> None:
+    """200 MiB, and for all 102 graphs 140 MiB and 0.018 GiB for each of 32 layers; nothing without graphs."""
+    assert graphs_bytes(32, 102) == 340 * MIB + 32 * (18 * GIB // 1000)
+    assert graphs_bytes(32, 51) == 200 * MIB + (140 * MIB + 32 * (18 * GIB // 1000)) // 2
+    assert graphs_bytes(32, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "sequences", "printed"),
+    [
+        # Qwen2.5-7B on RTX 5090 with 0.24; Qwen3.6-27B on A100 40GB with 0.26 and on GB10 with 0.27.1; on two
+        # cards with 6 sequences (stored public files of start-ups, and github.com/gpustack/runner/pull/251).
+        (28, 256, 0.63),
+        (64, 256, 1.22),
+        (64, 1024, 1.56),
+        (64, 6, 0.36),
+    ],
+)
+def test_newer_releases_printed_what_the_line_of_older_ones_gives(
+    layers: int, sequences: int, printed: float
+) -> None:
+    assert abs(graphs_bytes(layers, captured(sequences, 2048)) / GIB - printed) < 0.15

@@ -1,0 +1,72 @@
+"""The profile run by hand, and each tensor of it in turn."""
+
+from dataclasses import replace
+
+from kvplan.engines.overheads import SELECTS
+from kvplan.engines.vllm.profiling import (
+    CUBLAS_BYTES,
+    Batch,
+    Widths,
+    compiled_bytes,
+    forward_bytes,
+    kept_bytes,
+    peak_bytes,
+    sampler_bytes,
+    workspace_bytes,
+)
+from kvplan.units import MIB
+
+QWEN3_8B = Batch(tokens=8192, sequences=1024, hidden=4096, vocab=151_936, element_bytes=2, tp=1, v2=True)
+DENSE = Widths(dense=12_288)
+QWEN3_30B = Batch(tokens=8192, sequences=1024, hidden=2048, vocab=151_936, element_bytes=2, tp=1, v2=False)
+EXPERTS = Widths(expert=768, experts_per_token=8)
+
+
+def test_a_layer_has_three_inner_rows_and_three_hidden_states() -> None:
+    """8192 x (3 x 12288 + 3 x 4096) x 2; five hidden states if eager, two inner rows without a gate."""
+    assert forward_bytes(QWEN3_8B, DENSE) == 8192 * 49_152 * 2
+    assert forward_bytes(replace(QWEN3_8B, eager=True), DENSE) == 8192 * 57_344 * 2
+    assert forward_bytes(QWEN3_8B, replace(DENSE, matrices=2)) == 8192 * 36_864 * 2
+
+
+def test_experts_without_workspaces_have_two_rows_each() -> None:
+    """8192 x (2 x 8 x 768 + 3 x 2048) x 2, and nothing that stays."""
+    own = replace(EXPERTS, workspaces=False)
+    assert (forward_bytes(QWEN3_30B, own), workspace_bytes(QWEN3_30B, own)) == (8192 * 18_432 * 2, 0)
+
+
+def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() -> None:
+    """8192 x 8 rows of 2048, twice: 512 MiB; with experts of 1408, of 2048 and 2 x 1408."""
+    assert workspace_bytes(QWEN3_30B, EXPERTS) == 512 * MIB
+    assert workspace_bytes(QWEN3_30B, replace(EXPERTS, expert=1408)) == 8192 * 8 * (2048 + 2816) * 2
+    assert workspace_bytes(QWEN3_30B, replace(EXPERTS, experts_per_token=0)) == 0
+
+
+def test_the_second_runner_draws_from_the_logits_alone() -> None:
+    """8192 + 1024 hidden states and 1024 x 151936 logits of 2 bytes; two ranks gather and reorder them."""
+    alone = sampler_bytes(QWEN3_8B, SELECTS)
+    assert alone == (8192 + 1024) * 4096 * 2 + 1024 * 151_936 * 2
+    two = sampler_bytes(replace(QWEN3_8B, tp=2), SELECTS)
+    assert two - alone == 1024 * 151_936 * 2 * 3 // 2
+
+
+def test_the_first_runner_has_float32_logits_and_rows_of_the_vocabulary() -> None:
+    """8192 + 2 x 1024 hidden states, 1024 x 14 bytes and 4 x 132 for each of 151936 tokens."""
+    assert sampler_bytes(QWEN3_30B, SELECTS) == 10_240 * 2048 * 2 + (14 * 1024 + 528) * 151_936
+
+
+def test_the_peak_is_the_larger_beside_the_workspaces() -> None:
+    assert peak_bytes(QWEN3_8B, DENSE, SELECTS) == CUBLAS_BYTES + forward_bytes(QWEN3_8B, DENSE)
+    drawn = sampler_bytes(QWEN3_30B, SELECTS)
+    assert peak_bytes(QWEN3_30B, EXPERTS, SELECTS) == CUBLAS_BYTES + 512 * MIB + drawn
+
+
+def test_a_first_compilation_has_a_copy_of_a_ranks_embedding() -> None:
+    assert compiled_bytes(QWEN3_8B) == 151_936 * 4096 * 2
+    assert compiled_bytes(replace(QWEN3_8B, tp=2)) == 75_968 * 4096 * 2
+
+
+def test_the_second_runner_counts_the_tokens_of_each_request() -> None:
+    """1024 x (4 x 151936 + 4 x 4748 + 36000); the first runner has 33 MiB."""
+    assert kept_bytes(QWEN3_8B) == 1024 * (607_744 + 18_992 + 36_000)
+    assert kept_bytes(QWEN3_30B) == 33 * MIB

@@ -1,0 +1,78 @@
+"""
+What engines printed of mixtures whose experts are dealt out, and of attention that is whole on each rank.
+
+Each with its source; a printed GiB with so many decimals is held against the same rounding, and where a
+figure is not the plan's, the reason is beside it.
+"""
+
+from typing import Any
+
+import pytest
+
+import kvplan
+from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.weights import stage_weights
+
+LOCAL = [
+    # "[EP Rank 0/16] ... Local/global number of experts: 16/256", DP 2 x TP 8, DeepSeek-V3.2:
+    # github.com/vllm-project/vllm-ascend/issues/5461
+    ("deepseek-v3.2", {"tp": 8, "dp": 2, "ep": 16}, (16, 256)),
+    # "[EP Rank 0/4] ... 32/128", Qwen3-VL: github.com/QwenLM/Qwen3-VL/issues/1520
+    ("qwen3-vl-30b-a3b", {"tp": 4, "ep": 4}, (32, 128)),
+    # "48 of the 384 experts per rank", DP 8 with EP: github.com/modelplaneai/modelplane/issues/194
+    ("kimi-k2-0905", {"dp": 8, "ep": 8}, (48, 384)),
+]
+
+
+@pytest.mark.parametrize(("model", "spread", "experts"), LOCAL)
+def test_vllm_prints_how_many_experts_a_rank_has(
+    model: str, spread: dict[str, Any], experts: tuple[int, int]
+) -> None:
+    found = kvplan.fit(model, engine="vllm", kv_memory="10GiB", context=16, advice=False, **spread).experts
+    assert found is not None
+    assert (found.on_gpu, found.count, found.cut_over) == (*experts, 1)
+
+
+def test_a_rank_of_eight_holds_the_whole_latent_of_its_own_sequences_in_vllm() -> None:
+    """357,568 tokens on each rank, 2.73x for 131,072: github.com/modelplaneai/modelplane/issues/194."""
+    tokens, latent = 357_568, 61 * 576 * 2
+    answer = kvplan.fit(
+        "kimi-k2-0905",
+        engine="vllm",
+        dp=8,
+        ep=8,
+        context=131_072,
+        kv_memory=tokens * latent,
+        advice=False,
+    )
+    assert answer.kv_tokens == tokens
+    assert f"{answer.max_concurrency:.2f}" == "2.73"
+
+
+def test_so_does_a_rank_of_sglang_with_attention_data_parallelism() -> None:
+    """
+    On DP 0 to 7, "KV Cache is allocated. #tokens: 161488, KV size: 10.57 GB", tp and dp 8.
+
+    github.com/sgl-project/sglang/issues/6017, DeepSeek-V3.
+    """
+    groups = {"enable_dp_attention": "true"}
+    answer = kvplan.size("deepseek-v3", engine="sglang", dp=8, context=16, settings=groups)
+    assert f"{answer.bytes_per_token * 161_488 / 2**30:.2f}" == "10.57"
+
+
+def gib_of_a_rank(model: str, *, tp: int) -> float:
+    deployment = deploy(kvplan.load(model), Choice(engine="vllm", tp=tp))
+    weights = deployment.spec.weights()
+    assert weights is not None
+    return max(stage_weights(deployment, weights)) / 2**30
+
+
+def test_weights_of_a_rank_are_what_vllm_prints_but_for_its_allocator() -> None:
+    """
+    "Model loading took 14.2474 GiB" on each of 4 ranks: github.com/vllm-project/vllm/issues/17327.
+
+    The model is Qwen3-30B-A3B, as no other of Qwen3's has this size on 4 ranks. vLLM takes the growth of
+    torch's segments of 2 MiB, and tables of rotations with it.
+    """
+    planned = gib_of_a_rank("qwen3-30b-a3b", tp=4)
+    assert 0 <= 14.2474 - planned < 0.02
