@@ -1,6 +1,7 @@
 """The command `compare`: alternatives side by side, and the literature's table of kinds."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Unpack
 
 import typer
@@ -9,10 +10,7 @@ from kvplan.cli import options as o
 from kvplan.cli.prices import Prices, read_prices
 from kvplan.cli.printing import AnsweredError, examples, print_answer
 from kvplan.errors import OptionsError
-from kvplan.planner.options import FitOptions
-
-SINGLE = ("pp_layers", "settings", "ignore")
-"""Options whose value is itself a list: one for all lines."""
+from kvplan.planner.options import OF_LISTS, FitOptions
 
 Models = Annotated[
     list[str] | None,
@@ -52,7 +50,7 @@ app = typer.Typer()
 
 
 @app.command(name="compare", epilog=EPILOG)
-@o.axes_of(single=SINGLE)
+@partial(o.with_axes, single=OF_LISTS)
 def _compare(
     models: Models = None,
     *,
