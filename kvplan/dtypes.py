@@ -77,6 +77,13 @@ FP8_SCALED_128 = Dtype(name="fp8+fp32/128", block_bytes=132, block=128)
 # One 8-bit exponent per 64 elements and one byte of padding a row: DeepSeek-V4, vLLM 0.33.
 FP8_SCALED_64 = Dtype(name="fp8+e8m0/64", block_bytes=65, block=64, row_extra=1)
 
+# TurboQuant, arXiv 2504.19874, as vLLM 0.33 stores it (turboquant/config.py): a key's codes and its norm in
+# float16, a value's and a scale and a zero point.
+TURBO_KEY4 = Dtype(name="turboquant key of 4 bits", block_bytes=1, block=2, row_extra=2)
+TURBO_KEY3 = Dtype(name="turboquant key of 3 bits", block_bytes=3, block=8, row_extra=2)
+TURBO_VALUE4 = Dtype(name="turboquant value of 4 bits", block_bytes=1, block=2, row_extra=4)
+TURBO_VALUE3 = Dtype(name="turboquant value of 3 bits", block_bytes=3, block=8, row_extra=4)
+
 _PLAIN = (
     FP32,
     BF16,
@@ -169,7 +176,16 @@ _MLA_FORMATS = (
         roles=(("latent", NVFP4), ("rope", FP8), ("indexer", FP8_SCALED_128)),
     ),
 )
-_FORMATS = {fmt.name: fmt for fmt in (*map(_uniform, _PLAIN), *_MLA_FORMATS)}
+_TURBOQUANT = tuple(
+    CacheFormat(name=f"turboquant_{name}", roles=(("key", key), ("value", value)))
+    for name, key, value in (
+        ("k8v4", FP8, TURBO_VALUE4),
+        ("4bit_nc", TURBO_KEY4, TURBO_VALUE4),
+        ("k3v4_nc", TURBO_KEY3, TURBO_VALUE4),
+        ("3bit_nc", TURBO_KEY3, TURBO_VALUE3),
+    )
+)
+_FORMATS = {fmt.name: fmt for fmt in (*map(_uniform, _PLAIN), *_MLA_FORMATS, *_TURBOQUANT)}
 
 
 def kv_format_names() -> list[str]:

@@ -50,9 +50,18 @@ ROW_OF_128 = {
 MLA_FORMATS = {"fp8_ds_mla", "nvfp4_ds_mla"}
 
 
+# head_dim * bits / 8, and 2 for a key, 4 for a value: turboquant/config.py of vLLM 0.33.
+TURBOQUANT = {
+    "turboquant_k8v4": 128 + 64 + 4,
+    "turboquant_4bit_nc": 64 + 2 + 64 + 4,
+    "turboquant_k3v4_nc": 48 + 2 + 64 + 4,
+    "turboquant_3bit_nc": 48 + 2 + 48 + 4,
+}
+
+
 def test_every_format_is_held_against_its_layout() -> None:
     """A format that is added needs a line above, or a test of its roles below."""
-    assert set(kv_format_names()) == ROW_OF_128.keys() | MLA_FORMATS
+    assert set(kv_format_names()) == ROW_OF_128.keys() | MLA_FORMATS | TURBOQUANT.keys()
 
 
 @pytest.mark.parametrize(("short", "long"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32")])
@@ -122,6 +131,14 @@ def test_rows_are_additive_over_blocks(name: str, blocks: int, more: int) -> Non
     joined = dtype.row_bytes((blocks + more) * dtype.block)
     apart = dtype.row_bytes(blocks * dtype.block) + dtype.row_bytes(more * dtype.block)
     assert joined == apart - dtype.row_extra
+
+
+@pytest.mark.parametrize(("name", "slot"), TURBOQUANT.items())
+def test_turboquants_slots(name: str, slot: int) -> None:
+    fmt = kv_format(name)
+    assert fmt.dtype("key").row_bytes(128) + fmt.dtype("value").row_bytes(128) == slot
+    with pytest.raises(UnknownNameError, match="has no layout for latent rows"):
+        fmt.dtype("latent")
 
 
 @pytest.mark.parametrize("read", [kv_format, dtype_by_name])

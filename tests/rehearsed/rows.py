@@ -16,7 +16,7 @@ from typing import Any
 import kvplan
 from kvplan.engines.overheads import Sampler
 from kvplan.engines.vllm.models import keeps_workspaces
-from kvplan.engines.vllm.profiling import Batch, Widths
+from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Widths
 from kvplan.engines.vllm.versions import find_rules
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div
@@ -54,6 +54,11 @@ class Row:
         """What the release draws tokens with."""
         return find_rules(self.vllm).sampler
 
+    @property
+    def cublas_bytes(self) -> int:
+        """The workspace of cuBLAS as a part of the profile run; 0.33 has it before."""
+        return 0 if find_rules(self.vllm).version >= (0, 33) else CUBLAS_BYTES
+
     def batch(self) -> Batch:
         """Return the batch of the profile run."""
         spec = self.spec
@@ -66,7 +71,7 @@ class Row:
             tp=self.tp,
             v2=self.runner == 2,
             eager=self.eager,
-            copies_logits=find_rules(self.vllm).v2_copies_logits,
+            logit_bytes=find_rules(self.vllm).v2_logit_bytes,
         )
 
     def widths(self) -> Widths:

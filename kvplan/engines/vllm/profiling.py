@@ -34,7 +34,7 @@ class Batch:
 
     `tokens` in `sequences` of a model `hidden` wide with `vocab` tokens, in `element_bytes`; `copies` of the
     hidden states are alive beside a layer. `v2` says which runner runs it, and `eager` whether without
-    torch.compile. `copies_logits` says whether the second runner has them in float32, too.
+    torch.compile. `logit_bytes` are what the second runner has beside each logit.
     """
 
     tokens: int
@@ -45,7 +45,7 @@ class Batch:
     tp: int
     v2: bool
     eager: bool = False
-    copies_logits: bool = False
+    logit_bytes: int = 0
     copies: int = 1
 
     @property
@@ -97,15 +97,14 @@ def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
     """
     Return what drawing a token for each sequence takes, with the hidden states of all tokens alive.
 
-    Model Runner V2 draws from the logits as they are, without top-k and top-p (_dummy_sampler_run in
+    Model Runner V2 draws without top-k and top-p up to 0.32 (_dummy_sampler_run in
     v1/worker/gpu/model_runner.py); a rank's share of them is gathered, and copied into order.
     """
     states = batch.copies * batch.states_bytes + batch.sequences * batch.hidden * batch.element_bytes
     logits = batch.sequences * batch.vocab * batch.element_bytes
     gathered = logits if batch.tp == 1 else 2 * logits + ceil_div(logits, batch.tp)
     if batch.v2:
-        copied = 4 * batch.sequences * batch.vocab if batch.copies_logits else 0
-        return states + max(gathered, logits + copied)
+        return states + max(gathered, logits + batch.sequences * batch.vocab * batch.logit_bytes)
     again = batch.sequences * batch.hidden * batch.element_bytes
     drawn = batch.sequences * sampler.bytes_per_logit + 4 * sampler.rows
     return states + again + max(gathered, logits + drawn * batch.vocab)

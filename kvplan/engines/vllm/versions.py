@@ -58,7 +58,8 @@ class VllmRules:
     `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
     `v2_runner`: which models Model Runner V2 runs (config/vllm.py), and `v2_counts_graphs` whether it
     estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py), and
-    `v2_copies_logits` whether it has all logits in float32, too (v1/worker/gpu/sample/sampler.py).
+    `v2_logit_bytes` what its profile run has beside each logit: a copy in float32 in 0.24, all that any
+    request may ask for since 0.33 (_dummy_sampler_run there, and v1/worker/gpu/sample/sampler.py).
     `counts_consumed`: whether all that the device lost counts, not torch's peak alone
     (memory_profiling in utils/mem_utils.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
@@ -114,7 +115,7 @@ class VllmRules:
     counts_graphs: bool
     v2_runner: Default
     v2_counts_graphs: bool
-    v2_copies_logits: bool
+    v2_logit_bytes: int
     counts_consumed: bool
     most_batched_tokens: int
     compressed: Literal["unknown", "by page size", "by group"]
@@ -168,7 +169,7 @@ _0_11 = VllmRules(
     counts_graphs=False,
     v2_runner="v1",
     v2_counts_graphs=False,
-    v2_copies_logits=False,
+    v2_logit_bytes=0,
     counts_consumed=False,
     most_batched_tokens=8192,
     compressed="unknown",
@@ -241,7 +242,7 @@ _0_24 = replace(
     compressed="by page size",
     watermark=True,
     v2_runner="named",
-    v2_copies_logits=True,
+    v2_logit_bytes=4,
 )
 _0_26 = replace(
     _0_24,
@@ -250,7 +251,7 @@ _0_26 = replace(
     pads_states=True,
     skipped_layers="aligned",
     v2_runner="dense",
-    v2_copies_logits=False,
+    v2_logit_bytes=0,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
@@ -273,6 +274,7 @@ _0_33 = replace(
     selectors=True,
     pcp=True,
     same_floats=True,
+    v2_logit_bytes=12,
 )
 
 RELEASES = (

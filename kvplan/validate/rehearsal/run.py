@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -18,6 +19,8 @@ from kvplan.validate.rehearsal.start import MARK
 
 _START = Path(__file__).parent / "start.py"
 _HOPPER = (9, 0)
+_ERROR = re.compile(r"^(?:\[rank0\]: )?(?:[\w.]+(?:Error|Exception|Exit)|kvplan): ")
+"""The line of a traceback that says what went wrong, or that of start.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,6 @@ def _read(lines: Sequence[str]) -> Rehearsed:
             values: dict[str, Any] = json.loads(line.removeprefix(MARK))
             return Rehearsed(**values)
     said = [line.strip() for line in lines if line.strip()]
-    errors = [line for line in said if "Error" in line or line.startswith("kvplan: ")]
+    errors = [line for line in said if _ERROR.search(line)]
     last = (errors or said or ["it said nothing"])[-1]
     raise KvplanError(f"vLLM did not start: {inert(last)[:300]}")

@@ -62,7 +62,13 @@ def test_each_release_counts_its_own_parts(release: str, overhead_bytes: int) ->
 
 
 def test_eager_execution_has_neither_graphs_nor_a_compilation() -> None:
-    assert _needs("0.33", enforce_eager="true") == (EAGER, OUTSIDE + KEPT)
+    assert _needs("0.32", enforce_eager="true") == (EAGER, OUTSIDE + KEPT)
+
+
+def test_since_0_33_the_second_runner_draws_with_all_that_may_be_asked_for() -> None:
+    """2048 + 256 hidden states, and 256 logits of 2 + 12 bytes for each of 151936 tokens."""
+    drawn = (2048 + 256) * 4096 * 2 + 256 * 14 * 151_936
+    assert _needs("0.33", enforce_eager="true")[0] == CUBLAS_BYTES + drawn
 
 
 def test_fewer_captured_batches_take_less() -> None:

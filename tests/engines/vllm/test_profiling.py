@@ -53,7 +53,7 @@ def test_the_second_runner_draws_from_the_logits_alone() -> None:
     """
     alone = sampler_bytes(QWEN3_8B, SELECTS)
     assert alone == (8192 + 1024) * 4096 * 2 + 1024 * 151_936 * 2
-    copied = sampler_bytes(replace(QWEN3_8B, copies_logits=True), SELECTS)
+    copied = sampler_bytes(replace(QWEN3_8B, logit_bytes=4), SELECTS)
     assert copied - alone == 1024 * 151_936 * 4
     two = sampler_bytes(replace(QWEN3_8B, tp=2), SELECTS)
     assert two - alone == 1024 * 151_936 * 2 * 3 // 2

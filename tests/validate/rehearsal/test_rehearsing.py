@@ -116,6 +116,10 @@ def test_one_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> N
         ("print('ValueError: no such model\\nbye')", "vLLM did not start: ValueError: no such model"),
         ("print('one\\nlast\\n')", "vLLM did not start: last"),
         ("pass", "vLLM did not start: it said nothing"),
+        (
+            "print('[rank0]: torch.Bad' 'Error: no\\nsee Errors of x')",
+            "vLLM did not start: [rank0]: torch.BadError: no",
+        ),
         ("print('RuntimeError: \\x1b[31mred')", "vLLM did not start: RuntimeError: \\x1b[31mred"),
     ],
 )

@@ -84,10 +84,15 @@ int __cudaGetKernel(void **out, const void *f) { *out = (void *)f; return OK; }
 int __cudaLaunchKernel(void) { rehearsal_launch(); return OK; }
 int cudaLaunchKernel(void) { rehearsal_launch(); return OK; }
 int cudaLaunchKernelExC(void) { rehearsal_launch(); return OK; }
+/* What a library is compiled for runs on a later card of its family: torch has 8.6 and 10.0, not 8.9 and 10.3. */
+static int compiled_for(void) {
+    int sm = rehearsal_sm();
+    return sm == 89 ? 86 : sm == 103 ? 100 : sm == 121 ? 120 : sm;
+}
 int cudaFuncGetAttributes(struct cudaFuncAttributes *out, const void *f) {
     (void)f;
     memset(out, 0, sizeof *out);
-    out->maxThreadsPerBlock = 1024; out->numRegs = 32; out->ptxVersion = out->binaryVersion = rehearsal_sm();
+    out->maxThreadsPerBlock = 1024; out->numRegs = 32; out->ptxVersion = out->binaryVersion = compiled_for();
     out->maxDynamicSharedSizeBytes = 49152;
     return OK;
 }
