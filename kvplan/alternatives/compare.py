@@ -12,14 +12,11 @@ from kvplan.arguments import ArgumentError, Option, as_argument
 from kvplan.errors import OptionsError, did_you_mean
 from kvplan.gpus import find_card, several
 from kvplan.planner.lists import split_values
-from kvplan.planner.options import FitOptions
+from kvplan.planner.options import OF_LISTS, FitOptions
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
 
 Models = Model | Sequence[Model]
-
-OWN_LISTS = ("pp_layers", "settings", "ignore")
-"""Options whose one value is a list: it is the same in every line."""
 
 SORT_KEYS = ("bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price")
 """What lines can be sorted by; sequences and contexts from the most, all others from the least."""
@@ -93,7 +90,7 @@ def _values(name: str, value: object) -> tuple[Any, ...]:
     known: Mapping[str, Any] = FitOptions.__annotations__
     if name not in known:
         raise ArgumentError(f"kvplan.compare: {name}: no option of fit{did_you_mean(name, list(known))}")
-    if name in OWN_LISTS:
+    if name in OF_LISTS:
         return (value,)
     several_of = value if isinstance(value, list | tuple) else (value,)
     values = tuple(

@@ -22,6 +22,7 @@ MODULES: Mapping[str, str] = {
     "schema": "listing",
     "import": "importing",
     "reconcile": "reconciling",
+    "rehearse": "rehearsing",
     "validate": "validating",
     "help": "helping",
 }

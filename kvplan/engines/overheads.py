@@ -158,18 +158,31 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
     return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else tokens), sequences
 
 
-def compute_buffers(workload: ProfileRun) -> Estimate:  # noqa: ARG001 - the signature of Engine.needs
+_MICRO_BATCH = 512
+_ROWS = 6
+_LLAMACPP_DRIVER_BYTES = 456 * MIB
+_COMPUTE_ABOVE_BYTES = 1365 * MIB
+"""What a breakdown has at most above the estimate: long contexts, recurrent states and quantised caches."""
+
+
+def compute_buffers(workload: ProfileRun) -> Estimate:
     """
     Return what llama.cpp takes beside weights and caches: buffers for its graph, and the driver's share.
 
-    From memory breakdowns: github.com/ggml-org/llama.cpp/pull/15860 has 548 MiB of compute buffers and
-    456 unaccounted for; the least are 42 (issues/24175) and 451, the most 1164 and 749 (issues/27953).
-    Long contexts without flash attention, and experts in large batches, take more.
+    The graph is reserved for a micro-batch all of whose tokens have logits, in float32; rows as wide as the
+    model stand beside them (graph_reserve in llama-context.cpp). Llama-3.2-3B of 2048 tokens prints 284.9
+    MiB, Qwen3.6-27B of 200192 tokens 654.8 and Gemma 4 26B of 262144 tokens, with its cache in q8_0, 1887.9;
+    github.com/ggml-org/llama.cpp/pull/15860 has 456 MiB unaccounted for.
     """
+    tokens = workload.batched_tokens or _MICRO_BATCH
+    sizes = [
+        4 * tokens * (vocab + _ROWS * (workload.hidden or _UNKNOWN_HIDDEN))
+        for vocab in _vocabularies(workload)
+    ]
     return Estimate(
-        activation_bytes=548 * MIB,
-        overhead_bytes=456 * MIB,
-        low_bytes=493 * MIB,
-        high_bytes=1913 * MIB,
-        evidence="from 5 published breakdowns of llama.cpp's memory",
+        activation_bytes=sizes[1],
+        overhead_bytes=_LLAMACPP_DRIVER_BYTES,
+        low_bytes=sizes[0] * 4 // 5 + _LLAMACPP_DRIVER_BYTES,
+        high_bytes=sizes[2] + _LLAMACPP_DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
+        evidence="of a micro-batch's logits, and from 7 published breakdowns of llama.cpp's memory",
     )

@@ -20,7 +20,7 @@ _EXPERT = (
     "expert_ffn_hidden_size",
     "moe_ffn_hidden_size",
 )
-_DENSE = ("intermediate_size_mlp", "dense_intermediate_size", "intermediate_size")
+_DENSE = ("intermediate_size_mlp", "dense_intermediate_size", "intermediate_size", "ffn_hidden_size")
 _PLAIN = ("ffn_dim", "n_inner", "decoder_ffn_dim")
 """Widths of MLPs of two matrices: OPT's, GPT-2's and Whisper's classes in transformers."""
 

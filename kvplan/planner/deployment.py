@@ -207,12 +207,22 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     require_tp(spec, layers, choice.tp)
     require_experts(spec, choice.ep)
     deployment = _arranged(spec, choice, engine, kv, layers)
-    engine.shares(deployment.options)  # It refuses what does not go together.
+    shares = engine.shares(deployment.options)  # It refuses what does not go together.
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
-    assumed = (Assumed(text=text) for text in deployment.arrangement.assumed)
+    assumed = [Assumed(text=text) for text in deployment.arrangement.assumed]
+    if shares.experts > 1 and spec.parts is None:
+        assumed.append(Assumed(text=_uncounted(spec)))
     notes = (*(each for each in said if each), *assumed)
     return replace(deployment, notes=notes) if notes else deployment
+
+
+def _uncounted(spec: ModelSpec) -> str:
+    """Return what a plan is without where a spec does not count the experts that are dealt out."""
+    return (
+        f"the spec of {spec.name} does not count its weights by part: each GPU is planned with all experts, "
+        "divided by tp alone, which is more than those that are dealt out to it"
+    )
 
 
 def _arranged(

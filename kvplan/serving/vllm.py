@@ -18,6 +18,7 @@ from kvplan.serving.values import (
     RATIO,
     auto,
     cache_format,
+    choice,
     counted,
     name_of,
     scaled,
@@ -107,6 +108,7 @@ _ASKED: tuple[Row, ...] = (
     setting("--enable-eplb", "enable_eplb", "--no-enable-eplb"),
     asks("--eplb-config.num_redundant_experts --num-redundant-experts", _REDUNDANT, NAME),
     Keys(names=("--eplb-config",), keyword=_EPLB),
+    asks("VLLM_USE_V2_MODEL_RUNNER", "settings.use_v2_model_runner", choice({"1": "true", "0": "false"})),
     # distributed/utils.py, get_pp_indices.
     asks("VLLM_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -195,9 +197,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     ),
     left_out("VLLM_ATTENTION_BACKEND", either("a backend may force another block size: see --block-size")),
     left_out("VLLM_KV_CACHE_LAYOUT", either("blocks are laid out as vLLM chooses by itself")),
-    left_out(
-        "VLLM_USE_V2_MODEL_RUNNER", either("tokens in flight are counted for vLLM's own choice of runner")
-    ),
     left_out("--mamba-block-size", _STATES),
     left_out("--use-replayssm", _STATES, takes="nothing"),
     left_out("--enable-mamba-fine-grained-prefix-cache", _STATES, takes="nothing"),

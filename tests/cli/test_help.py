@@ -23,7 +23,7 @@ COMMANDS = (
         "gpus",
         "schema",
     ),
-    *("import", "reconcile", "validate"),
+    *("import", "reconcile", "rehearse", "validate"),
 )
 
 

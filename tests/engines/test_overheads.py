@@ -126,10 +126,27 @@ def test_the_estimate_lies_in_its_range(needs: Callable[[ProfileRun], Estimate],
     assert 0 <= estimate.low_bytes <= middle <= estimate.high_bytes
 
 
-def test_llamacpp_takes_what_its_breakdowns_print() -> None:
-    """548 MiB of compute buffer and 456 MiB unaccounted for: the second card of pull request 15860."""
-    estimate = compute_buffers(H100)
-    assert (estimate.activation_bytes, estimate.overhead_bytes) == (548 * MIB, 456 * MIB)
+def test_llamacpp_reserves_the_logits_of_a_micro_batch() -> None:
+    """4 x 512 x (128256 + 6 x 3072) B; Llama-3.2-3B printed 284.90 MiB of CUDA0 compute buffer."""
+    small = H100._replace(hidden=3072)
+    estimate = compute_buffers(small)
+    assert (estimate.activation_bytes, estimate.overhead_bytes) == (300_417_024, 456 * MIB)
+    assert abs(estimate.activation_bytes / MIB - 284.90) < 2
+    assert compute_buffers(small._replace(batched_tokens=128)).activation_bytes == 300_417_024 // 4
+
+
+@pytest.mark.parametrize(
+    ("hidden", "vocab", "printed"),
+    [
+        # Qwen3.6-27B of 200192 tokens and Gemma 4 26B of 262144 with a cache in q8_0 (stored public files).
+        (5120, 248_320, 654.78),
+        (2816, 262_144, 1887.86),
+    ],
+)
+def test_longer_contexts_of_llamacpp_lie_in_the_range(hidden: int, vocab: int, printed: float) -> None:
+    estimate = compute_buffers(H100._replace(hidden=hidden, vocab=vocab))
+    low, high = (size / MIB - 456 for size in (estimate.low_bytes, estimate.high_bytes))
+    assert low <= printed <= high
 
 
 def test_the_table_of_rotations_is_whole_on_every_rank() -> None:

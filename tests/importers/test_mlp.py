@@ -10,7 +10,7 @@ from kvplan.importers.mlp import read_mlp
 from kvplan.specs.mlp import Mlp
 
 FORMS: list[tuple[str, dict[str, Any], Mlp | None]] = [
-    # Llama-3.1-8B, OPT-6.7B, StarCoder2-15B, Qwen3-30B-A3B, Mixtral-8x7B, gpt-oss-20b, Llama 4 Scout.
+    # Llama-3.1-8B, OPT-6.7B, StarCoder2-15B, Qwen3-30B-A3B, Mixtral-8x7B, gpt-oss-20b, Llama 4, GLM-4-9B.
     ("llama", {"intermediate_size": 14336}, Mlp(intermediate=14336)),
     ("opt", {"ffn_dim": 16384}, Mlp(intermediate=16384, gated=False)),
     ("starcoder2", {"intermediate_size": 24576}, Mlp(intermediate=24576, gated=False)),
@@ -34,6 +34,7 @@ FORMS: list[tuple[str, dict[str, Any], Mlp | None]] = [
         {"intermediate_size": 8192, "intermediate_size_mlp": 16384, "num_experts_per_tok": 1},
         Mlp(intermediate=16384, experts_per_token=1, expert_intermediate=8192),
     ),
+    ("chatglm", {"ffn_hidden_size": 13696}, Mlp(intermediate=13696)),
     ("mamba", {"intermediate_size": None}, None),
     ("gpt2", {"n_inner": None}, None),
     ("llama", {"intermediate_size": "wide"}, None),

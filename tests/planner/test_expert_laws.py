@@ -136,3 +136,15 @@ def test_attention_of_fewer_ranks_takes_more_of_each() -> None:
     assert apart.bytes_per_sequence == 4 * whole.bytes_per_sequence
     assert apart.memory.weights_bytes > whole.memory.weights_bytes
     assert (apart.experts and apart.experts.on_gpu) == 128 // 8
+
+
+def test_experts_that_a_spec_does_not_count_are_planned_whole_and_it_says_so() -> None:
+    settings = {"enable_expert_parallel": "true"}
+    spec = kvplan.load("deepseek-v3").model_copy(update={"parts": None})
+    answer = kvplan.fit(spec, gpu="h200", engine="vllm", dp=8, settings=settings, context="32k", advice=False)
+    assert "does not count its weights by part" in answer.to_dict()["warnings"][0]
+    counted = kvplan.fit(
+        "deepseek-v3", gpu="h200", engine="vllm", dp=8, settings=settings, context="32k", advice=False
+    )
+    assert answer.memory.weights_bytes > counted.memory.weights_bytes
+    assert counted.to_dict()["warnings"] == ()

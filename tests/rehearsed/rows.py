@@ -66,6 +66,7 @@ class Row:
             tp=self.tp,
             v2=self.runner == 2,
             eager=self.eager,
+            copies_logits=find_rules(self.vllm).v2_copies_logits,
         )
 
     def widths(self) -> Widths:

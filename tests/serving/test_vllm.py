@@ -112,12 +112,18 @@ def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
         if isinstance(row, (Asks, Keys, Switch, Refused))
         for name in (*row.names, *(row.against if isinstance(row, Switch) else ()))
     }
-    assert tabled - tested == {"VLLM_PP_LAYER_PARTITION"}
+    assert tabled - tested == {"VLLM_PP_LAYER_PARTITION", "VLLM_USE_V2_MODEL_RUNNER"}
 
 
 def test_layers_of_stages_come_from_the_environment() -> None:
     served = read_command(shlex.split("VLLM_PP_LAYER_PARTITION=10,11,11 vllm serve m -pp 3"))
     assert served.asked == {"pp": 3, "pp_layers": (10, 11, 11)}
+
+
+@pytest.mark.parametrize(("text", "flag"), [("0", "false"), ("1", "true")])
+def test_the_model_runner_comes_from_the_environment(text: str, flag: str) -> None:
+    served = read_command(shlex.split(f"VLLM_USE_V2_MODEL_RUNNER={text} vllm serve m"))
+    assert served.asked == {"settings": {"use_v2_model_runner": flag}}
 
 
 @pytest.mark.parametrize("text", ["auto", "-1", "AUTO"])

@@ -102,13 +102,13 @@ Model types with states beside keys, windows over latents or pooled keys, whose 
 
 
 _EMBEDDED_OUTSIDE = frozenset(
-    {"deepseek_v41_text", "gemma3n_text", "gemma4_text", "gemma4_unified_text", "llama4_text"}
-    | {"mllama_text_model", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_5_moe_text", "qwen3_5_text"}
-    | {"qwen3_vl_moe_text", "qwen3_vl_text"}
+    {"deepseek_v41_text", "gemma3_text", "gemma3n_text", "gemma4_text", "gemma4_unified_text"}
+    | {"llama4_text", "mllama_text_model", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_5_moe_text"}
+    | {"qwen3_5_text", "qwen3_vl_moe_text", "qwen3_vl_text"}
 )
 """
 Text models of models that see: vLLM embeds tokens and images first, so that what is compiled has no
-embedding.
+embedding. Gemma 3 of 1B and 270M, which do not see, are of the same type.
 
 Source: SupportsMultiModal in model_executor/models and _preprocess in v1/worker/gpu_model_runner.py, alike
 in 0.24 and 0.28.

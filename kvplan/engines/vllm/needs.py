@@ -117,6 +117,7 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
             asked=given.flag("use_v2_model_runner"),
         ),
         eager=given.flag("enforce_eager") is True,
+        copies_logits=rules.v2_copies_logits,
         # A stage between others also holds the hidden states that it receives and sends.
         copies=3 if workload.pp > 1 else 1,
     )

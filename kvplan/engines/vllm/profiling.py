@@ -34,7 +34,7 @@ class Batch:
 
     `tokens` in `sequences` of a model `hidden` wide with `vocab` tokens, in `element_bytes`; `copies` of the
     hidden states are alive beside a layer. `v2` says which runner runs it, and `eager` whether without
-    torch.compile.
+    torch.compile. `copies_logits` says whether the second runner has them in float32, too.
     """
 
     tokens: int
@@ -45,6 +45,7 @@ class Batch:
     tp: int
     v2: bool
     eager: bool = False
+    copies_logits: bool = False
     copies: int = 1
 
     @property
@@ -103,7 +104,8 @@ def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
     logits = batch.sequences * batch.vocab * batch.element_bytes
     gathered = logits if batch.tp == 1 else 2 * logits + ceil_div(logits, batch.tp)
     if batch.v2:
-        return states + gathered
+        copied = 4 * batch.sequences * batch.vocab if batch.copies_logits else 0
+        return states + max(gathered, logits + copied)
     again = batch.sequences * batch.hidden * batch.element_bytes
     drawn = batch.sequences * sampler.bytes_per_logit + 4 * sampler.rows
     return states + again + max(gathered, logits + drawn * batch.vocab)

@@ -130,6 +130,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         conv_dtype=conv,
         state_dtype=dtype_by_name(asked) if asked else kept,
         async_scheduling=_flag(given, "async_scheduling"),
+        v2_runner=_flag(given, "use_v2_model_runner"),
         hybrid_manager=_flag(given, "hybrid_manager"),
         may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,

@@ -57,7 +57,8 @@ class VllmRules:
     `outside`: what start-ups printed for memory that is not torch's.
     `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
     `v2_runner`: which models Model Runner V2 runs (config/vllm.py), and `v2_counts_graphs` whether it
-    estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py).
+    estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py), and
+    `v2_copies_logits` whether it has all logits in float32, too (v1/worker/gpu/sample/sampler.py).
     `counts_consumed`: whether all that the device lost counts, not torch's peak alone
     (memory_profiling in utils/mem_utils.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
@@ -113,6 +114,7 @@ class VllmRules:
     counts_graphs: bool
     v2_runner: Default
     v2_counts_graphs: bool
+    v2_copies_logits: bool
     counts_consumed: bool
     most_batched_tokens: int
     compressed: Literal["unknown", "by page size", "by group"]
@@ -166,6 +168,7 @@ _0_11 = VllmRules(
     counts_graphs=False,
     v2_runner="v1",
     v2_counts_graphs=False,
+    v2_copies_logits=False,
     counts_consumed=False,
     most_batched_tokens=8192,
     compressed="unknown",
@@ -238,6 +241,7 @@ _0_24 = replace(
     compressed="by page size",
     watermark=True,
     v2_runner="named",
+    v2_copies_logits=True,
 )
 _0_26 = replace(
     _0_24,
@@ -246,6 +250,7 @@ _0_26 = replace(
     pads_states=True,
     skipped_layers="aligned",
     v2_runner="dense",
+    v2_copies_logits=False,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(

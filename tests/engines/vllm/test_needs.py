@@ -2,6 +2,7 @@
 
 import pytest
 
+import kvplan
 from kvplan.engines.base import ProfileRun
 from kvplan.engines.vllm.graphs import graphs_bytes
 from kvplan.engines.vllm.needs import start_up
@@ -97,3 +98,11 @@ def test_hopper_has_more_outside_torch_and_a_spread_most() -> None:
 def test_unknown_mlps_are_estimated_as_for_other_engines() -> None:
     estimate = start_up(QWEN3_8B._replace(mlp=None), find_rules("0.33"))
     assert "published start-ups" in estimate.evidence
+
+
+def test_the_older_runner_lets_go_of_windows_sooner() -> None:
+    """Two stages have two batches in flight and not three (max_concurrent_batches in config/vllm.py)."""
+    newer = kvplan.size("gemma-3-27b", engine="vllm", context=131_072, pp=2)
+    v1 = {"use_v2_model_runner": "false"}
+    older = kvplan.size("gemma-3-27b", engine="vllm", context=131_072, pp=2, settings=v1)
+    assert older.total_bytes < newer.total_bytes

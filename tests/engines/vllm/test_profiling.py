@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kvplan.engines.overheads import SELECTS
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
@@ -43,9 +46,15 @@ def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() ->
 
 
 def test_the_second_runner_draws_from_the_logits_alone() -> None:
-    """8192 + 1024 hidden states and 1024 x 151936 logits of 2 bytes; two ranks gather and reorder them."""
+    """
+    8192 + 1024 hidden states and 1024 x 151936 logits of 2 bytes.
+
+    Two ranks gather and reorder them; 0.24 copies them to float32.
+    """
     alone = sampler_bytes(QWEN3_8B, SELECTS)
     assert alone == (8192 + 1024) * 4096 * 2 + 1024 * 151_936 * 2
+    copied = sampler_bytes(replace(QWEN3_8B, copies_logits=True), SELECTS)
+    assert copied - alone == 1024 * 151_936 * 4
     two = sampler_bytes(replace(QWEN3_8B, tp=2), SELECTS)
     assert two - alone == 1024 * 151_936 * 2 * 3 // 2
 
@@ -70,3 +79,13 @@ def test_the_second_runner_counts_the_tokens_of_each_request() -> None:
     """1024 x (4 x 151936 + 4 x 4748 + 36000); the first runner has 33 MiB."""
     assert kept_bytes(QWEN3_8B) == 1024 * (607_744 + 18_992 + 36_000)
     assert kept_bytes(QWEN3_30B) == 33 * MIB
+
+
+@given(st.integers(1, 65_536), st.integers(1, 2048), st.integers(1, 64), st.booleans())
+def test_a_larger_batch_never_takes_less(tokens: int, sequences: int, more: int, v2: bool) -> None:  # noqa: FBT001
+    batch = replace(QWEN3_8B, tokens=tokens, sequences=min(sequences, tokens), v2=v2)
+    longer = replace(batch, tokens=tokens + more)
+    busier = replace(longer, sequences=batch.sequences + more)
+    sizes = [peak_bytes(each, EXPERTS, SELECTS) for each in (batch, longer, busier)]
+    assert sizes == sorted(sizes)
+    assert kept_bytes(batch) <= kept_bytes(busier)

@@ -45,7 +45,7 @@ STATES_IN_BF16: dict[str, Any] = {"conv_dtype": BF16, "state_dtype": BF16}
         ("0.20.1.dev3", "0.20.0"),
         ("0.20.2rc1.dev129+g1acd67a79", "0.20.1"),
         ("0.21.0", "0.20.1"),
-        ("0.29.1rc1.dev17+gd2d649e67", "0.28"),
+        ("0.29.1rc1.dev17+gd2d649e67", "0.29"),
         ("0.11", "0.11"),
         (None, NEWEST.release),
     ],

@@ -1,0 +1,1 @@
+"""A serving engine's own start-up on a machine without a GPU: its allocator measures, no kernel computes."""

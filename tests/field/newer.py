@@ -1,0 +1,63 @@
+"""Whole plans of newer releases against start-ups to which the profile run was not fitted."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import kvplan
+from kvplan import Fit
+from kvplan.units import GIB
+
+FILE = Path(__file__).parent / "newer.yaml"
+_OURS = ("id", "source", "weights_gib", "kv_gib")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """A start-up by its `id`: the KV memory that it printed, and the planned one with its range, in bytes."""
+
+    id: str
+    printed_bytes: int
+    planned_bytes: int
+    low_bytes: int
+    high_bytes: int
+
+    @property
+    def error(self) -> float:
+        """How far the plan is off, as a share of what was printed."""
+        return self.planned_bytes / self.printed_bytes - 1
+
+    @property
+    def inside(self) -> bool:
+        """Whether the printed memory lies in the range that the plan prints."""
+        return self.low_bytes <= self.printed_bytes <= self.high_bytes
+
+
+@cache
+def newer() -> tuple[Newer, ...]:
+    """Return a plan for each start-up, the weights given as they were printed."""
+    return tuple(_planned(row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+
+
+def _planned(row: dict[str, Any]) -> Newer:
+    asked = {name: value for name, value in row.items() if name not in _OURS}
+    answer = _with_weights(asked, int(Decimal(row["weights_gib"]) * GIB))
+    low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
+    return Newer(
+        id=row["id"],
+        printed_bytes=int(Decimal(row["kv_gib"]) * GIB),
+        planned_bytes=answer.memory.kv_bytes,
+        low_bytes=low,
+        high_bytes=high,
+    )
+
+
+def _with_weights(asked: dict[str, Any], on_rank: int) -> Fit:
+    """Return the plan whose fullest rank holds the bytes that one printed."""
+    replica = on_rank * asked.get("tp", 1) * asked.get("pp", 1)
+    first = kvplan.fit(**asked, weights=replica, advice=False)
+    return kvplan.fit(**asked, weights=replica * on_rank // first.memory.weights_bytes, advice=False)

@@ -1,0 +1,30 @@
+"""How near plans of newer releases come to start-ups to which the profile run was not fitted."""
+
+from statistics import median
+
+from tests.field.newer import newer
+
+
+def test_the_median_plan_is_off_by_less_than_two_percent() -> None:
+    assert median(abs(each.error) for each in newer()) < 0.02
+
+
+def test_four_of_five_are_within_five_percent() -> None:
+    near = [each.id for each in newer() if abs(each.error) <= 0.05]
+    assert len(near) >= 0.8 * len(newer())
+
+
+def test_the_others_are_known() -> None:
+    """
+    Each for its own reason.
+
+    StarCoder2 in fp8 prints 0.59 GiB of graphs, where 1.06 are planned; two pipeline stages had a second copy
+    of the embedding that the allocator did not give back; DeepSeek-V4 takes workspaces that are not derived.
+    """
+    far = {each.id.partition("-")[0] for each in newer() if abs(each.error) > 0.05}
+    assert far == {"v03", "v18", "v66"}
+
+
+def test_most_printed_figures_lie_in_the_range() -> None:
+    outside = {each.id.partition("-")[0] for each in newer() if not each.inside}
+    assert outside == {"v35", "v66"}

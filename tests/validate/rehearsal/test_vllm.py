@@ -1,0 +1,58 @@
+"""A real start-up of vLLM, where KVPLAN_VLLM_PYTHON names a Python that has it; minutes, and gcc."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Widths, forward_bytes
+from kvplan.gpus import find_card
+from kvplan.units import MIB
+from kvplan.validate.rehearsal.build import build, find_installed
+from kvplan.validate.rehearsal.run import Bounds, rehearse
+from tests.validate.rehearsal.test_rehearsing import CONFIG
+
+PYTHON = os.environ.get("KVPLAN_VLLM_PYTHON")
+pytestmark = pytest.mark.skipif(PYTHON is None, reason="KVPLAN_VLLM_PYTHON names no Python that has vLLM")
+
+WEIGHTS = 2 * (
+    2 * 32_000 * 512  # The embedding and the head.
+    + 2 * (512 * (512 + 2 * 128) + 512 * 512 + 3 * 512 * 1024 + 2 * 512)  # Two layers and their norms.
+    + 512  # The last norm.
+)
+
+
+def test_the_libraries_take_the_place_of_cudas(tmp_path: Path) -> None:
+    environment = build(find_installed(PYTHON or ""), tmp_path)
+    assert Path(environment["LD_PRELOAD"]).is_file()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"libkvplan.so", "libcuda.so.1", "libnvidia-ml.so.1"} <= names
+
+
+def test_a_small_llama_has_the_weights_and_the_peak_of_its_widths(tmp_path: Path) -> None:
+    """Of weights all, but for rounding to 512 bytes; of the peak all but two hidden states at most."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(CONFIG))
+    found = rehearse(
+        find_installed(PYTHON or ""),
+        file,
+        ["--max-model-len", "8192", "--max-num-seqs", "64", "--enforce-eager"],
+        card=find_card("h100-80gb"),
+        ranks=1,
+        bounds=Bounds(),
+    )
+    assert 0 <= found.weights_bytes - WEIGHTS - 8192 * 64 * 2 < MIB
+    batch = Batch(
+        tokens=found.tokens,
+        sequences=found.sequences,
+        hidden=512,
+        vocab=32_000,
+        element_bytes=2,
+        tp=1,
+        v2=found.runner == "v2",
+        eager=True,
+    )
+    most = CUBLAS_BYTES + forward_bytes(batch, Widths(dense=1024))
+    assert found.activation_bytes <= most + MIB
+    assert found.kv_bytes > 0
