@@ -91,7 +91,11 @@ class Split:
 
 
 class Rows(Protocol):
-    """How many rows a sequence holds. Engines page `Fixed` and `Growing`; the formula takes any other."""
+    """
+    How many rows a sequence holds. Engines page `Fixed` and `Growing`; the formula takes any other.
+
+    `at` takes an int64 array of tokens, too: it is written with `minimum` and `maximum`, without a condition.
+    """
 
     @property
     def stride(self) -> int:

@@ -9,6 +9,7 @@ from kvplan.attention.base import Count, groups_split, whole
 from kvplan.attention.grouped import Grouped, SoftmaxKind
 from kvplan.dtypes import BF16, Dtype, Role
 from kvplan.terms import Allocation, Layer, Target, Term
+from kvplan.units import maximum, minimum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +32,9 @@ class Kept:
 
     def at(self, tokens: int) -> int:
         """Return the rows that a sequence of *tokens* tokens holds."""
-        newest = min(tokens, self.newest)
+        newest = minimum(tokens, self.newest)
         kept = newest + -((newest - tokens) // self.one_of)
-        return max(0, (kept if self.most is None else min(kept, self.most)) - self.skip)
+        return maximum(0, (kept if self.most is None else minimum(kept, self.most)) - self.skip)
 
     def growth(self, step: int) -> int:
         """Return the rows that *step* more tokens add to a long sequence: none once there are `most`."""

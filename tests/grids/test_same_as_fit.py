@@ -12,7 +12,7 @@ from kvplan.grids.arrays import TooLargeError
 from kvplan.grids.build import make_grid
 from kvplan.grids.grid import Structure
 from kvplan.planner.fit import plan_of
-from tests.grids.asking import ENGINES, chunks_of, drawn, fitted, points_of
+from tests.grids.asking import ENGINES, NAMES, chunks_of, drawn, fitted, points_of
 
 POINTS = int(os.environ.get("KVPLAN_SWEEP_POINTS", "1200"))
 """Points of the default run; more may be asked for: 10,000 take half a minute."""
@@ -86,6 +86,17 @@ def test_an_engines_rules_are_the_same_for_arrays(model: str, engine: str) -> No
         assert alone is not None
         told = tuple(tuple(int(np.broadcast_to(each, contexts.shape)[at]) for each in row) for row in rows)
         assert told == tuple(tuple(row) for row in alone)
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_the_formula_of_every_model_is_the_same_for_arrays(model: str) -> None:
+    plan = kvplan.plan(model, kv_memory="57GiB", context=8192)
+    contexts = [1, 2, 15, 16, 100, 127, 128, 129, 1000, 1024, 1025, 4096, 4097, 10**6]
+    rows = plan.deployment.arrangement.by_sequence(np.array(contexts))  # type: ignore[arg-type]  # under test
+    assert rows is not None
+    (row,) = rows
+    alone = [plan.deployment.by_sequence(each) for each in contexts]
+    assert np.broadcast_to(row.first, len(contexts)).tolist() == [each[0].first for each in alone if each]
 
 
 def test_by_hand() -> None:
