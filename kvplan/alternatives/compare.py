@@ -11,7 +11,7 @@ from kvplan.alternatives.whatif import shared_out
 from kvplan.arguments import ArgumentError, Option, as_argument
 from kvplan.errors import OptionsError, did_you_mean
 from kvplan.gpus import find_card, several
-from kvplan.planner.lists import split_values
+from kvplan.planner.lists import axes_signature, split_values
 from kvplan.planner.options import OF_LISTS, FitOptions
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
@@ -57,6 +57,9 @@ def compare(
     *prices* are those of a GPU and hour by its name; *sort* is one of SORT_KEYS. Raises a KvplanError for a
     model or an option that nobody knows; what cannot be planned is a row with its reason.
     """
+    if sort is not None and sort not in SORT_KEYS:
+        what = as_argument(sort, str, "kvplan.compare: sort")
+        raise OptionsError(f"nothing is sorted by {what!r:.40}: choose {', '.join(SORT_KEYS)}")
     axes = {name: _values(name, value) for name, value in options.items() if value is not None}
     specs = _specs(models, options.get("ignore", ()))
     lines = len(specs)
@@ -73,10 +76,18 @@ def compare(
     return Comparison(names=tuple(name for name, _ in named), rows=tuple(row for _, row in named))
 
 
+# To `help`, and to editors, the options are keywords.
+compare.__signature__ = axes_signature(compare)  # type: ignore[attr-defined]
+
+
 def _specs(models: Models, ignore: Sequence[str]) -> list[ModelSpec]:
-    named = [models] if isinstance(models, str | Path | ModelSpec) else list(models)
+    named = [models] if isinstance(models, str | Path | ModelSpec) else models
+    if not isinstance(named, list | tuple):
+        raise ArgumentError("kvplan.compare: models: expected a name, a path, a spec, or a list of them")
     listed: list[Model] = []
     for each in named:
+        if not isinstance(each, str | Path | ModelSpec):
+            raise ArgumentError(f"kvplan.compare: models: found a {type(each).__name__}; expected names")
         # A file may have commas in its name.
         parts = isinstance(each, str) and "," in each and not Path(each).exists()
         listed += split_values("model", str(each)) if parts else [each]
@@ -100,14 +111,17 @@ def _values(name: str, value: object) -> tuple[Any, ...]:
     )
     if not values:
         raise OptionsError(f"--{name.replace('_', '-')} has no value: give one, or leave it out")
-    return tuple(dict.fromkeys(values))
+    try:
+        return tuple(dict.fromkeys(values))
+    except TypeError:  # What is no key is no value of an option either.
+        raise ArgumentError(f"kvplan.compare: {name}: expected a value, text with commas or a list") from None
 
 
 def _read(name: str, value: object) -> Any:  # noqa: ANN401 - any option's value
     """Return one value as `fit` takes it; numbers may be text."""
-    if not isinstance(value, str):
-        return value
     kind, option = get_args(FitOptions.__annotations__[name])
+    if not isinstance(value, str):
+        return as_argument(value, kind, f"kvplan.compare: {name}")
     if isinstance(option, Option) and option.read is not None:
         return option.read(value)
     kinds = {kind, *get_args(kind)}
@@ -135,8 +149,10 @@ def _words(name: str, value: object) -> str:
     return f"{value}" if plain else f"{name.replace('_', '-')} {value}"
 
 
-def _costs(prices: Mapping[str, float]) -> dict[str, float]:
+def _costs(prices: object) -> dict[str, float]:
     """Return prices by the catalogue's names; raise OptionsError for what is no price."""
+    if not isinstance(prices, Mapping) or not all(isinstance(gpu, str) for gpu in prices):
+        raise ArgumentError("kvplan.compare: prices: expected a dict of prices by the names of GPUs")
     for gpu, price in prices.items():
         read = as_argument(price, float, f"kvplan.compare: the price of {gpu[:40]}")
         if not 0 < float(price) < float("inf"):

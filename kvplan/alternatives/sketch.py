@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
+from pydantic import ValidationError
+
 from kvplan.alternatives.options import NewOptions
 from kvplan.arguments import checked
 from kvplan.changes import CHANGES
@@ -63,7 +65,7 @@ def new(name: str, **options: Unpack[NewOptions]) -> ModelSpec:
     if problems := [*sketch.problems()]:
         raise OptionsError(f"{name[:60]}: {'; '.join(problems)}")
     facts = {key: sketch.get(key) for key in ("max_context", "parameters", "hidden", "vocab", "tied")}
-    spec = ModelSpec.model_validate(
+    spec = _checked(
         {
             "name": as_name(name, otherwise="model"),
             "dtype": sketch.get("dtype") or "bfloat16",
@@ -78,6 +80,18 @@ def new(name: str, **options: Unpack[NewOptions]) -> ModelSpec:
     words = f"{sketch.get('window')}{every}"
     windowed = CHANGES["window"].read(words).made_of(spec)
     return windowed.changed(name=spec.name, source=spec.source)
+
+
+def _checked(facts: dict[str, Any]) -> ModelSpec:
+    """Return a spec of these facts; raise OptionsError, which lists all that is wrong with them."""
+    try:
+        return ModelSpec.model_validate(facts)
+    except ValidationError as error:
+        said = (
+            f"{each['loc'][-1]}: found {str(each['input'])[:40]}; {each['msg'].lower()}"
+            for each in error.errors(include_url=False)
+        )
+        raise OptionsError(f"{facts['name']}: {'; '.join(said)}") from None
 
 
 def _attention(sketch: _Sketch) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any, cast
 
 from kvplan.arguments import ArgumentError
 from kvplan.grids.extras import needed
-from kvplan.planner.options import FitOptions
+from kvplan.planner.lists import axes_signature
 
 if TYPE_CHECKING:
     from kvplan.grids.build import Models
@@ -56,16 +55,5 @@ def _told(progress: Any) -> Callable[[int, int], None] | None:  # noqa: ANN401 -
     return cast("Callable[[int, int], None] | None", progress)
 
 
-def _signature(function: Callable[..., object]) -> Signature:
-    """Return the signature of *function* with a keyword for each option of `fit`."""
-    own = signature(function)
-    named = [each for each in own.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
-    axes = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Any)
-        for name in FitOptions.__annotations__
-    ]
-    return own.replace(parameters=[*named, *axes])
-
-
 # To `help`, and to editors, the options are keywords.
-sweep.__signature__ = _signature(sweep)  # type: ignore[attr-defined]
+sweep.__signature__ = axes_signature(sweep)  # type: ignore[attr-defined]

@@ -1,5 +1,11 @@
 """Several values of one option in one text, as a command line has them."""
 
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import Any
+
+from kvplan.planner.options import FitOptions
+
 
 def split_values(name: str, text: str) -> list[str]:
     """
@@ -14,3 +20,14 @@ def split_values(name: str, text: str) -> list[str]:
         elif part:
             parts.append(part)
     return parts
+
+
+def axes_signature(function: Callable[..., object]) -> Signature:
+    """Return the signature of *function* with a keyword for each option of `fit`, of any number of values."""
+    own = signature(function)
+    named = [each for each in own.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    axes = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Any)
+        for name in FitOptions.__annotations__
+    ]
+    return own.replace(parameters=[*named, *axes])
