@@ -288,7 +288,7 @@ TRTLLM_FLAGS = """
 """
 
 TRTLLM_VALUES = """
---tokenizer --custom-tokenizer --host --port --custom-module-dirs --log-level --moe-expert-parallel-size
---ep-size --gpus-per-node --num-postprocess-workers --revision --reasoning-parser --tool-parser
+--tokenizer --custom-tokenizer --host --port --custom-module-dirs --log-level
+--gpus-per-node --num-postprocess-workers --revision --reasoning-parser --tool-parser
 --metadata-server-config-file --otlp-traces-endpoint --disagg-cluster-uri --media-io-kwargs --chat-template
 """

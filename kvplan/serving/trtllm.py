@@ -16,6 +16,7 @@ _KV = cache_format("fp8 nvfp4", {}, {})
 _ROWS: tuple[Row, ...] = (
     asks("--tp-size --tensor-parallel-size", "tp"),
     asks("--pp-size --pipeline-parallel-size", "pp"),
+    asks("--ep-size --moe-expert-parallel-size", "ep"),
     asks("--max-seq-len", "context"),
     asks("--max-num-tokens", "max_num_batched_tokens"),
     asks("--max-batch-size", "max_num_seqs"),

@@ -91,6 +91,10 @@ def test_the_formula_cuts_all_over_tp_and_deals_experts_out_as_asked(
     assert parts(shares("exact", **options)) == expected
 
 
+def test_tensorrt_llm_shares_its_tensor_ranks_between_cutting_and_dealing_out() -> None:
+    assert parts(shares("trtllm", tp=8, ep=4)) == (8, 8, 8, 8, 8, 2, 4)
+
+
 @pytest.mark.parametrize(
     ("engine", "options", "message"),
     [
@@ -102,6 +106,7 @@ def test_the_formula_cuts_all_over_tp_and_deals_experts_out_as_asked(
             "all of its tp x dp ranks or none",
         ),
         ("vllm", {"tp": 8, "ep": 8, "settings": {"num_redundant_experts": "8"}}, "enable_eplb alone"),
+        ("trtllm", {"tp": 4, "dp": 2, "ep": 8}, "ep=8 does not divide tp=4"),
         ("sglang", {"tp": 8, "ep": 3}, "ep_size=3 does not divide tp=8"),
         ("sglang", {"tp": 8, "ep": 4, "settings": {"ep_size": "8"}}, "say the same"),
         ("sglang", {"settings": {"moe_dense_tp_size": "1"}}, "goes with enable_dp_attention alone"),

@@ -60,12 +60,11 @@ def test_imported_spec_equals_the_reviewed_one(entry: Entry) -> None:
     complete = import_complete(FOLDER / entry["file"])
     imported, reviewed = complete.spec, load(entry["hf_id"])
     accepted = ACCEPTED.get(entry["file"], ())
-    # A release in other weights has none of the reviewed one's.
-    weights = (
-        {"parameters", "weight_blocks", "weights_open"}
-        if entry["hf_id"] in reviewed.quantized
-        else {"parameters"}
-    )
+    # A release in other weights has none of the reviewed one's; a part is as its parameters are.
+    same = imported.parameters == reviewed.parameters and reviewed.parts is not None
+    weights = {"parameters"} if same else {"parameters", "parts"}
+    if entry["hf_id"] in reviewed.quantized:
+        weights |= {"parts", "weight_blocks", "weight_bytes", "weights_open"}
     found = list(compare(reviewed, imported, {*complete.estimates, *weights}).differences)
     assert sorted(line.split()[0].rstrip(":") for line in found) == sorted(accepted)
     if "layer" not in accepted:

@@ -11,6 +11,8 @@ from kvplan.serving.trtllm import TRTLLM
 
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--tp_size 2", {"tp": 2}),
+    ("--ep_size 2", {"ep": 2}),
+    ("--moe_expert_parallel_size 2", {"ep": 2}),
     ("--tensor_parallel_size 2", {"tp": 2}),
     ("--pp_size 2", {"pp": 2}),
     ("--pipeline_parallel_size 2", {"pp": 2}),

@@ -51,6 +51,8 @@ VLLM_SETTINGS = {
 }
 SGLANG = {
     **SHARED,
+    # Those of all groups of attention are written, and a count is at most 10^12.
+    "max_num_seqs": st.integers(1, 10**8),
     "dp": DEGREES,
     "dcp": DEGREES,
     "block_size": COUNTS,
@@ -75,7 +77,7 @@ SGLANG_SETTINGS = {
     "mamba_radix_cache_strategy": st.sampled_from(["no_buffer", "extra_buffer", "extra_buffer_lazy"]),
     "disable_hybrid_swa_memory": st.just("true"),
 }
-TRTLLM = {**SHARED, "utilization": RATIOS, "kv_dtype": st.sampled_from(["fp8", "nvfp4"])}
+TRTLLM = {**SHARED, "ep": DEGREES, "utilization": RATIOS, "kv_dtype": st.sampled_from(["fp8", "nvfp4"])}
 TYPES = st.sampled_from(["fp16", "fp32", "bf16", "q8_0", "q4_0", "q5_1", "iq4_nl"])
 LLAMACPP = {
     "pp": st.integers(2, 16),

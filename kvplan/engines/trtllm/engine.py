@@ -10,6 +10,7 @@ from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.shares import Shares, over_tp
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
 from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
 from kvplan.engines.trtllm.pools import Pools, plan_pools
@@ -131,12 +132,20 @@ def trtllm(version: str | None) -> Engine:
         # It profiles a run of its own, of which no figures are known: vLLM's stand in.
         needs=vllm_start_up,
         # Its estimate of the cache knows no context parallelism.
-        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching"}),
+        takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
+        shares=_shares,
         settings=SETTINGS,
         # ModelConfig.torch_dtype in _torch/model_config.py.
         unsaid_dtype="bfloat16",
         extra="first",
     )
+
+
+def _shares(options: EngineOptions) -> Shares:
+    """Return shares over tp, which is moe_ep_size x moe_tp_size: Mapping in tensorrt_llm/mapping.py."""
+    if options.tp % options.ep:
+        raise OptionsError(f"ep={options.ep} does not divide tp={options.tp}: TensorRT-LLM takes a divisor")
+    return over_tp(options)
 
 
 def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
