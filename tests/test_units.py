@@ -211,14 +211,13 @@ def test_bounds_of_ints_are_exact(one: int, other: int) -> None:
     assert maximum(one, other) == max(one, other)
 
 
-def listed(array: Any) -> list[int]:
-    return [int(each) for each in array]
-
-
 def test_bounds_and_divisions_of_arrays_go_element_by_element() -> None:
     np = pytest.importorskip("numpy", reason="numpy is not installed")
     array = np.array([-7, 0, 5, 8])
-    assert listed(minimum(array, 5)) == listed(minimum(5, array)) == [-7, 0, 5, 5]
-    assert listed(maximum(array, 5)) == listed(maximum(5, array)) == [5, 5, 5, 8]
-    assert listed(minimum(array, np.array([0, 1, 2, 3]))) == [-7, 0, 2, 3]
-    assert listed(ceil_div(array, 4)) == [-1, 0, 2, 2]
+    least: Any = minimum
+    most: Any = maximum
+    up: Any = ceil_div
+    assert least(array, 5).tolist() == least(5, array).tolist() == [-7, 0, 5, 5]
+    assert most(array, 5).tolist() == most(5, array).tolist() == [5, 5, 5, 8]
+    assert least(array, np.array([0, 1, 2, 3])).tolist() == [-7, 0, 2, 3]
+    assert up(array, 4).tolist() == [-1, 0, 2, 2]

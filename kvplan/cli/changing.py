@@ -7,7 +7,7 @@ import typer
 
 from kvplan.alternatives.options import AdviseOptions, NewOptions, WhatIfOptions
 from kvplan.cli import options as o
-from kvplan.cli.printing import AnsweredError, complain, examples, print_answer, say
+from kvplan.cli.printing import AnsweredError, complain, examples, print_answer, print_text, say
 
 Output = Annotated[
     Path | None,
@@ -46,7 +46,7 @@ def _whatif(
 
         text = as_yaml(answer.spec, {})
         if output == _STDOUT:
-            typer.echo(text, nl=False)
+            print_text(text)
             return
         save(text, output, force=force)
         complain(f"wrote {output}")
@@ -120,7 +120,7 @@ def _new(
 
     text = as_yaml(new(name, **options), COMMENTS)
     if output is None or output == _STDOUT:
-        typer.echo(text, nl=False)
+        print_text(text)
         return
     save(text, output, force=force)
     say(f"wrote {output}")

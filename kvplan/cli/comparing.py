@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 import typer
 
 from kvplan.cli import options as o
 from kvplan.cli.prices import Prices, read_prices
-from kvplan.cli.printing import AnsweredError, examples, print_answer
+from kvplan.cli.printing import AnsweredError, examples, print_answer, print_text
 from kvplan.errors import OptionsError
 from kvplan.planner.options import OF_LISTS, FitOptions
 
@@ -85,7 +85,10 @@ def _compare(
     else:
         from kvplan.report import alternatives_text as text
 
-        text.print_comparison(answer, "csv" if as_csv else "markdown" if as_markdown else "text")
+        if form := _form(as_csv=as_csv, as_markdown=as_markdown):
+            print_text(text.comparison_text(answer, form))
+        else:
+            text.print_comparison(answer)
     if all(row.refusal for row in answer.rows):
         raise AnsweredError(f"no line has an answer: {answer.rows[0].refusal}")
 
@@ -108,9 +111,17 @@ def _print_kinds(
     if as_json:
         print_answer({"kinds": [row.to_dict() for row in rows]})
         return
-    from kvplan.report.alternatives_text import print_kinds
+    from kvplan.report import alternatives_text as text
 
-    print_kinds(rows, "csv" if as_csv else "markdown" if as_markdown else "text")
+    if form := _form(as_csv=as_csv, as_markdown=as_markdown):
+        print_text(text.kinds_text(rows, form))
+    else:
+        text.print_kinds(rows)
+
+
+def _form(*, as_csv: bool, as_markdown: bool) -> Literal["csv", "markdown"] | None:
+    """Return in which form other programs are to have a table; None for people."""
+    return "csv" if as_csv else "markdown" if as_markdown else None
 
 
 def _dimensions(models: Sequence[str], asked: dict[str, int | None]) -> Any:  # noqa: ANN401 - Dimensions

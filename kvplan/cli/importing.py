@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import complain, examples, print_answer, say
+from kvplan.cli.printing import complain, examples, print_answer, print_text, say
 from kvplan.planner.options import FileOptions
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _import(
     if as_json:
         print_answer(_imported(imported) | {"output": None if written is None else str(written)})
     elif written is None:
-        typer.echo(text, nl=False)
+        print_text(text)
     else:
         say(f"wrote {output}")
 

@@ -26,6 +26,11 @@ def say(line: str) -> None:
     typer.echo(inert(line))
 
 
+def print_text(text: str) -> None:
+    """Print a text of whole lines as it is: a spec, CSV, Markdown."""
+    typer.echo(text, nl=False)
+
+
 def complain(line: str) -> None:
     """Print one line on stderr, behind the program's name."""
     typer.echo(f"kvplan: {inert(line)}", err=True)

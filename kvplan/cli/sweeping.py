@@ -1,5 +1,6 @@
 """The command `sweep`: a grid of plans as a table, as lines, or in a file."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import typer
 
 from kvplan.cli import options as o
 from kvplan.cli.meter import Meter
+from kvplan.cli.prices import Prices, read_prices
 from kvplan.cli.printing import AnsweredError, complain, examples
 from kvplan.errors import OptionsError
 from kvplan.planner.options import OF_LISTS, FitOptions
@@ -33,14 +35,6 @@ Pairs = Annotated[
         "--with",
         metavar="NAME=VALUE,...",
         help="Options that go together, in place of products; may be repeated: gpu=h100-80gb,tp=8.",
-    ),
-]
-Prices = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--price",
-        metavar="GPU=PRICE,...",
-        help="What a GPU costs in an hour: adds price_per_sequence.",
     ),
 ]
 Rows = Annotated[
@@ -117,11 +111,14 @@ def _sweep(
         raise OptionsError("--resume goes on with a file that was not finished: name it with -o FILE")
     # The program starts without garbage collection; a long run should not.
     gc.enable()
+    if workers and hasattr(signal, "SIGPIPE"):
+        # A pipe to a worker that was lost is an error, and no end of the program.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     meter = Meter("points")
     asked = sweep(
-        _listed(models),
+        models or None,
         pairs=pairs or (),
-        prices=_prices(price or ()),
+        prices=read_prices(price),
         pareto=pareto or (),
         workers=workers,
         progress=meter,
@@ -184,21 +181,3 @@ def _metered(meter: Meter, output: str | None) -> Iterator[None]:
         raise
     finally:
         meter.clear()
-
-
-def _listed(models: list[str] | None) -> list[str] | None:
-    return models or None
-
-
-def _prices(given: list[str] | tuple[str, ...]) -> dict[str, float]:
-    """Return prices by GPU; raise OptionsError for what is not one."""
-    prices: dict[str, float] = {}
-    for text in (part for each in given for part in each.split(",")):
-        name, _, price = text.rpartition("=")
-        try:
-            prices[name.strip()] = float(price)
-        except ValueError:
-            prices[name.strip()] = -1.0
-        if not name.strip() or not prices[name.strip()] > 0:
-            raise OptionsError(f"{text[:40]!r} is no GPU with its price: write h100-80gb=2.50")
-    return prices

@@ -11,6 +11,7 @@ from kvplan.engines import find_engine
 from kvplan.errors import OptionsError, UnitError, did_you_mean
 from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import AnyArray, Ints
+from kvplan.planner.lists import split_values
 from kvplan.planner.options import OF_LISTS, FitOptions
 from kvplan.planner.work import LONGEST, as_tokens
 from kvplan.units import MAX_COUNT, parse_count
@@ -107,21 +108,10 @@ def _read(name: str, item: object) -> list[Any]:
             "blank behind each comma"
         )
     values: list[Any] = []
-    for text in _split(name, item):
+    for text in split_values(name, item):
         found = _RANGE.fullmatch(text) if _is_count(name) else None
         values += _range(name, found) if found else [read_text(name, text)]
     return values
-
-
-def _split(name: str, text: str) -> list[str]:
-    """Return the parts between commas; a cache format's own, `q8_0,value=q4_0`, stays in one piece."""
-    parts: list[str] = []
-    for part in (each.strip() for each in text.split(",")):
-        if name == "kv_dtype" and "=" in part and parts:
-            parts[-1] += f",{part}"
-        elif part:
-            parts.append(part)
-    return parts
 
 
 def _range(name: str, found: re.Match[str]) -> list[int]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from importlib import import_module
 from itertools import accumulate
 from typing import Any
 
@@ -94,9 +95,9 @@ class Grid:
     @cached_property
     def fingerprint(self) -> str:
         """What tells this grid from any other: parts of one are no parts of another."""
-        from kvplan import __version__  # noqa: PLC0415 - the package's own, which is there by now
-
-        told = sha256(f"{__version__} {self.asked} {sorted(self.prices.items())}".encode())
+        # The release is the package's own fact, which imports nothing from above for it.
+        release = import_module("kvplan").__version__
+        told = sha256(f"{release} {self.asked} {sorted(self.prices.items())}".encode())
         specs: dict[int, str] = {}
         for each in self.structures:
             if id(each.spec) not in specs:

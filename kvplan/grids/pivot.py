@@ -1,24 +1,21 @@
 """One figure of a grid as a table: axes down and across, and the reasons of what has no answer below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kvplan.errors import OptionsError
-from kvplan.grids.columns import FIGURES, PARETO, PRICE, Column, find_column
+from kvplan.grids.cells import cell_of, head_of
+from kvplan.grids.columns import FIGURES, PARETO, PRICE, WHY, Column, find_column
 from kvplan.grids.results import Sweep
 from kvplan.grids.texts import row_dicts
 from kvplan.inert import inert
-from kvplan.units import KIB, MIB, format_gib
 
 MOST_POINTS = 20_000
 """Of a table that people read; more go into a file."""
 
-_ALONE = ("max_batch", "max_context", "kv_bytes", "free_bytes")
+_ALONE = ("max_batch", "max_context", "kv_bytes", "free_bytes", PRICE.name, PARETO.name)
 """The figures beside the only axis that varies."""
-
-_ANY = "any"
-"""Stands where memory sets no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +35,15 @@ class Pivot:
     same: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The axes down, the one across, if one is, and the figures of the cells: one beside an axis across."""
+
+    down: Sequence[str]
+    across: str | None
+    figures: Sequence[Column]
+
+
 def pivot_of(sweep: Sweep, *, rows: Sequence[str], columns: str | None, value: str | None) -> Pivot:
     """Return a table of *value* as Sweep.pivot says; raise OptionsError for what is no axis or no figure."""
     if len(sweep) > MOST_POINTS:
@@ -45,43 +51,47 @@ def pivot_of(sweep: Sweep, *, rows: Sequence[str], columns: str | None, value: s
             f"{len(sweep):,} points are no table to read: write them to a file, as in -o grid.parquet, or "
             "give a smaller grid"
         )
-    axes = _axes(sweep)
+    points = [point for chunk in sweep.chunks() for point in row_dicts(chunk, sweep.columns)]
+    axes = {
+        each.name: {point[each.name] for point in points} for each in sweep.columns if not _is_figure(each)
+    }
+    shape = _shape(sweep, axes, rows, columns, value)
+    cells = _Cells(shape)
+    for point in points:
+        cells.put(point)
+    seen = (*shape.down, shape.across)
+    # What differs and has no place here changes no cell, or follows from the model.
+    alike = {name: next(iter(each)) for name, each in axes.items() if len(each) == 1 and name not in seen}
+    return cells.table({name: head_of(name, each) for name, each in alike.items() if each is not None})
+
+
+def _shape(
+    sweep: Sweep, axes: Mapping[str, set[Any]], rows: Sequence[str], columns: str | None, value: str | None
+) -> _Shape:
+    """Return the table that was asked for, and the usual one of what was left open."""
     figure = _figure(sweep, value or "max_batch")
-    down = [_axis(name, axes) for name in rows]
+    named = [_axis(name, axes) for name in rows]
     across = _axis(columns, axes) if columns else None
-    if across in down:
+    if across in named:
         raise OptionsError(f"{across} is in the rows and in the columns: name it once")
-    # An axis that the figure ignores would only repeat it.
-    free = [each for each in axes if len(axes[each]) > 1 and each not in (*down, across, figure.ignores)]
+    given = ("model", "context", "batch", *sweep.grid.asked)
+    free = [name for name in axes if name in given and len(axes[name]) > 1 and name not in (*named, across)]
     # Of what goes together each row is one.
-    apart = [each for each in free if each not in sweep.grid.paired]
-    alone = value is None and across is None and (not apart or len({*free, *down}) < 2)  # noqa: PLR2004 - no two axes
-    if across is None and not alone and apart:
+    apart = [name for name in free if name not in sweep.grid.paired]
+    if value is None and across is None and (not apart or len({*free, *named}) == 1):
+        return _Shape(
+            [*named, *free] or ["model"], None, [each for each in sweep.columns if each.name in _ALONE]
+        )
+    # An axis that the figure ignores would only repeat it.
+    free = [name for name in free if name != figure.ignores]
+    if across is None and (apart := [name for name in apart if name in free]):
         across = next((name for name in ("context", "batch") if name in apart), apart[-1])
-        free.remove(across)
-    order = [name for name in axes if name in free]
-    return _filled(sweep, [*down, *order] or ["model"], across, _usual_figures(sweep) if alone else [figure])
-
-
-def _axes(sweep: Sweep) -> dict[str, list[Any]]:
-    """Return the values of each axis, in the order of the columns."""
-    names = [each.name for each in sweep.columns if not _is_figure(each)]
-    values: dict[str, dict[Any, None]] = {name: {} for name in names}
-    for chunk in sweep.chunks():
-        for name in names:
-            if name in ("context", "batch"):
-                values[name].update(dict.fromkeys(getattr(chunk, name).tolist()))
-            elif name == "model" or name in sweep.grid.asked:
-                values[name][chunk.labels.get(name)] = None
-            else:
-                values[name].setdefault(chunk.labels.get(name))
-    # What was not asked for follows from the model: it is no axis.
-    followed = [each for each in names if each not in ("model", "context", "batch", *sweep.grid.asked)]
-    return {name: list(found)[:1] if name in followed else list(found) for name, found in values.items()}
+    down = [*named, *(name for name in free if name != across)]
+    return _Shape(down or ["model"], across, [figure])
 
 
 def _is_figure(column: Column) -> bool:
-    return column in (*FIGURES, PRICE, PARETO) or column.name in ("limit", "reason")
+    return column in (*FIGURES, *WHY, PRICE, PARETO)
 
 
 def _axis(name: str, axes: Mapping[str, object]) -> str:
@@ -94,91 +104,51 @@ def _axis(name: str, axes: Mapping[str, object]) -> str:
 def _figure(sweep: Sweep, name: str) -> Column:
     found = find_column(name, sweep.columns)
     if not _is_figure(found):
-        raise OptionsError(f"{found.name} is an axis, and no figure: choose of {_figures(sweep)}")
+        figures = ", ".join(each.name for each in sweep.columns if _is_figure(each))
+        raise OptionsError(f"{found.name} is an axis, and no figure: choose of {figures}")
     return found
 
 
-def _figures(sweep: Sweep) -> str:
-    return ", ".join(each.name for each in sweep.columns if _is_figure(each))
+class _Cells:
+    """The cells of a table while it is filled: a figure's text, or the reason why there is none."""
 
+    def __init__(self, shape: _Shape) -> None:
+        self.shape = shape
+        self.heads: dict[Any, None] = {}
+        self.rows: dict[tuple[Any, ...], dict[Any, tuple[str, str | None]]] = {}
 
-def _usual_figures(sweep: Sweep) -> list[Column]:
-    return [each for each in sweep.columns if each.name in _ALONE or each in (PRICE, PARETO)]
+    def put(self, point: Mapping[str, Any]) -> None:
+        """Put a point in its place; of several that the figure does not tell apart, an answered one."""
+        reason = point["reason"]
+        row = self.rows.setdefault(tuple(point[name] for name in self.shape.down), {})
+        for figure in self.shape.figures:
+            head = point[self.shape.across] if self.shape.across else figure.name
+            self.heads[head] = None
+            if figure.name == "reason":
+                row[head] = reason or "", None
+            elif reason is None or head not in row:
+                row[head] = "" if reason else cell_of(figure, point[figure.name]), reason
 
+    def table(self, same: Mapping[str, str]) -> Pivot:
+        """Return the table, its reasons numbered as they come."""
+        shape, notes = self.shape, dict[str, int]()
+        rows = tuple(
+            (*map(head_of, shape.down, key), *self._texts(row, notes)) for key, row in self.rows.items()
+        )
+        return Pivot(
+            value=shape.figures[0].name if len(shape.figures) == 1 else None,
+            columns=shape.across,
+            names=len(shape.down),
+            titles=(*shape.down, *(head_of(shape.across, head) for head in self.heads)),
+            rows=rows,
+            notes=tuple(notes),
+            same=same,
+        )
 
-def _filled(sweep: Sweep, down: list[str], across: str | None, figures: list[Column]) -> Pivot:
-    """Return the cells of a table, each point's in its place."""
-    notes: dict[str, int] = {}
-    heads: dict[Any, None] = {}
-    found: dict[tuple[Any, ...], dict[Any, str]] = {}
-    rest: dict[str, set[Any]] = {}
-    axes = [each.name for each in sweep.columns if not _is_figure(each)]
-    for chunk in sweep.chunks():
-        for point in row_dicts(chunk, sweep.columns):
-            key = tuple(point[name] for name in down)
-            for figure in figures:
-                head = point[across] if across else figure.name
-                heads[head] = None
-                cells = found.setdefault(key, {})
-                # Of points that differ in what a figure ignores some may be refused.
-                if point["reason"] is None or head not in cells:
-                    cells[head] = _cell(point, figure, notes)
-            for name in axes:
-                rest.setdefault(name, set()).add(point[name])
-    order = list(heads)
-    # What differs from model to model, and changes no figure here, is not said.
-    same = {name: next(iter(each)) for name, each in rest.items() if len(each) == 1}
-    return Pivot(
-        value=figures[0].name if across or len(figures) == 1 else None,
-        columns=across,
-        names=len(down),
-        titles=(*down, *(head_of(across, head) for head in order)),
-        rows=tuple(
-            (*map(head_of, down, key), *(cells.get(head, "") for head in order))
-            for key, cells in found.items()
-        ),
-        notes=tuple(notes),
-        same={
-            name: head_of(name, each)
-            for name, each in same.items()
-            if each is not None and name not in (*down, across)
-        },
-    )
-
-
-def _cell(point: Mapping[str, Any], figure: Column, notes: dict[str, int]) -> str:
-    """Return the text of a figure, or the number of the note that says why there is none."""
-    reason = point["reason"]
-    if reason is not None and figure.name != "reason":
-        return f"[{notes.setdefault(reason, len(notes) + 1)}]"
-    value = point[figure.name]
-    if value is None:
-        return _ANY if figure.name in ("max_batch", "max_context", "max_batch_per_gpu") else ""
-    if figure.is_bytes:
-        return format_gib(value)
-    return _said(value)
-
-
-def head_of(axis: str | None, value: object) -> str:
-    """Return a value of an axis: a context as it is typed, `32k`."""
-    if axis == "context" and isinstance(value, int) and value % KIB == 0:
-        return f"{value // MIB}m" if value % MIB == 0 else f"{value // KIB}k"
-    return _said(value)
-
-
-def _said(value: object) -> str:
-    """Return a value as people read it."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
-        case float():
-            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - digits
-        case _:
-            return str(value)
+    def _texts(self, row: Mapping[Any, tuple[str, str | None]], notes: dict[str, int]) -> Iterator[str]:
+        for head in self.heads:
+            text, reason = row.get(head, ("", None))
+            yield f"[{notes.setdefault(reason, len(notes) + 1)}]" if reason else text
 
 
 def title_of(pivot: Pivot) -> str:

@@ -105,8 +105,8 @@ class Sweep:
 
     def unanswered(self) -> str | None:
         """Return the reason of the first point if no point has an answer; None if one has."""
-        reason = None
-        for chunk in self._answered():
+        reason, answering = None, Answering(self.grid)
+        for chunk in self._kept or map(answering.answer, self.grid.pieces(range(len(self)))):
             if chunk.figures:
                 return None
             reason = reason or next(iter(chunk.reasons), None)

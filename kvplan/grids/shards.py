@@ -38,6 +38,11 @@ class Workers:
         pool = ProcessPoolExecutor(self.count, initializer=_leave_interrupts)
         try:
             yield pool
+        except BaseException:
+            # Nobody waits for the shards that run: files are whole or not there.
+            for process in list((pool._processes or {}).values()):  # noqa: SLF001 - public from Python 3.14 on
+                process.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

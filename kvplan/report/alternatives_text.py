@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
-import typer
-
 from kvplan.alternatives.advise import GUIDE, Advised, Candidate
 from kvplan.alternatives.compare import Comparison
 from kvplan.alternatives.kinds import KindRow
@@ -17,6 +15,9 @@ from kvplan.inert import inert
 from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, line
 from kvplan.report.terminal import show
 from kvplan.units import counted, format_bytes
+
+Form = Literal["csv", "markdown"]
+"""A table for other programs."""
 
 _SHOWN_TP = 6
 """Legal degrees that a line has room for."""
@@ -182,35 +183,36 @@ def _candidate(candidate: Candidate) -> tuple[str | Span, ...]:
     )
 
 
-Form = Literal["text", "csv", "markdown"]
-"""How a table is printed."""
-
-
-def print_comparison(answer: Comparison, form: Form) -> None:
+def print_comparison(answer: Comparison) -> None:
     """Print alternatives side by side."""
+    show((_compared(answer), *refusals(answer.rows, answer.names)))
+
+
+def _compared(answer: Comparison) -> Table:
+    return alternatives_table(answer.rows, answer.names, "alternative")
+
+
+def comparison_text(answer: Comparison, form: Form) -> str:
+    """Return alternatives side by side as text of another form."""
     if form == "csv":
-        _print_csv([_flat(row.to_dict()) for row in answer.rows])
-        return
-    table = alternatives_table(answer.rows, answer.names, "alternative")
-    if form == "markdown":
-        _print_markdown(table)
-        for name, row in zip(answer.names, answer.rows, strict=True):
-            if row.refusal:
-                typer.echo(inert(f"\n{name}: {row.refusal}"))
-        return
-    show((table, *refusals(answer.rows, answer.names)))
+        return _csv([row.to_dict() for row in answer.rows])
+    reasons = (
+        inert(f"\n{name}: {row.refusal}\n")
+        for name, row in zip(answer.names, answer.rows, strict=True)
+        if row.refusal
+    )
+    return _markdown(_compared(answer)) + "".join(reasons)
 
 
-def print_kinds(rows: Sequence[KindRow], form: Form) -> None:
+def print_kinds(rows: Sequence[KindRow]) -> None:
     """Print the literature's table of one set of dimensions."""
-    if form == "csv":
-        _print_csv([_flat(row.to_dict()) for row in rows])
-        return
-    table = kinds_table(rows)
-    if form == "markdown":
-        _print_markdown(table)
-        return
-    show((table, line("elements per token and layer, parameters of all layers; of MHA's", "quiet")))
+    note = "elements per token and layer, parameters of all layers; of MHA's"
+    show((kinds_table(rows), line(note, "quiet")))
+
+
+def kinds_text(rows: Sequence[KindRow], form: Form) -> str:
+    """Return the literature's table as text of another form."""
+    return _csv([row.to_dict() for row in rows]) if form == "csv" else _markdown(kinds_table(rows))
 
 
 def kinds_table(rows: Sequence[KindRow]) -> Table:
@@ -267,17 +269,18 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return cells
 
 
-def _print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     written = io.StringIO()
     writer = csv.DictWriter(written, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    typer.echo(written.getvalue(), nl=False)
+    writer.writerows(map(_flat, rows))
+    return written.getvalue()
 
 
-def _print_markdown(table: Table) -> None:
+def _markdown(table: Table) -> str:
     lines = [[column.title for column in table.columns]]
     lines.append(["--:" if column.numbers else "---" for column in table.columns])
     lines += [[cell if isinstance(cell, str) else cell.text for cell in row] for row in table.rows]
-    for cells in lines:
-        typer.echo(f"| {' | '.join(inert(cell).replace('|', chr(92) + '|') for cell in cells)} |")
+    return "".join(
+        f"| {' | '.join(inert(cell).replace('|', chr(92) + '|') for cell in cells)} |\n" for cells in lines
+    )

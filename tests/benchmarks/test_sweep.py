@@ -142,7 +142,7 @@ def test_a_grid_beside_a_loop(benchmark: BenchmarkFixture, capsys: pytest.Captur
 
 def kvfit_point() -> object:
     """Return one estimate of kvfit's, of the same model."""
-    kvfit = import_module("kvfit")  # Only where it is installed.
+    kvfit = import_module("kvfit")
     from tests.benchmarks.test_plans import LLAMA  # noqa: PLC0415 - it skips without kvfit
 
     return kvfit.estimate_cache(LLAMA, context_tokens=8192)

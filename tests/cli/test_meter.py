@@ -1,6 +1,7 @@
 """How far a run is: nothing of a short one, and the time that is left."""
 
 import sys
+import time
 
 import pytest
 
@@ -18,7 +19,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("kvplan.cli.meter.time.monotonic", made)
+    monkeypatch.setattr(time, "monotonic", made)
     return made
 
 

@@ -20,7 +20,11 @@ def test_a_table_and_its_reasons(kvplan: Cli) -> None:
     assert lines[0] == "max_batch by context"
     assert lines[3].split() == ["model", "gpu", "engine", "tp", "8k", "32k"]
     assert len(lines) == 4 + 16 + 1 + 2
-    assert lines[4].split() == ["llama-3.1-8b", "h100-80gb", "vllm", "1", "54", "13"]
+    held = [
+        library.fit("llama-3.1-8b", gpu="h100-80gb", engine="vllm", context=each).max_batch
+        for each in ("8k", "32k")
+    ]
+    assert lines[4].split() == ["llama-3.1-8b", "h100-80gb", "vllm", "1", *map(str, held)]
     assert lines[-2] == "[1] llama-3.1-8b: 32 heads do not spread over tp=3: 32 % 3 is 2, not 0"
 
 
@@ -43,13 +47,13 @@ def test_lines_of_json_and_csv_say_what_the_library_says(kvplan: Cli) -> None:
 
 
 def test_markdown_and_a_file_of_it(kvplan: Cli, tmp_path: Path) -> None:
-    command = "sweep llama-3.1-8b --gpu h100-80gb --tp 1,2 --kv-dtype bf16,fp8 -c 32k --columns tp"
+    command = "sweep llama-3.1-8b --kv-memory 60GiB --tp 1,2 --kv-dtype bf16,fp8 -c 32k --columns tp"
     text = kvplan(f"{command} --markdown").out
     assert text.splitlines()[2:] == [
         "| kv_dtype | 1 | 2 |",
         "| --- | ---: | ---: |",
-        "| bf16 | 13 | 29 |",
-        "| fp8 | 26 | 58 |",
+        "| bf16 | 15 | 30 |",
+        "| fp8 | 30 | 60 |",
     ]
     run = kvplan(f"{command} -o {tmp_path / 'table.md'}")
     assert (run.status, run.out, run.err) == (0, "", "")

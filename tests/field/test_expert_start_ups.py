@@ -5,6 +5,8 @@ Each with its source; a printed GiB with so many decimals is held against the sa
 figure is not the plan's, the reason is beside it.
 """
 
+import dataclasses
+import shlex
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import kvplan
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.planner.weights import stage_weights
+from kvplan.serving import read_command
 
 LOCAL = [
     # "[EP Rank 0/16] ... Local/global number of experts: 16/256", DP 2 x TP 8, DeepSeek-V3.2:
@@ -76,3 +79,61 @@ def test_weights_of_a_rank_are_what_vllm_prints_but_for_its_allocator() -> None:
     """
     planned = gib_of_a_rank("qwen3-30b-a3b", tp=4)
     assert 0 <= 14.2474 - planned < 0.02
+
+
+RECIPES = [
+    # github.com/vllm-project/recipes/pull/96
+    (
+        (
+            "vllm serve MiniMaxAI/MiniMax-M2 --data-parallel-size 8 --enable-expert-parallel "
+            "--tool-call-parser minimax_m2 --reasoning-parser minimax_m2_append_think"
+        ),
+        (256, 32, 1, 8),
+    ),
+    # github.com/LMCache/LMCache/pull/2521, a recipe of vLLM's for DeepSeek-V3.2
+    (
+        (
+            "vllm serve deepseek-ai/DeepSeek-V3.2 --tokenizer-mode deepseek_v32 --data-parallel-size 8 "
+            "--enable-expert-parallel"
+        ),
+        (256, 32, 1, 8),
+    ),
+    # github.com/sgl-project/sglang/pull/13725
+    (
+        (
+            "python3 -m sglang.launch_server --model-path moonshotai/Kimi-K2-Thinking --tp 8 --ep 4 "
+            "--trust-remote-code --tool-call-parser kimi_k2 --reasoning-parser kimi_k2"
+        ),
+        (384, 96, 2, 4),
+    ),
+    # github.com/sgl-project/sglang/issues/3812: DeepSeek-V3 on two nodes of 8
+    (
+        (
+            "python -m sglang.launch_server --model-path deepseek-ai/DeepSeek-V3 --dist-init-addr x.x:5000 "
+            "--nnodes 2 --node-rank 0 --tp 16 --trust-remote-code"
+        ),
+        (256, 256, 16, 1),
+    ),
+    # Of a dump of commands in github.com/sgl-project/sglang/issues/6017, in today's words
+    (
+        (
+            "python3 -m sglang.launch_server --model-path deepseek-ai/DeepSeek-V3 --nnodes 2 --node-rank 0 "
+            "--tp-size 16 --dp-size 16 --enable-dp-attention --moe-a2a-backend deepep --deepep-mode normal "
+            "--mem-fraction-static 0.85 --max-total-tokens 131076 --context-length 8192 "
+            "--ep-num-redundant-experts 32 --moe-dense-tp-size 1 --disable-radix-cache"
+        ),
+        (256, 18, 1, 16),
+    ),
+]
+"""Commands; and a layer's experts, those on a GPU, and over how many GPUs each is cut, and all are dealt."""
+
+
+@pytest.mark.parametrize(("command", "experts"), RECIPES, ids=lambda each: str(each)[:60])
+def test_a_recipe_is_answered_without_a_hint(command: str, experts: tuple[int, ...]) -> None:
+    served = read_command(shlex.split(command))
+    assert (served.unmodelled, served.unknown) == ((), ())
+    asked: dict[str, Any] = {"context": "8k", **served.asked}
+    answer = kvplan.fit(served.model, engine=served.engine, gpu="h200", advice=False, **asked)
+    assert answer.max_batch
+    assert answer.experts is not None
+    assert dataclasses.astuple(answer.experts) == experts

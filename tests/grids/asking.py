@@ -51,6 +51,8 @@ def drawn(rng: random.Random) -> tuple[str, dict[str, Any]]:
         options.pop("kv_memory", None)
     elif engine != "llamacpp" and rng.random() < 0.6:
         options["tp"] = rng.sample((1, 2, 2, 8), 1)
+    if engine in ("vllm", "sglang") and rng.random() < 0.2:
+        options["ep"] = 2
     if rng.random() < 0.3:
         options["pp"] = rng.choice((2, 3))
     if rng.random() < 0.4:

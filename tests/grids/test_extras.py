@@ -17,14 +17,14 @@ def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def test_parquet_and_arrow_need_pyarrow_and_the_rest_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = kvplan.sweep("llama-3.1-8b", gpu="h100-80gb", context="8k")
+    sweep = kvplan.sweep("llama-3.1-8b", kv_memory="60GiB", context="8k")
     without(monkeypatch, "pyarrow")
     said = r"needs pyarrow, which is not installed: pip install '\.\[sweep\]' in the checkout"
     for ask in (sweep.to_arrow, sweep.__arrow_c_stream__, lambda: sweep.save("grid.parquet")):
         with pytest.raises(MissingError, match=said):
             ask()
     assert sweep.to_markdown()
-    assert [row["max_batch"] for row in sweep] == [53]
+    assert [row["max_batch"] for row in sweep] == [60]
 
 
 _WITHOUT_NUMPY = """

@@ -7,7 +7,7 @@ import pytest
 
 import kvplan
 
-ASKED: dict[str, Any] = {"gpu": "h100-80gb", "tp": "1,2,3", "context": "8k,32k", "batch": "1,64"}
+ASKED: dict[str, Any] = {"kv_memory": "60GiB", "tp": "1,2,3", "context": "8k,32k", "batch": "1,64"}
 
 
 def test_columns_are_masked_arrays_and_text() -> None:
@@ -18,7 +18,7 @@ def test_columns_are_masked_arrays_and_text() -> None:
     assert most.mask.tolist() == [False] * 8 + [True] * 4
     assert [each is None for each in sweep.column("reason")] == [True] * 8 + [False] * 4
     assert sweep.column("fits").compressed().tolist() == [
-        kvplan.fit("llama-3.1-8b", gpu="h100-80gb", tp=tp, context=context, batch=batch).fits
+        kvplan.fit("llama-3.1-8b", kv_memory="60GiB", tp=tp, context=context, batch=batch).fits
         for tp in (1, 2)
         for context in (8192, 32768)
         for batch in (1, 64)
@@ -35,11 +35,13 @@ def test_what_nothing_limits_has_no_number() -> None:
 
 
 def test_prices_and_ratios() -> None:
-    """2 x 2.50 for 117 sequences on two H100s."""
+    """2 x 2.50 for all sequences on two H100s."""
     asked: dict[str, Any] = {"gpu": "h100-80gb", "tp": 2, "context": "8k", "prices": {"H100": 2.50}}
     (row,) = kvplan.sweep("llama-3.1-8b", **asked)
-    assert (row["gpus"], row["max_batch"], row["max_batch_per_gpu"]) == (2, 117, 58.5)
-    assert row["price_per_sequence"] == 2 * 2.50 / 117
+    held = kvplan.fit("llama-3.1-8b", gpu="h100-80gb", tp=2, context="8k").max_batch
+    assert held
+    assert (row["gpus"], row["max_batch"], row["max_batch_per_gpu"]) == (2, held, held / 2)
+    assert row["price_per_sequence"] == 2 * 2.50 / held
 
 
 def test_the_frontier_is_what_no_point_beats() -> None:
@@ -80,7 +82,8 @@ def test_the_frontier_of_many_points_is_that_of_all_pairs() -> None:
 def test_a_table_has_the_contexts_across_and_what_varies_down() -> None:
     table = kvplan.sweep("llama-3.1-8b", **ASKED).pivot()
     assert (table.value, table.columns, table.titles) == ("max_batch", "context", ("tp", "8k", "32k"))
-    assert table.rows == (("1", "53", "13"), ("2", "117", "29"), ("3", "[1]", "[1]"))
+    # 60 GiB hold 60 of 8k, 1 GiB each; two GPUs have half of it each.
+    assert table.rows == (("1", "60", "15"), ("2", "120", "30"), ("3", "[1]", "[1]"))
     assert table.notes == ("llama-3.1-8b: 32 heads do not spread over tp=3: 32 % 3 is 2, not 0",)
 
 
@@ -91,12 +94,27 @@ def test_a_table_leaves_out_what_its_figure_ignores() -> None:
     assert len(table.rows) == 3
 
 
+def test_the_only_axis_that_varies_stands_beside_several_figures() -> None:
+    """And so do what goes together: no figure of one row is that of another."""
+    table = kvplan.sweep("llama-3.1-8b", kv_memory="60GiB", context="8k", batch="1,60").pivot()
+    assert table.titles == ("batch", "kv_bytes", "free_bytes", "max_batch", "max_context")
+    assert table.rows == (
+        ("1", "60.00 GiB", "59.00 GiB", "60", "491,520"),
+        ("60", "60.00 GiB", "0.00 GiB", "60", "8,192"),
+    )
+    pairs = kvplan.sweep(
+        "llama-3.1-8b", context="8k", pairs=["gpu=h100-80gb,tp=2", "gpu=h200-141gb,tp=1"]
+    ).pivot()
+    assert pairs.titles[:2] == ("gpu", "tp")
+    assert [row[:2] for row in pairs.rows] == [("h100-80gb", "2"), ("h200-141gb", "1")]
+
+
 def test_a_table_as_markdown() -> None:
-    text = kvplan.sweep("llama-3.1-8b", gpu="h100-80gb", tp="1,3", context="8k,32k").to_markdown()
+    text = kvplan.sweep("llama-3.1-8b", kv_memory="60GiB", tp="1,3", context="8k,32k").to_markdown()
     assert text.splitlines()[2:] == [
         "| tp | 8k | 32k |",
         "| --- | ---: | ---: |",
-        "| 1 | 53 | 13 |",
+        "| 1 | 60 | 15 |",
         "| 3 | [1] | [1] |",
         "",
         "- [1] llama-3.1-8b: 32 heads do not spread over tp=3: 32 % 3 is 2, not 0",

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
 import kvplan
+from kvplan.files import UNFINISHED
 from kvplan.grids import saving, sinks
 from kvplan.grids.points import Answering
 from kvplan.grids.results import Sweep
@@ -256,17 +258,21 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path: Path) -> No
     assert sorted(each.name for each in tmp_path.iterdir()) == ["grid.csv", "killed"]
 
 
-def test_an_interrupt_from_the_keyboard_says_what_is_kept(tmp_path: Path) -> None:
-    """As Ctrl-C: the status is 130, and the line says how to go on."""
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_an_interrupt_from_the_keyboard_says_what_is_kept(workers: tuple[str, ...], tmp_path: Path) -> None:
+    """As Ctrl-C: the status is 130, and the line says how to go on; workers are not waited for."""
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     grid = ("llama-3.1-8b", "--gpu", "h100-80gb", "-c", "1..40000+1", "-b", "1..500+1")
     program = subprocess.Popen(  # noqa: S603 - the program under test
-        [sys.executable, "-m", "kvplan", "sweep", *grid, "-o", "grid.csv"],
+        [sys.executable, "-m", "kvplan", "sweep", *grid, *workers, "-o", "grid.parquet"],
         cwd=tmp_path,
         env=environment(PYTHONPATH=str(ROOT)),
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests behind a shell's & would have it ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
-    parts = tmp_path / "grid.csv.parts"
+    parts = tmp_path / "grid.parquet.parts"
     for _ in range(600):
         if parts.is_dir() and any(parts.glob("part-*")):
             break
@@ -275,8 +281,10 @@ def test_an_interrupt_from_the_keyboard_says_what_is_kept(tmp_path: Path) -> Non
     _, said = program.communicate(timeout=60)
     assert program.returncode == 130
     assert said.splitlines()[-1] == (
-        "kvplan: interrupted: the parts that are finished are kept in grid.csv.parts; "
+        "kvplan: interrupted: the parts that are finished are kept in grid.parquet.parts; "
         "--resume goes on from there"
     )
-    assert [each.name for each in tmp_path.iterdir()] == ["grid.csv.parts"]
-    assert all(each.suffix == ".csv" or each.name == "_grid.json" for each in parts.iterdir())
+    assert [each.name for each in tmp_path.iterdir()] == ["grid.parquet.parts"]
+    # What a worker was writing is no part.
+    others = {each.name for each in parts.iterdir() if not each.name.startswith(UNFINISHED)}
+    assert others - {path.name for path in parts.glob("part-*.parquet")} == {"_grid.json"}

@@ -178,7 +178,7 @@ def test_most_of_the_catalogue_has_one() -> None:
     for model in NAMES:
         try:
             static_reserve(stage(model), tokens=1, batch=1, tp=1, traits=class_of(model))
-        except UnknownNameError:
+        except (UnknownNameError, OptionsError):
             refused.append(model)
     assert "xlstm-7b" in refused
     assert len(refused) < len(NAMES) // 10, refused

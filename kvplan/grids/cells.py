@@ -1,0 +1,42 @@
+"""Values of a grid as people read them in a table."""
+
+from kvplan.grids.columns import Column
+from kvplan.units import KIB, MIB, format_gib
+
+_ANY = "any"
+"""Stands where memory sets no limit."""
+
+_UNLIMITED = ("max_batch", "max_context", "max_batch_per_gpu")
+_WIDE = 1000
+"""From here on a ratio is written without decimals."""
+
+
+def head_of(axis: str | None, value: object) -> str:
+    """Return a value of an axis: a context as it is typed, `32k`."""
+    if axis == "context" and isinstance(value, int) and value % KIB == 0:
+        return f"{value // MIB}m" if value % MIB == 0 else f"{value // KIB}k"
+    return said(value)
+
+
+def cell_of(figure: Column, value: object) -> str:
+    """Return a figure: bytes in GiB, and a word for what memory does not limit."""
+    if value is None:
+        return _ANY if figure.name in _UNLIMITED else ""
+    if figure.is_bytes and isinstance(value, int):
+        return format_gib(value)
+    return said(value)
+
+
+def said(value: object) -> str:
+    """Return a value as people read it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}" if abs(value) < _WIDE else f"{value:,.0f}"
+        case _:
+            return str(value)
