@@ -13,6 +13,7 @@ import yaml
 
 import kvplan
 from kvplan.attention import kind_names
+from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import INDEX_NAME, catalogue_folder, read_index, spec_files
 from kvplan.specs.index import build_index
 from kvplan.specs.load import load_file
@@ -164,3 +165,31 @@ def test_every_spec_names_its_architecture() -> None:
 def test_every_model_can_be_planned_on_a_card() -> None:
     """No entry asks for `--weights`."""
     assert [path.name for path in spec_files() if load_file(path).weights() is None] == []
+
+
+def matrices(spec: ModelSpec) -> int:
+    return 3 if spec.mlp is None or spec.mlp.gated else 2
+
+
+def parameters(amount: int | tuple[int, int]) -> int:
+    return amount if isinstance(amount, int) else amount[0]
+
+
+WIDER_INSIDE = {"nemotron-3-ultra-550b-a55b"}
+"""Its experts read a latent that is narrower than the model (moe_latent_size)."""
+
+
+@pytest.mark.parametrize("path", spec_files(), ids=lambda path: path.stem)
+def test_the_widths_of_mlps_make_the_counted_parts(path: Path) -> None:
+    """An expert has two or three matrices of its width, beside a bias or a norm at most; so has an MLP."""
+    spec = load_file(path)
+    if spec.mlp is None or spec.parts is None or spec.name in WIDER_INSIDE:
+        return
+    per_width = matrices(spec) * (spec.hidden or 0)
+    for kind in spec.parts.kinds.values():
+        for amount, width in (
+            (kind.expert, spec.mlp.expert_intermediate),
+            (kind.dense, spec.mlp.intermediate),
+        ):
+            if amount and width:
+                assert parameters(amount) == pytest.approx(per_width * width, rel=0.02)

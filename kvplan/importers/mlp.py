@@ -25,10 +25,17 @@ _PLAIN = ("ffn_dim", "n_inner", "decoder_ffn_dim")
 """Widths of MLPs of two matrices: OPT's, GPT-2's and Whisper's classes in transformers."""
 
 _TWO_MATRICES = frozenset(
-    {"bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gptj", "mpt", "nemotron"}
+    {"bert", "bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gptj", "mpt", "nemotron", "nemotron_h"}
     | {"opt", "phi", "starcoder2", "t5", "whisper"}
 )
 """Model types whose intermediate_size is that of an MLP without a gate, in transformers 5.0."""
+
+
+_HALVED = frozenset({"qwen", "recurrent_gemma"})
+"""Model types whose intermediate_size is that of both halves of a gated MLP: QWenMLP, RecurrentGemmaMlp."""
+
+_UNTOLD = frozenset({"lfm2", "mamba", "mamba2"})
+"""Model types whose file names a width that no MLP has: Lfm2MLP adjusts it, and Mamba has no MLP."""
 
 
 def read_mlp(fields: Fields, model_type: str) -> Mlp | None:
@@ -38,6 +45,9 @@ def read_mlp(fields: Fields, model_type: str) -> Mlp | None:
     No field is refused here: the widths size an estimate alone. Where experts have no width of their own,
     intermediate_size is theirs, as in Mixtral's and gpt-oss's classes.
     """
+    if model_type in _UNTOLD:
+        return None
+    gated = model_type not in _TWO_MATRICES
     per_token, own = _count(fields, _EXPERTS_PER_TOKEN), _count(fields, _EXPERT)
     dense, plain = _count(fields, _DENSE), _count(fields, _PLAIN)
     if per_token is not None:
@@ -46,11 +56,16 @@ def read_mlp(fields: Fields, model_type: str) -> Mlp | None:
         if expert is None:
             return None
         return Mlp(
-            intermediate=dense if separate else None, experts_per_token=per_token, expert_intermediate=expert
+            intermediate=dense if separate else None,
+            experts_per_token=per_token,
+            expert_intermediate=expert,
+            gated=gated,
         )
     if plain is not None:
         return Mlp(intermediate=plain, gated=False)
-    return None if dense is None else Mlp(intermediate=dense, gated=model_type not in _TWO_MATRICES)
+    if dense is None:
+        return None
+    return Mlp(intermediate=dense // 2 if model_type in _HALVED else dense, gated=gated)
 
 
 def _count(fields: Fields, names: Sequence[str]) -> int | None:
