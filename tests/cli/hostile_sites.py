@@ -271,6 +271,7 @@ SITES: dict[str, Site] = {
     "command to help with": typed("help VALUE"),
     "argument that schema lacks": typed("schema VALUE"),
     "path of a spec of a broken rule": called("check {}", ".yaml"),
+    "GPU to rehearse": typed("rehearse --gpu VALUE -- vllm serve org/model"),
     "level": typed("validate --level VALUE"),
     "device": typed(f"{VALIDATE} --device VALUE"),
     "part of a level": typed(f"{VALIDATE} --part VALUE"),

@@ -35,20 +35,6 @@ WRONG_INPUT = [
     (f"{FIT} -5", f"unknown GPU '-5'{NO_GPU}"),
     (f"{FIT} NaN", f"unknown GPU 'NaN'{NO_GPU}"),
     (f"{FIT} ''", f"unknown GPU ''{NO_GPU}"),
-    (
-        "fit cla-1b-h128-mqa --gpu 80GB",
-        (
-            "the spec of cla-1b-h128-mqa has neither parameters nor weight_bytes: "
-            "give the weights' size, as in --weights 16.06GB"
-        ),
-    ),
-    (
-        "fit cla-1b-h128-mqa --gpu 80GB --weight-dtype fp8",
-        (
-            "the spec of cla-1b-h128-mqa has no number of parameters: "
-            "give the weights' size, as in --weights 16.06GB"
-        ),
-    ),
     (f"{H100} --kv-dtype fp88", "unknown dtype 'fp88' (did you mean 'fp8'{}"),
     (f"{H100} --weight-dtype nvfp44", "unknown dtype 'nvfp44' (did you mean 'nvfp4'{}"),
     (f"{H100} --kv-dtype ''", "unknown dtype '': use one of fp32, bf16, {}"),
@@ -118,8 +104,8 @@ MISUSE = [
     (f"{H100} --weights 16GB --weight-dtype fp8", "give the weights in bytes or a dtype for them, not both"),
     ("fits", "No such command 'fits'. Did you mean 'fit'?"),
     ("fitt -- vllm serve Qwen/Qwen3-8B", "No such command 'fitt'. Did you mean 'fit'?"),
-    ("what", "No such command 'what'. `kvplan help` lists the commands"),
-    ("help what", "No such command 'what'. `kvplan help` lists the commands"),
+    ("nope", "No such command 'nope'. `kvplan help` lists the commands"),
+    ("help nope", "No such command 'nope'. `kvplan help` lists the commands"),
     ("plan llama-3.1-8b", "No such command 'plan'. The command of the library's plan is `kvplan fit`"),
     *(
         (
@@ -211,6 +197,22 @@ def test_a_refusal_is_a_line_or_two(kvplan: Cli, command: str, message: str, sta
     assert matches(run.err, f"kvplan: {message}\n"), run.err
     assert (run.status, run.out) == (status, "")
     assert run.err.count("\n") <= 2
+
+
+@pytest.mark.parametrize(
+    ("option", "lacks"),
+    [("", "neither parameters nor weight_bytes"), (" --weight-dtype fp8", "no number of parameters")],
+)
+def test_a_spec_of_ones_own_may_lack_its_weights(
+    kvplan: Cli, tmp_path: Path, option: str, lacks: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "layers: 2\ndtype: bf16\nattention: {kind: mha, heads: 2, head_dim: 64}\n", encoding="utf-8"
+    )
+    run = kvplan(f"fit {path} --gpu 80GB --context 1k{option}")
+    said = f"the spec of mine has {lacks}: give the weights' size, as in --weights 16.06GB"
+    assert (run.status, run.out, run.err) == (1, "", f"kvplan: {said}\n")
 
 
 @pytest.mark.parametrize(

@@ -32,15 +32,10 @@ _BFLOAT16 = "the copy is bfloat16, Meta published float16"
 _TEXT = "the copy describes the text model alone, the catalogue counts the tower"
 
 OTHER_WEIGHTS = {
-    "MiniMaxAI--MiniMax-M2.5.json": _BOUND,
-    "MiniMaxAI--MiniMax-M2.7.json": _BOUND,
     "MiniMaxAI--MiniMax-M3.json": _TEXT,
     "Qwen--Qwen1.5-1.8B-Chat.json": "the copy ties the head, the published model does not",
     "codellama--CodeLlama-34b-hf.json": _VOCABULARY,
     "databricks--dbrx-base.json": "the copy has experts a third as wide as the published model",
-    "deepseek-ai--DeepSeek-R1.json": _BOUND,
-    "deepseek-ai--DeepSeek-V3.2.json": _BOUND,
-    "deepseek-ai--DeepSeek-V3.json": _BOUND,
     "deepseek-ai--DeepSeek-V4-Flash.json": _BOUND,
     "deepseek-ai--DeepSeek-V4-Pro.json": _BOUND,
     "google--gemma-3-4b-pt.json": _TEXT,
@@ -48,10 +43,6 @@ OTHER_WEIGHTS = {
     "meta-llama--Llama-4-Scout-17B-16E-Instruct.json": _TEXT,
     "microsoft--Phi-3-vision-128k-instruct.json": "the file names its tower and gives no dimension of it",
     "mistralai--Devstral-2-123B-Instruct.json": _BOUND,
-    "moonshotai--Kimi-K2-Instruct.json": _BOUND,
-    "moonshotai--Kimi-K2.5.json": _BOUND,
-    "openai--gpt-oss-120b.json": _BOUND,
-    "openai--gpt-oss-20b.json": _BOUND,
     "openbmb--MiniCPM-2B-sft-bf16.json": "the copy is untied, and pads the embedding by 7 rows",
     "stepfun-ai--Step-3.7-Flash.json": "the copy leaves out the heads of its sliding layers, and the tower",
 }
