@@ -34,7 +34,7 @@ _TWO_MATRICES = frozenset(
 _HALVED = frozenset({"qwen", "recurrent_gemma"})
 """Model types whose intermediate_size is that of both halves of a gated MLP: QWenMLP, RecurrentGemmaMlp."""
 
-_UNTOLD = frozenset({"lfm2", "mamba", "mamba2"})
+_UNTOLD = frozenset({"lfm2", "mamba", "mamba2", "ov_mamba"})
 """Model types whose file names a width that no MLP has: Lfm2MLP adjusts it, and Mamba has no MLP."""
 
 
