@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines import HeldLayer
 from kvplan.planner.deployment import Deployment
-from kvplan.planner.parts import Cut
 from kvplan.specs import ModelSpec
 from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import Measure, ModelParts
 from kvplan.units import ceil_div
+
+if TYPE_CHECKING:
+    from kvplan.planner.parts import Cut
 
 
 def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]:
@@ -128,7 +131,7 @@ def all_weights(deployment: Deployment, replica_bytes: int) -> int:
     return sum(map(sum, each)) * ranks // dealt
 
 
-def _in_bytes(cut: Cut, stages: Sequence[int], replica_bytes: int | None) -> tuple[int, ...]:
+def _in_bytes(cut: "Cut", stages: Sequence[int], replica_bytes: int | None) -> tuple[int, ...]:
     """Return what a rank of each stage holds, as released or as its share of so many bytes."""
     sizes = cut.on_stages(stages)
     if replica_bytes is None:
@@ -136,8 +139,10 @@ def _in_bytes(cut: Cut, stages: Sequence[int], replica_bytes: int | None) -> tup
     return tuple(ceil_div(replica_bytes * held, cut.parts.total(cut.measure)) for held in sizes)
 
 
-def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> tuple[Cut, bool]:
+def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> "tuple[Cut, bool]":
     """Return how the parts are cut, and whether the weights are what the release stores."""
+    from kvplan.planner.parts import Cut  # noqa: PLC0415 - few specs of a cold command have parts
+
     spec, engine = deployment.spec, deployment.engine
     element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
     measure = Measure(element_bytes)
