@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kvplan.changes.base import projected
+from kvplan.changes.weights import projected
 from kvplan.errors import KvplanError
 from kvplan.planner.deployment import Choice, lowered
 from kvplan.planner.fit import Fit, fit

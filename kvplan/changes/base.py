@@ -1,17 +1,18 @@
 """What every change is: a few facts, a source, and a pure function from a spec to a spec."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
 from kvplan.attention import Kind
 from kvplan.attention.base import Facts
+from kvplan.changes.weights import with_weights_of
 from kvplan.dtypes import kv_format
-from kvplan.errors import OptionsError, SpecError, UnitError, asking, closest
+from kvplan.errors import OptionsError, UnitError, asking, closest
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import MAX_LENGTH
-from kvplan.specs.runs import LayerRun
+from kvplan.specs.runs import runs_of
 from kvplan.terms import Target
 from kvplan.units import counted, parse_count
 
@@ -154,7 +155,7 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
     """
     Return a spec with other layers: what is known of the release alone is left out.
 
-    The parameters are changed by those of the projections that come and go.
+    Its weights are changed by the projections that come and go, and are stored as before.
     """
     names = _names(layers)
     facts = {
@@ -167,16 +168,14 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
         "notes": None,
         "architecture": spec.architecture if _same_shapes(spec, names) else None,
         "weight_bytes": None,
-        "weight_blocks": None,
         "tensors": None,
         "replicated": None,
         "parts": None,
         "parameters": None,
         "attention": {name: kinds for kinds, name in names.items()},
-        "layers": runs([names[kinds] for kinds in layers]),
+        "layers": runs_of([names[kinds] for kinds in layers]),
     }
-    made = spec.changed(**facts)
-    return made.changed(parameters=_parameters(spec, made))
+    return with_weights_of(spec, spec.changed(**facts))
 
 
 def _named(spec: ModelSpec, change: Change) -> str:
@@ -202,46 +201,3 @@ def _same_shapes(spec: ModelSpec, layers: Iterable[Kinds]) -> bool:
     """Return whether all kinds are those that the architecture had, by which engines know its class."""
     had = {kind.kind for kind in spec.kinds()}
     return {kind.kind for kinds in layers for kind in kinds} <= had
-
-
-def runs(layer_types: Sequence[str]) -> tuple[LayerRun, ...]:
-    """Return layers as runs, each of the pattern that makes up most of what is left."""
-    types, found = tuple(layer_types), []
-    while types:
-        pattern, repeat = max(_repeats(types), key=lambda run: (len(run[0]) * run[1], -len(run[0])))
-        found.append(LayerRun(repeat=repeat, pattern=pattern))
-        types = types[repeat * len(pattern) :]
-    return tuple(found)
-
-
-def _repeats(types: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield each pattern that repeats where *types* begin, and how often; one layer alone if none does."""
-    yield types[:1], 1
-    for length in range(1, len(types) // 2 + 1):
-        pattern, repeat = types[:length], 1
-        while types[repeat * length : (repeat + 1) * length] == pattern:
-            repeat += 1
-        if repeat > 1:
-            yield pattern, repeat
-
-
-def _parameters(before: ModelSpec, after: ModelSpec) -> int | None:
-    """Return the parameters of a changed design; None where those of its projections are not known."""
-    if before.parameters is None:
-        return None
-    had, has = projected(before), projected(after)
-    return None if had is None or has is None else before.parameters - had + has
-
-
-def projected(spec: ModelSpec) -> int | None:
-    """Return the parameters of all attention's projections; None where a dimension for them is not given."""
-    if spec.hidden is None:
-        return None
-    try:
-        of = {
-            name: sum(kind.projections(spec.hidden) for kind in kinds)
-            for name, kinds in spec.attention.items()
-        }
-    except SpecError:
-        return None
-    return sum(of[name] for name in spec.layer_types)

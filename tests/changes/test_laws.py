@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 import kvplan
 from kvplan.changes import CHANGES, Change
-from kvplan.changes.base import runs
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.importers.write import as_yaml
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load_file
+from kvplan.specs.parts import Measure
+from kvplan.specs.runs import runs_of
 
 MODELS = (
     "llama-2-7b",
@@ -120,13 +121,13 @@ def test_merging_heads_and_windows_commute(model: str, groups: int) -> None:
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40))
 def test_runs_unroll_to_the_same_layers(types: list[str]) -> None:
-    assert [name for run in runs(types) for name in run.pattern * run.repeat] == types
+    assert [name for run in runs_of(types) for name in run.pattern * run.repeat] == types
 
 
 def test_runs_are_as_a_person_would_write_them() -> None:
     gemma = (["local"] * 5 + ["global"]) * 10 + ["local"] * 2
-    assert [(run.repeat, len(run.pattern)) for run in runs(gemma)] == [(10, 6), (2, 1)]
-    assert [(run.repeat, len(run.pattern)) for run in runs(["a"] * 16 + ["b"] + ["c"] * 15)] == [
+    assert [(run.repeat, len(run.pattern)) for run in runs_of(gemma)] == [(10, 6), (2, 1)]
+    assert [(run.repeat, len(run.pattern)) for run in runs_of(["a"] * 16 + ["b"] + ["c"] * 15)] == [
         (16, 1),
         (1, 1),
         (15, 1),
@@ -136,10 +137,25 @@ def test_runs_are_as_a_person_would_write_them() -> None:
 def test_nothing_of_a_release_is_left_in_a_changed_design() -> None:
     spec = kvplan.load("deepseek-v3")
     after = CHANGES["mla"].read("256,d_rope=64").made_of(spec)
-    assert (after.hf_id, after.weight_bytes, after.weight_blocks, after.aliases) == (None, None, None, ())
+    assert (after.hf_id, after.aliases, after.quantized, after.tensors) == (None, (), (), None)
     assert spec.name in after.source
     assert "arXiv 2502.07864" in after.source
     assert after.name == "deepseek-v3-mla256"
+
+
+def test_weights_stay_as_they_are_stored() -> None:
+    """
+    Of gpt-oss-120b experts are stored in 4 bits, and attention in 16.
+
+    With 4 groups of 64 in place of 8, 36 layers have two matrices of 2,880 x 256 less, of two bytes each.
+    """
+    spec = kvplan.load("gpt-oss-120b")
+    after = CHANGES["gqa"].read("4").made_of(CHANGES["moh"].read("").made_of(spec))
+    assert spec.weight_bytes is not None
+    assert after.weight_bytes == spec.weight_bytes - 36 * 2 * 2880 * 256 * 2
+    assert after.parts is not None
+    assert after.parts.total(Measure(2)) == after.weight_bytes
+    assert after.parts.parameters() == after.parameters
 
 
 def test_parameters_change_by_the_projections() -> None:
