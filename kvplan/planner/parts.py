@@ -33,7 +33,11 @@ class Cut:
     def on_stages(self, stages: Sequence[int]) -> tuple[int, ...]:
         """Return what the rank of each stage holds, *stages* being layers per stage."""
         starts = [sum(stages[:number]) for number in range(len(stages))]
-        sizes = [self._layers(start, count) for start, count in zip(starts, stages, strict=True)]
+        each = list(zip(self.parts.of_layers, self.repeats, strict=True))
+        sizes = [
+            self._layers(each[start : start + count]) + sum(self.added[start : start + count])
+            for start, count in zip(starts, stages, strict=True)
+        ]
         sizes[0] += ceil_div(self.measure.of(self.parts.tower), self.shares.embedding)
         for number, size in self._ends(len(stages)):
             sizes[number] += size
@@ -50,11 +54,9 @@ class Cut:
         yield 0, embedding * self.embedding
         yield last, head + embedding * (self.tied and (stages > 1 or not self.embedding))
 
-    def _layers(self, start: int, count: int) -> int:
-        stage = range(start, start + count)
-        alike = Counter((self.parts.of_layers[layer], self.repeats[layer]) for layer in stage)
-        held = sum(times * self._layer(layer, repeats) for (layer, repeats), times in alike.items())
-        return held + sum(self.added[start : start + count])
+    def _layers(self, stage: Sequence[tuple[LayerParts, int]]) -> int:
+        """Return what a rank holds of the layers of a stage, each with its repeats."""
+        return sum(times * self._layer(layer, repeats) for (layer, repeats), times in Counter(stage).items())
 
     def _layer(self, layer: LayerParts, repeats: int) -> int:
         """Return what the rank holds of one layer."""
