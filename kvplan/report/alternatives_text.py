@@ -19,7 +19,7 @@ from kvplan.units import counted, format_bytes
 Form = Literal["csv", "markdown"]
 """A table for other programs."""
 
-_SHOWN_TP = 6
+_SHOWN_TP = 4
 """Legal degrees that a line has room for."""
 
 
@@ -37,7 +37,9 @@ def whatif_document(answer: WhatIf) -> Document:
         line(_setting(first), "quiet"),
         BLANK,
         alternatives_table(answer.rows, names, "design"),
+        meaning(answer.rows),
         *refusals(answer.rows, names),
+        *_projections(first, last),
         *([BLANK] if answer.changes else []),
         *_sources(answer),
     )
@@ -51,6 +53,14 @@ def _verdict(first: Row, last: Row) -> str:
         f"{first.model} would cache {format_bytes(after)} per sequence in place of {format_bytes(before)}"
     )
     return f"{caches}: {share(last.share)}."
+
+
+def _projections(first: Row, last: Row) -> Iterator[Line]:
+    """Yield what changes do to the parameters of attention, if they do anything."""
+    if first.projections and last.projections and first.projections != last.projections:
+        yield line(
+            f"attention has {last.projections:,} parameters in place of {first.projections:,}", "quiet"
+        )
 
 
 def _setting(row: Row) -> str:
@@ -74,23 +84,23 @@ def share(part: float) -> str:
 
 def alternatives_table(rows: Sequence[Row], names: Sequence[str], title: str) -> Table:
     """Return a line for each alternative, with those columns that any of them has."""
-    held = any(row.gpu for row in rows)
-    columns = [
-        Column(title),
-        Column("per token", numbers=True),
-        Column("per sequence", numbers=True),
-        Column("share", numbers=True),
-    ]
-    if held:
-        columns += [Column(name, numbers=True) for name in ("sequences", "longest context", "fewest GPUs")]
-    priced = any(row.price is not None for row in rows)
-    if priced:
-        columns.append(Column("price of a sequence and hour", numbers=True))
-    columns += [Column("attention parameters", numbers=True), Column("legal tp")]
-    return Table(
-        tuple(columns),
-        tuple((name, *_cells(row, held=held, priced=priced)) for name, row in zip(names, rows, strict=True)),
-    )
+    held, priced = any(row.gpu for row in rows), any(row.price is not None for row in rows)
+    numbers = ["per token", "sequence", "share"]
+    numbers += ["held", "longest", "GPUs"] if held else []
+    numbers += ["price"] if priced else []
+    columns = (Column(title), *(Column(name, numbers=True) for name in numbers), Column("tp"))
+    cells = (_cells(row, held=held, priced=priced) for row in rows)
+    return Table(columns, tuple((name, *each) for name, each in zip(names, cells, strict=True)))
+
+
+def meaning(rows: Sequence[Row]) -> Line:
+    """Return what the columns of alternatives say."""
+    said = "share: of the first one's sequence; tp: the legal degrees"
+    if any(row.gpu for row in rows):
+        said += "; held: sequences at once; longest: context; GPUs: the fewest that hold the work"
+    if any(row.price is not None for row in rows):
+        said += "; price: of a sequence and hour"
+    return line(said, "quiet")
 
 
 def _cells(row: Row, *, held: bool, priced: bool) -> Iterator[str | Span]:
@@ -103,7 +113,6 @@ def _cells(row: Row, *, held: bool, priced: bool) -> Iterator[str | Span]:
         yield str(row.smallest_gpus.gpus) if row.smallest_gpus else "-"
     if priced:
         yield "-" if row.price is None else f"{row.price:.3g}"
-    yield "-" if row.projections is None else f"{row.projections:,}"
     yield _degrees(row.legal_tp)
 
 
@@ -114,6 +123,9 @@ def _limited(row: Row, number: int | None) -> str:
 
 
 def _degrees(legal: Sequence[int]) -> str:
+    """Return legal degrees: `1-64` for the powers of two up to it, else the first of them."""
+    if len(legal) > 1 and tuple(legal) == tuple(1 << power for power in range(len(legal))):
+        return f"1-{legal[-1]}"
     shown = ", ".join(map(str, legal[:_SHOWN_TP]))
     return f"{shown}, ..." if len(legal) > _SHOWN_TP else shown
 
@@ -159,11 +171,11 @@ def _candidates(answer: Advised) -> Table:
         Column("change"),
         Column("of"),
         Column("fits"),
-        Column("sequences", numbers=True),
-        Column("longest context", numbers=True),
-        Column("a sequence on each GPU", numbers=True),
+        Column("held", numbers=True),
+        Column("longest", numbers=True),
+        Column("sequence", numbers=True),
         Column("GPUs", numbers=True),
-        Column("legal tp"),
+        Column("tp"),
     )
     as_it_is = Candidate(change="as it is", of="", row=answer.asked)
     return Table(columns, tuple(_candidate(each) for each in (as_it_is, *answer.candidates)))
@@ -185,7 +197,7 @@ def _candidate(candidate: Candidate) -> tuple[str | Span, ...]:
 
 def print_comparison(answer: Comparison) -> None:
     """Print alternatives side by side."""
-    show((_compared(answer), *refusals(answer.rows, answer.names)))
+    show((_compared(answer), meaning(answer.rows), *refusals(answer.rows, answer.names)))
 
 
 def _compared(answer: Comparison) -> Table:
@@ -227,7 +239,7 @@ def kinds_table(rows: Sequence[KindRow]) -> Table:
         Column("of MHA", numbers=True),
         Column("work"),
         Column("stops growing"),
-        Column("legal tp"),
+        Column("tp"),
     )
     return Table(columns, tuple(_kind(row) for row in rows))
 
