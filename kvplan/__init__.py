@@ -1,9 +1,9 @@
 """
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
-`load`, `size`, `fit`, `check`, `explain`, `compare`, `whatif` and `sweep` answer with typed results; sizes are ints of bytes.
-`plan` returns what scripts ask again and again, and `sweep` answers whole grids. Everything that the
-command line can do is here. Each name is imported when it is first used.
+`load`, `size`, `fit`, `check`, `explain`, `compare`, `whatif` and `advise` answer with typed, frozen
+results; sizes are ints of bytes. `plan` returns what scripts ask again and again, and `sweep` answers
+whole grids. Everything that the command line can do is here. Each name is imported when it is first used.
 """
 
 from importlib import import_module
