@@ -16,7 +16,7 @@ from kvplan.attention.grouped import SoftmaxKind
 from kvplan.changes import CHANGES, Change
 from kvplan.engines import find_engine
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.gpus import Gpu, all_gpus, find_card, memory_bytes
+from kvplan.gpus import Gpu, all_gpus, find_card, memory_bytes, several
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
 
@@ -134,17 +134,20 @@ def _of_a_plan(asked: Row, options: Mapping[str, Any]) -> Changes:
 def _of_the_card(spec: ModelSpec, options: dict[str, Any]) -> list[tuple[str, str, Row]]:
     """Return the smallest larger card on which the work fits, or the largest there is; none without one."""
     found: list[tuple[str, str, Row]] = []
-    for gpu in _larger(options["gpu"]):
-        row = row_or_reason(spec, options | {"gpu": gpu.name})
-        found = [("card", f"--gpu {gpu.name}", row)]
+    asked = options["gpu"]
+    count, named = (1, f"{asked}B") if isinstance(asked, int) else several(asked)
+    for gpu in _larger(named):
+        larger = gpu.name if count == 1 else f"{count}x{gpu.name}"
+        row = row_or_reason(spec, options | {"gpu": larger})
+        found = [("card", f"--gpu {larger}", row)]
         if row.fits:
             break
     return found
 
 
-def _larger(gpu: int | str) -> Sequence[Gpu]:
+def _larger(gpu: str) -> Sequence[Gpu]:
     """Return the cards of the same vendor with more memory, one of each size, the smallest first."""
-    card = find_card(f"{gpu}B" if isinstance(gpu, int) else gpu)
+    card = find_card(gpu)
     sizes: dict[int, Gpu] = {}
     for each in all_gpus():
         size = memory_bytes(each)

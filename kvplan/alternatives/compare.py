@@ -18,14 +18,16 @@ from kvplan.specs import ModelSpec
 
 Models = Model | Sequence[Model]
 
-SORT_KEYS = ("bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price")
+Sort = Literal["bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price"]
+
+SORT_KEYS: tuple[str, ...] = get_args(Sort)
 """What lines can be sorted by; sequences and contexts from the most, all others from the least."""
 
 _MOST_FIRST = frozenset({"max_batch", "max_context"})
 _MOST_LINES = 10_000
 """More are a grid: `kvplan sweep`."""
 
-Sort = Literal["bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price"]
+_TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -126,7 +128,9 @@ def _read(name: str, value: object) -> Any:  # noqa: ANN401 - any option's value
         return option.read(value)
     kinds = {kind, *get_args(kind)}
     if bool in kinds:
-        return value.lower() in ("true", "yes", "1")
+        if value.lower() not in _TRUTHS:
+            raise OptionsError(f"{value[:40]!r} is neither true nor false, one of which {name} takes")
+        return _TRUTHS[value.lower()]
     return int(value) if int in kinds and str not in kinds and value.isdigit() else value
 
 

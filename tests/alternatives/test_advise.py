@@ -68,3 +68,11 @@ def test_nothing_that_is_searched_may_hold_it() -> None:
 def test_a_card_is_needed() -> None:
     with pytest.raises(OptionsError, match="give a GPU"):
         kvplan.advise("llama-3.1-8b", kv_memory="10GiB")
+
+
+def test_several_cards_stay_several() -> None:
+    """Eight of a card are eight of a larger one, and not one."""
+    answer = kvplan.advise("llama-3.1-405b", gpu="8xH100", context="32k", batch=1, engine="vllm")
+    (card,) = [each for each in answer.candidates if each.of == "card"]
+    assert card.change.startswith("--gpu 8x")
+    assert (answer.asked.gpus, card.row.gpus) == (8, 8)

@@ -65,6 +65,7 @@ def test_a_price_is_shared_out_over_the_sequences() -> None:
         ({"prices": {"h100-80gb": -1}}, "is no price of h100-80gb"),
         ({"prices": {"h101": 1}}, "h101"),
         ({"tp": []}, "--tp has no value"),
+        ({"prefix_caching": "maybe"}, "'maybe' is neither true nor false"),
         ({"context": "8q"}, "8q"),
         ({"tp": list(range(1, 10_002))}, "kvplan sweep takes grids"),
     ],
