@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 from kvplan.attention import Kind, kind_class
+from kvplan.changes.base import elements
 from kvplan.dtypes import kv_format
-from kvplan.errors import OptionsError, SpecError
+from kvplan.errors import OptionsError
 from kvplan.planner.splits import legal_tps
 from kvplan.specs import ModelSpec
 from kvplan.terms import Target, Term
@@ -164,7 +165,7 @@ def _row(  # noqa: PLR0913 - each is one column
     count = len(layers)
     token = Fraction(sum(map(_growing, layers)), count)
     fixed = Fraction(sum(map(_fixed, layers)), count)
-    parameters = Fraction(sum(_parameters(kind, of) for kind in layers), count)
+    parameters = Fraction(sum(kind.projections(of.hidden) for kind in layers), count)
     return KindRow(
         name=name,
         token_elements=token,
@@ -179,28 +180,17 @@ def _row(  # noqa: PLR0913 - each is one column
     )
 
 
-def _parameters(kind: Kind, of: Dimensions) -> int:
-    try:
-        return kind.projections(of.hidden)
-    except SpecError as error:  # No kind of this table lacks a dimension.
-        raise OptionsError(str(error)) from None
-
-
 def _terms(kind: Kind) -> Sequence[Term]:
     return kind.lower(Target(kv=kv_format("bf16")))
 
 
 def _growing(kind: Kind) -> int:
     """Return the elements that a token adds while a window is not full."""
-    return _elements(kind, 1) - _fixed(kind)
+    return elements((kind,), 1) - _fixed(kind)
 
 
 def _fixed(kind: Kind) -> int:
-    return _elements(kind, 0)
-
-
-def _elements(kind: Kind, tokens: int) -> int:
-    return sum(term.split.count * term.width * term.rows.at(tokens) for term in _terms(kind))
+    return elements((kind,), 0)
 
 
 def _splits(kind: Kind) -> Iterator[Any]:

@@ -136,7 +136,7 @@ _PROBED = (1, 1024, 2**20)
 def _require_no_growth(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> None:
     for name, after in dict.fromkeys(zip(spec.layer_types, layers, strict=True)):
         for tokens in _PROBED:
-            had, has = (_elements(kinds, tokens) for kinds in (spec.attention[name], after))
+            had, has = (elements(kinds, tokens) for kinds in (spec.attention[name], after))
             if has > had:
                 raise OptionsError(
                     f"--{change.name} would cache {has:,} elements of {counted(tokens, 'token')} in a layer "
@@ -144,7 +144,8 @@ def _require_no_growth(spec: ModelSpec, change: Change, layers: Sequence[Kinds])
                 )
 
 
-def _elements(kinds: Kinds, tokens: int) -> int:
+def elements(kinds: Kinds, tokens: int) -> int:
+    """Return what a layer of these kinds caches of *tokens* tokens, each unit once."""
     target = Target(kv=kv_format("bf16"))
     return sum(
         term.split.count * term.width * term.rows.at(tokens) for kind in kinds for term in kind.lower(target)
