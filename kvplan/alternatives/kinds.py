@@ -11,6 +11,7 @@ from typing import Any
 
 from kvplan.attention import Kind, kind_class
 from kvplan.changes.base import elements
+from kvplan.changes.hybrids import Heads, recurrent_layer
 from kvplan.dtypes import kv_format
 from kvplan.errors import OptionsError
 from kvplan.planner.splits import legal_tps
@@ -105,11 +106,11 @@ def _every(of: Dimensions, mha: Kind) -> Iterator[tuple[str, Sequence[Kind], str
     yield "mqa", [_kind("mqa", **heads)], "T h d"
     yield "mla", [_mla(of)], "T h (2 d_c + d_rope)"
     yield f"sliding, w = {_WINDOW}", [_kind("sliding", groups=of.heads, window=_WINDOW, **heads)], "w h d"
-    yield "linear", [_linear(of)], "h d^2"
-    yield "lightning", [_kind("lightning", state_dtype="bf16", **heads)], "h d^2"
+    yield "linear", [_recurrent("linear", of)], "h d^2"
+    yield "lightning", [_recurrent("lightning", of)], "h d^2"
     if (mamba := _mamba2(of)) is not None:
         yield "mamba2", [mamba], "h d N"
-    delta = _delta_net(of)
+    delta = _recurrent("gated_delta_net", of)
     yield "gated_delta_net", [delta], "h d^2"
     period = [delta] * (_FULL_EVERY - 1) + [mha]
     yield f"hybrid, 1 of {_FULL_EVERY} full", period, f"T h d / {_FULL_EVERY}"
@@ -125,32 +126,17 @@ def _mla(of: Dimensions) -> Kind:
     return _kind("mla", heads=of.heads, **widths, **sizes)
 
 
-def _linear(of: Dimensions) -> Kind:
-    width = of.head_dim
-    return _kind(
-        "linear",
-        heads=of.heads,
-        qk_head_dim=width,
-        feature_dim=width,
-        v_head_dim=width,
-        normalizer=True,
-        state_dtype="bf16",
-    )
+def _recurrent(name: str, of: Dimensions) -> Kind:
+    heads = Heads(of.heads, of.head_dim, of.hidden, "bf16")
+    return recurrent_layer(name, heads, state_dtype="bf16")
 
 
 def _mamba2(of: Dimensions) -> Kind | None:
-    """Return Mamba-2 in its own models' shape; None where heads of 64 do not divide twice the width."""
-    heads, rest = divmod(2 * of.hidden, 64)
-    facts = {"head_dim": 64, "groups": 1, "d_state": 128, "conv_kernel": 4}
-    dtypes = {"conv_dtype": "bf16", "state_dtype": "bf16"}
-    return None if rest else _kind("mamba2", heads=heads, **facts, **dtypes)
-
-
-def _delta_net(of: Dimensions) -> Kind:
-    qk_heads = of.heads // 2 if of.heads % 2 == 0 else of.heads
-    sizes = {"qk_head_dim": of.head_dim, "v_head_dim": of.head_dim, "conv_kernel": 4}
-    dtypes = {"conv_dtype": "bf16", "state_dtype": "bf16"}
-    return _kind("gated_delta_net", qk_heads=qk_heads, v_heads=of.heads, **sizes, **dtypes)
+    """Return Mamba-2 in its own models' shape; None where its heads do not divide twice the width."""
+    try:
+        return _recurrent("mamba2", of)
+    except OptionsError:
+        return None
 
 
 def _row(  # noqa: PLR0913 - each is one column

@@ -24,67 +24,67 @@ _MAMBA2 = {"head_dim": 64, "groups": 1, "d_state": 128, "expand": 2}
 
 
 class Heads(NamedTuple):
-    """The heads that a recurrent layer has in place of attention's: how many, and how wide."""
+    """What shapes a recurrent layer: the heads in whose place it is, the model's width and dtype."""
 
     heads: int
     head_dim: int
+    hidden: int | None
+    conv_dtype: str | None
 
 
 def _sees_all(kind: Kind) -> bool:
     return is_full(kind) or isinstance(kind, MLA)
 
 
-def _heads_of(kind: Kind) -> Heads:
+def _heads_of(kind: Kind, spec: ModelSpec) -> Heads:
     if isinstance(kind, MLA):
         (width,) = kind.needed("v_head_dim", by="a recurrent layer in its place")
-        return Heads(kind.heads, width)
+        return Heads(kind.heads, width, spec.hidden, short_dtype(spec.dtype))
     softmax = cast("SoftmaxKind", kind)
-    return Heads(softmax.heads, softmax.head_dim)
+    return Heads(softmax.heads, softmax.head_dim, spec.hidden, short_dtype(spec.dtype))
 
 
-def _linear(heads: Heads, _: ModelSpec) -> Facts:
+def _linear(heads: Heads) -> Facts:
     width = heads.head_dim
     return {"heads": heads.heads, "qk_head_dim": width, "feature_dim": width, "v_head_dim": width} | {
         "normalizer": True
     }
 
 
-def _lightning(heads: Heads, _: ModelSpec) -> Facts:
+def _lightning(heads: Heads) -> Facts:
     return {"heads": heads.heads, "head_dim": heads.head_dim}
 
 
-def _retnet(heads: Heads, _: ModelSpec) -> Facts:
+def _retnet(heads: Heads) -> Facts:
     return {"heads": heads.heads, "qk_head_dim": heads.head_dim, "v_head_dim": 2 * heads.head_dim}
 
 
-def _mamba2(_: Heads, spec: ModelSpec) -> Facts:
-    if spec.hidden is None:
-        raise OptionsError(
-            f"--hybrid mamba2: the spec of {spec.name} has no hidden, twice which is its width"
-        )
-    inner = _MAMBA2["expand"] * spec.hidden
+def _mamba2(heads: Heads) -> Facts:
+    if heads.hidden is None:
+        raise OptionsError("mamba2 is twice as wide as the model, whose spec has no hidden: add it")
+    inner = _MAMBA2["expand"] * heads.hidden
     if inner % _MAMBA2["head_dim"]:
-        raise OptionsError(f"--hybrid mamba2: heads of {_MAMBA2['head_dim']} do not divide {inner} channels")
+        raise OptionsError(f"mamba2: heads of {_MAMBA2['head_dim']} do not divide {inner} channels")
     shape = {"head_dim": _MAMBA2["head_dim"], "groups": _MAMBA2["groups"], "d_state": _MAMBA2["d_state"]}
-    return {"heads": inner // _MAMBA2["head_dim"], **shape} | _convolved(spec)
+    return {"heads": inner // _MAMBA2["head_dim"], **shape} | _convolved(heads)
 
 
-def _delta_net(heads: Heads, spec: ModelSpec) -> Facts:
+def _delta_net(heads: Heads) -> Facts:
     # Qwen3-Next has two value heads for each head of queries and keys.
     qk_heads = heads.heads // 2 if heads.heads % 2 == 0 else heads.heads
     widths = {"qk_head_dim": heads.head_dim, "v_head_dim": heads.head_dim}
-    return {"qk_heads": qk_heads, "v_heads": heads.heads, **widths} | _convolved(spec)
+    return {"qk_heads": qk_heads, "v_heads": heads.heads, **widths} | _convolved(heads)
 
 
-def _kda(heads: Heads, spec: ModelSpec) -> Facts:
-    return {"heads": heads.heads, "head_dim": heads.head_dim} | _convolved(spec)
+def _kda(heads: Heads) -> Facts:
+    return {"heads": heads.heads, "head_dim": heads.head_dim} | _convolved(heads)
 
 
-def _convolved(spec: ModelSpec) -> Facts:
-    return {"conv_kernel": _KERNEL, "conv_dtype": short_dtype(spec.dtype)}
+def _convolved(heads: Heads) -> Facts:
+    return {"conv_kernel": _KERNEL, "conv_dtype": heads.conv_dtype}
 
 
-_SHAPES: Mapping[str, Callable[[Heads, ModelSpec], Facts]] = {
+_SHAPES: Mapping[str, Callable[[Heads], Facts]] = {
     "linear": _linear,
     "lightning": _lightning,
     "retnet": _retnet,
@@ -92,6 +92,12 @@ _SHAPES: Mapping[str, Callable[[Heads, ModelSpec], Facts]] = {
     "gated_delta_net": _delta_net,
     "kda": _kda,
 }
+
+
+def recurrent_layer(kind: str, heads: Heads, *, state_dtype: str) -> Kind:
+    """Return a recurrent layer in its published shape; raise OptionsError where the model has none for it."""
+    facts = _SHAPES[kind](heads)
+    return kind_class(kind).model_validate({"kind": kind, "state_dtype": state_dtype, **facts})
 
 
 class Hybrid(Change):
@@ -114,8 +120,7 @@ class Hybrid(Change):
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
         def recurrent(kind: Kind) -> Kind:
-            facts = _SHAPES[self.kind](_heads_of(kind), spec)
-            return kind_class(self.kind).model_validate({"kind": self.kind, "state_dtype": "fp32", **facts})
+            return recurrent_layer(self.kind, _heads_of(kind, spec), state_dtype="fp32")
 
         def layer(number: int, kinds: Kinds) -> Kinds:
             return kinds if stays_full(number, self.full_every) else swapped(kinds, _sees_all, recurrent)
