@@ -33,6 +33,8 @@ class _Array(Protocol):
 
     def clip(self, min: int | None = None, max: int | None = None) -> int: ...  # noqa: A002 - numpy's names
 
+    def max(self) -> int: ...
+
 
 MAX_BYTES = 10**18
 MAX_COUNT = 10**12
@@ -144,6 +146,11 @@ def maximum(one: int, other: int) -> int:
         return max(one, other)
     array, bound = (other, one) if type(one) is int else (one, other)
     return cast("_Array", array).clip(min=bound)
+
+
+def largest_of(counts: int) -> int:
+    """Return the largest of an int64 array of counts, or the only one."""
+    return counts if type(counts) is int else int(cast("_Array", counts).max())
 
 
 def _short(value: float) -> str:

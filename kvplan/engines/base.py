@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from kvplan.dtypes import Role
 from kvplan.engines.shares import Shares, over_tp
+from kvplan.engines.tally import Tally
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
@@ -171,6 +172,9 @@ class Arrangement(Protocol):
 
         None where more than one line would be needed to tell it.
         """
+
+    def tally(self, longest: int) -> Tally:
+        """Return what unequal sequences of up to *longest* tokens take together."""
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what one token more adds to one long sequence on a rank, its windows full."""

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from math import lcm
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, ToStore, always
 from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
-from kvplan.terms import Rows, Stage
+from kvplan.terms import Growing, Rows, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +36,22 @@ class Sum:
 
     def sequence_bytes(self, rank: int, context: int) -> int:
         """Return the bytes of one sequence on one rank of a pipeline stage."""
-        return sum(size * rows.at(context) for rows, size in self.rows[rank])
+        return _of_ranks(self.rows[rank : rank + 1], context)[0]
 
     def by_sequence(self, context: int) -> tuple[Straight, ...]:
         """Return the same for the first and the others."""
-        sizes = [self.sequence_bytes(rank, context) for rank in range(len(self.rows))]
-        return tuple(Straight(size, size) for size in sizes)
+        return tuple(Straight(size, size) for size in _of_ranks(self.rows, context))
+
+    def tally(self, longest: int) -> BytesTally:  # noqa: ARG002 - the same for all
+        """Return the bytes of each sequence; what all tokens of a prefix have a row in can be stored once."""
+        return BytesTally(of=partial(_of_ranks, self.rows), first_of=partial(_of_ranks, self._every_token()))
+
+    def _every_token(self) -> tuple[tuple[tuple[Rows, int], ...], ...]:
+        """Return the rows that no window bounds and no state replaces."""
+        return tuple(
+            tuple(pair for pair in rank if isinstance(pair[0], Growing) and pair[0].window is None)
+            for rank in self.rows
+        )
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what one token more adds to the terms of a rank."""
@@ -68,6 +80,11 @@ class Sum:
     def start_up(self, available_bytes: Sequence[int], context: int) -> StartUp | None:  # noqa: ARG002 - prints none
         """Return None: a formula starts nothing."""
         return None
+
+
+def _of_ranks(ranks: Sequence[Sequence[tuple[Rows, int]]], context: int) -> tuple[int, ...]:
+    """Return the bytes of the rows of a sequence on each rank."""
+    return tuple(sum(size * rows.at(context) for rows, size in rank) for rank in ranks)
 
 
 def rows_of(stage: Stage, tp: int) -> tuple[tuple[Rows, int], ...]:

@@ -11,10 +11,12 @@ from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
 from kvplan.engines.llamacpp.options import LlamaOptions
 from kvplan.engines.llamacpp.traits import honours_windows, require_architecture
+from kvplan.engines.llamacpp.unified import UnifiedTally
 from kvplan.engines.llamacpp.versions import LlamaRules, find_rules
 from kvplan.engines.llamacpp.waterfall import waterfall
 from kvplan.engines.overheads import compute_buffers
 from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.tally import BytesTally, Tally
 from kvplan.errors import OptionsError, SplitError
 from kvplan.loads import Load, uniform
 from kvplan.terms import Stage
@@ -49,6 +51,14 @@ class Cells:
         one = uniform(context, 1)
         sizes = [arranged.reserved_bytes(rank=rank, load=one) for rank in range(arranged.ranks)]
         return tuple(Straight(size, size) for size in sizes)
+
+    def tally(self, longest: int) -> Tally:
+        """Return the tokens that share a unified cache; else the bytes of a slot for the longest sequence."""
+        if self.arranged.options.kv_unified:
+            return UnifiedTally(arranged=self.arranged)
+        ranks, one = range(self.arranged.ranks), uniform(longest, 1)
+        sizes = tuple(self.arranged.reserved_bytes(rank=rank, load=one) for rank in ranks)
+        return BytesTally(of=lambda _: sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return the cells of one token in the caches that keep all of them."""

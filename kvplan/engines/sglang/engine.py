@@ -16,6 +16,7 @@ from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
+from kvplan.engines.sglang.tally import TokenTally
 from kvplan.engines.sglang.traits import require_read, traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
@@ -59,6 +60,10 @@ class TokenPools:
             return None
         each = self.reserved_bytes(rank=0, load=uniform(context, 1))
         return (Straight(each, each),) * len(self.stages)
+
+    def tally(self, longest: int) -> TokenTally:  # noqa: ARG002 - the same for all
+        """Return requests by their tokens, and by those of them in windows."""
+        return TokenTally(sizing=self.sizing)
 
     def token_bytes(self, rank: int) -> Fraction:  # noqa: ARG002 - the same on all
         """Return SGLang's cell size: a token's rows on the fullest rank, its share of windows included."""

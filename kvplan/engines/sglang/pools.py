@@ -91,19 +91,22 @@ class Sizing:
         window = self.cells.window
         if window is None or not sequences_in(load):
             return 0
-        most = self._most_of_a_window(window)
+        most = self.most_of_a_window(window)
         held = sum(batch * min(self.paged(context), most) for context, batch in load)
-        held = min(tokens, held + self._chunk_tokens())
+        held = min(tokens, held + self.chunk_tokens)
         return self.paged(max(held, window + self.page + 1))
 
     def most_window_tokens(self, window: int, batch: int) -> int:
         """Return the tokens of windows that *batch* requests hold at worst (compute_swa_request_cap)."""
-        return batch * self._most_of_a_window(window) + self._chunk_tokens()
+        return batch * self.most_of_a_window(window) + self.chunk_tokens
 
-    def _most_of_a_window(self, window: int) -> int:
+    def most_of_a_window(self, window: int) -> int:
+        """Return the tokens of a window that one request holds at worst, beside chunks in flight."""
         return window + self.rules.eviction_interval + 2 * self.page
 
-    def _chunk_tokens(self) -> int:
+    @property
+    def chunk_tokens(self) -> int:
+        """Tokens of windows that the chunks of prefill in flight hold."""
         return self.rules.chunks_in_flight * self.options.chunked_prefill_size + self.page
 
     def least_bytes(self, demand: Demand) -> int:
@@ -157,6 +160,15 @@ class Sizing:
         if self._windows_beside(for_window) < demand.window_tokens:
             for_window += self.page
         return max(demand.tokens, for_window)
+
+    def window_room(self, tokens: int) -> int:
+        """Return the most tokens of windows beside which a pool of *tokens* tokens is large enough."""
+        if self.pool_tokens(self._of_windows(self._windows_beside(tokens))) <= tokens:
+            return self._windows_beside(tokens)
+        return self._windows_beside(tokens) - self.page
+
+    def _of_windows(self, tokens: int) -> Demand:
+        return Demand(logical_tokens=0, tokens=0, window_tokens=tokens, slots=0)
 
     def _windows_beside(self, tokens: int) -> int:
         """

@@ -9,6 +9,7 @@ from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Str
 from kvplan.engines.exact import Sum, as_asked, refuse_version
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.tally import BytesTally
 from kvplan.engines.transformers.caches import Traits, require_whole, reserve, traits_of
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.loads import Load, longest_in, sequences_in
@@ -57,6 +58,11 @@ class Caches:
         """Return the same for the first and the others."""
         sizes = [self.sequence_bytes(rank, context) for rank in range(len(self.stages))]
         return tuple(Straight(size, size) for size in sizes)
+
+    def tally(self, longest: int) -> BytesTally:
+        """Return the bytes of the longest sequence for each: all are padded to it."""
+        sizes = tuple(self.sequence_bytes(rank, longest) for rank in range(len(self.stages)))
+        return BytesTally(of=lambda _: sizes)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what the copies of one token's rows add, all windows full."""

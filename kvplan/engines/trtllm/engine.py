@@ -11,11 +11,12 @@ from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.shares import Shares, over_tp
+from kvplan.engines.tally import BytesTally
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
 from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
 from kvplan.engines.trtllm.pools import Pools, plan_pools
 from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
-from kvplan.engines.trtllm.waterfall import sequence_bytes, waterfall
+from kvplan.engines.trtllm.waterfall import pool_bytes, sequence_bytes, waterfall
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
 from kvplan.terms import Stage
@@ -49,6 +50,21 @@ class PooledCache:
         """Return the same for the first and the others."""
         sizes = [sequence_bytes(self.pools, rank, context) for rank in range(len(self.pools.groups))]
         return tuple(Straight(size, size) for size in sizes)
+
+    def tally(self, longest: int) -> BytesTally:
+        """
+        Return the bytes of the blocks that are set aside for a sequence up to its end, in each pool.
+
+        So does the default policy, GUARANTEED_NO_EVICT; pools of two windows are equal parts of the memory.
+        Which blocks it sets aside twice for two sequences of one prefix is not known.
+        """
+        pools, ranks = self.pools, range(len(self.pools.groups))
+        groups = [(rank, group) for rank in ranks for group in pools.at(rank, longest)]
+        return BytesTally(
+            of=lambda context: tuple(pool_bytes(pools, group, context) for _, group in groups),
+            claim="end",
+            parts=len(pools.at(0, longest)),
+        )
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what the manager counts for a token in the layers that keep all of them."""

@@ -9,7 +9,7 @@ from kvplan.engines.trtllm.formats import estimated_bytes
 from kvplan.engines.trtllm.lowering import RowShape, model_shape
 from kvplan.engines.trtllm.versions import TrtllmRules
 from kvplan.terms import Layer, Stage
-from kvplan.units import ceil_div
+from kvplan.units import ceil_div, maximum, minimum
 
 Windows = tuple[int, ...] | None
 """max_attention_window: tokens that layers keep, a pattern that repeats; None for all of them."""
@@ -29,7 +29,7 @@ class Group:
 
     def tokens(self, context: int) -> int:
         """Return how many tokens of a sequence lie within the window."""
-        return context if self.window is None else min(context, self.window)
+        return context if self.window is None else minimum(context, self.window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,7 @@ class Pools:
         prompt one token short of the context (_set_temp_attention_window_inputs).
         """
         tokens = group.tokens(context)
-        if tokens == context:
-            return context
-        return tokens + min(self.max_num_tokens, context - 1 - tokens)
+        return tokens + maximum(0, minimum(self.max_num_tokens, context - 1 - tokens))
 
     def blocks(self, group: Group, context: int) -> int:
         """
@@ -78,7 +76,7 @@ class Pools:
         """
         held = ceil_div(self.held_tokens(group, context), self.block_size)
         slides = group.tokens(context) < context
-        return held + (slides and ceil_div(context, self.block_size) > held)
+        return held + (slides & (ceil_div(context, self.block_size) > held))
 
     def token_bytes(self, group: Group) -> int:
         """Return what the manager counts for a token in all layers of *group*."""

@@ -28,7 +28,7 @@ def sequence_bytes(pools: Pools, rank: int, context: int) -> int:
     one takes (calculate_max_num_blocks_for_vswa in resource_manager.py).
     """
     groups = pools.at(rank, context)
-    return len(groups) * max(_pool_bytes(pools, group, context) for group in groups)
+    return len(groups) * max(pool_bytes(pools, group, context) for group in groups)
 
 
 def waterfall(pools: Pools, *, rank: int, load: Load) -> tuple[Line, ...]:
@@ -54,11 +54,11 @@ def _of_sequence(pools: Pools, rank: int, context: int) -> Iterator[tuple[str, i
         for layer, count in group.layers:
             for name, size in _of_layer(pools, group, layer, context):
                 yield name, count * size
-    in_pools = sum(_pool_bytes(pools, group, context) for group in groups)
+    in_pools = sum(pool_bytes(pools, group, context) for group in groups)
     yield "equal pools", sequence_bytes(pools, rank, context) - in_pools
 
 
-def _pool_bytes(pools: Pools, group: Group, context: int) -> int:
+def pool_bytes(pools: Pools, group: Group, context: int) -> int:
     """Return what one sequence takes of the pool of *group*."""
     return pools.blocks(group, context) * pools.block_size * pools.token_bytes(group)
 

@@ -27,6 +27,7 @@ from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, own_options, usual_work
 from kvplan.engines.vllm.shares import shares
+from kvplan.engines.vllm.tally import BlockTally
 from kvplan.engines.vllm.versions import VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -70,6 +71,10 @@ class PagedCache:
         first, more = 1 + layout.peak_blocks(context), layout.held_blocks(context)
         least = 1 + layout.blocks_per_request(context)
         return tuple(Straight(first * size, more * size, least * size) for size in layout.bytes_per_block)
+
+    def tally(self, longest: int) -> BlockTally:
+        """Return requests by their blocks."""
+        return BlockTally(layout=self.layout, longest=longest)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return a token's share of the blocks that hold all tokens."""

@@ -96,7 +96,7 @@ class Layout:
         known = needs(self.charge, self.kinds, prompt, context)
         return max(known.worst, known.admitted, key=self._total)
 
-    def _admitted_blocks(self, context: int) -> int:
+    def admitted_blocks(self, context: int) -> int:
         """Return the blocks that must be free before a request of *context* tokens is admitted."""
         prompt = self.options.prompt
         if prompt is None:
@@ -114,7 +114,7 @@ class Layout:
         if self.blocks_per_request(context) >= num_blocks:
             return 0
         kept_free = int(self.options.watermark * num_blocks)
-        last = max(peak, self._admitted_blocks(context) + kept_free)
+        last = max(peak, self.admitted_blocks(context) + kept_free)
         others = max(0, num_blocks - 1 - last) // held
         return 1 + others if peak < num_blocks else 0
 
@@ -165,7 +165,7 @@ class Layout:
         if not share or worst is None or sequences_in(load) < 2:  # noqa: PLR2004
             return 0
         needed = self._needed_blocks(load)
-        spare = self.peak_blocks(worst) - self._admitted_blocks(worst)
+        spare = self.peak_blocks(worst) - self.admitted_blocks(worst)
         return bisect_left(
             range(_MOST), needed - spare, key=lambda more: needed + more - int(share * (needed + more))
         )

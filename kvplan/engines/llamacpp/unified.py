@@ -1,0 +1,38 @@
+"""Unequal sequences in llama.cpp's unified cache: they share its cells, however long each is."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvplan.engines.llamacpp.caches import Arranged
+from kvplan.engines.tally import Bound, Claim
+from kvplan.units import MAX_COUNT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedTally:
+    """Sequences by their tokens, in a cache whose n_ctx is the tokens of all of them."""
+
+    arranged: Arranged
+    claim: Claim = "now"
+
+    def amounts(self, context: int) -> tuple[int, ...]:
+        """Return the tokens of a sequence."""
+        return (context,)
+
+    def shared(self, prefix: int) -> tuple[int, ...] | None:
+        """Return None: a slot has cells of its own for every token."""
+
+    def room(self, pools: Sequence[int], *, sequences: int, longest_of: int) -> tuple[Bound, ...]:  # noqa: ARG002 - cells are shared
+        """Return the tokens for which *pools* hold a cache with a slot for each sequence."""
+        return (Bound(min(self._most(rank, pool, sequences) for rank, pool in enumerate(pools))),)
+
+    def _most(self, rank: int, pool: int, sequences: int) -> int:
+        """Return the most tokens of so many sequences in a device's pool; fewer than one each if none."""
+
+        def reserved(tokens: int) -> int:
+            load = ((1, sequences - 1), (tokens - sequences + 1, 1))
+            return self.arranged.reserved_bytes(rank=rank, load=load)
+
+        asked = range(sequences, MAX_COUNT)
+        return sequences - 1 + bisect_right(asked, pool, key=reserved)
