@@ -308,7 +308,7 @@ MUTATIONS = (
     Mutation(
         "no block for what slides out",
         f"{_TRTLLM}/pools.py",
-        "return held + (slides and ceil_div(context, self.block_size) > held)",
+        "return held + (slides & (ceil_div(context, self.block_size) > held))",
         "return held",
         f"tests/{_TRTLLM}/test_windows.py",
     ),

@@ -31,7 +31,7 @@ tokens = st.integers(2, 32_768)
 loads = st.lists(st.tuples(tokens, st.integers(1, 40)), min_size=1, max_size=4).map(tuple)
 plans = pytest.mark.parametrize(
     "plan",
-    [kvplan.plan(name, engine=engine, **options) for name, engine, options in CASES],  # type: ignore[arg-type]
+    [kvplan.plan(name, engine=engine, **options) for name, engine, options in CASES],
     ids=[f"{name}-{engine}-{number}" for number, (name, engine, _) in enumerate(CASES)],
 )
 

@@ -26,7 +26,7 @@ class BlockTally:
         Return the blocks of a prefix that requests share; None without prefix caching.
 
         A hit ends where blocks of all groups do (resolve_cache_hit_alignment_tokens in
-        v1/core/kv_cache_utils.py). What windows keep of a prefix soon leaves them, and states are a request's own.
+        v1/core/kv_cache_utils.py). Windows soon leave a prefix behind, and states are a request's own.
         """
         if self.layout.options.prefix_caching is False or (
             self.layout.has_states and self.layout.charge.states != "align"
