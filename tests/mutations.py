@@ -315,8 +315,8 @@ MUTATIONS = (
     Mutation(
         "pools as large as needed",
         f"{_TRTLLM}/waterfall.py",
-        "len(groups) * max(_pool_bytes",
-        "sum(_pool_bytes",
+        "len(groups) * max(pool_bytes",
+        "sum(pool_bytes",
         f"tests/{_TRTLLM}/test_windows.py",
     ),
     Mutation(

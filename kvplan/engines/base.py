@@ -173,8 +173,8 @@ class Arrangement(Protocol):
         None where more than one line would be needed to tell it.
         """
 
-    def tally(self, longest: int) -> Tally:
-        """Return what unequal sequences of up to *longest* tokens take together."""
+    def tally(self, lengths: int) -> Tally:
+        """Return what unequal sequences take together that grow to *lengths*, an int or an int64 array."""
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return what one token more adds to one long sequence on a rank, its windows full."""

@@ -42,7 +42,7 @@ class Sum:
         """Return the same for the first and the others."""
         return tuple(Straight(size, size) for size in _of_ranks(self.rows, context))
 
-    def tally(self, longest: int) -> BytesTally:  # noqa: ARG002 - the same for all
+    def tally(self, lengths: int) -> BytesTally:  # noqa: ARG002 - the same for all
         """Return the bytes of each sequence; what all tokens of a prefix have a row in can be stored once."""
         return BytesTally(of=partial(_of_ranks, self.rows), first_of=partial(_of_ranks, self._every_token()))
 

@@ -21,7 +21,7 @@ class Bound(NamedTuple):
 
 class Tally(Protocol):
     """
-    Sequences of one replica, none longer than a known length, that share an engine's pools.
+    Sequences of one replica that share an engine's pools, and the lengths to which they grow.
 
     What one of them takes does not depend on the others; one of them may be in the middle of its prefill.
     """
@@ -40,13 +40,8 @@ class Tally(Protocol):
     def shared(self, prefix: int) -> tuple[int, ...] | None:
         """Return what a sequence takes less if its first *prefix* tokens are another's; None: nothing."""
 
-    def room(self, pools: Sequence[int], *, sequences: int, longest_of: int) -> tuple[Bound, ...]:
-        """
-        Return how much of each amount *sequences* may take in *pools*, the bytes on each rank.
-
-        *longest_of* are the lengths to which they grow, an int or an int64 array: one of them is at the
-        worst moment of its prefill.
-        """
+    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
+        """Return how much of each amount *sequences* may take in *pools*, the bytes on each rank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +66,7 @@ class BytesTally:
         """Return the bytes of a prefix that is stored once."""
         return None if self.first_of is None else self.first_of(prefix)
 
-    def room(self, pools: Sequence[int], *, sequences: int, longest_of: int) -> tuple[Bound, ...]:  # noqa: ARG002 - nothing else takes any
+    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:  # noqa: ARG002 - all have it
         """Return the bytes of each part of each pool."""
         return tuple(Bound(pool // self.parts) for pool in pools for _ in range(self.parts))
 

@@ -20,6 +20,7 @@ from kvplan.engines.tally import BytesTally, Tally
 from kvplan.errors import OptionsError, SplitError
 from kvplan.loads import Load, uniform
 from kvplan.terms import Stage
+from kvplan.units import largest_of
 
 SETTINGS = (
     Setting(name="kv_unified", kind="flag", help="all slots share one context"),
@@ -52,11 +53,11 @@ class Cells:
         sizes = [arranged.reserved_bytes(rank=rank, load=one) for rank in range(arranged.ranks)]
         return tuple(Straight(size, size) for size in sizes)
 
-    def tally(self, longest: int) -> Tally:
+    def tally(self, lengths: int) -> Tally:
         """Return the tokens that share a unified cache; else the bytes of a slot for the longest sequence."""
         if self.arranged.options.kv_unified:
             return UnifiedTally(arranged=self.arranged)
-        ranks, one = range(self.arranged.ranks), uniform(longest, 1)
+        ranks, one = range(self.arranged.ranks), uniform(largest_of(lengths), 1)
         sizes = tuple(self.arranged.reserved_bytes(rank=rank, load=one) for rank in ranks)
         return BytesTally(of=lambda _: sizes)
 

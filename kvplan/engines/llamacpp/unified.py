@@ -23,7 +23,7 @@ class UnifiedTally:
     def shared(self, prefix: int) -> tuple[int, ...] | None:
         """Return None: a slot has cells of its own for every token."""
 
-    def room(self, pools: Sequence[int], *, sequences: int, longest_of: int) -> tuple[Bound, ...]:  # noqa: ARG002 - cells are shared
+    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
         """Return the tokens for which *pools* hold a cache with a slot for each sequence."""
         return (Bound(min(self._most(rank, pool, sequences) for rank, pool in enumerate(pools))),)
 

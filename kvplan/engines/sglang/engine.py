@@ -61,7 +61,7 @@ class TokenPools:
         each = self.reserved_bytes(rank=0, load=uniform(context, 1))
         return (Straight(each, each),) * len(self.stages)
 
-    def tally(self, longest: int) -> TokenTally:  # noqa: ARG002 - the same for all
+    def tally(self, lengths: int) -> TokenTally:  # noqa: ARG002 - the same for all
         """Return requests by their tokens, and by those of them in windows."""
         return TokenTally(sizing=self.sizing)
 

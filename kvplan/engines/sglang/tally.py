@@ -33,7 +33,7 @@ class TokenTally:
         tokens = prefix // self.sizing.page * self.sizing.page
         return (tokens,) if self.sizing.cells.window is None else (tokens, 0)
 
-    def room(self, pools: Sequence[int], *, sequences: int, longest_of: int) -> tuple[Bound, ...]:  # noqa: ARG002 - chunks are alike
+    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
         """Return the tokens beside which the states of so many requests have room, and those of windows."""
         tokens = bisect_right(range(1, MAX_COUNT), min(pools), key=lambda each: self._least(each, sequences))
         window = self.sizing.cells.window

@@ -14,6 +14,7 @@ from kvplan.engines.transformers.caches import Traits, require_whole, reserve, t
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.loads import Load, longest_in, sequences_in
 from kvplan.terms import Stage
+from kvplan.units import largest_of
 
 SETTINGS = (
     Setting(
@@ -59,8 +60,9 @@ class Caches:
         sizes = [self.sequence_bytes(rank, context) for rank in range(len(self.stages))]
         return tuple(Straight(size, size) for size in sizes)
 
-    def tally(self, longest: int) -> BytesTally:
+    def tally(self, lengths: int) -> BytesTally:
         """Return the bytes of the longest sequence for each: all are padded to it."""
+        longest = largest_of(lengths)
         sizes = tuple(self.sequence_bytes(rank, longest) for rank in range(len(self.stages)))
         return BytesTally(of=lambda _: sizes)
 

@@ -20,7 +20,7 @@ from kvplan.engines.trtllm.waterfall import pool_bytes, sequence_bytes, waterfal
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
 from kvplan.terms import Stage
-from kvplan.units import MAX_COUNT, counted, format_gib
+from kvplan.units import MAX_COUNT, counted, format_gib, largest_of
 
 SETTINGS = (
     Setting(
@@ -51,14 +51,14 @@ class PooledCache:
         sizes = [sequence_bytes(self.pools, rank, context) for rank in range(len(self.pools.groups))]
         return tuple(Straight(size, size) for size in sizes)
 
-    def tally(self, longest: int) -> BytesTally:
+    def tally(self, lengths: int) -> BytesTally:
         """
         Return the bytes of the blocks that are set aside for a sequence up to its end, in each pool.
 
         So does the default policy, GUARANTEED_NO_EVICT; pools of two windows are equal parts of the memory.
         Which blocks it sets aside twice for two sequences of one prefix is not known.
         """
-        pools, ranks = self.pools, range(len(self.pools.groups))
+        pools, ranks, longest = self.pools, range(len(self.pools.groups)), largest_of(lengths)
         groups = [(rank, group) for rank in ranks for group in pools.at(rank, longest)]
         return BytesTally(
             of=lambda context: tuple(pool_bytes(pools, group, context) for _, group in groups),

@@ -72,9 +72,9 @@ class PagedCache:
         least = 1 + layout.blocks_per_request(context)
         return tuple(Straight(first * size, more * size, least * size) for size in layout.bytes_per_block)
 
-    def tally(self, longest: int) -> BlockTally:
+    def tally(self, lengths: int) -> BlockTally:
         """Return requests by their blocks."""
-        return BlockTally(layout=self.layout, longest=longest)
+        return BlockTally.of(self.layout, lengths)
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return a token's share of the blocks that hold all tokens."""

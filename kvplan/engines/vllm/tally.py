@@ -6,16 +6,34 @@ from math import lcm
 
 from kvplan.engines.tally import Bound, Claim
 from kvplan.engines.vllm.layout import Layout
-from kvplan.units import largest_of, maximum
+from kvplan.units import largest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockTally:
-    """Requests of up to `longest` tokens by the blocks with which they decode."""
+    """
+    Requests by the blocks with which they decode.
+
+    vLLM starts with room for `least` blocks. Beyond those with which it decodes, one of the requests has
+    `in_flight` blocks at its worst moment, and must find `admitted` free when it comes.
+    """
 
     layout: Layout
-    longest: int
+    least: int
+    in_flight: int
+    admitted: int
     claim: Claim = "now"
+
+    @classmethod
+    def of(cls, layout: Layout, lengths: int) -> "BlockTally":
+        """Return the tally of requests that grow to *lengths*, an int or an int64 array."""
+        held = layout.held_blocks(lengths)
+        return cls(
+            layout=layout,
+            least=1 + layout.blocks_per_request(largest_of(lengths)),
+            in_flight=largest_of(layout.peak_blocks(lengths) - held),
+            admitted=largest_of(layout.admitted_blocks(lengths) - held),
+        )
 
     def amounts(self, context: int) -> tuple[int, ...]:
         """Return the blocks of a request that has *context* tokens."""
@@ -38,20 +56,17 @@ class BlockTally:
         kept = [(spec, count) for spec, count in self.layout.kinds if spec.paging in ("full", "mla")]
         return (sum(count * (hit // (spec.block_size * dcp)) for spec, count in kept),)
 
-    def room(self, pools: Sequence[int], *, sequences: int, longest_of: int) -> tuple[Bound, ...]:
+    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
         """
         Return the blocks beside the null block and those of one request at its worst moment.
 
-        That is admitted against the watermark, too, unless it is alone. vLLM starts with room for one of the
-        longest at all.
+        That is admitted against the watermark, too, unless it is alone.
         """
-        layout = self.layout
-        if not layout.groups:
+        if not self.layout.groups:
             return (Bound(0),)
-        blocks = min(pool // size for pool, size in zip(pools, layout.bytes_per_block, strict=True))
-        if layout.blocks_per_request(self.longest) >= blocks:
+        sizes = self.layout.bytes_per_block
+        blocks = min(pool // size for pool, size in zip(pools, sizes, strict=True))
+        if self.least > blocks:
             return (Bound(-1),)
-        kept_free = int(layout.options.watermark * blocks) if sequences > 1 else 0
-        admitted = layout.admitted_blocks(longest_of) + kept_free
-        beside = maximum(layout.peak_blocks(longest_of), admitted) - layout.held_blocks(longest_of)
-        return (Bound(blocks - 1 - largest_of(beside)),)
+        kept_free = int(self.layout.options.watermark * blocks) if sequences > 1 else 0
+        return (Bound(blocks - 1 - max(self.in_flight, self.admitted + kept_free)),)
