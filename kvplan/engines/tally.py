@@ -71,7 +71,7 @@ class BytesTally:
         return tuple(Bound(pool // self.parts) for pool in pools for _ in range(self.parts))
 
 
-def is_held(sums: Sequence[int], room: Sequence[Bound]) -> bool:
+def is_held(sums: Sequence[float], room: Sequence[Bound]) -> bool:
     """Return whether amounts that sum so have room, element by element where they are arrays."""
     held = True
     for amount, bound in zip(sums, room, strict=True):

@@ -179,8 +179,8 @@ class SpreadOptions(TypedDict, total=False):
     encoder_tokens: EncoderTokens
 
 
-class EngineChoices(TypedDict, total=False):
-    """What engines share of their options; each says which it has (Engine.takes)."""
+class SharedChoices(TypedDict, total=False):
+    """What engines share of their options, whoever comes; each says which it has (Engine.takes)."""
 
     block_size: BlockSize
     max_num_batched_tokens: MaxNumBatchedTokens
@@ -188,8 +188,13 @@ class EngineChoices(TypedDict, total=False):
     prefix_caching: PrefixCaching
     dcp: Dcp
     ep: Ep
-    prompt: Prompt
     settings: Settings
+
+
+class EngineChoices(SharedChoices, total=False):
+    """All that engines share, with the prompts of what comes."""
+
+    prompt: Prompt
 
 
 class FileOptions(TypedDict, total=False):

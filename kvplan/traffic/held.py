@@ -1,0 +1,300 @@
+"""What `hold` answers with: the three numbers, their ranges, the memory they fill, and replicas."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kvplan.planner import words
+from kvplan.planner.facts import LabelRead, Origin, RunsFewer, Uncounted, Warned
+from kvplan.planner.fit import plan_of
+from kvplan.planner.plan import Plan, bounded
+from kvplan.planner.results import Answer, figure
+from kvplan.planner.size import Model, as_spec, warnings_of
+from kvplan.planner.work import as_context
+from kvplan.traffic.holding import Crowd, Numbers, Packed
+from kvplan.traffic.moments import Sharing
+from kvplan.traffic.options import as_prefix, as_rates, as_risk
+from kvplan.traffic.read import read_traffic
+from kvplan.traffic.requests import Traffic
+from kvplan.units import parse_seconds
+
+_BINS = 24
+"""Bars of the histogram."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """
+    What `sequences` of a replica take on its tightest card, at random moments.
+
+    Of `shares`, which sum to 1, each is that of the moments between two of `edges_bytes`; `room_bytes` is
+    what there is, and `p50_bytes`, `p99_bytes` what half and 99 % of the moments do not exceed.
+    """
+
+    sequences: int
+    room_bytes: int
+    p50_bytes: int
+    p99_bytes: int
+    edges_bytes: tuple[int, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """The replicas that so many requests per second need at least, and their GPUs."""
+
+    requests_per_second: float
+    replicas: int
+    gpus: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Held(Answer):
+    """
+    How many sequences of a traffic run at once, over all replicas.
+
+    `never` are never preempted, `average` fill the memory on average, and `likely` need more than there is
+    with at most the probability `risk` at any moment, each replica by itself.
+    """
+
+    plan: Plan
+    requests: Traffic
+    longest_context: int
+    sharing: Sharing
+    allowed: float
+    seconds: float | None
+    rates: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        return f"<Held {self.model} on {self.gpu}: {self.likely} sequences at a risk of {self.risk:.2%}>"
+
+    @figure
+    def model(self) -> str:
+        """The model's name."""
+        return self.plan.deployment.spec.name
+
+    @figure
+    def source(self) -> str:
+        """Where the model's facts come from."""
+        return self.plan.deployment.spec.source
+
+    @figure
+    def engine(self) -> str:
+        """Whose rules these are, with its release."""
+        return self.plan.deployment.engine.name
+
+    @figure
+    def gpu(self) -> str:
+        """The card's name, or the memory that was given."""
+        return self.plan.budget.gpu
+
+    @figure
+    def kv_dtype(self) -> str:
+        """How the cache is stored."""
+        return self.plan.deployment.kv.name
+
+    @figure
+    def tp(self) -> int:
+        """Tensor-parallel GPUs of a replica."""
+        return self.plan.deployment.tp
+
+    @figure
+    def pp(self) -> int:
+        """Pipeline stages of a replica."""
+        return self.plan.deployment.choice.pp
+
+    @figure
+    def dp(self) -> int:
+        """Replicas, each with a cache and requests of its own."""
+        return self.plan.deployment.dp
+
+    @figure
+    def context(self) -> int:
+        """The most tokens of a request: longer ones are refused."""
+        return self.longest_context
+
+    @figure
+    def traffic(self) -> str:
+        """What comes, in words."""
+        return self.requests.words
+
+    @figure
+    def refused(self) -> float:
+        """The share of all requests that is longer than `context`."""
+        return self.requests.share_cut
+
+    @figure
+    def longest(self) -> int:
+        """The most tokens, prompt and output together, of a request that is not refused."""
+        return self.requests.longest
+
+    @figure
+    def mean_prompt(self) -> float:
+        """The mean tokens of a prompt."""
+        return self.requests.mean_prompt
+
+    @figure
+    def mean_output(self) -> float:
+        """The mean tokens of an output."""
+        return self.requests.mean_output
+
+    @figure
+    def prefix(self) -> int:
+        """The tokens with which a share of all requests begins; 0 without."""
+        return self.sharing.prefix
+
+    @figure
+    def prefix_hits(self) -> float:
+        """The share of all requests that begins with the prefix."""
+        return self.sharing.hits
+
+    @figure
+    def samples(self) -> int:
+        """The sequences that answer a request."""
+        return self.sharing.samples
+
+    @figure
+    def risk(self) -> float:
+        """The probability, at any moment, that a replica's sequences need more than there is."""
+        return self.allowed
+
+    @figure
+    def never(self) -> int | None:
+        """Sequences of which none is ever preempted; None if memory sets no limit."""
+        return self._over_all(self._numbers.never)
+
+    @figure
+    def likely(self) -> int | None:
+        """Sequences that need more than there is with at most `risk`; None as above."""
+        return self._over_all(self._numbers.likely)
+
+    @figure
+    def average(self) -> int | None:
+        """Sequences that fill the memory on average: they preempt each other half of the time."""
+        return self._over_all(self._numbers.average)
+
+    @figure
+    def method(self) -> str | None:
+        """How `likely` was found: by `convolution`, exactly; `normal`, a closed form; or seeded `draws`."""
+        return self._numbers.method
+
+    @figure
+    def likely_range(self) -> tuple[int, int] | None:
+        """What the least and the most memory hold; None where activations and overhead are no estimate."""
+        needs = self.plan.budget.needs
+        if needs.low_bytes == needs.high_bytes:
+            return None
+        low, high = (
+            self._in(self.plan.left_beside(size)).likely for size in (needs.high_bytes, needs.low_bytes)
+        )
+        return None if low is None or high is None else (low * self.dp, high * self.dp)
+
+    @figure
+    def memory(self) -> Histogram | None:
+        """What `likely` take of the tightest card, at random moments; None if memory sets no limit."""
+        likely = self._numbers.likely
+        return _histogram(self._packed, likely) if likely else None
+
+    @figure
+    def requests_per_second(self) -> float | None:
+        """The most requests per second by Little's law, prefills for nothing; None without a `tpot`."""
+        if self.seconds is None or self.likely is None:
+            return None
+        return self.likely / self.samples / (self.requests.mean_life * self.seconds)
+
+    @figure
+    def replicas(self) -> tuple[Replicas, ...]:
+        """The fewest replicas for each rate that was asked for; none without a `tpot`."""
+        if not self.requests_per_second:
+            return ()
+        each = self.requests_per_second / self.dp
+        counts = [(rate, math.ceil(rate / each)) for rate in self.rates]
+        gpus = self.tp * self.pp
+        return tuple(
+            Replicas(requests_per_second=rate, replicas=count, gpus=count * gpus) for rate, count in counts
+        )
+
+    @figure
+    def warnings(self) -> tuple[Warned, ...]:
+        """What to know before the figures are relied on."""
+        return (*warnings_of(self.plan.deployment, self.longest), *_warnings(self.plan), *self._runs_fewer())
+
+    @figure
+    def options(self) -> dict[str, Any]:
+        """The engine's options that were given, by name."""
+        return dict(self.plan.deployment.choice.given())
+
+    def _said(self) -> dict[str, Any]:
+        return {"warnings": tuple(map(words.warning, self.warnings))}
+
+    def _over_all(self, sequences: int | None) -> int | None:
+        return None if sequences is None else sequences * self.dp
+
+    def _in(self, left: tuple[int, ...]) -> Numbers:
+        """Return the numbers of a replica with so much left on each stage."""
+        pools = bounded(self.plan.deployment.arrangement, left)
+        return Packed(crowd=self._crowd, pools=pools).numbers(self.allowed)
+
+    @cached_property
+    def _crowd(self) -> Crowd:
+        return Crowd(plan=self.plan, traffic=self.requests, sharing=self.sharing)
+
+    @cached_property
+    def _packed(self) -> Packed:
+        return Packed(crowd=self._crowd, pools=self.plan.pools)
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return self._packed.numbers(self.allowed)
+
+    def _runs_fewer(self) -> Iterator[RunsFewer]:
+        start_up = self.plan.start_up(self.longest)
+        runs = start_up.runs if start_up and self.plan.lowered is None else None
+        if runs is not None and (self._numbers.likely or 0) > runs:
+            yield RunsFewer(engine=self.engine, sequences=runs)
+
+
+def _warnings(plan: Plan) -> Iterator[Warned]:
+    """Yield what to know of a plan's memory."""
+    spec, budget = plan.deployment.spec, plan.budget
+    if spec.uncounted and budget.counts_weights:
+        yield Uncounted(parts=spec.uncounted)
+    if budget.sources.gpu_bytes is Origin.LABEL:
+        yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
+
+
+def _histogram(packed: Packed, sequences: int) -> Histogram:
+    filled = packed.filled(sequences // packed.crowd.sharing.samples)
+    room = min(packed.pools)
+    edges = np.linspace(0.0, max(1.0, float(filled.max())), _BINS + 1)
+    counts, _ = np.histogram(filled, edges)
+    p50, p99 = (float(np.quantile(filled, share, method="inverted_cdf")) for share in (0.5, 0.99))
+    return Histogram(
+        sequences=sequences,
+        room_bytes=room,
+        p50_bytes=round(p50 * room),
+        p99_bytes=round(p99 * room),
+        edges_bytes=tuple(round(float(edge) * room) for edge in edges),
+        shares=tuple(float(count) / len(filled) for count in counts),
+    )
+
+
+def held_of(model: Model, options: Mapping[str, Any]) -> Held:
+    """Return what `hold` is asked for."""
+    spec = as_spec(model, options.get("ignore", ()))
+    context = as_context(options.get("context"), spec)
+    tokens, hits = as_prefix(options["prefix"]) if options.get("prefix") else (0, 0.0)
+    tpot = options.get("tpot")
+    return Held(
+        plan=plan_of(spec, options, longest=context),
+        requests=read_traffic(options["traffic"], options.get("output"), context),
+        longest_context=context,
+        sharing=Sharing(prefix=tokens, hits=hits, samples=options.get("samples") or 1),
+        allowed=as_risk(options.get("risk") or "1%"),
+        seconds=None if tpot is None else parse_seconds(tpot),
+        rates=as_rates(options["rps"]) if options.get("rps") else (),
+    )

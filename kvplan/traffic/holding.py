@@ -1,0 +1,149 @@
+"""How many sequences one replica holds: never preempted, on average, and but for a small chance."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from kvplan.engines.tally import Bound, Tally, is_held
+from kvplan.planner.plan import Plan
+from kvplan.traffic.arrays import Floats, Ints
+from kvplan.traffic.chances import Chance, Draws, Method, chance_of
+from kvplan.traffic.moments import ALONE, Moments, Sharing, moments_of
+from kvplan.traffic.requests import Traffic
+
+SEED = 1
+"""Of all draws: the same question has the same answer."""
+
+_ANY = 10**9
+"""More requests than any memory holds; as many have no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """
+    Sequences that run at once; None where memory sets no limit.
+
+    `never` are never preempted, whatever they do; `average` fill the memory on average; `likely` need more
+    than there is with less than the probability that was allowed, at any moment, as `method` says.
+    """
+
+    never: int | None
+    average: int | None
+    likely: int | None
+    method: Method | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Crowd:
+    """A traffic on a plan: what its requests take, whatever the memory."""
+
+    plan: Plan
+    traffic: Traffic
+    sharing: Sharing
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What sequences take together."""
+        ends = np.flatnonzero(self.traffic.totals())
+        return self.plan.deployment.arrangement.tally(ends)  # type: ignore[arg-type]  # an axis of lengths
+
+    @cached_property
+    def moments(self) -> Moments:
+        """What a request takes at a random moment of its life."""
+        return moments_of(self.traffic, self.tally, self.sharing, SEED)
+
+    @cached_property
+    def worst(self) -> Ints:
+        """What a request takes at most, beside what is surely stored once."""
+        return self._alone - self.surely_once
+
+    @cached_property
+    def surely_once(self) -> Ints:
+        """What is stored once whatever comes: a prefix with which every request begins."""
+        if self.sharing.hits < 1:
+            return np.zeros_like(self._alone)
+        return np.array(self.tally.shared(self.sharing.prefix), dtype=np.int64)
+
+    @cached_property
+    def _alone(self) -> Ints:
+        """What a request takes at most that shares nothing with others."""
+        if self.sharing.is_nothing:
+            return self.moments.most
+        longest, samples = moments_of(self.traffic, self.tally, ALONE, SEED).most, self.sharing.samples
+        if samples == 1:
+            return longest
+        shortest = np.array(self.tally.shared(self.traffic.quantile("prompt", 0)), dtype=np.int64)
+        return samples * longest - (samples - 1) * shortest
+
+    @cached_property
+    def most(self) -> int:
+        """The most requests that options, or the engine, let run at all."""
+        most = self.plan.most_sequences(self.traffic.quantile("total", 0))
+        return _ANY if most is None else min(_ANY, most // self.sharing.samples)
+
+    def sequences(self, requests: int) -> int | None:
+        """Return the sequences of requests; None for any number."""
+        return None if requests == _ANY else requests * self.sharing.samples
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Packed:
+    """A crowd in one replica's pools: how many of its requests are held."""
+
+    crowd: Crowd
+    pools: tuple[int, ...]
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - as long as the crowd is asked
+    def room(self, requests: int) -> Sequence[Bound]:
+        """Return how much of each amount so many requests may take."""
+        return self.crowd.tally.room(self.pools, sequences=requests * self.crowd.sharing.samples)
+
+    def numbers(self, risk: float) -> Numbers:
+        """Return the three numbers of sequences, `likely` with at most the probability *risk*."""
+        crowd, sequences = self.crowd, self.crowd.sequences
+        if crowd.plan.deployment.arrangement.refusal(self.pools, crowd.traffic.longest):
+            return Numbers(never=0, average=0, likely=0)
+        never = self._held(crowd.worst, crowd.surely_once)
+        if not never or never == crowd.most:
+            return Numbers(never=sequences(never), average=sequences(never), likely=sequences(never))
+        average = max(never, self._held(crowd.moments.mean, crowd.moments.once))
+        likely, method = self._likely(risk, never, average)
+        return Numbers(
+            never=sequences(never), average=sequences(average), likely=sequences(likely), method=method
+        )
+
+    def chance(self, about: int) -> Chance:
+        """Return the probability that requests need more than there is, for about so many."""
+        return chance_of(self.crowd.moments, self.room, about, SEED)
+
+    def filled(self, requests: int) -> Floats:
+        """Return drawn sums of so many requests as shares of the room, of the amount that is scarcest."""
+        sums = Draws(moments=self.crowd.moments, room=self.room, seed=SEED).sums(requests)
+        most = np.array([max(1, bound.most) for bound in self.room(requests)])
+        found: Floats = (sums / most[:, None]).max(axis=0)
+        return found
+
+    def _likely(self, risk: float, never: int, average: int) -> tuple[int, Method]:
+        """Return the most requests that exceed the room with at most *risk*, and how that was found."""
+        chance, most = self.chance(average), 2 * average
+        if isinstance(chance, Draws):
+            found = chance.most(risk, most)
+        else:
+            found = bisect_right(range(1, most + 1), risk, key=chance.exceeded)
+        # All at their longest stand whoever has the prefix.
+        return min(max(never, found), self.crowd.most), chance.method
+
+    def _held(self, each: Ints | Floats, once: Ints) -> int:
+        """Return how many requests are held if each takes so much, beside what all of them do *once*."""
+
+        def exceeds(requests: int) -> bool:
+            sums = [
+                amount * requests + beside
+                for amount, beside in zip(each.tolist(), once.tolist(), strict=True)
+            ]
+            return not is_held(sums, self.room(requests))
+
+        return min(self.crowd.most, bisect_left(range(1, _ANY), True, key=exceeds))  # noqa: FBT003 - the first

@@ -1,0 +1,131 @@
+"""What a running sequence takes at a random moment of its life, and how likely: what sums are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kvplan.engines.tally import Tally
+from kvplan.traffic.arrays import Floats, Ints
+from kvplan.traffic.requests import Traffic, TrafficError
+
+_DRAWN = 2**17
+"""Requests of which some moment is drawn, where their prompts decide what is shared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """
+    What sequences share, and an engine stores once.
+
+    A share `hits` of all requests begins with the same `prefix` tokens. Each request is answered by `samples`
+    sequences, of one prompt.
+    """
+
+    prefix: int = 0
+    hits: float = 0.0
+    samples: int = 1
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether each sequence has all of its tokens for itself."""
+        return self.samples == 1 and not (self.prefix and self.hits)
+
+
+ALONE = Sharing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Moments:
+    """
+    What a request takes of each thing that is shared out, and how likely: columns of `amounts`, and `shares`.
+
+    `once` is taken beside all requests together: a prefix that is stored once.
+    """
+
+    amounts: Ints
+    shares: Floats
+    once: Ints
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of each amount, shape (amounts,)."""
+        mean: Floats = self.amounts @ self.shares
+        return mean
+
+    @property
+    def most(self) -> Ints:
+        """The largest of each amount, shape (amounts,)."""
+        most: Ints = self.amounts[:, self.shares > 0].max(axis=1)
+        return most
+
+
+def moments_of(traffic: Traffic, tally: Tally, sharing: Sharing, seed: int) -> Moments:
+    """
+    Return what a running request takes by a tally.
+
+    By the exact probabilities of lengths where nothing is shared; else by moments of drawn requests.
+    Raises TrafficError where the engine shares nothing.
+    """
+    if sharing.is_nothing:
+        lengths = traffic.living() if tally.claim == "now" else traffic.living_final()
+        contexts = np.flatnonzero(lengths)
+        return _joined(_amounts(tally, contexts), lengths[contexts])
+    prompts, contexts = _drawn(traffic, tally, np.random.default_rng(seed))
+    amounts = sharing.samples * _amounts(tally, contexts)
+    if sharing.samples > 1:
+        amounts -= (sharing.samples - 1) * _shared(tally, prompts, "samples of one prompt")
+    if not (sharing.prefix and sharing.hits):
+        return _joined(amounts, np.ones(len(contexts)))
+    prefix = _shared(tally, np.array([sharing.prefix]), "a prefix")
+    begins, hit = prompts > sharing.prefix, _hit(traffic, sharing)
+    both = np.concatenate([amounts, amounts - prefix], axis=1)
+    shares = np.concatenate([np.where(begins, 1 - hit, 1.0), np.where(begins, hit, 0.0)])
+    return _joined(both, shares, once=prefix[:, 0])
+
+
+def _hit(traffic: Traffic, sharing: Sharing) -> float:
+    """Return the share of the requests with prompts beyond the prefix that begin with it."""
+    longer = float(traffic.pmf("prompt")[sharing.prefix + 1 :].sum())
+    if sharing.hits > longer:
+        raise TrafficError(
+            f"{sharing.hits:.1%} of the requests cannot begin with a prefix of {sharing.prefix:,} tokens: "
+            f"{longer:.1%} have a longer prompt"
+        )
+    return sharing.hits / longer
+
+
+def _drawn(traffic: Traffic, tally: Tally, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return prompts and lengths of sequences that run: a request counts by the steps of its life."""
+    prompts, outputs = traffic.draw(rng, _DRAWN)
+    lives = np.cumsum(outputs.clip(min=1))
+    moments = rng.integers(0, lives[-1], _DRAWN)
+    drawn = np.searchsorted(lives, moments, side="right")
+    prompts, outputs = prompts[drawn], outputs[drawn]
+    if tally.claim == "end":
+        return prompts, prompts + outputs
+    return prompts, prompts + np.minimum(outputs, lives[drawn] - moments)
+
+
+def _shared(tally: Tally, tokens: Ints, what: str) -> Ints:
+    found = tally.shared(tokens)  # type: ignore[arg-type]  # a rule of bytes takes an axis of lengths
+    if found is None:
+        raise TrafficError(f"this engine is not known to store {what} once: leave it out")
+    return _stacked(found, tokens)
+
+
+def _amounts(tally: Tally, contexts: Ints) -> Ints:
+    return _stacked(tally.amounts(contexts), contexts)  # type: ignore[arg-type]  # as above
+
+
+def _stacked(rows: Sequence[Any], lengths: Ints) -> Ints:
+    return np.stack([np.broadcast_to(np.asarray(row, dtype=np.int64), lengths.shape) for row in rows])
+
+
+def _joined(amounts: Ints, weights: Floats, once: Ints | None = None) -> Moments:
+    """Return equal amounts once, with all of their weight."""
+    distinct, places = np.unique(amounts, axis=1, return_inverse=True)
+    shares = np.bincount(places.ravel(), weights=weights, minlength=distinct.shape[1])
+    once = np.zeros(len(amounts), dtype=np.int64) if once is None else once
+    return Moments(amounts=distinct, shares=shares / shares.sum(), once=once)
