@@ -19,11 +19,18 @@ class Bound(NamedTuple):
     unless: int = -1
 
 
+class Arrival(NamedTuple):
+    """The `steps` for which a request that has come takes `amounts`, before it takes those of its tokens."""
+
+    steps: int
+    amounts: tuple[int, ...]
+
+
 class Tally(Protocol):
     """
     Sequences of one replica that share an engine's pools, and the lengths to which they grow.
 
-    What one of them takes does not depend on the others; one of them may be in the middle of its prefill.
+    What one of them takes does not depend on the others.
     """
 
     @property
@@ -40,8 +47,15 @@ class Tally(Protocol):
     def shared(self, prefix: int) -> tuple[int, ...] | None:
         """Return what a sequence takes less if its first *prefix* tokens are another's; None: nothing."""
 
-    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
-        """Return how much of each amount *sequences* may take in *pools*, the bytes on each rank."""
+    def arrival(self, prompt: int) -> Arrival:
+        """Return what a request of *prompt* tokens takes while it is prefilled; arrays of an int64 array."""
+
+    def room(self, pools: Sequence[int], *, sequences: int, arriving: int) -> tuple[Bound, ...]:
+        """
+        Return how much of each amount *sequences* may take in *pools*, the bytes on each rank.
+
+        Beside them there is room for so many *arriving*, none or one, at the worst moment of a prefill.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +80,11 @@ class BytesTally:
         """Return the bytes of a prefix that is stored once."""
         return None if self.first_of is None else self.first_of(prefix)
 
-    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:  # noqa: ARG002 - all have it
+    def arrival(self, prompt: int) -> Arrival:  # noqa: ARG002 - of any
+        """Return no steps: a prefill takes no more than its tokens."""
+        return Arrival(0, (0,))
+
+    def room(self, pools: Sequence[int], *, sequences: int, arriving: int) -> tuple[Bound, ...]:  # noqa: ARG002 - all have it
         """Return the bytes of each part of each pool."""
         return tuple(Bound(pool // self.parts) for pool in pools for _ in range(self.parts))
 

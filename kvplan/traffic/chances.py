@@ -156,8 +156,8 @@ class Draws:
         before, last = 0, np.repeat(self.moments.once[:, None], self.draws, axis=1)
         while before < upto:
             more = min(_AT_ONCE, upto - before)
-            drawn = table[:, rng.integers(0, table.shape[1], (more, self.draws))]
-            sums: Ints = drawn.cumsum(axis=1) + last[:, None]
+            picked = rng.integers(0, _TABLE, (more, self.draws), dtype=np.uint16)
+            sums: Ints = np.stack([row.take(picked) for row in table]).cumsum(axis=1) + last[:, None]
             yield before, sums
             before, last = before + more, sums[:, -1]
 

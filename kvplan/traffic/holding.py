@@ -11,7 +11,7 @@ from kvplan.engines.tally import Bound, Tally, is_held
 from kvplan.planner.plan import Plan
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.chances import Chance, Draws, Method, chance_of
-from kvplan.traffic.moments import ALONE, Moments, Sharing, moments_of
+from kvplan.traffic.moments import Moments, Sharing, longest_of, moments_of
 from kvplan.traffic.requests import Traffic
 
 SEED = 1
@@ -70,9 +70,7 @@ class Crowd:
     @cached_property
     def _alone(self) -> Ints:
         """What a request takes at most that shares nothing with others."""
-        if self.sharing.is_nothing:
-            return self.moments.most
-        longest, samples = moments_of(self.traffic, self.tally, ALONE, SEED).most, self.sharing.samples
+        longest, samples = longest_of(self.traffic, self.tally), self.sharing.samples
         if samples == 1:
             return longest
         shortest = np.array(self.tally.shared(self.traffic.quantile("prompt", 0)), dtype=np.int64)
@@ -97,16 +95,17 @@ class Packed:
     pools: tuple[int, ...]
 
     @lru_cache(maxsize=1024)  # noqa: B019 - as long as the crowd is asked
-    def room(self, requests: int) -> Sequence[Bound]:
-        """Return how much of each amount so many requests may take."""
-        return self.crowd.tally.room(self.pools, sequences=requests * self.crowd.sharing.samples)
+    def room(self, requests: int, arriving: int = 0) -> Sequence[Bound]:
+        """Return how much of each amount so many requests may take, and so many that arrive beside them."""
+        sequences = requests * self.crowd.sharing.samples
+        return self.crowd.tally.room(self.pools, sequences=sequences, arriving=arriving)
 
     def numbers(self, risk: float) -> Numbers:
         """Return the three numbers of sequences, `likely` with at most the probability *risk*."""
         crowd, sequences = self.crowd, self.crowd.sequences
         if crowd.plan.deployment.arrangement.refusal(self.pools, crowd.traffic.longest):
             return Numbers(never=0, average=0, likely=0)
-        never = self._held(crowd.worst, crowd.surely_once)
+        never = self._held(crowd.worst, crowd.surely_once, arriving=1)
         if not never or never == crowd.most:
             return Numbers(never=sequences(never), average=sequences(never), likely=sequences(never))
         average = max(never, self._held(crowd.moments.mean, crowd.moments.once))
@@ -136,7 +135,7 @@ class Packed:
         # All at their longest stand whoever has the prefix.
         return min(max(never, found), self.crowd.most), chance.method
 
-    def _held(self, each: Ints | Floats, once: Ints) -> int:
+    def _held(self, each: Ints | Floats, once: Ints, arriving: int = 0) -> int:
         """Return how many requests are held if each takes so much, beside what all of them do *once*."""
 
         def exceeds(requests: int) -> bool:
@@ -144,6 +143,6 @@ class Packed:
                 amount * requests + beside
                 for amount, beside in zip(each.tolist(), once.tolist(), strict=True)
             ]
-            return not is_held(sums, self.room(requests))
+            return not is_held(sums, self.room(requests, arriving))
 
         return min(self.crowd.most, bisect_left(range(1, _ANY), True, key=exceeds))  # noqa: FBT003 - the first

@@ -33,9 +33,6 @@ class Sharing:
         return self.samples == 1 and not (self.prefix and self.hits)
 
 
-ALONE = Sharing()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moments:
     """
@@ -57,7 +54,7 @@ class Moments:
     @property
     def most(self) -> Ints:
         """The largest of each amount, shape (amounts,)."""
-        most: Ints = self.amounts[:, self.shares > 0].max(axis=1)
+        most: Ints = self.amounts.max(axis=1)
         return most
 
 
@@ -69,15 +66,13 @@ def moments_of(traffic: Traffic, tally: Tally, sharing: Sharing, seed: int) -> M
     Raises TrafficError where the engine shares nothing.
     """
     if sharing.is_nothing:
-        lengths = traffic.living() if tally.claim == "now" else traffic.living_final()
-        contexts = np.flatnonzero(lengths)
-        return _joined(_amounts(tally, contexts), lengths[contexts])
-    prompts, contexts = _drawn(traffic, tally, np.random.default_rng(seed))
-    amounts = sharing.samples * _amounts(tally, contexts)
+        return _of_lengths(traffic, tally)
+    prompts, amounts = _drawn(traffic, tally, np.random.default_rng(seed))
+    amounts = sharing.samples * amounts
     if sharing.samples > 1:
         amounts -= (sharing.samples - 1) * _shared(tally, prompts, "samples of one prompt")
     if not (sharing.prefix and sharing.hits):
-        return _joined(amounts, np.ones(len(contexts)))
+        return _joined(amounts, np.ones(len(prompts)))
     prefix = _shared(tally, np.array([sharing.prefix]), "a prefix")
     begins, hit = prompts > sharing.prefix, _hit(traffic, sharing)
     both = np.concatenate([amounts, amounts - prefix], axis=1)
@@ -96,16 +91,45 @@ def _hit(traffic: Traffic, sharing: Sharing) -> float:
     return sharing.hits / longer
 
 
+def longest_of(traffic: Traffic, tally: Tally) -> Ints:
+    """Return the most of each amount that a sequence takes once it is prefilled, shape (amounts,)."""
+    lengths = traffic.living() if tally.claim == "now" else traffic.living_final()
+    most: Ints = _amounts(tally, np.flatnonzero(lengths)).max(axis=1)
+    return most
+
+
+def _of_lengths(traffic: Traffic, tally: Tally) -> Moments:
+    """Return what a sequence takes by the probabilities of its lengths, and of its prompt at first."""
+    lengths = traffic.living() if tally.claim == "now" else traffic.living_final()
+    contexts = np.flatnonzero(lengths)
+    amounts, weights = _amounts(tally, contexts), traffic.mean_life * lengths[contexts]
+    prompts = np.flatnonzero(traffic.pmf("prompt"))
+    steps, arriving = _arrivals(tally, prompts)
+    if not steps.any():
+        return _joined(amounts, weights)
+    here = traffic.pmf("prompt")[prompts] * steps
+    return _joined(np.concatenate([amounts, arriving], axis=1), np.concatenate([weights, here]))
+
+
 def _drawn(traffic: Traffic, tally: Tally, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Return prompts and lengths of sequences that run: a request counts by the steps of its life."""
+    """Return prompts and amounts of sequences that run: a request counts by the steps of its life."""
     prompts, outputs = traffic.draw(rng, _DRAWN)
-    lives = np.cumsum(outputs.clip(min=1))
-    moments = rng.integers(0, lives[-1], _DRAWN)
-    drawn = np.searchsorted(lives, moments, side="right")
+    steps, arriving = _arrivals(tally, prompts)
+    ends = np.cumsum(outputs.clip(min=1) + steps)
+    moments = rng.integers(0, ends[-1], _DRAWN)
+    drawn = np.searchsorted(ends, moments, side="right")
+    # Counted from the end of a life, so that a request without outputs stands at its prompt.
+    left = ends[drawn] - moments
     prompts, outputs = prompts[drawn], outputs[drawn]
-    if tally.claim == "end":
-        return prompts, prompts + outputs
-    return prompts, prompts + np.minimum(outputs, lives[drawn] - moments)
+    now = outputs if tally.claim == "end" else (outputs - left + 1).clip(min=0)
+    arrives = left > outputs.clip(min=1)
+    return prompts, np.where(arrives, arriving[:, drawn], _amounts(tally, prompts + now))
+
+
+def _arrivals(tally: Tally, prompts: Ints) -> tuple[Ints, Ints]:
+    """Return the steps of a prefill, and the amounts that it takes."""
+    found = tally.arrival(prompts)  # type: ignore[arg-type]  # as below
+    return np.broadcast_to(np.asarray(found.steps), prompts.shape), _stacked(found.amounts, prompts)
 
 
 def _shared(tally: Tally, tokens: Ints, what: str) -> Ints:

@@ -44,7 +44,7 @@ def held(plan: Plan, load: Load) -> bool:
     sums = [sum(column) for column in zip(*amounts, strict=True)]
     most = plan.most_sequences(int(lengths.min()))
     few = most is None or sequences_in(load) <= most
-    return few and is_held(sums, tally.room(plan.pools, sequences=sequences_in(load)))
+    return few and is_held(sums, tally.room(plan.pools, sequences=sequences_in(load), arriving=1))
 
 
 @plans

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kvplan.engines.llamacpp.caches import Arranged
-from kvplan.engines.tally import Bound, Claim
+from kvplan.engines.tally import Arrival, Bound, Claim
 from kvplan.units import MAX_COUNT
 
 
@@ -23,7 +23,11 @@ class UnifiedTally:
     def shared(self, prefix: int) -> tuple[int, ...] | None:
         """Return None: a slot has cells of its own for every token."""
 
-    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
+    def arrival(self, prompt: int) -> Arrival:  # noqa: ARG002 - of any
+        """Return no steps: the cells of a batch are there from the start."""
+        return Arrival(0, (0,))
+
+    def room(self, pools: Sequence[int], *, sequences: int, arriving: int) -> tuple[Bound, ...]:  # noqa: ARG002 - as above
         """Return the tokens for which *pools* hold a cache with a slot for each sequence."""
         return (Bound(min(self._most(rank, pool, sequences) for rank, pool in enumerate(pools))),)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kvplan.engines.sglang.pools import Demand, Sizing
-from kvplan.engines.tally import Bound, Claim
+from kvplan.engines.tally import Arrival, Bound, Claim
 from kvplan.units import MAX_COUNT, minimum
 
 _NONE = (Bound(-1), Bound(-1))
@@ -33,7 +33,11 @@ class TokenTally:
         tokens = prefix // self.sizing.page * self.sizing.page
         return (tokens,) if self.sizing.cells.window is None else (tokens, 0)
 
-    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
+    def arrival(self, prompt: int) -> Arrival:  # noqa: ARG002 - of any
+        """Return no steps: the chunks in flight have room of their own."""
+        return Arrival(0, (0,))
+
+    def room(self, pools: Sequence[int], *, sequences: int, arriving: int) -> tuple[Bound, ...]:  # noqa: ARG002 - as above
         """Return the tokens beside which the states of so many requests have room, and those of windows."""
         tokens = bisect_right(range(1, MAX_COUNT), min(pools), key=lambda each: self._least(each, sequences))
         window = self.sizing.cells.window

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
 
-from kvplan.engines.tally import Bound, Claim
+from kvplan.engines.tally import Arrival, Bound, Claim
 from kvplan.engines.vllm.layout import Layout
-from kvplan.units import largest_of
+from kvplan.units import ceil_div, largest_of, maximum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +56,23 @@ class BlockTally:
         kept = [(spec, count) for spec, count in self.layout.kinds if spec.paging in ("full", "mla")]
         return (sum(count * (hit // (spec.block_size * dcp)) for spec, count in kept),)
 
-    def room(self, pools: Sequence[int], *, sequences: int) -> tuple[Bound, ...]:
+    def arrival(self, prompt: int) -> Arrival:
         """
-        Return the blocks beside the null block and those of one request at its worst moment.
+        Return the blocks of a request in its prefill, and for how many steps it has them.
 
-        That is admitted against the watermark, too, unless it is alone.
+        It takes a step for each chunk, and keeps what windows have passed until the batches behind it are
+        settled.
+        """
+        charge, layout = self.layout.charge, self.layout
+        steps = ceil_div(prompt, charge.batched_tokens) + charge.batches - 1
+        blocks = maximum(layout.peak_blocks(prompt + 1), layout.admitted_blocks(prompt + 1))
+        return Arrival(steps, (blocks,))
+
+    def room(self, pools: Sequence[int], *, sequences: int, arriving: int) -> tuple[Bound, ...]:
+        """
+        Return the blocks beside the null block and the watermark: all requests but the first heed it.
+
+        What a request that arrives needs beyond the blocks with which it decodes is not among them.
         """
         if not self.layout.groups:
             return (Bound(0),)
@@ -69,4 +81,5 @@ class BlockTally:
         if self.least > blocks:
             return (Bound(-1),)
         kept_free = int(self.layout.options.watermark * blocks) if sequences > 1 else 0
-        return (Bound(blocks - 1 - max(self.in_flight, self.admitted + kept_free)),)
+        beyond = max(self.in_flight, self.admitted + kept_free) if arriving else kept_free
+        return (Bound(blocks - 1 - beyond),)

@@ -193,7 +193,7 @@ def judged_job(case: Case) -> dict[str, Any]:
     layout, context, caching = pool.layout, case["context"], case["state_mode"] == "align"
     return {
         "groups": [
-            _group(layout, each.spec, layout.block_size if caching else context) for each in layout.groups
+            group_of(layout, each.spec, layout.block_size if caching else context) for each in layout.groups
         ],
         "num_blocks": pool.num_blocks,
         "context": context,
@@ -215,7 +215,8 @@ def judged_job(case: Case) -> dict[str, Any]:
     }
 
 
-def _group(layout: Layout, spec: PageSpec, state_block: int) -> dict[str, Any]:
+def group_of(layout: Layout, spec: PageSpec, state_block: int) -> dict[str, Any]:
+    """Return a group of a cache as judge_held.py reads it."""
     exports = layout.charge.states == "align" and spec.checkpoints
     return {
         "paging": spec.paging,
