@@ -95,7 +95,15 @@ class Independent(Traffic):
         return replace(left, share_cut=_refused(self.prompt, self.output, most))
 
 
-def independent(words: str, prompt: Floats, output: Floats | None = None, most: int | None = None) -> Traffic:
+def independent(  # noqa: PLR0913 - two laws, and what is said of them
+    words: str,
+    prompt: Floats,
+    output: Floats | None = None,
+    most: int | None = None,
+    *,
+    requests: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> Traffic:
     """
     Return traffic of prompts and outputs that do not depend on each other, by their probabilities.
 
@@ -105,7 +113,15 @@ def independent(words: str, prompt: Floats, output: Floats | None = None, most: 
     output = np.array([1.0]) if output is None else output
     end = prompt.size + output.size - 2
     most = end if most is None else most
-    return Independent(words=words, prompt=kept(prompt), output=kept(output), most=max(most, end)).cut(most)
+    whole = Independent(
+        words=words,
+        requests=requests,
+        notes=notes,
+        prompt=kept(prompt),
+        output=kept(output),
+        most=max(most, end),
+    )
+    return whole.cut(most)
 
 
 def _lives(size: int) -> Floats:

@@ -65,10 +65,10 @@ class Mixture(Traffic):
         if not left:
             return None
         share_left = (1 - self.share_cut) * sum(share for share, _ in left)
-        return replace(mixed(left), words=self.words, share_cut=1 - share_left)
+        return replace(mixed(left, self.words), share_cut=1 - share_left)
 
 
-def mixed(parts: Sequence[tuple[float, Traffic]]) -> Mixture:
+def mixed(parts: Sequence[tuple[float, Traffic]], words: str | None = None) -> Mixture:
     """
     Return traffic of which each part has a share of the requests; shares are made to sum to 1.
 
@@ -80,7 +80,7 @@ def mixed(parts: Sequence[tuple[float, Traffic]]) -> Mixture:
     before = sum(share / (1 - part.share_cut) for share, part in parts)
     counts = [part.requests for _, part in parts]
     return Mixture(
-        words=" and ".join(f"{share / whole:.0%} {part.words}" for share, part in parts),
+        words=words or " and ".join(f"{share / whole:.0%} {part.words}" for share, part in parts),
         requests=sum(each for each in counts if each is not None) if None not in counts else None,
         share_cut=1 - whole / before,
         notes=tuple(dict.fromkeys(note for _, part in parts for note in part.notes)),

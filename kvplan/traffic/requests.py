@@ -32,9 +32,9 @@ class Traffic(ABC):
     """
     Requests of which each brings `prompt` tokens and generates `output` tokens.
 
-    `words` says what it is, with its source; `requests` how many observed ones it holds, None for a law.
-    `share_cut` is the share of all requests that was refused as too long (`cut`), and `notes` say what else
-    was left out. Arrays of probabilities are by tokens from 0 on, and sum to 1.
+    `words` says what it is, with its source; `requests` how many observed ones it tells of, None for a law.
+    `share_cut` is the share of all requests that was refused as too long (`cut`), and `notes` say what was
+    left out or lost, and where it is from. Arrays of probabilities are by tokens from 0 on, and sum to 1.
     """
 
     words: str

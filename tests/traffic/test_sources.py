@@ -45,7 +45,7 @@ def test_a_distribution_is_a_file_of_pairs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "it is no JSON: write pairs of tokens and the share"),
+        ("[", "it is no JSON: write pairs of tokens and the share"),
         ("[]", "it is no list of pairs"),
         ("[[1, 0.5], [2, 1, 3]]", "pair 2 is '[2, 1, 3]'"),
         ("[[true, 1]]", "pair 1 is '[True, 1]'"),
@@ -63,7 +63,10 @@ def test_a_file_that_is_no_distribution_is_refused(text: str, said: str, tmp_pat
 
 
 def test_what_is_nothing_is_refused() -> None:
-    with pytest.raises(kvplan.KvplanError, match=re.escape("there is no file 'lognorml', and it is no law")):
+    with pytest.raises(
+        kvplan.KvplanError,
+        match=re.escape("there is no file 'lognorml', and it is no preset (did you mean 'lognormal'?)"),
+    ):
         kvplan.read_traffic("lognorml")
     with pytest.raises(kvplan.KvplanError, match=re.escape("'lognorml' is no law of lengths (did you mean")):
         kvplan.read_traffic("lognorml:p50=2k")
