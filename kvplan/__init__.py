@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvplan.planner.plan import Plan
     from kvplan.planner.size import Size, size
     from kvplan.specs import ModelSpec
+    from kvplan.traffic.hold import hold
     from kvplan.traffic.read import read_traffic
 
 _HOMES = {
@@ -43,6 +44,7 @@ _HOMES = {
     "compare": "kvplan.alternatives.compare",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
+    "hold": "kvplan.traffic.hold",
     "load": "kvplan.importers",
     "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
@@ -80,6 +82,7 @@ __all__ = [
     "compare",
     "explain",
     "fit",
+    "hold",
     "load",
     "new",
     "plan",

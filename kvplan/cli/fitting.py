@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import typer
 
@@ -15,7 +15,6 @@ from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
 from kvplan.files import exists
 from kvplan.planner.options import FitOptions
-from kvplan.planner.several_gpus import DEGREES
 from kvplan.units import counted
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def _fit(
     **options: Unpack[FitOptions],
 ) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
-    ask, answer, ignored = _answered(
-        model, options, given={name for name in options if o.is_given(ctx, name)}
-    )
+    ask, answer, ignored = _answered(model, options, given=o.given_names(ctx, options))
     if as_json:
         print_answer(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
     else:
@@ -69,18 +66,13 @@ def _answered(
 
     # A command may be quoted as one word.
     if len(model) == 1 and (" " not in model[0].strip() or exists(Path(model[0]))):
-        ask = partial(fit, model[0], **_without_degrees(options, given))
+        ask = partial(fit, model[0], **o.without_degrees(options, given))
         return ask, ask(), None
     from kvplan.cli import served
 
     command = served.read_command(model)
     ask = partial(fit, command.model, **served.joined(options, command, given))
     return ask, replace(ask(), served=command), served.not_used(command)
-
-
-def _without_degrees(options: FitOptions, given: AbstractSet[str]) -> dict[str, Any]:
-    """Return options without the degrees that nobody wrote, so that `--gpu 8xH100` may choose them."""
-    return {name: value for name, value in options.items() if name in given or name not in DEGREES}
 
 
 def _vllm_beside(

@@ -9,6 +9,7 @@ import typer.main
 
 MODULES: Mapping[str, str] = {
     "fit": "fitting",
+    "hold": "holding",
     "sweep": "sweeping",
     "size": "sizing",
     "check": "sizing",

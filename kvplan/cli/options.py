@@ -13,6 +13,7 @@ from kvplan.dtypes import kv_format_names
 from kvplan.engines import engine_names, find_engine
 from kvplan.errors import KvplanError, OptionsError, UnitError
 from kvplan.gpus import all_gpus
+from kvplan.planner.several_gpus import DEGREES
 from kvplan.specs.catalogue import read_index
 
 Command = Callable[..., None]
@@ -79,6 +80,16 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     """Return whether an option stands in the command, be it with its default's value."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def given_names(ctx: typer.Context, options: Mapping[str, Any]) -> set[str]:
+    """Return the names of the options that stand in the command."""
+    return {name for name in options if is_given(ctx, name)}
+
+
+def without_degrees(options: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+    """Return options without the degrees that nobody wrote, so that `--gpu 8xH100` may choose them."""
+    return {name: value for name, value in options.items() if name in given or name not in DEGREES}
 
 
 def in_order(ctx: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:

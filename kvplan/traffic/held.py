@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kvplan.errors import OptionsError
 from kvplan.planner import words
 from kvplan.planner.facts import LabelRead, Origin, RunsFewer, Uncounted, Warned
 from kvplan.planner.fit import plan_of
@@ -22,7 +23,7 @@ from kvplan.traffic.read import read_traffic
 from kvplan.traffic.requests import Traffic
 from kvplan.units import parse_seconds
 
-_BINS = 24
+_BINS = 12
 """Bars of the histogram."""
 
 
@@ -270,7 +271,7 @@ def _warnings(plan: Plan) -> Iterator[Warned]:
 def _histogram(packed: Packed, sequences: int) -> Histogram:
     filled = packed.filled(sequences // packed.crowd.sharing.samples)
     room = min(packed.pools)
-    edges = np.linspace(0.0, max(1.0, float(filled.max())), _BINS + 1)
+    edges = np.linspace(float(filled.min()), max(1.0, float(filled.max())), _BINS + 1)
     counts, _ = np.histogram(filled, edges)
     p50, p99 = (float(np.quantile(filled, share, method="inverted_cdf")) for share in (0.5, 0.99))
     return Histogram(
@@ -288,13 +289,29 @@ def held_of(model: Model, options: Mapping[str, Any]) -> Held:
     spec = as_spec(model, options.get("ignore", ()))
     context = as_context(options.get("context"), spec)
     tokens, hits = as_prefix(options["prefix"]) if options.get("prefix") else (0, 0.0)
-    tpot = options.get("tpot")
+    traffic = read_traffic(options["traffic"], options.get("output"), context)
     return Held(
         plan=plan_of(spec, options, longest=context),
-        requests=read_traffic(options["traffic"], options.get("output"), context),
+        requests=traffic,
         longest_context=context,
         sharing=Sharing(prefix=tokens, hits=hits, samples=options.get("samples") or 1),
         allowed=as_risk(options.get("risk") or "1%"),
-        seconds=None if tpot is None else parse_seconds(tpot),
+        seconds=_seconds(options, traffic),
         rates=as_rates(options["rps"]) if options.get("rps") else (),
     )
+
+
+def _seconds(options: Mapping[str, Any], traffic: Traffic) -> float | None:
+    """Return the time per output token, of traffic that has outputs; None if nobody asks by it."""
+    tpot = options.get("tpot")
+    if tpot is None:
+        if options.get("rps"):
+            raise OptionsError(
+                "replicas for --rps are counted by --tpot, the time per output token: --tpot 30ms"
+            )
+        return None
+    if not traffic.mean_output:
+        raise OptionsError(
+            "this traffic generates nothing that --tpot could time: give a law of outputs, too"
+        )
+    return parse_seconds(tpot)

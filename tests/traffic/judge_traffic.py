@@ -6,7 +6,7 @@ Ask vLLM's own scheduler what becomes of unequal requests while so many of them 
 This runs where vLLM is installed; it needs neither a GPU nor kvplan. A job names the groups of a cache, the
 blocks of its pool, the prompts and outputs of requests, and numbers of requests that may run at once
 (max_num_seqs). All requests wait from the start, so that as many run as may, until the last has come. A
-moment is short of memory if fewer run though others wait.
+moment is short of memory if fewer run though others wait, and the step has tokens to spare.
 """
 
 import json
@@ -58,7 +58,8 @@ class Served:
             full |= runs == self.running
             if full and self.scheduler.waiting:
                 self.moments += 1
-                self.short += runs < self.running
+                spare = output.total_num_scheduled_tokens < self.scheduler.max_num_scheduled_tokens
+                self.short += runs < self.running and spare
             if len(self.in_flight) == self.depth:
                 self._answer(*self.in_flight.popleft())
 
