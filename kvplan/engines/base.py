@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from kvplan.dtypes import Role
+from kvplan.dtypes import RECURRENT_ROLES, Role
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
@@ -110,6 +110,11 @@ class EngineOptions(SharedOptions):
     has_experts: bool = False
     card: Card | None = None
 
+    @property
+    def has_states(self) -> bool:
+        """Whether layers keep recurrent states."""
+        return bool(self.roles & RECURRENT_ROLES)
+
 
 class Straight(NamedTuple):
     """
@@ -207,7 +212,8 @@ class ProfileRun(NamedTuple):
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
     engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
-    `has_states` says whether layers keep recurrent states, and `settings` are the engine's own.
+    `has_experts` and `has_states` say whether layers are mixtures or keep recurrent states, and `settings`
+    are the engine's own.
     """
 
     card: Card
@@ -222,6 +228,7 @@ class ProfileRun(NamedTuple):
     sequences: int | None
     mlp: "Mlp | None" = None
     architecture: str | None = None
+    has_experts: bool = False
     has_states: bool = False
     settings: Mapping[str, str] = FrozenDict()
 

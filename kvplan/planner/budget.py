@@ -168,9 +168,8 @@ def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int, seque
             sequences=sequences or options.max_num_seqs,
             mlp=spec.mlp,
             architecture=spec.architecture,
-            has_states=any(
-                term.allocation.pool == "recurrent" for layer in deployment.layers.values() for term in layer
-            ),
+            has_experts=options.has_experts,
+            has_states=options.has_states,
             settings=options.settings,
         )
     )

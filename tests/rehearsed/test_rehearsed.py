@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvplan.dtypes import kv_format
+from kvplan.dtypes import RECURRENT_ROLES, kv_format
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
     compiled_bytes,
@@ -30,13 +30,11 @@ def _name(row: Row) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)
 def test_the_runner_is_the_one_that_ran(row: Row) -> None:
-    has_states = any(
-        term.allocation.pool == "recurrent" for kind in row.spec.kinds() for term in kind.lower(TARGET)
-    )
+    has_states = any(term.role in RECURRENT_ROLES for kind in row.spec.kinds() for term in kind.lower(TARGET))
     v2 = takes_v2(
         find_rules(row.vllm).v2_runner,
         row.spec.architecture,
-        has_experts=bool(row.widths().experts_per_token),
+        has_experts=row.spec.has_experts,
         has_states=has_states,
         asked=None,
     )

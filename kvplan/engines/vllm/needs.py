@@ -101,7 +101,6 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
     tokens, sequences = at_once(workload.card, most_tokens=rules.most_batched_tokens)
     tokens = workload.batched_tokens or tokens
-    mlp = workload.mlp
     return Batch(
         tokens=tokens,
         sequences=min(workload.sequences or sequences, tokens),
@@ -112,9 +111,10 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
         v2=takes_v2(
             rules.v2_runner,
             workload.architecture,
-            has_experts=mlp is not None and mlp.experts_per_token is not None,
+            has_experts=workload.has_experts,
             has_states=workload.has_states,
             asked=given.flag("use_v2_model_runner"),
+            card=workload.card,
         ),
         eager=given.flag("enforce_eager") is True,
         logit_bytes=rules.v2_logit_bytes,

@@ -14,6 +14,7 @@ from kvplan.engines.vllm.formats import state_dtypes
 from kvplan.engines.vllm.models import may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.prefills import exports
+from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules
 from kvplan.terms import Layer
@@ -130,7 +131,14 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         conv_dtype=conv,
         state_dtype=dtype_by_name(asked) if asked else kept,
         async_scheduling=_flag(given, "async_scheduling"),
-        v2_runner=_flag(given, "use_v2_model_runner"),
+        v2_runner=takes_v2(
+            rules.v2_runner,
+            options.architecture,
+            has_experts=options.has_experts,
+            has_states=options.has_states,
+            asked=given.flag("use_v2_model_runner"),
+            card=options.card,
+        ),
         hybrid_manager=_flag(given, "hybrid_manager"),
         may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,

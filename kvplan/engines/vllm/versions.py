@@ -21,7 +21,15 @@ from kvplan.engines.overheads import (
     OutsideTorch,
     Sampler,
 )
-from kvplan.engines.vllm.runners import Default
+from kvplan.engines.vllm.runners import (
+    ALL,
+    ALL_BUT_ON_ROCM,
+    DENSE,
+    DENSE_AND_V4,
+    NAMED,
+    NO_MODEL,
+    SecondRunner,
+)
 from kvplan.errors import UnknownNameError
 
 Admission = Literal["first chunk", "whole prompt", "capped"]
@@ -113,7 +121,7 @@ class VllmRules:
     sampler: Sampler
     outside: OutsideTorch
     counts_graphs: bool
-    v2_runner: Default
+    v2_runner: SecondRunner
     v2_counts_graphs: bool
     v2_logit_bytes: int
     counts_consumed: bool
@@ -167,7 +175,7 @@ _0_11 = VllmRules(
     sampler=DRAWS,
     outside=OLD_OUTSIDE,
     counts_graphs=False,
-    v2_runner="v1",
+    v2_runner=NO_MODEL,
     v2_counts_graphs=False,
     v2_logit_bytes=0,
     counts_consumed=False,
@@ -241,7 +249,7 @@ _0_24 = replace(
     unify="pad",
     compressed="by page size",
     watermark=True,
-    v2_runner="named",
+    v2_runner=NAMED,
     v2_logit_bytes=4,
 )
 _0_26 = replace(
@@ -250,7 +258,7 @@ _0_26 = replace(
     in_flight="concurrent batches",
     pads_states=True,
     skipped_layers="aligned",
-    v2_runner="dense",
+    v2_runner=DENSE,
     v2_logit_bytes=0,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
@@ -263,10 +271,13 @@ _0_28 = replace(
     keeps_every_state=False,
     align_mla=128,
     most_batched_tokens=MOST_BATCHED_TOKENS,
+    v2_runner=DENSE_AND_V4,
 )
-_0_29 = replace(_0_28, version=(0, 29), v2_runner="v2", v2_counts_graphs=True)
-_0_30 = replace(_0_29, version=(0, 30), null_block_checked=True, refines_experts=True)
-_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True)
+_0_29 = replace(_0_28, version=(0, 29), v2_runner=ALL, v2_counts_graphs=True)
+_0_30 = replace(
+    _0_29, version=(0, 30), null_block_checked=True, refines_experts=True, v2_runner=ALL_BUT_ON_ROCM
+)
+_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True, v2_runner=ALL)
 _0_33 = replace(
     _0_32,
     version=(0, 33),
