@@ -146,7 +146,7 @@ def vllm(version: str | None) -> Engine:
         ),
         settings=SETTINGS,
         shares=shares,
-        added=added,
+        added=partial(added, rules=rules),
         ends_everywhere=ENDS_EVERYWHERE,
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.

@@ -94,6 +94,8 @@ class VllmRules:
     `refines_experts`: whether blocks of experts' weights that a TP degree cuts are not refused, but their
     scales repeated for smaller blocks (refine_fp8_moe_block_shape in fused_moe/oracle/fp8.py; all releases
     refuse to cut the inputs of other matrices: validate_fp8_block_shape in quantization/utils/fp8_utils.py).
+    `keeps_mxfp4_scales`: whether experts in MXFP4 on Hopper keep the scales that were loaded beside those in
+    their kernel's order (mxfp4.py).
     `compressed`: how the unlike pages of DeepSeek-V4 lie in a block, if that is known (packing.py).
     `selectors`: whether the pages of MiniMax-M3's selector are known.
     """
@@ -140,6 +142,7 @@ class VllmRules:
     pcp: bool
     declared_kv: frozenset[str]
     refines_experts: bool
+    keeps_mxfp4_scales: bool
 
     @property
     def name(self) -> str:
@@ -194,6 +197,7 @@ _0_11 = VllmRules(
     pcp=False,
     declared_kv=frozenset(),
     refines_experts=False,
+    keeps_mxfp4_scales=True,
 )
 _0_12 = replace(
     _0_11,
@@ -260,6 +264,7 @@ _0_26 = replace(
     skipped_layers="aligned",
     v2_runner=DENSE,
     v2_logit_bytes=0,
+    keeps_mxfp4_scales=False,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
