@@ -1,9 +1,10 @@
 """
 Experts in MXFP4 as vLLM's kernels hold them once they are loaded.
 
-Sources: mxfp4_round_up_hidden_size_and_intermediate_size and convert_gpt_oss_weight_to_mxfp4_moe_kernel_format
-in layers/fused_moe/oracle/mxfp4.py, _swizzle_mxfp4 in layers/quantization/utils/mxfp4_utils.py and
-tensor_details/layout_details/hopper_scale.py of triton_kernels, in 0.19.1, 0.24, 0.26, 0.28 and 0.33.
+Sources: mxfp4_round_up_hidden_size_and_intermediate_size, convert_gpt_oss_weight_to_mxfp4_moe_kernel_format
+(both layers/fused_moe/oracle/mxfp4.py), _swizzle_mxfp4 in layers/quantization/utils/mxfp4_utils.py and
+tensor_details/layout_details/hopper_scale.py of triton_kernels, in 0.14.1, 0.24, 0.26, 0.28 and 0.33; the
+layout of 0.19.1 pads values, too, which is not counted.
 """
 
 from typing import NamedTuple

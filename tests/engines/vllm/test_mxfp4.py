@@ -12,7 +12,7 @@ VALUES, BIASES = 3 * 2880 * 1440, 4 * 3 * 2880
 
 
 def test_scales_lie_in_tiles_of_256_rows_on_hopper() -> None:
-    """5760 and 2880 rows of 90 groups, as loaded and in tiles, whose rows are padded to 92 groups since 0.26."""
+    """5760 and 2880 rows of 90 groups, as loaded and in tiles; since 0.26 a row is padded to 92 groups."""
     assert on_hopper(GPT_OSS, keeps_scales=True) == VALUES + BIASES + 8640 * 90 + (5888 + 3072) * 90
     assert on_hopper(GPT_OSS, keeps_scales=False) == VALUES + BIASES + (5888 + 3072) * 92
 
