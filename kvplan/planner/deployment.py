@@ -248,6 +248,7 @@ def _arranged(
         states_fixed=spec.states_fixed,
         weight_blocks=spec.weight_blocks,
         has_experts=spec.has_experts,
+        has_parts=spec.parts is not None,
         card=choice.card,
         **choice.shared(),
     )

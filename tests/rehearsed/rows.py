@@ -66,6 +66,21 @@ class Row:
         """What the release draws tokens with."""
         return find_rules(self.vllm).sampler
 
+    def planned_weights(self) -> int:
+        """Return what a plan has for the weights of the fullest rank, on an H100 with memory enough."""
+        settings = {"language_model_only": "true"} if self.text else {}
+        answer = kvplan.fit(
+            self.spec,
+            gpu="h100-80gb",
+            engine=f"vllm@{self.vllm}",
+            context=self.context,
+            tp=self.tp,
+            pp=self.pp,
+            settings=settings,
+            advice=False,
+        )
+        return answer.memory.weights_bytes
+
     @property
     def takes_v2(self) -> bool:
         """Whether the release's own rule takes Model Runner V2."""

@@ -26,6 +26,22 @@ def _name(row: Row) -> str:
     return f"{row.model}-{row.vllm}-{row.tokens}-{row.sequences}-{row.tp}-{row.pp}-{how}"
 
 
+PLANNED = [row for row in ROWS if row.quant is None and (row.spec.parts is not None or not row.text)]
+
+
+@pytest.mark.parametrize("row", PLANNED, ids=_name)
+def test_weights_are_within_one_percent(row: Row) -> None:
+    """
+    What is missing is a table of rotations, which is counted apart, and what the allocator rounds up.
+
+    gpt-oss has 0.2 GiB more that are not derived, and Gemma 3 of 1B 80 MiB.
+    """
+    weights, measured = row.planned_weights(), row.weights_bytes
+    table = 2 * 128 * (row.spec.max_context or 0)
+    beyond = {"gpt_oss": 200, "gemma3_text": 80}.get(row.spec.architecture or "", 0) * MIB
+    assert 0.99 * measured - table - beyond <= weights <= 1.001 * measured
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.runner], ids=_name)
 def test_the_runner_is_the_one_that_ran(row: Row) -> None:
     assert row.takes_v2 is (row.runner == 2)
