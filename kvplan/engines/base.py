@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from kvplan.dtypes import Role
+from kvplan.dtypes import RECURRENT_ROLES, Role
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.engines.tally import Tally
 from kvplan.errors import OptionsError
@@ -94,8 +94,8 @@ class EngineOptions(SharedOptions):
     most query heads that share a KV head; `model_context` is the longest context that the model was made for,
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
-    not choose it, and `weight_blocks` are those of its weights that must stay whole. Engines choose some
-    defaults by the `card`, where it is known.
+    not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
+    weights that must stay whole. Engines choose some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
@@ -109,7 +109,13 @@ class EngineOptions(SharedOptions):
     states_fixed: bool = False
     weight_blocks: "WeightBlocks | None" = None
     has_experts: bool = False
+    has_parts: bool = False
     card: Card | None = None
+
+    @property
+    def has_states(self) -> bool:
+        """Whether layers keep recurrent states."""
+        return bool(self.roles & RECURRENT_ROLES)
 
 
 class Straight(NamedTuple):
@@ -211,7 +217,9 @@ class ProfileRun(NamedTuple):
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
     engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
-    `has_states` says whether layers keep recurrent states, and `settings` are the engine's own.
+    `has_experts` and `has_states` say whether layers are mixtures or keep recurrent states, `sees` whether a
+    tower of images is known of, `plain_weights` whether all are in the model's dtype; `settings` are the
+    engine's own.
     """
 
     card: Card
@@ -226,7 +234,10 @@ class ProfileRun(NamedTuple):
     sequences: int | None
     mlp: "Mlp | None" = None
     architecture: str | None = None
+    has_experts: bool = False
     has_states: bool = False
+    sees: bool = False
+    plain_weights: bool = True
     settings: Mapping[str, str] = FrozenDict()
 
 
@@ -264,6 +275,11 @@ class HeldLayer(NamedTuple):
 def nothing_added(held: HeldLayer) -> int:  # noqa: ARG001 - for all
     """Return 0: of engines without a rule of their own it is not known that they store more."""
     return 0
+
+
+def keeps_tower(options: EngineOptions) -> bool:  # noqa: ARG001 - for all
+    """Return True: of engines without a rule of their own it is not known that they leave a tower out."""
+    return True
 
 
 class Share(NamedTuple):
@@ -320,6 +336,7 @@ class Engine:
     head. `with head` splits the layers and the head together, as one layer more. `shares` says over how many
     ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
+    `has_tower` says whether a tower of images is loaded at all.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
@@ -340,6 +357,7 @@ class Engine:
     shares: Callable[[EngineOptions], Shares] = over_tp
     added: Callable[[HeldLayer], int] = nothing_added
     ends_everywhere: AbstractSet[str] = frozenset()
+    has_tower: Callable[[EngineOptions], bool] = keeps_tower
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"

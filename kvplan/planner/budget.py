@@ -126,7 +126,7 @@ def make_budget(
         utilization=ratio,
         share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
-        needs=_needs(deployment, asked, card, longest, sequences),
+        needs=_needs(deployment, asked, card, longest, sequences, weights_bytes=weights_bytes),
         sources=_sources(deployment.spec, asked, card, weights_from),
         longest=longest,
     )
@@ -148,7 +148,19 @@ def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sour
     )
 
 
-def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int, sequences: int | None) -> Estimate:
+_PLAIN = 0.99
+"""Weights of so much of all parameters in the model's dtype are in no other."""
+
+
+def _needs(  # noqa: PLR0913 - each is one choice of who asks
+    deployment: Deployment,
+    asked: Asked,
+    card: Card,
+    longest: int,
+    sequences: int | None,
+    *,
+    weights_bytes: int,
+) -> Estimate:
     """Return what is given for activations and the rest, which has no range, or the engine's estimate."""
     if _is_given(asked):
         return given(as_bytes(asked.activation or 0), as_bytes(asked.overhead or 0))
@@ -168,9 +180,10 @@ def _needs(deployment: Deployment, asked: Asked, card: Card, longest: int, seque
             sequences=sequences or options.max_num_seqs,
             mlp=spec.mlp,
             architecture=spec.architecture,
-            has_states=any(
-                term.allocation.pool == "recurrent" for layer in deployment.layers.values() for term in layer
-            ),
+            has_experts=options.has_experts,
+            has_states=options.has_states,
+            sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
+            plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
         )
     )

@@ -247,7 +247,8 @@ def _arranged(
         roles=frozenset(term.role for layer in layers.values() for term in layer),
         states_fixed=spec.states_fixed,
         weight_blocks=spec.weight_blocks,
-        has_experts=spec.parts is not None and spec.parts.has_experts,
+        has_experts=spec.has_experts,
+        has_parts=spec.parts is not None,
         card=choice.card,
         **choice.shared(),
     )

@@ -17,7 +17,8 @@ class Cut:
     `repeats` are the parameters of each layer that ranks hold of its attention beyond one copy, all of them
     together, and `added` what a rank holds of it beside its share. The `embedding` may be in the host's
     memory; a `tied` one serves as head. Of the ranks among which whole experts are dealt out it is the
-    `rank`, the first being the fullest. With `ends_everywhere` each stage has all that is not in a layer.
+    `rank`, the first being the fullest. With `ends_everywhere` each stage has all that is not in a layer;
+    without `tower` none has that of images.
     """
 
     parts: ModelParts
@@ -28,6 +29,7 @@ class Cut:
     embedding: bool = True
     added: Sequence[int] = ()
     ends_everywhere: bool = False
+    tower: bool = True
     rank: int = 0
 
     def on_stages(self, stages: Sequence[int]) -> tuple[int, ...]:
@@ -38,7 +40,7 @@ class Cut:
             self._layers(each[start : start + count]) + sum(self.added[start : start + count])
             for start, count in zip(starts, stages, strict=True)
         ]
-        sizes[0] += ceil_div(self.measure.of(self.parts.tower), self.shares.embedding)
+        sizes[0] += self.tower * ceil_div(self.measure.of(self.parts.tower), self.shares.embedding)
         for number, size in self._ends(len(stages)):
             sizes[number] += size
         return tuple(sizes)

@@ -47,6 +47,9 @@ def least_weights(deployment: Deployment, replica_bytes: int) -> int:
     if engine.even_weights:
         return replica_bytes
     on_gpu, spec = engine.embedding_on_gpu, deployment.spec
+    if spec.parts is not None and not engine.has_tower(deployment.options):
+        tower = Measure(None).of(spec.parts.tower)
+        replica_bytes -= ceil_div(replica_bytes * tower, spec.parts.parameters())
     if spec.tensors is not None and replica_bytes == spec.weight_bytes:
         return sum(stored_weights(spec, spec.tensors, stages=(layers,), embedding=on_gpu))
     return sum(rank_weights(spec, replica_bytes, tp=1, stages=(layers,), embedding=on_gpu))
@@ -157,6 +160,7 @@ def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> "tupl
         embedding=engine.embedding_on_gpu,
         added=_added(deployment, parts, element_bytes) if as_released else (),
         ends_everywhere=spec.architecture in engine.ends_everywhere,
+        tower=engine.has_tower(deployment.options),
     )
     return cut, as_released
 

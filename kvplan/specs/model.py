@@ -251,6 +251,12 @@ class ModelSpec(Facts):
         """The number of layers, L."""
         return len(self.layer_types)
 
+    @property
+    def has_experts(self) -> bool:
+        """Whether a layer is known to be a mixture of experts."""
+        widths = self.mlp is not None and self.mlp.experts_per_token is not None
+        return widths or (self.parts is not None and self.parts.has_experts)
+
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
         Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.

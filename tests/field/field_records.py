@@ -18,6 +18,13 @@ FILE = Path(__file__).parent / "start_ups.yaml"
 
 Kind = Literal["differs", "unscorable"]
 
+_ADDS_UP_AT = {"split-gpt-oss-120b-vllm-h100": "0.95"}
+"""
+The share of the card with which a record's parts add up, where they do not with the one that it states.
+
+0.95 x 79.18 - 64.38 - 7.38 - 0.13 are the 3.33 GiB of cache that it printed; with 0.9 they are below 0.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -164,7 +171,7 @@ def memory_splits() -> tuple[MemorySplit, ...]:
 
 def _split(record: Record) -> MemorySplit:
     facts, printed = record.facts, record.printed
-    utilization = facts.get("gpu_memory_utilization")
+    utilization = _ADDS_UP_AT.get(record.id, facts.get("gpu_memory_utilization"))
     return MemorySplit(
         id=record.id,
         engine=record.engine,

@@ -26,5 +26,11 @@ def test_the_others_are_known() -> None:
 
 
 def test_most_printed_figures_lie_in_the_range() -> None:
+    """
+    All but two of fifteen.
+
+    GB10 shares its memory with the host, whose losses all count there (MemorySnapshot in utils/mem_utils.py,
+    alike in 0.20.1 and 0.28); DeepSeek-V4 takes workspaces that are not derived.
+    """
     outside = {each.id.partition("-")[0] for each in newer() if not each.inside}
     assert outside == {"v35", "v66"}

@@ -3,8 +3,11 @@ Start-ups of unmodified vLLM releases under a CUDA runtime without a GPU, whose 
 
 Each row of vllm.jsonl is one: what torch's own allocator held, in bytes. `weights_bytes` are those of rank 0;
 `run_bytes` the peak of the batch's forward pass, and `sampler_bytes` that of the draw, over what was there
-before the profile run; `kept_bytes` is what was there beside the weights. `eager` says whether without
-torch.compile (else cold), `runner` which model runner ran, `text` that no image may come.
+before the profile run; `kept_bytes` is what was there beside the weights. Where these were not told apart,
+`peak_bytes` is the release's own figure of both, without graphs: from 0.27 over what stays, before that over
+what was there; and `consumed_bytes` all that the device lost beside weights. `eager` says whether without
+torch.compile (else cold), `runner` which model runner ran, `text` that no image may come. `graphs_bytes` is
+the release's estimate of graphs, in which each captured kernel took `node_bytes` of the driver's memory.
 """
 
 import json
@@ -14,12 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import kvplan
+from kvplan.dtypes import RECURRENT_ROLES, kv_format
 from kvplan.engines.overheads import Sampler
 from kvplan.engines.vllm.models import keeps_workspaces
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Widths
+from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.versions import find_rules
 from kvplan.specs import ModelSpec
+from kvplan.terms import Target
 from kvplan.units import ceil_div
+
+TARGET = Target(kv=kv_format("bfloat16"))
 
 FILE = Path(__file__).parent / "vllm.jsonl"
 
@@ -34,14 +42,18 @@ class Row:
     tokens: int
     sequences: int
     tp: int
-    runner: int
     eager: bool
     text: bool
     weights_bytes: int
-    run_bytes: int
-    sampler_bytes: int
-    kept_bytes: int
+    pp: int = 1
+    runner: int | None = None
+    run_bytes: int | None = None
+    sampler_bytes: int | None = None
+    peak_bytes: int | None = None
+    kept_bytes: int | None = None
+    consumed_bytes: int | None = None
     graphs_bytes: int | None = None
+    node_bytes: int = 0
     quant: str | None = None
 
     @property
@@ -54,10 +66,42 @@ class Row:
         """What the release draws tokens with."""
         return find_rules(self.vllm).sampler
 
+    def planned_weights(self) -> int:
+        """Return what a plan has for the weights of the fullest rank, on an H100 with memory enough."""
+        settings = {"language_model_only": "true"} if self.text else {}
+        answer = kvplan.fit(
+            self.spec,
+            gpu="h100-80gb",
+            engine=f"vllm@{self.vllm}",
+            context=self.context,
+            tp=self.tp,
+            pp=self.pp,
+            settings=settings,
+            advice=False,
+        )
+        return answer.memory.weights_bytes
+
+    @property
+    def takes_v2(self) -> bool:
+        """Whether the release's own rule takes Model Runner V2."""
+        roles = {term.role for kind in self.spec.kinds() for term in kind.lower(TARGET)}
+        return takes_v2(
+            find_rules(self.vllm).v2_runner,
+            self.spec.architecture,
+            has_experts=self.spec.has_experts,
+            has_states=bool(roles & RECURRENT_ROLES),
+            asked=None,
+        )
+
     @property
     def cublas_bytes(self) -> int:
         """The workspace of cuBLAS as a part of the profile run; 0.33 has it before."""
         return 0 if find_rules(self.vllm).version >= (0, 33) else CUBLAS_BYTES
+
+    def measured(self, size_bytes: int | None) -> int:
+        """Return one of the sizes, which this row has."""
+        assert size_bytes is not None, self.model
+        return size_bytes
 
     def batch(self) -> Batch:
         """Return the batch of the profile run."""
@@ -69,9 +113,10 @@ class Row:
             vocab=spec.vocab or 0,
             element_bytes=2,
             tp=self.tp,
-            v2=self.runner == 2,
+            v2=self.takes_v2,
             eager=self.eager,
             logit_bytes=find_rules(self.vllm).v2_logit_bytes,
+            copies=3 if self.pp > 1 else 1,
         )
 
     def widths(self) -> Widths:

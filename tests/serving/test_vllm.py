@@ -76,6 +76,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("--enforce-eager", {"settings": {"enforce_eager": "true"}}),
     ("--no-enforce-eager", {"settings": {"enforce_eager": "false"}}),
+    ("--language-model-only", {"settings": {"language_model_only": "true"}}),
+    ("--no-language-model-only", {"settings": {"language_model_only": "false"}}),
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),

@@ -8,7 +8,9 @@ import math
 
 from kvplan.attention.latent import MLA
 from kvplan.engines.base import HeldLayer
+from kvplan.engines.vllm import mxfp4
 from kvplan.engines.vllm.backends import HOPPER, major_of
+from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.weight_blocks import LEAST_REFINED
 from kvplan.specs.parts import Amount, Measure
 from kvplan.units import ceil_div
@@ -25,9 +27,9 @@ ENDS_EVERYWHERE = frozenset({"gpt_oss", "mixtral", "qwen3_moe"})
 """Classes that have embedding, last norm and head on every pipeline stage: their files in models/."""
 
 
-def added(held: HeldLayer) -> int:
+def added(held: HeldLayer, rules: VllmRules) -> int:
     """Return the bytes that a rank holds of a layer beyond its share of what the release stores."""
-    return _router(held) + _indexer(held) + _scales(held) + _padding(held) + absorbed(held)
+    return _router(held) + _indexer(held) + _scales(held) + _kernels(held, rules) + absorbed(held)
 
 
 def absorbed(held: HeldLayer) -> int:
@@ -100,21 +102,17 @@ def _scales(held: HeldLayer) -> int:
     return held.shares.on_rank(layer.experts) * ceil_div(scales * times, held.shares.expert)
 
 
-def _padding(held: HeldLayer) -> int:
-    """
-    Return what MXFP4 experts take more, as their kernels round widths up, and their output's bias is whole.
-
-    mxfp4_round_up_hidden_size_and_intermediate_size in layers/fused_moe/oracle/mxfp4.py: to 64 inside an
-    expert with Triton's kernels, those of Hopper, and to 128, and 256 outside, with Marlin's and
-    TensorRT-LLM's.
-    """
+def _kernels(held: HeldLayer, rules: VllmRules) -> int:
+    """Return what MXFP4 experts take more in the form of their kernels; their output's bias is whole."""
     layer = held.parts
     if held.options.architecture not in _MXFP4_EXPERTS or not _is_quantised(layer.expert, held.element_bytes):
         return 0
-    inside, outside = (64, 1) if major_of(held.options.card) == HOPPER else (128, 256)
-    part = ceil_div(ceil_div(layer.width, held.shares.expert), inside) * inside
-    broad = ceil_div(held.hidden, outside) * outside
+    expert = mxfp4.Expert(
+        width=ceil_div(layer.width, held.shares.expert), hidden=held.hidden, element_bytes=held.element_bytes
+    )
+    if major_of(held.options.card) == HOPPER:
+        size = mxfp4.on_hopper(expert, keeps_scales=rules.keeps_mxfp4_scales)
+    else:
+        size = mxfp4.elsewhere(expert)
     stored = Measure(held.element_bytes).of(layer.expert)
-    # 17 bytes for 32 weights: 4 bits each, and an exponent for a group.
-    padded = 3 * part * broad * 17 // 32 + (2 * part + broad) * held.element_bytes
-    return held.shares.on_rank(layer.experts) * (padded - ceil_div(stored, held.shares.expert))
+    return held.shares.on_rank(layer.experts) * (size - ceil_div(stored, held.shares.expert))

@@ -25,7 +25,7 @@ from kvplan.engines.vllm.models import require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
-from kvplan.engines.vllm.settings import SETTINGS, own_options, usual_work
+from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options, usual_work
 from kvplan.engines.vllm.shares import shares
 from kvplan.engines.vllm.tally import BlockTally
 from kvplan.engines.vllm.versions import VllmRules, find_rules
@@ -151,8 +151,9 @@ def vllm(version: str | None) -> Engine:
         ),
         settings=SETTINGS,
         shares=shares,
-        added=added,
+        added=partial(added, rules=rules),
         ends_everywhere=ENDS_EVERYWHERE,
+        has_tower=partial(has_tower, rules=rules),
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
@@ -218,6 +219,8 @@ def _assumed(
             "images are taken not to see ahead: where they do, as in Gemma 4 26B and 31B, vLLM has blocks of "
             "64 on this card; --set attention_backend=TRITON_FLASHINFER"
         )
+    if given.flag("language_model_only") and not options.has_parts:
+        yield "the spec does not tell a tower of images apart: if the model has one, its weights are counted"
     yield from _assumed_of_kernels(options, given, layers)
     named = options.card is not None and options.card.vendor is not None
     aligned = layout.charge.states == "align" and layout.rules.align_checkpoints

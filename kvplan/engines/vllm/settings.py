@@ -6,7 +6,7 @@ from dataclasses import replace
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.overheads import at_once
-from kvplan.engines.settings import Setting, Settings
+from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
 from kvplan.engines.vllm.drafts import Draft
 from kvplan.engines.vllm.errors import RefusedError
@@ -14,10 +14,12 @@ from kvplan.engines.vllm.formats import state_dtypes
 from kvplan.engines.vllm.models import may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.prefills import exports
+from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules
 from kvplan.terms import Layer
 
+_FIRST_WITHOUT_TOWERS = (0, 17)
 _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 SETTINGS = (
@@ -40,6 +42,11 @@ SETTINGS = (
     ),
     Setting(name="enable_eplb", kind="flag", help="on moves experts between ranks, and may keep copies"),
     Setting(name="enforce_eager", kind="flag", help="on sets nothing aside for CUDA graphs"),
+    Setting(
+        name="language_model_only",
+        kind="flag",
+        help="on loads no tower of images, audio or video; as limits of 0 in limit_mm_per_prompt do",
+    ),
     Setting(name="max_cudagraph_capture_size", kind="count", help="the largest batch captured as a graph"),
     Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
     Setting(
@@ -130,7 +137,14 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         conv_dtype=conv,
         state_dtype=dtype_by_name(asked) if asked else kept,
         async_scheduling=_flag(given, "async_scheduling"),
-        v2_runner=_flag(given, "use_v2_model_runner"),
+        v2_runner=takes_v2(
+            rules.v2_runner,
+            options.architecture,
+            has_experts=options.has_experts,
+            has_states=options.has_states,
+            asked=given.flag("use_v2_model_runner"),
+            card=options.card,
+        ),
         hybrid_manager=_flag(given, "hybrid_manager"),
         may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,
@@ -160,6 +174,19 @@ def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
     """
     hopper = options.card is not None and options.card.is_hopper
     return given.name("gdn_prefill_backend") or ("flashinfer" if hopper else None)
+
+
+def has_tower(options: EngineOptions, rules: VllmRules) -> bool:
+    """
+    Return whether a tower of images, audio or video is loaded.
+
+    Without it language_model_only sets all limits of limit_mm_per_prompt to 0: _mark_tower_model in
+    model_executor/models/interfaces.py of 0.17.1 to 0.32; 0.14.1 has neither.
+    """
+    off = read_settings(SETTINGS, options.settings).flag("language_model_only") is True
+    if off and rules.version < _FIRST_WITHOUT_TOWERS:
+        raise RefusedError(f"language_model_only is not known of {rules.name}: kvplan knows it from 0.17 on")
+    return not off
 
 
 def _watermark(given: Settings, rules: VllmRules) -> float:

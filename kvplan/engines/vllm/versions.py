@@ -21,7 +21,15 @@ from kvplan.engines.overheads import (
     OutsideTorch,
     Sampler,
 )
-from kvplan.engines.vllm.runners import Default
+from kvplan.engines.vllm.runners import (
+    ALL,
+    ALL_BUT_ON_ROCM,
+    DENSE,
+    DENSE_AND_V4,
+    NAMED,
+    NO_MODEL,
+    SecondRunner,
+)
 from kvplan.errors import UnknownNameError
 
 Admission = Literal["first chunk", "whole prompt", "capped"]
@@ -86,6 +94,8 @@ class VllmRules:
     `refines_experts`: whether blocks of experts' weights that a TP degree cuts are not refused, but their
     scales repeated for smaller blocks (refine_fp8_moe_block_shape in fused_moe/oracle/fp8.py; all releases
     refuse to cut the inputs of other matrices: validate_fp8_block_shape in quantization/utils/fp8_utils.py).
+    `keeps_mxfp4_scales`: whether experts in MXFP4 on Hopper keep the scales that were loaded beside those in
+    their kernel's order (mxfp4.py).
     `compressed`: how the unlike pages of DeepSeek-V4 lie in a block, if that is known (packing.py).
     `selectors`: whether the pages of MiniMax-M3's selector are known.
     """
@@ -113,7 +123,7 @@ class VllmRules:
     sampler: Sampler
     outside: OutsideTorch
     counts_graphs: bool
-    v2_runner: Default
+    v2_runner: SecondRunner
     v2_counts_graphs: bool
     v2_logit_bytes: int
     counts_consumed: bool
@@ -132,6 +142,7 @@ class VllmRules:
     pcp: bool
     declared_kv: frozenset[str]
     refines_experts: bool
+    keeps_mxfp4_scales: bool
 
     @property
     def name(self) -> str:
@@ -167,7 +178,7 @@ _0_11 = VllmRules(
     sampler=DRAWS,
     outside=OLD_OUTSIDE,
     counts_graphs=False,
-    v2_runner="v1",
+    v2_runner=NO_MODEL,
     v2_counts_graphs=False,
     v2_logit_bytes=0,
     counts_consumed=False,
@@ -186,6 +197,7 @@ _0_11 = VllmRules(
     pcp=False,
     declared_kv=frozenset(),
     refines_experts=False,
+    keeps_mxfp4_scales=True,
 )
 _0_12 = replace(
     _0_11,
@@ -241,7 +253,7 @@ _0_24 = replace(
     unify="pad",
     compressed="by page size",
     watermark=True,
-    v2_runner="named",
+    v2_runner=NAMED,
     v2_logit_bytes=4,
 )
 _0_26 = replace(
@@ -250,8 +262,9 @@ _0_26 = replace(
     in_flight="concurrent batches",
     pads_states=True,
     skipped_layers="aligned",
-    v2_runner="dense",
+    v2_runner=DENSE,
     v2_logit_bytes=0,
+    keeps_mxfp4_scales=False,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
@@ -263,10 +276,13 @@ _0_28 = replace(
     keeps_every_state=False,
     align_mla=128,
     most_batched_tokens=MOST_BATCHED_TOKENS,
+    v2_runner=DENSE_AND_V4,
 )
-_0_29 = replace(_0_28, version=(0, 29), v2_runner="v2", v2_counts_graphs=True)
-_0_30 = replace(_0_29, version=(0, 30), null_block_checked=True, refines_experts=True)
-_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True)
+_0_29 = replace(_0_28, version=(0, 29), v2_runner=ALL, v2_counts_graphs=True)
+_0_30 = replace(
+    _0_29, version=(0, 30), null_block_checked=True, refines_experts=True, v2_runner=ALL_BUT_ON_ROCM
+)
+_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True, v2_runner=ALL)
 _0_33 = replace(
     _0_32,
     version=(0, 33),

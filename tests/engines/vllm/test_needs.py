@@ -87,6 +87,31 @@ def test_an_unsaid_cache_reaches_from_warm_to_cold_in_a_gib_and_a_half() -> None
     assert estimate.high_bytes - estimate.low_bytes <= 17 * GIB // 10
 
 
+def _width(**facts: object) -> int:
+    estimate = start_up(QWEN3_8B._replace(settings={"compile_cache": "warm"}, **facts), find_rules("0.33"))
+    return estimate.high_bytes - estimate.low_bytes
+
+
+def test_the_range_is_narrow_where_little_is_unknown() -> None:
+    """0.5 GiB below and 0.4 above, and 1.05 above with a tower, experts, states, other weights or ranks."""
+    wide = ({"sees": True}, {"has_experts": True}, {"has_states": True}, {"plain_weights": False}, {"tp": 2})
+    assert _width() == 90 * GIB // 100
+    assert {_width(**each) for each in wide} == {50 * GIB // 100 + 105 * GIB // 100}
+
+
+def test_text_alone_has_no_tower_in_its_range() -> None:
+    seeing = QWEN3_8B._replace(sees=True, settings={"language_model_only": "true", "compile_cache": "warm"})
+    estimate = start_up(seeing, find_rules("0.33"))
+    assert estimate.high_bytes - estimate.low_bytes == 90 * GIB // 100
+
+
+@pytest.mark.parametrize("gpu", ["h100-80gb", "rtx-4090-24gb"])
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "qwen2.5-7b", "qwen3-8b", "mistral-7b-v0.3", "phi-4-mini"])
+def test_a_dense_models_range_is_at_most_a_gib_and_a_half(model: str, gpu: str) -> None:
+    low, high = kvplan.fit(model, gpu=gpu, engine="vllm@0.28", context=4096, advice=False).kv_range or (0, 0)
+    assert 0 < high - low <= 3 * GIB // 2
+
+
 def test_what_embeds_outside_compiles_no_embedding() -> None:
     seeing = QWEN3_8B._replace(architecture="qwen3_vl_text")
     assert start_up(seeing, find_rules("0.27.1")).activation_bytes == WARM

@@ -1,13 +1,27 @@
-"""Which models run with Model Runner V2: config/vllm.py of 0.20.1, 0.24, 0.26, 0.28 and 0.30."""
+"""Which models run with Model Runner V2: config/vllm.py of 0.20.1, 0.24, 0.26, 0.28, 0.30, 0.32 and 0.33."""
 
 import pytest
 
+import kvplan
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.versions import find_rules
+from kvplan.gpus import Card, find_card
 
-DENSE = {"has_experts": False, "has_states": False}
-MIXTURE = {"has_experts": True, "has_states": False}
-HYBRID = {"has_experts": False, "has_states": True}
+DENSE, MIXTURE, HYBRID = (False, False), (True, False), (False, True)
+
+
+def _runner(
+    release: str,
+    architecture: str,
+    what: tuple[bool, bool],
+    *,
+    asked: bool | None = None,
+    card: Card | None = None,
+) -> str:
+    has_experts, has_states = what
+    taken = find_rules(release).v2_runner
+    v2 = takes_v2(taken, architecture, has_experts=has_experts, has_states=has_states, asked=asked, card=card)
+    return "v2" if v2 else "v1"
 
 
 @pytest.mark.parametrize(
@@ -26,18 +40,39 @@ HYBRID = {"has_experts": False, "has_states": True}
         ("0.27.1", "qwen3_5_text", HYBRID, "v1"),
         ("0.28", "deepseek_v2", MIXTURE, "v2"),
         ("0.28", "gpt_oss", MIXTURE, "v1"),
+        # DeepSeek-V4 came with 0.28.
+        ("0.26", "deepseek_v4", MIXTURE, "v1"),
+        ("0.28", "deepseek_v4", MIXTURE, "v2"),
         # All.
         ("0.29", "gpt_oss", MIXTURE, "v2"),
         ("0.33", "qwen3_5_text", HYBRID, "v2"),
     ],
 )
 def test_a_release_takes_the_runner_of_its_own_list(
-    release: str, architecture: str, what: dict[str, bool], expected: str
+    release: str, architecture: str, what: tuple[bool, bool], expected: str
 ) -> None:
-    v2 = takes_v2(find_rules(release).v2_runner, architecture, **what, asked=None)
-    assert v2 is (expected == "v2")
+    assert _runner(release, architecture, what) == expected
+
+
+@pytest.mark.parametrize(("release", "expected"), [("0.28", "v1"), ("0.30", "v1"), ("0.32", "v2")])
+def test_on_rocm_some_stay_with_the_older_one(release: str, expected: str) -> None:
+    card = find_card("mi300x-192gb")
+    assert _runner(release, "deepseek_v4", MIXTURE, card=card) == expected
+    assert _runner(release, "llama", DENSE, card=card) == "v2"
 
 
 def test_what_is_asked_for_is_taken() -> None:
-    assert takes_v2("v1", "llama", **DENSE, asked=True)
-    assert not takes_v2("v2", "llama", **DENSE, asked=False)
+    assert _runner("0.20.1", "llama", DENSE, asked=True) == "v2"
+    assert _runner("0.33", "llama", DENSE, asked=False) == "v1"
+
+
+def _cache_bytes(release: str, asked: str | None = None) -> int:
+    settings = {} if asked is None else {"use_v2_model_runner": asked}
+    engine = f"vllm@{release}"
+    return kvplan.size("gpt-oss-20b", engine=engine, context=131_072, pp=2, settings=settings).total_bytes
+
+
+def test_batches_in_flight_are_those_of_the_runner_that_runs() -> None:
+    """Two stages have two batches in flight, and three with V2, which 0.29 alone takes for mixtures."""
+    assert _cache_bytes("0.28") == _cache_bytes("0.28", "false") < _cache_bytes("0.28", "true")
+    assert _cache_bytes("0.29", "false") < _cache_bytes("0.29") == _cache_bytes("0.29", "true")

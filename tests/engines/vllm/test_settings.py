@@ -416,3 +416,23 @@ def test_a_context_beyond_the_models_own_must_be_allowed() -> None:
     ):
         kvplan.fit("qwen3-8b", **options)
     assert kvplan.fit("qwen3-8b", **options, settings={"allow_long_max_model_len": "true"}).max_batch
+
+
+TEXT = {"language_model_only": "true"}
+
+
+def test_text_alone_loads_no_tower() -> None:
+    """Qwen3.5-27B: the 460,730,096 parameters of its tower in two bytes."""
+    asked = {"gpu": "h100-80gb", "engine": "vllm@0.28", "context": 8192, "advice": False}
+    whole, text = (kvplan.fit("qwen3.5-27b", settings=each, **asked).memory for each in ({}, TEXT))
+    assert whole.weights_bytes - text.weights_bytes == 2 * 460_730_096
+
+
+def test_a_spec_that_does_not_tell_its_tower_apart_says_so() -> None:
+    answer = kvplan.fit("gemma-3-27b", gpu="h100-80gb", engine="vllm", context=8192, settings=TEXT)
+    assert any("a tower of images" in words.warning(each) for each in answer.warnings)
+
+
+def test_text_alone_is_not_known_of_older_releases() -> None:
+    with pytest.raises(kvplan.KvplanError, match=r"language_model_only is not known of vLLM 0\.14"):
+        kvplan.fit("qwen3.5-27b", gpu="h100-80gb", engine="vllm@0.14", context=8192, settings=TEXT)
