@@ -17,6 +17,7 @@ from kvplan.terms import Stage
 
 if TYPE_CHECKING:
     from kvplan.attention import Kind
+    from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
     from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
@@ -262,6 +263,16 @@ def nothing_added(held: HeldLayer) -> int:  # noqa: ARG001 - for all
     return 0
 
 
+def no_adapters(model: "AdaptedModel") -> tuple[int, ...]:
+    """Return 0 for each stage: engines without adapters keep nothing for them."""
+    return (0,) * len(model.stages)
+
+
+def all_on_gpu(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+    """Return 0: engines without an option for it have all weights on the GPU."""
+    return 0
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -316,6 +327,8 @@ class Engine:
     head. `with head` splits the layers and the head together, as one layer more. `shares` says over how many
     ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
+    `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
+    layers' weights each rank is asked to leave in the host's memory.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
@@ -336,6 +349,8 @@ class Engine:
     shares: Callable[[EngineOptions], Shares] = over_tp
     added: Callable[[HeldLayer], int] = nothing_added
     ends_everywhere: AbstractSet[str] = frozenset()
+    adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
+    offloaded: Callable[[EngineOptions], int] = all_on_gpu
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"
