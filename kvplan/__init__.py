@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvplan.planner.plan import Plan
     from kvplan.planner.size import Size, size
     from kvplan.specs import ModelSpec
+    from kvplan.traffic.read import read_traffic
 
 _HOMES = {
     "Advised": "kvplan.alternatives.advise",
@@ -45,6 +46,7 @@ _HOMES = {
     "load": "kvplan.importers",
     "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
+    "read_traffic": "kvplan.traffic.read",
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
     "whatif": "kvplan.alternatives.whatif",
@@ -81,6 +83,7 @@ __all__ = [
     "load",
     "new",
     "plan",
+    "read_traffic",
     "size",
     "sweep",
     "whatif",

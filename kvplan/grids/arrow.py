@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from kvplan.extras import needed
 from kvplan.grids.chunks import Chunk
 from kvplan.grids.columns import Column, Kind
-from kvplan.grids.extras import needed
 from kvplan.inert import inert
 
 
 def pyarrow() -> Any:  # noqa: ANN401 - a module without types
     """Return pyarrow; raise MissingError if it is not installed."""
-    return needed("pyarrow", "Arrow and Parquet")
+    return needed("pyarrow", "Arrow and Parquet", "sweep")
 
 
 def schema_of(columns: Iterable[Column]) -> Any:  # noqa: ANN401 - pyarrow has no types

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from kvplan.extras import needed
 from kvplan.grids.arrow import batch_of, schema_of
 from kvplan.grids.chunks import Chunk
 from kvplan.grids.columns import Column
-from kvplan.grids.extras import needed
 from kvplan.grids.texts import csv_head, csv_lines, json_lines
 
 
@@ -50,8 +50,8 @@ def batch_writer(file: BinaryIO, columns: tuple[Column, ...], ending: str) -> An
     """Return pyarrow's writer of Parquet, or of Arrow's file format."""
     schema = schema_of(columns)
     if ending == ".arrow":
-        return needed("pyarrow.ipc", "Arrow").new_file(file, schema)
-    return needed("pyarrow.parquet", "Parquet").ParquetWriter(file, schema, compression="zstd")
+        return needed("pyarrow.ipc", "Arrow", "sweep").new_file(file, schema)
+    return needed("pyarrow.parquet", "Parquet", "sweep").ParquetWriter(file, schema, compression="zstd")
 
 
 def sink_of(file: BinaryIO, columns: tuple[Column, ...], ending: str, *, head: bool) -> Sink:
@@ -77,8 +77,8 @@ def batches_of(paths: Iterable[Path], ending: str) -> Iterator[Any]:
     """Yield the record batches of files that such a writer wrote."""
     for path in paths:
         if ending == ".parquet":
-            yield from needed("pyarrow.parquet", "Parquet").ParquetFile(path).iter_batches(2**18)
+            yield from needed("pyarrow.parquet", "Parquet", "sweep").ParquetFile(path).iter_batches(2**18)
         else:
             with path.open("rb") as file:
-                reader = needed("pyarrow.ipc", "Arrow").open_file(file)
+                reader = needed("pyarrow.ipc", "Arrow", "sweep").open_file(file)
                 yield from map(reader.get_batch, range(reader.num_record_batches))

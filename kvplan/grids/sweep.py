@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, cast
 
 from kvplan.arguments import ArgumentError
-from kvplan.grids.extras import needed
+from kvplan.extras import needed
 from kvplan.planner.lists import axes_signature
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def sweep(  # noqa: PLR0913 - what a grid is, and who answers it
     *progress* is told of the points that are done, and of all. Raises a KvplanError for a name that nobody
     knows and for what is no value; what cannot be planned is a point of the grid, with its reason.
     """
-    needed("numpy", "a sweep")
+    needed("numpy", "a sweep", "sweep")
     from kvplan.grids import build, columns, frontier, results, shards  # noqa: PLC0415 - they need numpy
 
     grid = build.make_grid(models, options, pairs=pairs, prices=prices)

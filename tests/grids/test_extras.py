@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import kvplan
-from kvplan.grids.extras import MissingError
+from kvplan.extras import MissingError
 from tests.program import start
 
 

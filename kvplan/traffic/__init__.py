@@ -1,0 +1,1 @@
+"""Traffic: how long the requests are that a deployment serves. It needs numpy."""
