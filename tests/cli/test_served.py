@@ -109,7 +109,7 @@ def test_llama_server_without_a_context_has_one_of_the_model_for_all_slots(kvpla
 
 
 OWN = (
-    "--enable-expert-parallel --enable-lora --quantization fp8 --cpu-offload-gb 4 "
+    "--enable-expert-parallel --enable-dbo --quantization fp8 --offload-group-size 4 "
     '--kv-transfer-config \'{"kv_connector": "X"}\' '
     '--speculative-config \'{"method": "eagle3", "model": "a/b", "num_speculative_tokens": 3}\''
 )
