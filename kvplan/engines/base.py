@@ -18,6 +18,7 @@ from kvplan.terms import Stage
 
 if TYPE_CHECKING:
     from kvplan.attention import Kind
+    from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
     from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
@@ -282,6 +283,16 @@ def keeps_tower(options: EngineOptions) -> bool:  # noqa: ARG001 - for all
     return True
 
 
+def no_adapters(model: "AdaptedModel") -> tuple[int, ...]:
+    """Return 0 for each stage: engines without adapters keep nothing for them."""
+    return (0,) * len(model.stages)
+
+
+def all_on_gpu(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+    """Return 0: engines without an option for it have all weights on the GPU."""
+    return 0
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -337,6 +348,8 @@ class Engine:
     ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
     `has_tower` says whether a tower of images is loaded at all.
+    `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
+    layers' weights each rank is asked to leave in the host's memory.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
@@ -358,6 +371,8 @@ class Engine:
     added: Callable[[HeldLayer], int] = nothing_added
     ends_everywhere: AbstractSet[str] = frozenset()
     has_tower: Callable[[EngineOptions], bool] = keeps_tower
+    adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
+    offloaded: Callable[[EngineOptions], int] = all_on_gpu
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"

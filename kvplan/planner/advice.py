@@ -74,7 +74,8 @@ def _fewest(plan: Plan) -> int:
     """Return a number of GPUs below which the weights alone do not fit, however they are spread."""
     budget = plan.budget
     weights = least_weights(plan.deployment, budget.replica_weights_bytes)
-    return max(1, ceil_div(weights, max(1, budget.gpu_bytes)))
+    on_host = plan.deployment.engine.offloaded(plan.deployment.options)
+    return max(1, ceil_div(weights, max(1, budget.gpu_bytes + on_host)))
 
 
 def _spreads(plan: Plan) -> Iterator[Spread]:

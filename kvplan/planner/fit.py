@@ -26,12 +26,12 @@ from kvplan.planner.facts import (
     Uncounted,
     Warned,
 )
+from kvplan.planner.held import held_by_all
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Experts, Memory, Spread, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
-from kvplan.planner.weights import all_weights
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.specs import ModelSpec
 
@@ -146,7 +146,7 @@ class Fit(Size):
     @figure
     def weights_bytes_all_gpus(self) -> int:
         """The weights on all GPUs together: what is whole on several counts on each."""
-        return all_weights(self.deployment, self.plan.budget.replica_weights_bytes)
+        return held_by_all(self.deployment, self.plan.budget.replica_weights_bytes)
 
     @figure
     def experts(self) -> Experts | None:

@@ -9,9 +9,9 @@ from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import KEPT, Deployment, deploy
+from kvplan.planner.held import Held, held
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
-from kvplan.planner.weights import stage_weights
 from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
 
 
@@ -22,16 +22,16 @@ class Plan:
 
     A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Replicas get
     them in turn, the longest first. `asked` is what was said of the memory, and `budget` what follows
-    from it for this deployment. Of a GPU of each pipeline stage, in bytes: `weights`, `left` for the
-    cache (below 0 if the rest does not fit), and of that what the `pools` take, which a setting may bound.
-    `lowered` is the most sequences at once that the engine must be told, as it would refuse to start with
-    its own default; None where it starts, or was told.
+    from it for this deployment. Of a GPU of each pipeline stage, in bytes: what is `held` of weights, what
+    is `left` for the cache (below 0 if the rest does not fit), and of that what the `pools` take, which a
+    setting may bound. `lowered` is the most sequences at once that the engine must be told, as it would
+    refuse to start with its own default; None where it starts, or was told.
     """
 
     asked: Asked
     budget: Budget
     deployment: Deployment
-    weights: tuple[int, ...]
+    held: Held
     left: tuple[int, ...]
     pools: tuple[int, ...]
     lowered: int | None = None
@@ -40,6 +40,11 @@ class Plan:
         deployment = self.deployment
         spread = f"tp {deployment.tp} x pp {deployment.choice.pp} x dp {deployment.dp}"
         return f"<Plan {deployment.spec.name} on {self.budget.gpu}, {deployment.engine.name}, {spread}>"
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The bytes of weights, and what comes with them, on a GPU of each pipeline stage."""
+        return self.held.weights
 
     def _decided_by(self) -> tuple[object, ...]:
         deployment = self.deployment
@@ -73,7 +78,7 @@ class Plan:
         """Return the lines of the tightest card with a load on it; `[]` leaves it empty."""
         used = self.deployment.by_stage(dealt(as_load(load), self.deployment.dp))
         rank = self._tightest(used)
-        return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=used[rank])
+        return self._memory(rank, used[rank])
 
     def refusal(self, context: int | str) -> str | None:
         """
@@ -124,7 +129,14 @@ class Plan:
     def without_cache(self, context: int) -> Memory:
         """Return the lines of the card that sequences of *context* tokens fill first, with no cache on it."""
         rank = self._tightest(self.deployment.by_stage(uniform(context, 1)))
-        return self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=0)
+        return self._memory(rank, 0)
+
+    def _memory(self, rank: int, kv_used_bytes: int) -> Memory:
+        memory = self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=kv_used_bytes)
+        adapters, offloaded = self.held.adapters[rank], self.held.offloaded[rank]
+        if not adapters and not offloaded:
+            return memory
+        return replace(memory, adapters_bytes=adapters, offloaded_bytes=offloaded)
 
     def most_sequences(self, tokens: int) -> int | None:
         """Return how many sequences of *tokens* tokens one replica may run, as asked or as its engine can."""
@@ -280,13 +292,13 @@ def _lowered(plan: Plan, least: int) -> Plan:
 def _planned(deployment: Deployment, asked: Asked, longest: int, sequences: int | None = None) -> Plan:
     """Return the plan of so many *sequences* at once, in place of the engine's default."""
     budget = make_budget(deployment, asked, longest=longest, sequences=sequences)
-    weights = stage_weights(deployment, budget.replica_weights_bytes)
-    left = tuple(budget.left_bytes(each, budget.middle_bytes) for each in weights)
+    loaded = held(deployment, budget.replica_weights_bytes, alone=budget.sources.weights is None)
+    left = tuple(budget.left_bytes(each, budget.middle_bytes) for each in loaded.weights)
     return Plan(
         asked=asked,
         budget=budget,
         deployment=deployment,
-        weights=weights,
+        held=loaded,
         left=left,
         pools=bounded(deployment.arrangement, left),
     )

@@ -80,7 +80,9 @@ class Memory:
     budget = gpu x utilization (or the engine's own share of the card), and
     gpu = (gpu - budget) + weights + activation + overhead + kv_used + free,
     where `free_bytes` is negative when the plan does not fit. `kv_bytes` is what is there for the
-    cache: budget - weights - activation - overhead, or 0 if that is negative.
+    cache: budget - weights - activation - overhead, or 0 if that is negative. Of the weights
+    `adapters_bytes` are buffers of LoRA adapters, and `offloaded_bytes` are none of them: weights that the
+    engine is asked to leave in the host's memory.
     """
 
     gpu_bytes: int
@@ -91,6 +93,8 @@ class Memory:
     kv_bytes: int
     kv_used_bytes: int
     free_bytes: int
+    adapters_bytes: int = 0
+    offloaded_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
     overhead = sources.get("overhead", "")
     activation = "estimate" if answer.sources.overhead is Origin.ESTIMATE else overhead
     parts = [
-        Part("weights", "weights", memory.weights_bytes, sources.get("weights", "")),
+        Part("weights", "weights", memory.weights_bytes, sources.get("weights", "") + _more(memory)),
         Part("used", "KV cache used", memory.kv_used_bytes, used + grows),
         Part("free", free, memory.free_bytes, ""),
         Part("overhead", "activation", memory.activation_bytes, activation),
@@ -126,6 +126,16 @@ def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
         Part("kept", "kept back", kept, f"utilization {sources.get('utilization', '')}"),
     ]
     return [part for part in parts if part.size_bytes or part.kind in ("used", "free")]
+
+
+def _more(memory: Memory) -> str:
+    """Return what of the weights are adapters' buffers, and what more is not on the card."""
+    found = ""
+    if memory.adapters_bytes:
+        found += f", {format_gib(memory.adapters_bytes)} of it for adapters"
+    if memory.offloaded_bytes:
+        found += f", {format_gib(memory.offloaded_bytes)} more in the host's memory"
+    return found
 
 
 def _findings(answer: Fit) -> list[Line]:

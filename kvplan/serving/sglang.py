@@ -20,6 +20,7 @@ from kvplan.serving.values import (
     cache_format,
     counted,
     name_of,
+    positive,
     scaled,
     whole,
 )
@@ -64,6 +65,7 @@ _ASKED: tuple[Row, ...] = (
         "settings.max_total_tokens",
         Value(read=lambda option, text: str(_scaled(option, text)), write=COUNT_TEXT.write),
     ),
+    asks("--cpu-offload-gb", "settings.cpu_offload_gb", Value(read=auto(positive, "0"))),
     asks("--swa-full-tokens-ratio", "settings.swa_full_tokens_ratio", POSITIVE),
     asks("--ep-size --expert-parallel-size --ep", "settings.ep_size", COUNT_TEXT),
     setting("--enable-dp-attention", "enable_dp_attention"),
@@ -134,7 +136,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--speculative-eagle-topk --speculative-draft-kv-cache-dtype", _DRAFT),
     left_out("--enable-lora", _LORA, takes="nothing"),
     left_out("--lora-paths", _LORA, takes="values"),
-    left_out("--cpu-offload-gb", _CPU, "0"),
     left_out("--offload-group-size", _CPU, "-1", "0"),
     left_out("--ple-offload-embedding --enable-paged-experts", _CPU, takes="nothing"),
     left_out("--kt-weight-path", _CPU),

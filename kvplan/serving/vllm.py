@@ -16,11 +16,13 @@ from kvplan.serving.values import (
     MODEL_DTYPE,
     NAME,
     RATIO,
+    Value,
     auto,
     cache_format,
     choice,
     counted,
     name_of,
+    positive,
     scaled,
     shown,
     sized,
@@ -51,6 +53,12 @@ _EPLB = "eplb_config"
 _REDUNDANT = f"{_EPLB}.num_redundant_experts"
 _BUFFER = more("--enable-eplb: a rank's buffer for one layer's experts is not counted")
 _WHOLE, _SPARE = "settings.enable_expert_parallel", "settings.num_redundant_experts"
+_ADAPTERS = "settings.enable_lora"
+_OF_ADAPTERS = tuple(
+    f"settings.{name}"
+    for name in ("fully_sharded_loras", "max_loras", "max_lora_rank", "max_cpu_loras", "lora_dtype")
+)
+"""What vLLM takes no heed of without adapters: create_engine_config in engine/arg_utils.py."""
 _DRAFT = more(
     "what drafts has weights of its own, which are not counted, and layers with a cache of its own, which "
     "are counted only with --set draft_layers=N"
@@ -107,6 +115,13 @@ _ASKED: tuple[Row, ...] = (
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
     setting("--enable-eplb", "enable_eplb", "--no-enable-eplb"),
+    setting("--enable-lora", "enable_lora", "--no-enable-lora"),
+    setting("--fully-sharded-loras", "fully_sharded_loras", "--no-fully-sharded-loras"),
+    asks("--max-loras", "settings.max_loras", COUNT_TEXT),
+    asks("--max-lora-rank", "settings.max_lora_rank", COUNT_TEXT),
+    asks("--max-cpu-loras", "settings.max_cpu_loras", COUNT_TEXT),
+    asks("--lora-dtype", "settings.lora_dtype", name_of("auto float16 bfloat16")),
+    asks("--cpu-offload-gb", "settings.cpu_offload_gb", Value(read=auto(positive, "0", "0.0"))),
     asks("--eplb-config.num_redundant_experts --num-redundant-experts", _REDUNDANT, NAME),
     Keys(names=("--eplb-config",), keyword=_EPLB),
     asks("VLLM_USE_V2_MODEL_RUNNER", "settings.use_v2_model_runner", choice({"1": "true", "0": "false"})),
@@ -116,7 +131,9 @@ _ASKED: tuple[Row, ...] = (
 
 
 _GRAPHS = either("the memory of CUDA graphs is estimated for vLLM's own choice of them")
-_LORA = more("adapters and their buffers are not counted")
+_FEWER_SITES = less("buffers of adapters are counted beside all linear layers of the model")
+_LORA = more("of adapters the buffers beside the language model's linear layers are counted alone")
+_ALL_OFFLOADED = either("of offloading --cpu-offload-gb is counted, of the first parameters of layers")
 _MEDIA = either("the encoder of images, audio and video is not counted so")
 _EXPORTS = more("a prefill that exports states keeps one more: give --set {}")
 _STATES = either("states are counted at their usual size and number")
@@ -145,7 +162,8 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--optimization-level -O", _GRAPHS, "2"),
     left_out("--cudagraph-capture-sizes --cuda-graph-sizes", _GRAPHS, takes="values"),
     left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
-    left_out("--cpu-offload-gb", less("all weights are counted on the GPU"), "0"),
+    left_out("--cpu-offload-params", _ALL_OFFLOADED, takes="values"),
+    left_out("--offload-backend", _ALL_OFFLOADED, "auto", "uva"),
     left_out("--offload-group-size", less("all weights are counted on the GPU"), "0"),
     left_out(
         "--quantization -q",
@@ -158,8 +176,11 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--hf-overrides", either("the model's config is taken as it is published"), takes="json"),
     left_out("--hf-config-path", either("the model's config is taken as it is published")),
     left_out("--rope-scaling", either("the model's config is taken as it is published"), takes="json"),
-    left_out("--enable-lora", _LORA, takes="nothing"),
-    left_out("--lora-modules", _LORA, takes="values"),
+    left_out("--enable-tower-connector-lora --enable-lora-bias", _LORA, takes="nothing"),
+    left_out("--lora-extra-vocab-size", _LORA, "0"),
+    left_out("--specialize-active-lora", more("further CUDA graphs are not counted"), takes="nothing"),
+    left_out("--enable-moe-shared-loras", _FEWER_SITES, takes="nothing"),
+    left_out("--lora-target-modules", _FEWER_SITES, takes="values"),
     left_out(
         "--enable-elastic-ep", either("expert weights are counted on a fixed number of GPUs"), takes="nothing"
     ),
@@ -245,6 +266,7 @@ _HARMLESS: tuple[Row, ...] = (
     harmless(VLLM_LISTS, "values"),
     harmless(VLLM_OBJECTS, "json"),
     harmless("--hf-token", "optional"),
+    harmless("--lora-modules", "values"),
 )
 
 
@@ -274,6 +296,8 @@ def _gather(found: Found, _program: str) -> Found:
     redundant = str(found.answers.get(_REDUNDANT, "0"))
     if redundant != "0":
         answers[_SPARE] = str(whole("num_redundant_experts", redundant))
+    if answers.get(_ADAPTERS) != "true":
+        answers = {name: text for name, text in answers.items() if name not in _OF_ADAPTERS}
     notes: tuple[str, ...] = ()
     if "kv_memory" in answers and answers.pop("utilization", None) is not None:
         # config/cache.py, kv_cache_memory_bytes.

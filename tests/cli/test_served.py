@@ -45,8 +45,10 @@ def test_an_older_engine_may_serve_it(kvplan: Cli) -> None:
 
 
 def test_what_no_plan_counts_is_a_warning_and_the_rest_is_listed(kvplan: Cli) -> None:
-    answer = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE} --enable-lora --port 8000")
-    assert any("left out of the plan: --enable-lora" in warning for warning in answer["warnings"])
+    answer = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE} --enable-tower-connector-lora --port 8000")
+    assert any(
+        "left out of the plan: --enable-tower-connector-lora" in warning for warning in answer["warnings"]
+    )
     assert [option.startswith("--port 8000") for option in answer["ignored"]] == [True]
 
 
@@ -107,7 +109,7 @@ def test_llama_server_without_a_context_has_one_of_the_model_for_all_slots(kvpla
 
 
 OWN = (
-    "--enable-expert-parallel --enable-lora --quantization fp8 --cpu-offload-gb 4 "
+    "--enable-expert-parallel --enable-dbo --quantization fp8 --offload-group-size 4 "
     '--kv-transfer-config \'{"kv_connector": "X"}\' '
     '--speculative-config \'{"method": "eagle3", "model": "a/b", "num_speculative_tokens": 3}\''
 )

@@ -66,8 +66,8 @@ def test_what_no_plan_counts_is_named_with_its_direction(dialect: Dialect) -> No
 @pytest.mark.parametrize(
     ("command", "direction"),
     [
-        ("vllm serve a/b --enable-lora", MORE),
-        ("vllm serve a/b --cpu-offload-gb 4", LESS),
+        ("vllm serve a/b --enable-tower-connector-lora", MORE),
+        ("vllm serve a/b --offload-group-size 8", LESS),
         ("vllm serve a/b --quantization fp8", EITHER),
         ('vllm serve a/b --speculative-config {"method":"mtp"}', MORE),
         ("python -m sglang.launch_server --model-path a/b --disable-cuda-graph", LESS),

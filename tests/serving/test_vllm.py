@@ -81,6 +81,17 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
+    ("--enable-lora", {"settings": {"enable_lora": "true"}}),
+    ("--no-enable-lora", {"settings": {"enable_lora": "false"}}),
+    ("--disable-lora", {"settings": {"enable_lora": "false"}}),
+    ("--max-loras 4 --enable-lora", {"settings": {"enable_lora": "true", "max_loras": "4"}}),
+    ("--max-lora-rank 64 --enable-lora", {"settings": {"enable_lora": "true", "max_lora_rank": "64"}}),
+    ("--max-cpu-loras 8 --enable-lora", {"settings": {"enable_lora": "true", "max_cpu_loras": "8"}}),
+    ("--lora-dtype float16 --enable-lora", {"settings": {"enable_lora": "true", "lora_dtype": "float16"}}),
+    ("--fully-sharded-loras", {}),
+    ("--no-fully-sharded-loras", {}),
+    ("--max-loras 4 --max-lora-rank 64", {}),
+    ("--cpu-offload-gb 12.5", {"settings": {"cpu_offload_gb": "12.5"}}),
 ]
 REFUSED = ("--config serve.yaml", "--kv-cache-dtype-skip-layers 0 1")
 
@@ -165,11 +176,11 @@ def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list
 @pytest.mark.parametrize(
     ("options", "left_out"),
     [
-        ("--cpu-offload-gb 10", True),
         ("--cpu-offload-gb 0", False),
-        ("--enable-lora", True),
-        ("--no-enable-lora", False),
-        ("--disable-lora", False),
+        ("--cpu-offload-params experts", True),
+        ("--lora-modules a=b", False),
+        ("--enable-tower-connector-lora", True),
+        ("--lora-target-modules o_proj", True),
         ("--quantization fp8", True),
         ("--load-format dummy", False),
         ("--load-format bitsandbytes", True),

@@ -198,9 +198,9 @@ def test_what_no_option_says_is_refused(
 KEPT = st.lists(
     st.sampled_from(
         [
-            ("--enable-lora",),
+            ("--enable-tower-connector-lora",),
             ("--quantization", "fp8"),
-            ("--cpu-offload-gb", "4"),
+            ("--offload-group-size", "4"),
             ("--kv-transfer-config", '{"kv_connector": "X", "of": "a b"}'),
             ("--port", "8000"),
             ("--no-such-option=1",),

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight
 from kvplan.engines.cards import require_vendor
+from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
@@ -122,6 +123,7 @@ def sglang(version: str | None) -> Engine:
         # Its decode context parallelism is not known to kvplan.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
+        offloaded=offloaded_bytes,
         settings=SETTINGS,
         model_dtype=model_dtype,
         # _get_and_verify_dtype in configs/model_config.py.

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, dtype_by_name
 from kvplan.engines.base import EngineOptions
+from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import scale_of
@@ -51,6 +52,7 @@ SETTINGS = (
         choices=("none", *BY_TOKENS),
     ),
     Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
+    CPU_OFFLOAD,
 )
 """Options of SGLang that other engines do not have (arg_groups/fields/schedule.py, exec_.py)."""
 

@@ -9,7 +9,9 @@ from itertools import chain
 from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.cards import WRITTEN, require_vendor
+from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import Settings, read_settings
+from kvplan.engines.vllm.adapters import adapter_bytes, require_adapters
 from kvplan.engines.vllm.additions import ENDS_EVERYWHERE, added
 from kvplan.engines.vllm.backends import (
     has_unknown_kernels,
@@ -28,7 +30,7 @@ from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options, usual_work
 from kvplan.engines.vllm.shares import shares
 from kvplan.engines.vllm.tally import BlockTally
-from kvplan.engines.vllm.versions import VllmRules, find_rules
+from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
@@ -154,6 +156,8 @@ def vllm(version: str | None) -> Engine:
         added=partial(added, rules=rules),
         ends_everywhere=ENDS_EVERYWHERE,
         has_tower=partial(has_tower, rules=rules),
+        adapters=adapter_bytes,
+        offloaded=offloaded_bytes,
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
@@ -166,6 +170,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     every = tuple(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
+    require_adapters(given)
     require_whole_blocks(options.weight_blocks, _cutting(options, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
@@ -221,6 +226,9 @@ def _assumed(
         )
     if given.flag("language_model_only") and not options.has_parts:
         yield "the spec does not tell a tower of images apart: if the model has one, its weights are counted"
+    if given.flag("enable_lora") and layout.rules != NEWEST:
+        here = layout.rules.name
+        yield f"adapters' buffers are counted as {NEWEST.name} has them: those of {here} are not read"
     yield from _assumed_of_kernels(options, given, layers)
     named = options.card is not None and options.card.vendor is not None
     aligned = layout.charge.states == "align" and layout.rules.align_checkpoints

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import EngineOptions
+from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.overheads import at_once
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
@@ -89,6 +90,13 @@ SETTINGS = (
         help="flashkda is vLLM's own choice on Hopper and Blackwell if the model bounds its gate",
         choices=("triton", "flashkda", "flashinfer"),
     ),
+    Setting(name="enable_lora", kind="flag", help="on keeps buffers for LoRA adapters beside the weights"),
+    Setting(name="max_loras", kind="count", help="adapters in one batch, each with a slot of max_lora_rank"),
+    Setting(name="max_lora_rank", kind="count", help="the largest rank of an adapter"),
+    Setting(name="max_cpu_loras", kind="count", help="adapters in the host's memory"),
+    Setting(name="fully_sharded_loras", kind="flag", help="on cuts both matrices of an adapter over tp"),
+    Setting(name="lora_dtype", kind="name", help="of adapters", choices=("auto", "float16", "bfloat16")),
+    CPU_OFFLOAD,
     Setting(
         name="prefill_context_parallel_size",
         kind="count",
