@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kvplan.errors import KvplanError
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
+    from kvplan.phases.disaggregate import Disaggregation, disaggregate
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
@@ -30,6 +31,7 @@ _HOMES = {
     "Advised": "kvplan.alternatives.advise",
     "Check": "kvplan.planner.check",
     "Comparison": "kvplan.alternatives.compare",
+    "Disaggregation": "kvplan.phases.disaggregate",
     "Explanation": "kvplan.planner.explain",
     "Fit": "kvplan.planner.fit",
     "KvplanError": "kvplan.errors",
@@ -40,6 +42,7 @@ _HOMES = {
     "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
     "compare": "kvplan.alternatives.compare",
+    "disaggregate": "kvplan.phases.disaggregate",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "load": "kvplan.importers",
@@ -66,6 +69,7 @@ __all__ = [
     "Advised",
     "Check",
     "Comparison",
+    "Disaggregation",
     "Explanation",
     "Fit",
     "KvplanError",
@@ -76,6 +80,7 @@ __all__ = [
     "advise",
     "check",
     "compare",
+    "disaggregate",
     "explain",
     "fit",
     "load",

@@ -20,10 +20,13 @@ _BYTES_PER_UNIT = {
     "gib": GIB,
     "tib": 1024**4,
 }
+_FLOPS_PER_UNIT = {"g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18}
+_PER_SECOND = {"ns": 10**9, "us": 10**6, "ms": 10**3, "s": 1}
 _PER_SUFFIX = {"": 1, "k": 1024, "m": 1024**2}
 # Longer numbers are typing errors, and Python refuses to convert ints of 4300 digits and more.
 _NUMBER = r"(\d{1,18})(?:\.(\d{1,18}))?"
 _SIZE = re.compile(_NUMBER + r"\s*([a-zA-Z]*)", re.ASCII)
+_RATE = re.compile(_NUMBER + r"\s*([a-zA-Z]*?)([bB])(?:/s|ps)", re.ASCII)
 _COUNT = re.compile(r"(\d{1,18})\s*([kKmM]?)", re.ASCII)
 _RATIO = re.compile(_NUMBER, re.ASCII)
 
@@ -36,6 +39,7 @@ class _Array(Protocol):
 
 MAX_BYTES = 10**18
 MAX_COUNT = 10**12
+MAX_SECONDS = 10**6
 _SHOWN = 40
 
 
@@ -81,6 +85,56 @@ def parse_count(text: str, noun: str = "tokens") -> int:
     return count
 
 
+def parse_rate(text: str) -> int:
+    """
+    Return the bytes per second of a rate: `400Gbps` and `400Gb/s` are bits, `50GB/s` and `50GiB/s` bytes.
+
+    A small b is a bit and a large B a byte, as on data sheets. Raises UnitError for a bare number, an
+    unknown unit, and for what is no byte per second or more than 10^18.
+    """
+    match = _RATE.fullmatch(text.strip())
+    size = _BYTES_PER_UNIT.get(f"{match[3].lower()}b") if match else None
+    if match is None or size is None:
+        raise UnitError(f"{_shown(text)} is not a rate: write 400Gbps (bits) or 50GB/s (bytes)")
+    fraction = match[2] or ""
+    per_byte = 8 if match[4] == "b" else 1
+    scale: int = 10 ** len(fraction) * per_byte
+    rate = int(match[1] + fraction) * size // scale
+    if not 1 <= rate <= MAX_BYTES:
+        raise UnitError(f"{_shown(text)} is not between 1 and 10^18 bytes per second")
+    return rate
+
+
+def parse_flops(text: str) -> int:
+    """
+    Return the operations per second in `989T`, `989.5TFLOPS` or `2.25P`: dense, so without sparsity.
+
+    Raises UnitError for a bare number, an unknown unit, or none at all.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    unit = match[3].lower().removesuffix("/s").removesuffix("flops").removesuffix("ops") if match else ""
+    if match is None or unit not in _FLOPS_PER_UNIT:
+        raise UnitError(f"{_shown(text)} is not a number of operations per second: write 989T or 2.25P")
+    fraction = match[2] or ""
+    scale: int = 10 ** len(fraction)
+    flops = int(match[1] + fraction) * _FLOPS_PER_UNIT[unit] // scale
+    if not 1 <= flops <= MAX_BYTES * 1000:
+        raise UnitError(f"{_shown(text)} is not between 1 and 10^21 operations per second")
+    return flops
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds in `30ms`, `1.5s` or `200us`, above 0; raise UnitError without a unit."""
+    match = _SIZE.fullmatch(text.strip())
+    parts = _PER_SECOND.get(match[3].lower()) if match else None
+    if match is None or parts is None:
+        raise UnitError(f"{_shown(text)} is not a time: write 30ms, 1.5s or 200us")
+    seconds = float(f"{match[1]}.{match[2] or 0}") / parts
+    if not 0 < seconds <= MAX_SECONDS:
+        raise UnitError(f"{_shown(text)} is not above 0 and at most {MAX_SECONDS:,} s")
+    return seconds
+
+
 def parse_ratio(text: str) -> tuple[int, int]:
     """
     Return `0.9` as the exact ratio (9, 10), above 0 and at most 1.
@@ -113,6 +167,36 @@ def format_bytes(size_bytes: float) -> str:
         if abs(size_bytes) >= unit:
             return f"{_short(size_bytes / unit)} {name}"
     return f"{_short(size_bytes)} B"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time in the unit that suits it, with three digits: `7.39 ms`, `1.11 s`, `840 us`."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= unit:
+            return f"{_digits(seconds / unit)} {name}"
+    return f"{_digits(seconds / 1e-9)} ns"
+
+
+def format_rate(bytes_per_second: float) -> str:
+    """Return a rate as networks are sold, in bits: `59.9 Gbps`, `3.6 Tbps`."""
+    bits = 8 * bytes_per_second
+    for unit, name in ((1e12, "Tbps"), (1e9, "Gbps"), (1e6, "Mbps")):
+        if bits >= unit:
+            return f"{_digits(bits / unit)} {name}"
+    return f"{_digits(bits / 1e3)} kbps"
+
+
+def format_decimal(size_bytes: float) -> str:
+    """Return a size in powers of 1000, as what is sent is counted: `2.30 GB`, `167 MB`."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+        if size_bytes >= unit:
+            return f"{_digits(size_bytes / unit)} {name}"
+    return f"{size_bytes:,.0f} B"
+
+
+def _digits(value: float) -> str:
+    """Return a number in three digits, all of those before the point."""
+    return f"{value:,.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"  # noqa: PLR2004
 
 
 def counted(number: int, noun: str) -> str:

@@ -88,6 +88,9 @@ class VllmRules:
     refuse to cut the inputs of other matrices: validate_fp8_block_shape in quantization/utils/fp8_utils.py).
     `compressed`: how the unlike pages of DeepSeek-V4 lie in a block, if that is known (packing.py).
     `selectors`: whether the pages of MiniMax-M3's selector are known.
+    `sends`: of which pages the NIXL connector moves a prompt: of full attention alone, of windows too since
+    0.18, and of states by their parts since 0.20 (v1/nixl_connector.py and v1/nixl of kv_transfer).
+    `sends_kv_apart`: whether K and V of a block are two descriptors, as long as they lay apart.
     """
 
     version: tuple[int, int]
@@ -132,6 +135,8 @@ class VllmRules:
     pcp: bool
     declared_kv: frozenset[str]
     refines_experts: bool
+    sends: Literal["full attention", "windows", "states"]
+    sends_kv_apart: bool
 
     @property
     def name(self) -> str:
@@ -186,6 +191,8 @@ _0_11 = VllmRules(
     pcp=False,
     declared_kv=frozenset(),
     refines_experts=False,
+    sends="full attention",
+    sends_kv_apart=True,
 )
 _0_12 = replace(
     _0_11,
@@ -214,6 +221,7 @@ _0_18 = replace(
     blackwell_mla_block=32,
     sparse_fp8="by heads",
     merge_below=(3, 2),
+    sends="windows",
 )
 _0_19 = replace(
     _0_18,
@@ -232,6 +240,7 @@ _0_20_0 = replace(
     counts_graphs=True,
     state_per_sequence=True,
     admission="capped",
+    sends="states",
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
 _0_24 = replace(
@@ -252,6 +261,7 @@ _0_26 = replace(
     skipped_layers="aligned",
     v2_runner="dense",
     v2_logit_bytes=0,
+    sends_kv_apart=False,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
