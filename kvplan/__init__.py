@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kvplan.errors import KvplanError
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
+    from kvplan.phases.disaggregate import Disaggregation, disaggregate
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
@@ -32,6 +33,7 @@ _HOMES = {
     "Advised": "kvplan.alternatives.advise",
     "Check": "kvplan.planner.check",
     "Comparison": "kvplan.alternatives.compare",
+    "Disaggregation": "kvplan.phases.disaggregate",
     "Explanation": "kvplan.planner.explain",
     "Fit": "kvplan.planner.fit",
     "KvplanError": "kvplan.errors",
@@ -42,6 +44,7 @@ _HOMES = {
     "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
     "compare": "kvplan.alternatives.compare",
+    "disaggregate": "kvplan.phases.disaggregate",
     "explain": "kvplan.planner.explain",
     "fit": "kvplan.planner.fit",
     "hold": "kvplan.traffic.hold",
@@ -70,6 +73,7 @@ __all__ = [
     "Advised",
     "Check",
     "Comparison",
+    "Disaggregation",
     "Explanation",
     "Fit",
     "KvplanError",
@@ -80,6 +84,7 @@ __all__ = [
     "advise",
     "check",
     "compare",
+    "disaggregate",
     "explain",
     "fit",
     "hold",

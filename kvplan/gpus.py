@@ -10,13 +10,15 @@ source says so. Figures of nvidia-smi, of WSL2 and of partitioned cards are not 
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
-from kvplan.units import parse_bytes
+from kvplan.frozen import FrozenDict
+from kvplan.units import parse_bytes, parse_flops, parse_rate
 
 _APPLES_LESS_BYTES = 36 * 2**30
 _TIMES = "[x\N{MULTIPLICATION SIGN}*]"
@@ -50,7 +52,9 @@ class Gpu:
     is all memory of one device by its driver (for Apple, Metal's recommended working set), None where
     no source was found; `source` is where that was read and what is printed there. `capability` is the
     compute capability of an NVIDIA card (developer.nvidia.com/cuda-gpus), and `device` what its driver
-    calls it, given where an engine's rule reads that.
+    calls it, given where an engine's rule reads that. `bandwidth` is the peak of its memory, and `flops` are
+    the operations per second of its tensor cores by dtype, dense (vendors often print them with sparsity,
+    which is twice as much), of one device; where none was read in the `speed_source` they are not known.
     """
 
     name: str
@@ -61,6 +65,9 @@ class Gpu:
     marketed: str
     reported: str | None = None
     source: str
+    bandwidth: str | None = None
+    flops: Mapping[str, str] = FrozenDict()
+    speed_source: str | None = None
     aliases: tuple[str, ...] = ()
 
 
@@ -68,7 +75,10 @@ class Gpu:
 def all_gpus() -> tuple[Gpu, ...]:
     """Return every card, in the order of their file."""
     rows = json.loads((Path(__file__).parent / "gpus.json").read_text(encoding="utf-8"))
-    return tuple(Gpu(**{**row, "aliases": tuple(row.get("aliases", ()))}) for row in rows)
+    return tuple(
+        Gpu(**{**row, "aliases": tuple(row.get("aliases", ())), "flops": FrozenDict(row.get("flops", {}))})
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +87,8 @@ class Card:
     A GPU to plan for: `total_bytes` of memory, and the `source` of that figure, None where it was given.
 
     `vendor`, compute `capability` and the driver's name of the `device` are None for a card that is known
-    by its size alone, the last two for others, too.
+    by its size alone, the last two for others, too. `bandwidth` is in bytes per second, `flops` by dtype are
+    dense operations per second; None and empty where they are not known.
     """
 
     name: str
@@ -88,6 +99,8 @@ class Card:
     vendor: Vendor | None = None
     capability: tuple[int, int] | None = None
     device: str | None = None
+    bandwidth: int | None = None
+    flops: Mapping[str, int] = FrozenDict()
 
     @property
     def figure(self) -> str:
@@ -143,6 +156,8 @@ def find_card(text: str) -> Card:
             vendor=gpu.vendor,
             capability=_capability(gpu),
             device=gpu.device,
+            bandwidth=None if gpu.bandwidth is None else parse_rate(gpu.bandwidth),
+            flops=FrozenDict({dtype: parse_flops(each) for dtype, each in gpu.flops.items()}),
         )
     count, one = several(text)
     if count > 1:

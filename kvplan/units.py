@@ -28,8 +28,6 @@ _NUMBER = r"(\d{1,18})(?:\.(\d{1,18}))?"
 _SIZE = re.compile(_NUMBER + r"\s*([a-zA-Z]*)", re.ASCII)
 _RATE = re.compile(_NUMBER + r"\s*([a-zA-Z]*?)([bB])(?:/s|ps)", re.ASCII)
 _COUNT = re.compile(r"(\d{1,18})\s*([kKmM]?)", re.ASCII)
-_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,18})?(?:e-\d{1,2})?)\s*(ms|s)?", re.ASCII)
-_DAY = 86_400
 _RATIO = re.compile(_NUMBER, re.ASCII)
 
 
@@ -153,19 +151,6 @@ def parse_ratio(text: str) -> tuple[int, int]:
     if not 0 < numerator <= denominator:
         raise UnitError(f"{_shown(text)} is not above 0 and at most 1")
     return numerator, denominator
-
-
-def parse_seconds(time: str | float) -> float:
-    """Return a time in seconds, `30ms` or `0.03s`, or a number of them; it is above 0 and below a day."""
-    match = _TIME.fullmatch(str(time).strip())
-    if match is None or (isinstance(time, str) and not match[2]):
-        raise UnitError(
-            f"{_shown(str(time))} is not a time: write a number and its unit, as in 30ms or 0.03s"
-        )
-    seconds = float(match[1]) * (1e-3 if match[2] == "ms" else 1.0)
-    if not 0 < seconds < _DAY:
-        raise UnitError(f"{_shown(str(time))} is not above 0 and below a day")
-    return seconds
 
 
 def _shown(text: str) -> str:

@@ -215,3 +215,20 @@ def test_one_card_is_not_several() -> None:
     with pytest.raises(UnknownNameError) as caught:
         find_card("8xH100")
     assert str(caught.value) == "'8xH100' are 8 GPUs, and here one is asked for: give 'H100'"
+
+
+def test_speeds_are_dense_and_have_a_source() -> None:
+    """NVIDIA prints 1,979 TFLOPS of an H100 in BF16 with sparsity, which is twice what dense matrices get."""
+    h100 = find_card("h100")
+    assert h100.bandwidth == 3_350_000_000_000
+    assert h100.flops == {"bf16": 1_979 * 10**12 // 2, "fp8": 1_979 * 10**12, "int8": 1_979 * 10**12}
+    assert find_card("a100-80gb").flops["bf16"] == 312 * 10**12
+    for gpu in all_gpus():
+        assert (gpu.bandwidth is None) == (gpu.speed_source is None)
+        assert gpu.bandwidth is not None or not gpu.flops
+        assert set(gpu.flops) <= {"bf16", "fp16", "fp8", "int8", "fp4"}
+
+
+def test_what_no_source_says_of_a_card_is_not_known() -> None:
+    assert find_card("a10g-24gb").bandwidth is None
+    assert find_card("80GB").flops == {}

@@ -14,12 +14,18 @@ from kvplan.units import (
     MIB,
     ceil_div,
     format_bytes,
+    format_decimal,
     format_gib,
+    format_rate,
+    format_seconds,
     maximum,
     minimum,
     parse_bytes,
     parse_count,
+    parse_flops,
+    parse_rate,
     parse_ratio,
+    parse_seconds,
 )
 
 UNITS = {
@@ -221,3 +227,83 @@ def test_bounds_and_divisions_of_arrays_go_element_by_element() -> None:
     assert most(array, 5).tolist() == most(5, array).tolist() == [5, 5, 5, 8]
     assert least(array, np.array([0, 1, 2, 3])).tolist() == [-7, 0, 2, 3]
     assert up(array, 4).tolist() == [-1, 0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_second"),
+    [
+        ("400Gbps", 50 * 10**9),
+        ("400 Gb/s", 50 * 10**9),
+        ("400gbps", 50 * 10**9),
+        ("50GB/s", 50 * 10**9),
+        ("50GBps", 50 * 10**9),
+        ("3.35TB/s", 3_350 * 10**9),
+        ("50GiB/s", 50 * 2**30),
+        ("8b/s", 1),
+        # A fraction of a byte per second is dropped.
+        ("9b/s", 1),
+    ],
+)
+def test_a_rate_is_in_bytes_per_second(text: str, bytes_per_second: int) -> None:
+    """A small b is a bit, and a large one a byte."""
+    assert parse_rate(text) == bytes_per_second
+
+
+@pytest.mark.parametrize(
+    "text", ["400", "400GB", "400Gb", "GB/s", "400GBPS", "7b/s", "1e9B/s", "2000000TB/s"]
+)
+def test_a_rate_without_its_unit_is_refused(text: str) -> None:
+    with pytest.raises(UnitError, match=r"Gbps|between"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "flops"),
+    [
+        ("989T", 989 * 10**12),
+        ("989.5TFLOPS", 9895 * 10**11),
+        ("2.25P", 225 * 10**13),
+        ("130 TOPS", 130 * 10**12),
+    ],
+)
+def test_operations_per_second_are_ints(text: str, flops: int) -> None:
+    assert parse_flops(text) == flops
+
+
+@pytest.mark.parametrize("text", ["989", "989B", "0T", "T", "9999999E"])
+def test_operations_without_their_unit_are_refused(text: str) -> None:
+    with pytest.raises(UnitError, match="operations per second"):
+        parse_flops(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30ms", 0.03), ("1.5s", 1.5), ("200us", 0.0002), ("7 NS", 7e-9)]
+)
+def test_a_time_is_in_seconds(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "0s", "30min", "-1s", "1000001s"])
+def test_a_time_without_its_unit_is_refused(text: str) -> None:
+    with pytest.raises(UnitError):
+        parse_seconds(text)
+
+
+def test_times_rates_and_sent_bytes_have_three_digits() -> None:
+    assert [format_seconds(each) for each in (1.1108, 0.0304, 9.4e-5, 2e-9)] == [
+        "1.11 s",
+        "30.4 ms",
+        "94.0 us",
+        "2.00 ns",
+    ]
+    assert [format_rate(each) for each in (7.49e9, 50e9, 400e9, 125)] == [
+        "59.9 Gbps",
+        "400 Gbps",
+        "3.20 Tbps",
+        "1.00 kbps",
+    ]
+    assert [format_decimal(each) for each in (2_302_672_896, 999, 167_340_000)] == [
+        "2.30 GB",
+        "999 B",
+        "167 MB",
+    ]

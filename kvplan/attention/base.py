@@ -81,6 +81,20 @@ class Kind(Part):
         """Return the elements of one layer's projection matrices for a model of width *hidden*."""
         raise NotImplementedError
 
+    def attended(self, tokens: int) -> int:  # noqa: ARG002 - for all
+        """
+        Return the multiply-adds between the tokens of a prompt in one layer: scores and weighted sums.
+
+        These are the least that any kernel computes: 0 where that is not quadratic, or is not known.
+        """
+        return 0
+
+
+def pairs(tokens: int, window: int | None = None) -> int:
+    """Return how many pairs of a token and one that it sees a causal prompt has: itself and those before."""
+    seen = tokens if window is None else min(tokens, window)
+    return seen * (seen + 1) // 2 + (tokens - seen) * seen
+
 
 def state_dtype(name: StateDtype) -> Dtype:
     """Return the dtype that a spec's `state_dtype` or `conv_dtype` names."""

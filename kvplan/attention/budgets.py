@@ -86,6 +86,9 @@ class Budget(Grouped):
             for term in self._stored(role, name, width, rows, target.kv.dtype(role))
         )
 
+    def attended(self, tokens: int) -> int:  # noqa: ARG002 - some policies drop tokens within a prompt
+        return 0
+
     def _stored(self, role: Role, name: str, width: int, rows: Kept, dtype: Dtype) -> Layer:
         """Return one term, or two for a format that keeps its newest tokens in full precision."""
         term = Term(

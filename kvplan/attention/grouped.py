@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from kvplan.attention.base import Count, Kind, Part, fixed, groups_split, growing, heads_split, whole
+from kvplan.attention.base import Count, Kind, Part, fixed, groups_split, growing, heads_split, pairs, whole
 from kvplan.dtypes import Role
 from kvplan.terms import Layer, Split, Target
 
@@ -106,6 +106,13 @@ class SoftmaxKind(Kind):
         gate = self.heads * value_dim if self.output_gate else 0
         return hidden * ((self.heads + self.kv_heads) * (key_dim + value_dim) + gate)
 
+    def attended(self, tokens: int) -> int:
+        return self.seen(tokens) * self.heads * (self.head_dim + (self.v_head_dim or self.head_dim))
+
+    def seen(self, tokens: int) -> int:
+        """Return the pairs of tokens of a prompt that see each other."""
+        return pairs(tokens)
+
 
 class Grouped(SoftmaxKind):
     """Attention whose KV heads are given as `groups`, G."""
@@ -140,6 +147,9 @@ class GQA(Grouped):
     def projections(self, hidden: int) -> int:
         indexer = self.indexer.projections(hidden, hidden) if self.indexer else 0
         return super().projections(hidden) + indexer
+
+    def attended(self, tokens: int) -> int:
+        return 0 if self.indexer else super().attended(tokens)
 
 
 class MHA(SoftmaxKind):

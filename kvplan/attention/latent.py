@@ -11,6 +11,7 @@ from kvplan.attention.base import (
     Width,
     growing,
     heads_split,
+    pairs,
     state_dtype,
     state_split,
     whole,
@@ -69,6 +70,12 @@ class MLA(Kind):
         output = self.heads * v_head_dim * hidden
         indexer = self.indexer.projections(hidden, rank or hidden) if self.indexer else 0
         return down_up + latent + output + indexer
+
+    def attended(self, tokens: int) -> int:
+        # With the latent expanded to heads, which takes fewer operations than the absorbed form.
+        if self.indexer or self.d_nope is None or self.v_head_dim is None:
+            return 0
+        return pairs(tokens) * self.heads * (self.d_nope + self.d_rope + self.v_head_dim)
 
 
 class Compressed(Kind):

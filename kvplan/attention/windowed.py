@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from kvplan.attention.base import Count
+from kvplan.attention.base import Count, pairs
 from kvplan.attention.grouped import Grouped
 from kvplan.terms import Layer, Target
 
@@ -26,6 +26,9 @@ class Sliding(Grouped):
         """Return the terms of K and V, bounded by the window."""
         return self.keys_and_values(target, window=self.window + (self.sinks or 0))
 
+    def seen(self, tokens: int) -> int:
+        return pairs(tokens, self.window)
+
 
 class Chunked(Grouped):
     """
@@ -43,3 +46,7 @@ class Chunked(Grouped):
     def lower(self, target: Target) -> Layer:
         """Return the terms of K and V, bounded by the chunk."""
         return self.keys_and_values(target, window=self.chunk, chunked=True)
+
+    def seen(self, tokens: int) -> int:
+        chunks, rest = divmod(tokens, self.chunk)
+        return chunks * pairs(self.chunk) + pairs(rest)

@@ -18,6 +18,7 @@ MODULES: Mapping[str, str] = {
     "whatif": "changing",
     "advise": "changing",
     "new": "changing",
+    "disaggregate": "disaggregating",
     "models": "listing",
     "gpus": "listing",
     "schema": "listing",

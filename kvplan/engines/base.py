@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from kvplan.dtypes import RECURRENT_ROLES, Role
+from kvplan.engines.handover import Handover, Pulled
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.engines.tally import Tally
 from kvplan.errors import OptionsError
@@ -353,7 +354,8 @@ class Engine:
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
-    is the cache format of about 8 bits that it has.
+    is the cache format of about 8 bits that it has. `pulled` is what each pipeline rank reads of a prompt
+    from an instance that prefills, and `connector` names what does that; None where it is not known.
     """
 
     name: str
@@ -377,6 +379,8 @@ class Engine:
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"
     narrow_kv: str = "fp8"
+    pulled: Callable[[Any, Handover], tuple[Pulled, ...]] | None = None
+    connector: str | None = None
 
     def require_taken(self, options: SharedOptions) -> None:
         """Raise OptionsError for an option or a setting that the engine does not have."""

@@ -134,6 +134,26 @@ def all_weights(deployment: Deployment, replica_bytes: int) -> int:
     return sum(map(sum, each)) * ranks // dealt
 
 
+def read_weights(deployment: Deployment, read: ModelParts, replica_bytes: int) -> tuple[int, ...]:
+    """
+    Return the bytes of those parts that a step must *read*, on the GPU of each stage that has most of them.
+
+    *read* are the spec's own parts, some of them left out. Nothing is counted that an engine adds to them.
+    """
+    parts = deployment.spec.parts or read
+    cut, as_released = _cut(deployment, parts, replica_bytes)
+    if deployment.engine.even_weights and deployment.choice.ep == 1:
+        ranks, total = deployment.tp * len(deployment.stage_sizes), parts.total(cut.measure)
+        share = read.total(cut.measure) * replica_bytes // (total * ranks)
+        return (share,) * len(deployment.stage_sizes)
+    # A tied embedding is read as the head, which `read` then has in its place.
+    chosen = replace(cut, parts=read, added=(), tied=False)
+    sizes = chosen.on_stages(deployment.stage_sizes)
+    if as_released:
+        return sizes
+    return tuple(replica_bytes * held // parts.total(cut.measure) for held in sizes)
+
+
 def _in_bytes(cut: "Cut", stages: Sequence[int], replica_bytes: int | None) -> tuple[int, ...]:
     """Return what a rank of each stage holds, as released or as its share of so many bytes."""
     sizes = cut.on_stages(stages)

@@ -9,6 +9,7 @@ from itertools import chain
 from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES
 from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
 from kvplan.engines.cards import WRITTEN, require_vendor
+from kvplan.engines.handover import Handover, Pulled
 from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.adapters import adapter_bytes, require_adapters
@@ -30,6 +31,7 @@ from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options, usual_work
 from kvplan.engines.vllm.shares import shares
 from kvplan.engines.vllm.tally import BlockTally
+from kvplan.engines.vllm.transfer import pulled
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -161,7 +163,13 @@ def vllm(version: str | None) -> Engine:
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
+        pulled=_pulled,
+        connector="NIXL",
     )
+
+
+def _pulled(cache: PagedCache, handover: Handover) -> tuple[Pulled, ...]:
+    return tuple(pulled(cache.layout, rank, handover) for rank in range(cache.layout.pp))
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> PagedCache:

@@ -98,6 +98,9 @@ class VllmRules:
     their kernel's order (mxfp4.py).
     `compressed`: how the unlike pages of DeepSeek-V4 lie in a block, if that is known (packing.py).
     `selectors`: whether the pages of MiniMax-M3's selector are known.
+    `sends`: of which pages the NIXL connector moves a prompt: of full attention alone, of windows too since
+    0.18, and of states by their parts since 0.20 (v1/nixl_connector.py and v1/nixl of kv_transfer).
+    `sends_kv_apart`: whether K and V of a block are two descriptors, as long as they lay apart.
     """
 
     version: tuple[int, int]
@@ -143,6 +146,8 @@ class VllmRules:
     declared_kv: frozenset[str]
     refines_experts: bool
     keeps_mxfp4_scales: bool
+    sends: Literal["full attention", "windows", "states"]
+    sends_kv_apart: bool
 
     @property
     def name(self) -> str:
@@ -198,6 +203,8 @@ _0_11 = VllmRules(
     declared_kv=frozenset(),
     refines_experts=False,
     keeps_mxfp4_scales=True,
+    sends="full attention",
+    sends_kv_apart=True,
 )
 _0_12 = replace(
     _0_11,
@@ -226,6 +233,7 @@ _0_18 = replace(
     blackwell_mla_block=32,
     sparse_fp8="by heads",
     merge_below=(3, 2),
+    sends="windows",
 )
 _0_19 = replace(
     _0_18,
@@ -244,6 +252,7 @@ _0_20_0 = replace(
     counts_graphs=True,
     state_per_sequence=True,
     admission="capped",
+    sends="states",
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
 _0_24 = replace(
@@ -265,6 +274,7 @@ _0_26 = replace(
     v2_runner=DENSE,
     v2_logit_bytes=0,
     keeps_mxfp4_scales=False,
+    sends_kv_apart=False,
 )
 _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(

@@ -1,0 +1,1 @@
+"""Prefill and decode apart: what moves between them, and the least time that each takes, as bounds."""
