@@ -19,6 +19,7 @@ from kvplan.engines.vllm.backends import (
 )
 from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
+from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.models import require_served
@@ -151,6 +152,10 @@ def vllm(version: str | None) -> Engine:
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
+        drafts="last",
+        draft_projections=DRAFT_PROJECTIONS,
+        # maybe_share_target_embed in v1/worker/gpu/spec_decode/eagle/utils.py.
+        draft_embeds=True,
     )
 
 
@@ -165,7 +170,10 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)
     layout = plan_layout(
-        layers, tp=options.tp, rules=rules, options=own_options(options, given, every, rules)
+        layers,
+        tp=options.tp,
+        rules=rules,
+        options=own_options(options, given, every, rules, stages[-1].drafts),
     )
     if options.dcp > 1:
         require_shares(every, rules, backend, options.card)
