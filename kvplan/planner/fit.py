@@ -288,7 +288,7 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     """Return the plan of a spec by the options of `fit` that are no work."""
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
-    choice = choice_of(options, asked.card())
+    choice = choice_of(spec, options, asked.card())
     deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 

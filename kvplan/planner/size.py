@@ -169,7 +169,8 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
     fields of a config that kvplan does not know and that are answered without. Raises a KvplanError for
     what it does not understand.
     """
-    spec, choice = as_spec(model, options.get("ignore", ())), choice_of(options)
+    spec = as_spec(model, options.get("ignore", ()))
+    choice = choice_of(spec, options)
     if plain_name(choice.engine) == EXACT.name and choice.dtype is None and choice.kv_dtype is not None:
         spec = stored_in(spec, choice.kv_dtype)
     deployment = deploy(spec, choice)
@@ -218,9 +219,15 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
             yield Replicated(unit=split.unit, units=split.count, copies=copies, tp=tp)
 
 
-def choice_of(options: Mapping[str, Any], card: Card | None = None) -> Choice:
-    """Return what *options* choose of a deployment, on a *card* where one is known."""
-    return Choice(**{**part(options, Choice), "draft": as_draft(options.get("draft"))}, card=card)
+def choice_of(spec: ModelSpec, options: Mapping[str, Any], card: Card | None = None) -> Choice:
+    """
+    Return what *options* choose of a deployment, on a *card* where one is known.
+
+    A model that is named as its own draft drafts with its own module.
+    """
+    draft = as_draft(options.get("draft"))
+    chosen = {**part(options, Choice), "draft": OWN if draft == spec else draft}
+    return Choice(**chosen, card=card)
 
 
 def as_draft(draft: Model | None) -> ModelSpec | Literal["mtp"] | None:
