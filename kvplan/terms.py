@@ -6,7 +6,7 @@ The one small algebra: every attention kind lowers to terms, every engine reads 
 No kind knows an engine and no engine knows a kind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm
@@ -238,6 +238,17 @@ def distinct(layers: Iterable[Layer]) -> tuple[Layer, ...]:
     return tuple(dict.fromkeys({id(layer): layer for layer in layers}.values()))
 
 
+def keeps_all(layer: Layer) -> bool:
+    """Return whether every term of a layer keeps a row for each token."""
+    return bool(layer) and all(term.rows == Growing() for term in layer)
+
+
+def fullest(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layer that has all that each of the others has, or all of them where none does."""
+    found = [each for each in layers if all(set(other) <= set(each) for other in layers)]
+    return found or list(layers)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """
@@ -245,12 +256,14 @@ class Stage:
 
     `counts` says how often each type occurs, from the first type on; a rule that does not depend on
     order reads only that. `readers` are the layers that read another layer's rows and keep none: the window
-    of these rows, None where all tokens stay.
+    of these rows, None where all tokens stay. `drafts` are the layers of what drafts tokens beside the model,
+    on this stage; none of the model's own is among them.
     """
 
     types: tuple[str, ...]
     counts: tuple[tuple[Layer, int], ...]
     readers: tuple[int | None, ...] = ()
+    drafts: tuple[Layer, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:

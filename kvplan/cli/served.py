@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from kvplan.engines import plain_name
-from kvplan.errors import OptionsError
+from kvplan.errors import KvplanError, OptionsError
+from kvplan.planner.size import as_draft
 from kvplan.planner.work import LONGEST
 from kvplan.serving import Served
 from kvplan.serving import read_command as read_words
@@ -19,6 +21,21 @@ def read_command(words: Sequence[str]) -> Served:
     served, first = read_words(words), words[0].strip()
     if names_a_model(first):
         raise OptionsError(f"give the model {first[:60]} or the command that serves one, not both")
+    return _with_known_draft(served)
+
+
+def _with_known_draft(served: Served) -> Served:
+    """Return a command without a draft of which there is no spec, as it is answered all the same."""
+    draft = served.asked.get("draft")
+    try:
+        as_draft(None if draft is None else str(draft))
+    except KvplanError:
+        told = (
+            f"the draft {str(draft)[:60]}: kvplan has no spec of it, and its weights and its layers' cache "
+            "are counted only with --draft FILE: it takes more than planned"
+        )
+        asked = {name: answer for name, answer in served.asked.items() if name != "draft"}
+        return replace(served, asked=asked, unmodelled=(*served.unmodelled, told))
     return served
 
 

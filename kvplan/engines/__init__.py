@@ -10,6 +10,7 @@ from importlib import import_module
 
 from kvplan.engines.base import (
     Arrangement,
+    Drafting,
     Engine,
     EngineOptions,
     Estimate,
@@ -73,6 +74,7 @@ def find_engine(text: str) -> Engine:
 __all__ = [
     "EXACT",
     "Arrangement",
+    "Drafting",
     "Engine",
     "EngineOptions",
     "Estimate",

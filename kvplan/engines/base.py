@@ -86,6 +86,18 @@ class SharedOptions:
 _UNASKED = SharedOptions().shared()
 
 
+class Drafting(NamedTuple):
+    """
+    What drafts tokens for a model: of which `architecture` it is, by its spec.
+
+    `predicts` are the tokens that it drafts unless told, one for each layer of a module of the model's own;
+    None where its spec does not say.
+    """
+
+    architecture: str | None
+    predicts: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions(SharedOptions):
     """
@@ -97,7 +109,8 @@ class EngineOptions(SharedOptions):
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
     not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
-    weights that must stay whole. Engines choose some defaults by the `card`, where it is known.
+    weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. Engines choose
+    some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
@@ -112,6 +125,7 @@ class EngineOptions(SharedOptions):
     weight_blocks: "WeightBlocks | None" = None
     has_experts: bool = False
     has_parts: bool = False
+    draft: Drafting | None = None
     card: Card | None = None
 
     @property
@@ -352,7 +366,11 @@ class Engine:
     `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
     layers' weights each rank is asked to leave in the host's memory.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
-    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
+    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
+    where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
+    or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
+    token and its hidden state together in a draft of the model's own, which others hold whole, and where
+    `draft_embeds` such a draft has an embedding of its own beside stages that have none. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
     is the cache format of about 8 bits that it has. `pulled` is what each pipeline rank reads of a prompt
     from an instance that prefills, and `connector` names what does that; None where it is not known.
@@ -377,6 +395,9 @@ class Engine:
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     even_weights: bool = False
     embedding_on_gpu: bool = True
+    drafts: Literal["none", "last", "spread"] = "none"
+    draft_projections: AbstractSet[str] = frozenset()
+    draft_embeds: bool = False
     spread: Literal["tp", "pp"] = "tp"
     narrow_kv: str = "fp8"
     pulled: Callable[[Any, Handover], tuple[Pulled, ...]] | None = None

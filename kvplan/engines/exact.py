@@ -1,6 +1,6 @@
 """The analytic formula: what a cache must hold, without the rounding of any engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -11,7 +11,7 @@ from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
-from kvplan.terms import Growing, Rows, Stage
+from kvplan.terms import Growing, Layer, Rows, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,14 @@ class Sum:
         return self.sequence_bytes(rank, 0)
 
     def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
-        """Return the formula's bytes as the only line."""
-        size = self.reserved_bytes(rank=rank, load=load)
-        return (Line(name="formula", size_bytes=size, reason="the terms of every layer"),)
+        """Return the formula's bytes, those of a draft apart."""
+        size, draft = self.reserved_bytes(rank=rank, load=load), self.stages[rank].drafts
+        rows = terms_rows([(layer, 1) for layer in draft], self.tp)
+        drafted = sum(batch * each.at(tokens) * row for tokens, batch in load for each, row in rows)
+        formula = Line(name="formula", size_bytes=size - drafted, reason="the terms of every layer")
+        if not draft:
+            return (formula,)
+        return (formula, Line(name="draft layers", size_bytes=drafted, reason="those of what drafts tokens"))
 
     def most_bytes(self, rank: int) -> int | None:
         """Return None: no setting bounds a sum."""
@@ -89,8 +94,13 @@ def _of_ranks(ranks: Sequence[Sequence[tuple[Rows, int]]], context: int) -> tupl
 
 def rows_of(stage: Stage, tp: int) -> tuple[tuple[Rows, int], ...]:
     """Return the rows of a stage's terms, each once, with the bytes of one of them on one of *tp* ranks."""
+    return terms_rows([*stage.counts, *((layer, 1) for layer in stage.drafts)], tp)
+
+
+def terms_rows(layers: Iterable[tuple[Layer, int]], tp: int) -> tuple[tuple[Rows, int], ...]:
+    """Return the same of so many of each layer."""
     sizes: dict[Rows, int] = {}
-    for layer, count in stage.counts:
+    for layer, count in layers:
         for term in layer:
             size = count * term.row_bytes * term.split.on_rank(tp)
             sizes[term.rows] = sizes.get(term.rows, 0) + size
@@ -124,6 +134,7 @@ EXACT = Engine(
     needs=vllm_start_up,
     takes=frozenset({"max_num_seqs", "ep"}),
     even_weights=True,
+    drafts="last",
 )
 
 

@@ -13,7 +13,7 @@ from kvplan.errors import ImportedError, did_you_mean
 from kvplan.files import is_folder
 from kvplan.importers.class_defaults import defaults_of
 from kvplan.importers.consequence import Consequence
-from kvplan.importers.drafts import draft_layers
+from kvplan.importers.drafts import draft_layers, draft_module
 from kvplan.importers.families import (
     ARCHITECTURES,
     BESIDE_TEXT,
@@ -128,6 +128,7 @@ def import_values(
         "unread": unread,
         "dtype_open": said is None,
         "mlp": read_mlp(text, model_type),
+        "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
     }
     return Imported(
         spec=spec.model_copy(update=found),

@@ -38,6 +38,7 @@ _FACTS = (
     "tied",
     "replicated",
     "mlp",
+    "draft",
     "states_fixed",
 )
 

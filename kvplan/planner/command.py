@@ -9,6 +9,8 @@ from kvplan.planner.repository import served_model
 from kvplan.planner.size import Model, Work
 from kvplan.serving import has_option, takes_gguf, write_command
 
+DRAFT = "DRAFT"
+
 
 def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> str | None:
     """
@@ -27,13 +29,24 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
         command = write_command(engine, model.name, given)
     except OptionsError:
         return None
-    return command if command is None or model.missing is None else f"# {model.missing}: {command}"
+    missing = "; ".join(filter(None, (model.missing, _missing_draft(plan))))
+    return command if command is None or not missing else f"# {missing}: {command}"
+
+
+def _missing_draft(plan: Plan) -> str | None:
+    """Return in words what stands in a command for a draft of which kvplan knows no repository."""
+    draft = plan.deployment.choice.draft
+    if draft is None or isinstance(draft, str) or draft.hf_id is not None:
+        return None
+    return f"{DRAFT} stands for a repository of {draft.name}"
 
 
 def _said(plan: Plan, work: Work) -> dict[str, Any]:
     """Return the options of a plan; None where the engine's own choice is planned."""
     choice, asked = plan.deployment.choice, plan.asked
+    draft = choice.draft
     return {
+        "draft": draft if draft is None or isinstance(draft, str) else draft.hf_id or DRAFT,
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
         "dp": choice.dp if choice.dp > 1 else None,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import (
@@ -21,6 +22,7 @@ from kvplan.errors import KvplanError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
+from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
@@ -41,7 +43,8 @@ class Choice(SharedOptions):
 
     The model runs in `dtype`, or as its engine chooses; the cache is stored in that dtype unless
     `kv_dtype` says otherwise; `pp_layers` are the layers of each stage where they are not split evenly;
-    `encoder_tokens` replaces the spec's. Engines choose some defaults by the `card`, where it is known.
+    `encoder_tokens` replaces the spec's. `draft` drafts tokens: a model, or `mtp`, the module that the
+    model's own checkpoint brings. Engines choose some defaults by the `card`, where it is known.
     """
 
     engine: str = "exact"
@@ -52,6 +55,7 @@ class Choice(SharedOptions):
     dp: int = 1
     pp_layers: tuple[int, ...] | None = None
     encoder_tokens: int | None = None
+    draft: ModelSpec | Literal["mtp"] | None = None
     card: Card | None = None
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
@@ -64,6 +68,7 @@ class Choice(SharedOptions):
             dp=self.dp,
             pp_layers=stage_sizes,
             encoder_tokens=self.encoder_tokens,
+            draft=self.draft,
             max_num_seqs=self.max_num_seqs,
             card=self.card,
         )
@@ -75,7 +80,8 @@ class Deployment:
     One replica of a model on tp x pp ranks, and dp such replicas.
 
     `spec` is the model as it runs, and `notes` say what the engine chose unasked. All sizes are per
-    rank of the fullest stage unless a method says otherwise.
+    rank of the fullest stage unless a method says otherwise. `draft` is what drafts tokens, alone, its
+    cache by the formula: its layers are in the stages, too.
     """
 
     spec: ModelSpec
@@ -86,6 +92,7 @@ class Deployment:
     stages: tuple[Stage, ...]
     options: EngineOptions
     arrangement: Arrangement
+    draft: "Deployment | None" = None
     notes: tuple[Warned, ...] = ()
 
     @property
@@ -136,9 +143,10 @@ class Deployment:
     def growing(self) -> "Deployment":
         """This deployment without windows that the model's longest context does not fill: all tokens add."""
         layers = {name: without_windows(each, self.spec.max_context) for name, each in self.layers.items()}
-        if layers == self.layers:
+        draft = self.draft and self.draft.growing
+        if layers == self.layers and draft is self.draft:
             return self
-        return _arranged(self.spec, self.choice, self.engine, self.kv, layers)
+        return _arranged(self.spec, self.choice, self.engine, self.kv, layers, draft)
 
     def fullest_rank(self, tokens: int) -> int:
         """Return the pipeline rank on which one sequence of *tokens* tokens takes most."""
@@ -206,7 +214,8 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
     require_experts(spec, choice.ep)
-    deployment = _arranged(spec, choice, engine, kv, layers)
+    draft = _drafted(spec, choice, engine, layers)
+    deployment = _arranged(spec, choice, engine, kv, layers, draft)
     shares = engine.shares(deployment.options)  # It refuses what does not go together.
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
@@ -225,8 +234,27 @@ def _uncounted(spec: ModelSpec) -> str:
     )
 
 
-def _arranged(
-    spec: ModelSpec, choice: Choice, engine: Engine, kv: CacheFormat, layers: dict[str, Layer]
+def _drafted(spec: ModelSpec, choice: Choice, engine: Engine, model: dict[str, Layer]) -> Deployment | None:
+    """Return what drafts tokens for a model with these layers, alone; None if nothing does."""
+    if choice.draft is None:
+        return None
+    draft = draft_of(spec, choice.draft, engine, choice.pp)
+    roles = {term.role for layer in model.values() for term in layer}
+    asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
+    spread = choice.pp if engine.drafts == "spread" else 1
+    alone = replace(choice, draft=None, kv_dtype=asked, pp=spread, pp_layers=None)
+    layers, kv = lowered(draft, alone, engine)
+    require_tp(draft, layers, choice.tp)
+    return _arranged(draft, alone, replace(engine, arrange=EXACT.arrange), kv, layers)
+
+
+def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
+    spec: ModelSpec,
+    choice: Choice,
+    engine: Engine,
+    kv: CacheFormat,
+    layers: dict[str, Layer],
+    draft: Deployment | None = None,
 ) -> Deployment:
     stages = tuple(
         Stage(
@@ -236,6 +264,8 @@ def _arranged(
         )
         for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers, engine.extra)
     )
+    if draft is not None:
+        stages = draft_stages(stages, draft.stages)
     options = EngineOptions(
         architecture=spec.architecture,
         sharing=sharing(spec),
@@ -249,6 +279,7 @@ def _arranged(
         weight_blocks=spec.weight_blocks,
         has_experts=spec.has_experts,
         has_parts=spec.parts is not None,
+        draft=None if draft is None else drafting_of(draft.spec, own=choice.draft == OWN),
         card=choice.card,
         **choice.shared(),
     )
@@ -261,6 +292,7 @@ def _arranged(
         stages=stages,
         options=options,
         arrangement=engine.arrange(stages, options),
+        draft=draft,
     )
 
 

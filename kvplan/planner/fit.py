@@ -11,7 +11,8 @@ from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
 from kvplan.planner import words
 from kvplan.planner.budget import Asked
-from kvplan.planner.deployment import KEPT, Choice, Deployment, deploy
+from kvplan.planner.deployment import KEPT, Deployment, deploy
+from kvplan.planner.drafts import uncounted_draft
 from kvplan.planner.facts import (
     Assumed,
     Hint,
@@ -31,7 +32,7 @@ from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Experts, Memory, Spread, figure
 from kvplan.planner.several_gpus import as_spread
-from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
+from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.specs import ModelSpec
 
@@ -287,7 +288,7 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     """Return the plan of a spec by the options of `fit` that are no work."""
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
-    choice = Choice(**part(options, Choice), card=asked.card())
+    choice = choice_of(spec, options, asked.card())
     deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 
@@ -303,6 +304,9 @@ def _warnings(answer: Fit) -> Iterator[Warned]:
     spec, budget, served = answer.deployment.spec, answer.plan.budget, answer.served
     if spec.uncounted and budget.counts_weights:
         yield Uncounted(parts=spec.uncounted)
+    draft = answer.deployment.draft
+    if draft is not None and draft.spec.weights() is None and budget.counts_weights:
+        yield Assumed(text=uncounted_draft(draft.spec))
     if budget.sources.gpu_bytes is Origin.LABEL:
         yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
     if answer.plan.lowered is not None:

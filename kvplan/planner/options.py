@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from kvplan.arguments import Option
 from kvplan.errors import UnitError
+from kvplan.specs import ModelSpec
 from kvplan.units import parse_bytes, parse_count, parse_ratio
 
 
@@ -116,6 +118,14 @@ EncoderTokens = Annotated[
         help="Encoder tokens per sequence, for cross-attention.", metavar="TOKENS", read=parse_count, least=1
     ),
 ]
+Draft = Annotated[
+    str | Path | ModelSpec | None,
+    Option(
+        help="What drafts tokens: a model as MODEL is, or mtp, the module of the model's own checkpoint.",
+        unsaid="nothing",
+        metavar="MODEL",
+    ),
+]
 BlockSize = Annotated[
     int | None, Option(help="Tokens in a block of the engine's pool.", unsaid="the engine's", least=1)
 ]
@@ -177,6 +187,7 @@ class SpreadOptions(TypedDict, total=False):
     engine: EngineName
     pp_layers: PpLayers
     encoder_tokens: EncoderTokens
+    draft: Draft
 
 
 class SharedChoices(TypedDict, total=False):

@@ -1,18 +1,20 @@
 """The forward answer: bytes per token, sequence, batch, rank and all ranks."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from kvplan.arguments import checked
 from kvplan.engines import EXACT, plain_name
 from kvplan.frozen import FrozenDict
+from kvplan.gpus import Card
 from kvplan.importers import load
 from kvplan.loads import Load, uniform
 from kvplan.planner import words
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import BeyondContext, Ignored, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
@@ -167,7 +169,8 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
     fields of a config that kvplan does not know and that are answered without. Raises a KvplanError for
     what it does not understand.
     """
-    spec, choice = as_spec(model, options.get("ignore", ())), Choice(**part(options, Choice))
+    spec = as_spec(model, options.get("ignore", ()))
+    choice = choice_of(spec, options)
     if plain_name(choice.engine) == EXACT.name and choice.dtype is None and choice.kv_dtype is not None:
         spec = stored_in(spec, choice.kv_dtype)
     deployment = deploy(spec, choice)
@@ -178,7 +181,7 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
 
 def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[LayerSize, ...]:
     tp, growing = deployment.tp, deployment.growing.layers
-    return tuple(
+    own = tuple(
         LayerSize(
             kind=layer_kind(deployment.spec, name),
             count=count,
@@ -188,6 +191,11 @@ def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[Layer
         )
         for name, count in Counter(deployment.stages[rank].types).items()
     )
+    first = len(deployment.stages) - len(deployment.draft.stages) if deployment.draft else rank + 1
+    if deployment.draft is None or rank < first:
+        return own
+    drafts = _layer_sizes(deployment.draft, rank - first, context)
+    return (*own, *(replace(each, kind=f"{each.kind}, draft") for each in drafts))
 
 
 def layer_kind(spec: ModelSpec, name: str) -> str:
@@ -209,6 +217,24 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
     for split in splits:
         if (copies := split.copies(tp)) > 1:
             yield Replicated(unit=split.unit, units=split.count, copies=copies, tp=tp)
+
+
+def choice_of(spec: ModelSpec, options: Mapping[str, Any], card: Card | None = None) -> Choice:
+    """
+    Return what *options* choose of a deployment, on a *card* where one is known.
+
+    A model that is named as its own draft drafts with its own module.
+    """
+    draft = as_draft(options.get("draft"))
+    chosen = {**part(options, Choice), "draft": OWN if draft == spec else draft}
+    return Choice(**chosen, card=card)
+
+
+def as_draft(draft: Model | None) -> ModelSpec | Literal["mtp"] | None:
+    """Return the spec of what drafts tokens; `mtp` is the model's own module."""
+    if draft is None or draft == OWN:
+        return None if draft is None else OWN
+    return as_spec(draft)
 
 
 def as_spec(model: Model, ignore: Sequence[str] = ()) -> ModelSpec:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines import HeldLayer
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.drafts import OWN
 from kvplan.specs import ModelSpec
 from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import Measure, ModelParts
@@ -21,8 +22,34 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
     """
     Return the bytes of the weights on the fullest GPU of each pipeline stage, as the engine spreads them.
 
-    By the parts that the spec counts; without any they are spread evenly over the layers.
+    By the parts that the spec counts; without any they are spread evenly over the layers. Those of a draft
+    are where its layers are.
     """
+    sizes = _model_weights(deployment, replica_bytes)
+    if deployment.draft is None:
+        return sizes
+    drafts = _model_weights(deployment.draft, _draft_bytes(deployment, replica_bytes))
+    placed = (*(0,) * (len(sizes) - len(drafts)), *drafts)
+    return tuple(own + draft for own, draft in zip(sizes, placed, strict=True))
+
+
+def _draft_bytes(deployment: Deployment, replica_bytes: int) -> int:
+    """
+    Return the bytes of a draft's weights; 0 where no weights are asked for, or its spec tells none.
+
+    The module of the model's own checkpoint is stored as the model is.
+    """
+    draft, spec = deployment.draft, deployment.spec
+    if draft is None or not replica_bytes:
+        return 0
+    module = draft.spec
+    if deployment.choice.draft == OWN and spec.parameters is not None and replica_bytes != spec.weight_bytes:
+        return ceil_div(replica_bytes * (module.parameters or 0), spec.parameters)
+    return module.weights() or 0
+
+
+def _model_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]:
+    """Return what stage_weights does of the model itself."""
     engine, stages = deployment.engine, deployment.stage_sizes
     if engine.even_weights and deployment.choice.ep == 1:
         return even_weights(replica_bytes, tp=deployment.tp, stages=len(stages))
@@ -43,6 +70,9 @@ def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]
 
 def least_weights(deployment: Deployment, replica_bytes: int) -> int:
     """Return the bytes of one replica's weights on all its GPUs together, however it is spread: the least."""
+    if deployment.draft is not None:
+        draft_bytes = least_weights(deployment.draft, _draft_bytes(deployment, replica_bytes))
+        return draft_bytes + least_weights(replace(deployment, draft=None), replica_bytes)
     engine, layers = deployment.engine, deployment.spec.layer_count
     if engine.even_weights:
         return replica_bytes
@@ -125,6 +155,9 @@ def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: in
 
 def all_weights(deployment: Deployment, replica_bytes: int) -> int:
     """Return the bytes of the weights on all GPUs together: what is whole on several counts on each."""
+    if deployment.draft is not None:
+        draft_bytes = all_weights(deployment.draft, _draft_bytes(deployment, replica_bytes))
+        return draft_bytes + all_weights(replace(deployment, draft=None), replica_bytes)
     spec, ranks = deployment.spec, deployment.tp * deployment.dp
     if spec.parts is None or (deployment.engine.even_weights and deployment.choice.ep == 1):
         return ranks * sum(stage_weights(deployment, replica_bytes))

@@ -49,6 +49,9 @@ _SPECULATIVE = "speculative_config"
 _SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
 # config/speculative.py: these guess from the text, without a model.
 _WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
+# MTPModelTypes there: each is read as `mtp`.
+_OWN = "mtp"
+_BY_A_MODEL = ("eagle", "eagle3", "dflash", "draft_model")
 _EPLB = "eplb_config"
 _REDUNDANT = f"{_EPLB}.num_redundant_experts"
 _BUFFER = more("--enable-eplb: a rank's buffer for one layer's experts is not counted")
@@ -60,9 +63,9 @@ _OF_ADAPTERS = tuple(
 )
 """What vLLM takes no heed of without adapters: create_engine_config in engine/arg_utils.py."""
 _DRAFT = more(
-    "what drafts has weights of its own, which are not counted, and layers with a cache of its own, which "
-    "are counted only with --set draft_layers=N"
+    "what drafts has weights and layers with a cache of its own, which are counted only with --draft MODEL"
 )
+_DRAFT_RANKS = more("a draft on fewer ranks than the model is counted as cut over all of them")
 
 
 _ASKED: tuple[Row, ...] = (
@@ -290,7 +293,8 @@ def _gather(found: Found, _program: str) -> Found:
     tokens = speculative.get(_SPECULATIVE_TOKENS)
     if tokens is not None:
         answers["settings.num_speculative_tokens"] = str(whole("num_speculative_tokens", tokens))
-    unmodelled = () if not speculative else _drafts(speculative)
+    draft, unmodelled = _drafting(speculative)
+    answers |= {} if draft is None else {"draft": draft}
     if answers.get("settings.enable_eplb") == "true":
         unmodelled += (_BUFFER,)
     redundant = str(found.answers.get(_REDUNDANT, "0"))
@@ -305,25 +309,41 @@ def _gather(found: Found, _program: str) -> Found:
     return Found(answers=answers, unmodelled=unmodelled, notes=notes)
 
 
-def _drafts(speculative: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what a plan leaves out of speculative decoding."""
-    by_model = speculative.get(f"{_SPECULATIVE}.model", "a draft model")
-    method = speculative.get(f"{_SPECULATIVE}.method", by_model)
-    return () if method in _WITHOUT_DRAFT else (f"speculative decoding ({shown(method)}): {_DRAFT}",)
+def _drafting(speculative: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
+    """
+    Return what drafts by a config of speculative decoding, and what a plan leaves out of it.
+
+    A method for multi-token prediction without a model takes the module of the model that is served. A model
+    alone is told by its own config.
+    """
+    model = speculative.get(f"{_SPECULATIVE}.model")
+    method = speculative.get(f"{_SPECULATIVE}.method", model)
+    if not speculative or method in _WITHOUT_DRAFT:
+        return None, ()
+    ranks = (_DRAFT_RANKS,) if f"{_SPECULATIVE}.draft_tensor_parallel_size" in speculative else ()
+    own = method is not None and (method == _OWN or method.endswith("_mtp"))
+    if own or (model is not None and method in {*_BY_A_MODEL, model}):
+        return model or _OWN, ranks
+    return None, (f"speculative decoding ({shown(method or 'a draft model')}): {_DRAFT}",)
 
 
 def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     """Undo `_gather`; whole experts are dealt out over all ranks, by a flag."""
-    of_config = {"settings.num_speculative_tokens": _SPECULATIVE_TOKENS, _SPARE: _REDUNDANT}
+    draft = f"{_SPECULATIVE}.method" if answers.get("draft") == _OWN else f"{_SPECULATIVE}.model"
+    of_config = {
+        "settings.num_speculative_tokens": _SPECULATIVE_TOKENS,
+        _SPARE: _REDUNDANT,
+        "draft": draft,
+    }
     whole = {_WHOLE: "true"} if "ep" in answers else {}
     named = {of_config.get(name, name): answer for name, answer in answers.items() if name != "ep"}
     return {**named, **whole}
 
 
 def _stands_for(keyword: str) -> str:
-    """Return what of a plan a config says: a method and a model go with the number of tokens."""
+    """Return what of a plan a config says: all of speculative decoding goes together."""
     if keyword.startswith(_SPECULATIVE):
-        return _SPECULATIVE_TOKENS
+        return _SPECULATIVE
     return _REDUNDANT if keyword.startswith(_EPLB) else ""
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from kvplan.errors import OptionsError
 from kvplan.serving.read import DIALECTS, read_command
@@ -34,11 +35,16 @@ def write_command(engine: str, model: str, asked: PlanAnswers, kept: Sequence[Ke
     replaced = {each.keyword for each in kept if each.replaces}
     kept = [each for each in kept if each.replaces or each.keyword not in answers]
     variables, options = _written(
-        dialect, {name: answer for name, answer in answers.items() if name not in replaced}
+        dialect, {name: answer for name, answer in answers.items() if not _is_said(name, replaced)}
     )
     variables += [_variable(word) for each in kept if each.variable for word in each.words]
     words = [*dialect.head(model), *options, *(w for each in kept if not each.variable for w in each.words)]
     return " ".join([*variables, *(shlex.quote(word) for word in words)])
+
+
+def _is_said(name: str, replaced: AbstractSet[str]) -> bool:
+    """Tell whether words that are kept say an answer, or the config that it is a part of."""
+    return name in replaced or name.partition(".")[0] in replaced
 
 
 def with_own_words(command: str, served: Served) -> str:

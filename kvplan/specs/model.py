@@ -21,6 +21,7 @@ from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
+from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
@@ -149,7 +150,8 @@ class ModelSpec(Facts):
     choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
     stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
     no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `mlp` has the widths of the MLPs. `parts` are all `parameters` by layer and part, with their bytes
+    rank. `mlp` has the widths of the MLPs. `draft` is the module that the checkpoint brings to draft tokens,
+    which nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes
     where the release stores some otherwise than in `dtype`; a model without them is spread evenly.
     `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers for
     images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
@@ -184,6 +186,7 @@ class ModelSpec(Facts):
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     mlp: Mlp | None = None
+    draft: DraftModule | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None
@@ -235,6 +238,16 @@ class ModelSpec(Facts):
             raise ValueError(f"parts has {told} layers, and the model {count}")
         if unused := known - used:
             raise ValueError(f"attention describes {_names(unused)}, which layers do not use")
+        return value
+
+    @field_validator("attention")
+    @classmethod
+    def _a_draft_has_known_layers(
+        cls, value: dict[str, tuple[Kind, ...]], info: ValidationInfo
+    ) -> dict[str, tuple[Kind, ...]]:
+        draft = info.data.get("draft")
+        if draft is not None and (unknown := {*draft.pattern} - {*value}):
+            raise ValueError(f"draft names {_names(unknown)}, but attention has {_names({*value})}")
         return value
 
     def __hash__(self) -> int:

@@ -115,6 +115,22 @@ OWN = (
 )
 
 
+def test_a_draft_of_the_models_own_is_planned(kvplan: Cli) -> None:
+    """Of vLLM 0.33: 62 layers of 576 numbers for DeepSeek-V3 with its module."""
+    config = '--speculative-config \'{"method": "mtp", "num_speculative_tokens": 1}\''
+    answer = fitted(kvplan, f"--gpu h200-141gb --json -- vllm serve deepseek-ai/DeepSeek-V3 -tp 8 {config}")
+    assert answer["bytes_per_token"] == 62 * 576 * 2
+    assert answer["command"].endswith(config)
+
+
+def test_a_draft_that_nothing_knows_is_left_out_and_told(kvplan: Cli) -> None:
+    answer = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE} {OWN}")
+    assert [text for text in answer["warnings"] if "draft" in text] == [
+        "left out of the plan: the draft a/b: kvplan has no spec of it, and its weights and its layers' cache "
+        "are counted only with --draft FILE: it takes more than planned"
+    ]
+
+
 def test_a_users_own_options_are_kept_whole(kvplan: Cli) -> None:
     answer = fitted(kvplan, f"--gpu h100-80gb --json -- {ISSUE} {OWN} --host 0.0.0.0 --kv-cache-metrics")
     assert answer["command"] == f"{ISSUE} {OWN} --host 0.0.0.0 --kv-cache-metrics"

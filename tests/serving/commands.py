@@ -41,8 +41,11 @@ COMMANDS = (
         ),
         engine="vllm",
         model="Qwen/Qwen3-8B",
-        asked={"tp": 1, "settings": {"num_speculative_tokens": "3"}},
-        unmodelled=("speculative decoding ('eagle3'):",),
+        asked={
+            "tp": 1,
+            "draft": "RedHatAI/Qwen3-8B-speculator.eagle3",
+            "settings": {"num_speculative_tokens": "3"},
+        },
     ),
     Command(
         source="github.com/QwenLM/Qwen3/issues/12",

@@ -49,12 +49,19 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--spec-tokens 3", {"settings": {"num_speculative_tokens": "3"}}),
     ("--num-speculative-tokens 3", {"settings": {"num_speculative_tokens": "3"}}),
     ("--spec-method ngram", {}),
-    ("--spec-model some/draft", {}),
-    ("--speculative-model some/draft", {}),
+    ("--spec-method mtp", {"draft": "mtp"}),
+    ("--spec-model some/draft", {"draft": "some/draft"}),
+    ("--speculative-model some/draft", {"draft": "some/draft"}),
     (
         '--speculative-config \'{"method": "mtp", "num_speculative_tokens": 2}\'',
-        {"settings": {"num_speculative_tokens": "2"}},
+        {"draft": "mtp", "settings": {"num_speculative_tokens": "2"}},
     ),
+    (
+        '--speculative-config \'{"method": "eagle3", "model": "some/draft", "num_speculative_tokens": 3}\'',
+        {"draft": "some/draft", "settings": {"num_speculative_tokens": "3"}},
+    ),
+    ("-sc.method deepseek_mtp -sc.model some/model", {"draft": "some/model"}),
+    ("-sc.method suffix -sc.num_speculative_tokens 4", {"settings": {"num_speculative_tokens": "4"}}),
     ('-sc \'{"num_speculative_tokens": 2, "model": null}\'', {"settings": {"num_speculative_tokens": "2"}}),
     ("--enable-prefix-caching", {"prefix_caching": True}),
     ("--no-enable-prefix-caching", {"prefix_caching": False}),
@@ -162,9 +169,8 @@ def test_a_memory_for_the_cache_replaces_the_utilization() -> None:
     ("options", "drafts"),
     [
         ("--speculative-config.method ngram --speculative-config.num_speculative_tokens 4", []),
-        ("--spec-method mtp", ["'mtp'"]),
+        ("--spec-method medusa --spec-model some/draft", ["'medusa'"]),
         ("--spec-tokens 2", ["'a draft model'"]),
-        ("--spec-model some/draft", ["'some/draft'"]),
     ],
 )
 def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list[str]) -> None:

@@ -36,6 +36,7 @@ VLLM = {
     ),
     "prefix_caching": st.booleans(),
     "pp_layers": SIZES,
+    "draft": st.sampled_from(["mtp", "org/draft"]),
 }
 VLLM_SETTINGS = {
     "num_gpu_blocks_override": TEXT_COUNTS,
@@ -227,7 +228,7 @@ def test_a_speculative_config_is_kept_and_its_tokens_are_not_said_twice() -> Non
     config = '{"method": "mtp", "num_speculative_tokens": 2}'
     words = ["VLLM_USE_V1=1", "vllm", "serve", "a/b", "--spec-model", "c/d", "-sc", config]
     served = read_command(words)
-    assert served.asked == {"settings": {"num_speculative_tokens": "2"}}
+    assert served.asked == {"draft": "c/d", "settings": {"num_speculative_tokens": "2"}}
     plain = write_command("vllm", "MODEL", {**served.asked, "tp": 2})
     assert plain is not None
     assert shlex.split(with_own_words(plain, served)) == [

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from kvplan.dtypes import Dtype, Role
 from kvplan.engines.vllm.errors import RefusedError
-from kvplan.terms import Allocation, Growing, Layer, Split, Term, distinct
+from kvplan.terms import Allocation, Growing, Layer, Split, Term, distinct, fullest, keeps_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,9 @@ class Draft:
             return self._window_alone(layers)
         if self.sized:
             return self._resized(_keys_and_values(layers))
-        whole = _fullest([layer for layer in layers if _keeps_all(layer)])
+        # Where layers of sparse MLA share an indexer's choice of tokens, a module for multi-token prediction
+        # has an indexer of its own: GLM-5.2's indexer_types, in vLLM 0.33 models/deepseek_v32.
+        whole = fullest([layer for layer in layers if keeps_all(layer)])
         if len(whole) != 1:
             found = "several sizes" if whole else "none"
             raise RefusedError(
@@ -74,21 +76,47 @@ class Draft:
         )
 
 
-def _fullest(layers: Sequence[Layer]) -> list[Layer]:
+DRAFT_PROJECTIONS = frozenset(
+    {
+        "exaone4_5",
+        "exaone_moe",
+        "nemotron_h",
+        "qwen3_next",
+        "qwen3_5",
+        "qwen3_5_text",
+        "qwen3_5_moe",
+        "qwen3_5_moe_text",
+    }
+)
+"""Models whose modules have a ColumnParallelLinear in front: *_mtp.py of model_executor/models, vLLM 0.33."""
+
+_OF_MODELS = """
+    deepseek_v3 deepseek_v32 deepseek_v4 deepseek_v41_text glm_moe_dsa pangu_ultra_moe kimi_k3 mimo mimo_v2
+    mimo_v2_flash glm4_moe glm4_moe_lite glm_ocr_text ernie4_5_moe nemotron_h qwen3_next qwen4_exp_text
+    bailing_hybrid exaone_moe exaone4_5 qwen3_5 qwen3_5_text qwen3_5_moe qwen3_5_moe_text longcat_flash
+    step3p5 step3p7 hy_v3 hy_v4 minimax_m3 glm5_next_text
+"""
+MODULES = frozenset(_OF_MODELS.split())
+"""Models whose modules vLLM 0.33 has a class for: hf_config_override in config/speculative.py."""
+
+FILLS_BLOCKS = ("dflash",)
+"""Architectures of drafts that fill a block of tokens at once: num_lookahead_tokens in config/vllm.py."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
     """
-    Return the layer that has all that each of the others has, or all of them where none does.
+    The layers of a draft with a spec of its own, or of the module that the model's checkpoint brings.
 
-    Where layers of sparse MLA share an indexer's choice of tokens, the module for multi-token prediction has
-    an indexer of its own, as the layers that choose: GLM-5.2's indexer_types, in vLLM 0.33
-    models/deepseek_v32.
+    A draft that `fills` a block of tokens at once asks for one token more than it drafts.
     """
-    fullest = [each for each in layers if all(set(other) <= set(each) for other in layers)]
-    return fullest or list(layers)
 
+    layers: tuple[Layer, ...]
+    fills: bool = False
 
-def _keeps_all(layer: Layer) -> bool:
-    """Return whether every term of a layer keeps a row for each token."""
-    return bool(layer) and all(term.known_rows == Growing() for term in layer)
+    def lower(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:  # noqa: ARG002 - that of Draft.lower
+        """Return the draft's layers, whatever the model's are."""
+        return self.layers
 
 
 def _keys_and_values(layers: Sequence[Layer]) -> Layer:

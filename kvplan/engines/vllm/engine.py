@@ -22,6 +22,7 @@ from kvplan.engines.vllm.backends import (
 )
 from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
+from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.models import require_served
@@ -165,6 +166,10 @@ def vllm(version: str | None) -> Engine:
         unsaid_dtype="float32",
         pulled=_pulled,
         connector="NIXL",
+        drafts="last",
+        draft_projections=DRAFT_PROJECTIONS,
+        # maybe_share_target_embed in v1/worker/gpu/spec_decode/eagle/utils.py.
+        draft_embeds=True,
     )
 
 
@@ -184,7 +189,10 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)
     layout = plan_layout(
-        layers, tp=options.tp, rules=rules, options=own_options(options, given, every, rules)
+        layers,
+        tp=options.tp,
+        rules=rules,
+        options=own_options(options, given, every, rules, stages[-1].drafts),
     )
     if options.dcp > 1:
         require_shares(every, rules, backend, options.card)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from kvplan.dtypes import Dtype
 from kvplan.engines.vllm.backends import HOPPER
-from kvplan.engines.vllm.drafts import Draft
+from kvplan.engines.vllm.drafts import Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.skipping import Skipped
 from kvplan.engines.vllm.versions import VllmRules
@@ -51,7 +51,7 @@ class VllmOptions:
     conv_dtype: Dtype | None = None
     state_dtype: Dtype | None = None
     speculative_tokens: int = 0
-    draft: Draft | None = None
+    draft: Draft | Known | None = None
     skipped: Skipped | None = None
     blocks: int | None = None
     watermark: float = 0.0
@@ -99,7 +99,9 @@ class VllmOptions:
     @property
     def lookahead_tokens(self) -> int:
         """Tokens that a draft with layers of its own writes behind the model's (num_lookahead_tokens)."""
-        return self.speculative_tokens if self.draft else 0
+        if self.draft is None:
+            return 0
+        return self.speculative_tokens + (isinstance(self.draft, Known) and self.draft.fills)
 
     def decode_tokens(self, rules: VllmRules, pp: int) -> int:
         """

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from kvplan.dtypes import dtype_by_name
-from kvplan.engines.base import EngineOptions
+from kvplan.engines.base import Drafting, EngineOptions
 from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.overheads import at_once
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
-from kvplan.engines.vllm.drafts import Draft
+from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import state_dtypes
 from kvplan.engines.vllm.models import may_keep_every_state
@@ -70,7 +71,7 @@ SETTINGS = (
     Setting(
         name="draft_layers",
         kind="count",
-        help="attention layers of MTP, EAGLE or a draft model; like the model's own over all tokens",
+        help="attention layers of a draft that no --draft names; like the model's own over all tokens",
     ),
     Setting(name="draft_kv_heads", kind="count", help="if a draft layer has others than the model's"),
     Setting(name="draft_head_dim", kind="count", help="if a draft layer has another than the model's"),
@@ -110,16 +111,25 @@ Those of a draft's layers are kvplan's: vLLM reads them from the draft's own con
 """
 
 
+_DRAFT_SIZES = ("draft_layers", "draft_kv_heads", "draft_head_dim", "draft_window")
+
+
 def usual_work(options: EngineOptions, rules: VllmRules) -> tuple[int, int]:
     """Return the tokens and the sequences that run at once unless told: by the card, or an H100's."""
     return at_once(options.card, most_tokens=rules.most_batched_tokens)
 
 
 def own_options(
-    options: EngineOptions, given: Settings, layers: Sequence[Layer], rules: VllmRules
+    options: EngineOptions,
+    given: Settings,
+    layers: Sequence[Layer],
+    rules: VllmRules,
+    drafts: Sequence[Layer] = (),
 ) -> VllmOptions:
     """Return vLLM's own options, with what the chosen prefill kernels of *layers* add to states."""
     asked = _asked(options, given, rules)
+    if options.draft is not None:
+        asked = replace(asked, **_drafting(options.draft, given, drafts))
     found = exports(layers, rules, gdn=_gdn_backend(options, given), kda=given.name("kda_prefill_backend"))
     if found is None:
         return asked
@@ -203,6 +213,28 @@ def _watermark(given: Settings, rules: VllmRules) -> float:
     if asked is not None and not rules.watermark:
         raise RefusedError(f"watermark is not known of {rules.name}: kvplan knows it in {NEWEST.name}")
     return float(asked or 0)
+
+
+def _drafting(drafting: Drafting, given: Settings, drafts: Sequence[Layer]) -> dict[str, Any]:
+    """
+    Return the options of a draft with these layers: as many tokens as asked for, or as its config predicts.
+
+    Source: __post_init__ of config/speculative.py, vLLM 0.33.
+    """
+    if beside := [name for name in _DRAFT_SIZES if given.count(name) is not None]:
+        raise RefusedError(f"{beside[0]} and --draft both say what drafts tokens: keep one of them")
+    if drafting.predicts is not None and drafting.architecture not in MODULES:
+        raise RefusedError(
+            f"vLLM has no class for the module for multi-token prediction of {drafting.architecture}: "
+            "leave --draft mtp out"
+        )
+    tokens = given.count("num_speculative_tokens") or drafting.predicts
+    if tokens is None:
+        raise RefusedError(
+            "vLLM must be told how many tokens a draft drafts: give --set num_speculative_tokens=3"
+        )
+    fills = drafting.architecture in FILLS_BLOCKS
+    return {"speculative_tokens": tokens, "draft": Known(layers=tuple(drafts), fills=fills)}
 
 
 def _draft(given: Settings) -> Draft | None:

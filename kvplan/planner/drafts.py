@@ -1,0 +1,46 @@
+"""What drafts tokens for a model: which spec it has, and where its layers are."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from kvplan.engines import Drafting, Engine
+from kvplan.errors import OptionsError
+from kvplan.planner.model_dtype import in_dtype
+from kvplan.specs import ModelSpec
+from kvplan.specs.drafts import own_draft
+from kvplan.terms import Stage
+
+OWN: Literal["mtp"] = "mtp"
+"""The module that a model's own checkpoint brings, as vLLM calls the method."""
+
+
+def draft_of(spec: ModelSpec, draft: ModelSpec | Literal["mtp"], engine: Engine, stages: int) -> ModelSpec:
+    """
+    Return the spec of what drafts, in the dtype in which the model runs on so many *stages*.
+
+    Raises OptionsError of an engine for which kvplan plans no draft, and KvplanError for a model without a
+    module of its own.
+    """
+    if engine.drafts == "none":
+        raise OptionsError(f"kvplan plans no draft with the engine {engine.name}: leave --draft out")
+    if draft == OWN:
+        cut = spec.architecture in engine.draft_projections
+        return own_draft(spec, cut=cut, embeds=engine.draft_embeds and stages > 1)
+    return draft if draft.dtype == spec.dtype and not draft.dtype_open else in_dtype(draft, spec.dtype)
+
+
+def drafting_of(draft: ModelSpec, *, own: bool) -> Drafting:
+    """Return what an engine may ask of a draft; *own* is a module of the model's, of a token a layer."""
+    return Drafting(architecture=draft.architecture, predicts=draft.layer_count if own else None)
+
+
+def draft_stages(stages: Sequence[Stage], drafts: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return a model's stages with the layers of a draft: one stage's on the last, or each on its own."""
+    placed = [*((),) * (len(stages) - len(drafts)), *(stage.layers for stage in drafts)]
+    return tuple(replace(stage, drafts=layers) for stage, layers in zip(stages, placed, strict=True))
+
+
+def uncounted_draft(draft: ModelSpec) -> str:
+    """Return what a plan is without where a draft's weights are not counted."""
+    return f"the weights of the draft {draft.name} are not counted, as its spec does not tell them"

@@ -1,0 +1,18 @@
+"""The layers that a checkpoint brings to draft tokens with: multi-token prediction."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kvplan.attention.base import Count, Facts
+
+
+class DraftModule(Facts):
+    """
+    A module for multi-token prediction: so many `layers`, each a `pattern` of layers of the model.
+
+    It names their types; without it each is one layer, like the model's own attention over all tokens.
+    """
+
+    layers: Count
+    pattern: Annotated[tuple[str, ...], Field(strict=False, max_length=16)] = ()
