@@ -2,8 +2,9 @@
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check`, `explain`, `compare`, `whatif` and `advise` answer with typed, frozen
-results; sizes are ints of bytes. `plan` returns what scripts ask again and again, and `sweep` answers
-whole grids. Everything that the command line can do is here. Each name is imported when it is first used.
+results; sizes are ints of bytes. `plan` returns what scripts ask again and again, `sweep` answers whole
+grids, and `plot` draws. Everything that the command line can do is here. Each name is imported when it is
+first used.
 """
 
 from importlib import import_module
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from kvplan.errors import KvplanError
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
+    from kvplan.pictures.chart import Chart
+    from kvplan.pictures.plot import plot
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Advised": "kvplan.alternatives.advise",
+    "Chart": "kvplan.pictures.chart",
     "Check": "kvplan.planner.check",
     "Comparison": "kvplan.alternatives.compare",
     "Explanation": "kvplan.planner.explain",
@@ -45,6 +49,7 @@ _HOMES = {
     "load": "kvplan.importers",
     "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
+    "plot": "kvplan.pictures.plot",
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
     "whatif": "kvplan.alternatives.whatif",
@@ -64,6 +69,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Advised",
+    "Chart",
     "Check",
     "Comparison",
     "Explanation",
@@ -81,6 +87,7 @@ __all__ = [
     "load",
     "new",
     "plan",
+    "plot",
     "size",
     "sweep",
     "whatif",

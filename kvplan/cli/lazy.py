@@ -14,6 +14,7 @@ MODULES: Mapping[str, str] = {
     "check": "sizing",
     "show": "sizing",
     "compare": "comparing",
+    "plot": "plotting",
     "whatif": "changing",
     "advise": "changing",
     "new": "changing",
