@@ -26,7 +26,7 @@ Kind = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="memory or frontier.",
+        help="memory, frontier, growth, tp, waterfall or heat.",
         autocompletion=_kinds,
         show_default=False,
     ),
@@ -52,9 +52,19 @@ Width = Annotated[
     typer.Option("--width", metavar="N", help="Pixels of a file, or columns of the terminal.", min=1),
 ]
 
+Rows = Annotated[str | None, typer.Option(metavar="AXIS,...", help="Of heat: the map's rows.")]
+Columns = Annotated[str | None, typer.Option(metavar="AXIS", help="Of heat: the map's columns.")]
+Value = Annotated[
+    str | None, typer.Option(metavar="FIGURE", help="Of heat: a figure of sweep.  [default: max_batch]")
+]
+
 EPILOG = examples(
     "kvplan plot memory llama-3.1-8b qwen3-8b --gpu h100-80gb -c 8k",
     "kvplan plot frontier gemma-3-12b --engine vllm,sglang --gpu l40s-48gb -o frontier.svg",
+    "kvplan plot growth gemma-3-27b qwen3-next-80b-a3b -o growth.png --dark",
+    "kvplan plot tp llama-3.1-70b --gpu h100-80gb -c 8k",
+    "kvplan plot waterfall gemma-3-27b --gpu h100-80gb --engine vllm -c 32k",
+    "kvplan plot heat llama-3.1-70b --gpu h200-141gb --tp 1,2,4,8 -c 8k..128k -o heat.pdf",
 )
 
 app = typer.Typer()
@@ -69,11 +79,16 @@ def _plot(
     output: Output = None,
     dark: Dark = False,
     width: Width = None,
+    rows: Rows = None,
+    columns: Columns = None,
+    value: Value = None,
     **options: Unpack[FitOptions],
 ) -> None:
     """A picture of plans; each option of fit takes several values, and each product is drawn.
 
-    memory: the card as a bar. frontier: sequences against context.
+    memory: the card as a bar. frontier: sequences against context. growth: a sequence's bytes against
+    context. tp: what each degree holds and stores. waterfall: from the formula to what an engine
+    reserves. heat: a sweep's figure over two axes.
     """
     from kvplan.pictures.plot import plot
 
@@ -83,7 +98,7 @@ def _plot(
         from kvplan.pictures.painted.files import require_ending
 
         require_ending(Path(output))
-    chart = plot(kind, models or (), **options)
+    chart = plot(kind, models or (), rows=rows, columns=columns, value=value, **options)
     if output is not None:
         chart.save(output, dark=dark, width=width)
     else:

@@ -1,12 +1,13 @@
 """What is drawn: plans, or the sizes of caches, one for each product of models and options."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvplan.alternatives.products import Models, Product, read_products
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner import words
+from kvplan.planner.deployment import Deployment
 from kvplan.planner.fit import plan
 from kvplan.planner.lists import split_values
 from kvplan.planner.plan import Plan
@@ -96,26 +97,23 @@ def without(options: Mapping[str, Any], names: Collection[str], kind: str, why: 
     return dict(options)
 
 
-def subtitle(drawn: Collection[Drawn], *, beside: str = "") -> str:
-    """Return how plans were asked for, in a line: what all of them share."""
-    # One plan's cards stand in its title.
-    parts = [_shared("on", {each.where for each in drawn})] if len(drawn) > 1 else []
-    deployments = [each.plan.deployment for each in drawn]
-    parts += [_shared(name, {str(getattr(each, name)) for each in deployments}) for name in ("tp", "dp")]
-    parts.append(_shared("pp", {str(each.choice.pp) for each in deployments}))
-    parts.append(_shared("KV cache in", {each.kv.name for each in deployments}))
-    parts.append(_shared("engine", {each.engine.name for each in deployments}))
-    return ", ".join(part for part in (*parts, beside) if part)
+def subtitle(drawn: Collection[Drawn]) -> str:
+    """Return how plans were asked for: what all of them share; one plan's cards stand in its title."""
+    cards = {each.where for each in drawn} if len(drawn) > 1 else set()
+    parts = [*cards] if len(cards) == 1 else []
+    return ", ".join([*parts, *filter(None, [shared_by([each.plan.deployment for each in drawn])])])
 
 
-def _shared(label: str, values: Collection[str]) -> str:
-    """Return what all plans have in common; nothing where they differ, or where one GPU of each is meant."""
-    if len(values) != 1:
-        return ""
-    (value,) = values
-    if label == "on":
-        return value
-    return "" if label in ("tp", "pp", "dp") and value == "1" else f"{label} {value}"
+def shared_by(deployments: Sequence[Deployment]) -> str:
+    """Return what deployments share of their spread, their dtype and their engine."""
+    found: dict[str, set[Any]] = {
+        "tp": {each.tp for each in deployments} - {1},
+        "pp": {each.choice.pp for each in deployments} - {1},
+        "dp": {each.dp for each in deployments} - {1},
+        "KV cache in": {each.kv.name for each in deployments},
+        "engine": {each.engine.name for each in deployments},
+    }
+    return ", ".join(f"{label} {values.pop()}" for label, values in found.items() if len(values) == 1)
 
 
 def as_contexts(given: object) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from kvplan.engines import EXACT, Arrangement, Line, StartUp, Straight
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
-from kvplan.planner.deployment import KEPT, Deployment, deploy
+from kvplan.planner.deployment import KEPT, Deployment
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
@@ -157,8 +157,7 @@ class Plan:
         """Return this plan by the formula alone, in the memory that the engine leaves on each stage."""
         if self.deployment.engine is EXACT:
             return self
-        choice = self.deployment.choice.analytic(self.deployment.stage_sizes, self.deployment.kv)
-        deployment = deploy(self.deployment.spec, choice)
+        deployment = self.deployment.analytic()
         return replace(self, deployment=deployment, pools=bounded(deployment.arrangement, self.left))
 
     def left_beside(self, other_bytes: int) -> tuple[int, ...]:

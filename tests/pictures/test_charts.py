@@ -6,8 +6,9 @@ import pytest
 
 import kvplan
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.pictures.chart import Bars, Lines
+from kvplan.pictures.chart import Bars, Heat, Lines
 from kvplan.pictures.scales import bytes_axis, context_axis, count_axis, gib_axis
+from kvplan.pictures.traffic import traffic_figure
 from kvplan.units import GIB
 
 H100: dict[str, Any] = {"gpu": "h100-80gb"}
@@ -143,3 +144,113 @@ def test_what_does_not_fit_stands_behind_the_edge_of_the_card() -> None:
     assert chart.title.endswith("80 sequences of 8k do not fit, at most 53 do")
     (edge,) = bars(chart).edges
     assert (edge.at, edge.hard) == (memory.gpu_bytes, True)
+
+
+def test_growth_has_its_kink_where_a_window_is_full() -> None:
+    """By hand, of Gemma 3 27B: 2 x 16 groups x 128 x 2 bytes a token and layer, 10 of 62 without a window."""
+    panel = lines(kvplan.plot("growth", "gemma-3-27b", context="8k"))
+    points, layer = dict(panel.series[0].points), 2 * 16 * 128 * 2
+    assert points[512] == 62 * layer * 512
+    assert points[1024] == 62 * layer * 1024
+    assert points[8192] == (10 * 8192 + 52 * 1024) * layer
+    assert [(each.at, each.text) for each in panel.edges] == [(1024, "window of 1k full")]
+    assert [each.text for each in panel.marks] == ["1.03 GiB at 8k"]
+
+
+def test_growth_of_an_engine_steps_by_its_blocks_beside_the_formula() -> None:
+    """VLLM's 16 tokens a block, drawn before and after each: 128 KiB a token."""
+    panel = lines(kvplan.plot("growth", "llama-3.1-8b", engine="vllm"))
+    own, formula = (dict(each.points) for each in panel.series)
+    assert (own[320], own[321]) == (320 * 131072, 336 * 131072)
+    assert formula[512] == 512 * 131072
+    for context in (256, 8192, 131072):
+        size = kvplan.size("llama-3.1-8b", engine="vllm", context=context)
+        assert own[context] == size.bytes_per_sequence
+
+
+def test_a_state_stands_from_the_first_token_on() -> None:
+    chart = kvplan.plot("growth", "qwen3-next-80b-a3b")
+    fixed = kvplan.size("qwen3-next-80b-a3b", context=1).fixed_bytes
+    low, high = lines(chart).series[0].points[0][1], 256 * 24 * 1024
+    assert low == fixed + high  # 24 KiB a token
+    (note,) = chart.notes
+    assert "one more token adds 24 KiB" in note
+    assert "its states, 73.69 MiB by the formula" in note
+
+
+def test_tp_names_why_a_degree_is_none_and_what_is_stored_twice() -> None:
+    """8 groups on 16 GPUs: 2 x 2.5 GiB; 64 heads are no multiple of 3."""
+    held, stored = kvplan.plot("tp", "llama-3.1-70b", tp="2,3,8,16", context="8k", **H100).panels
+    assert isinstance(held, Bars)
+    assert isinstance(stored, Bars)
+    assert [each.name for each in held.bars] == ["TP 2", "TP 3", "TP 8", "TP 16"]
+    two, three, eight, sixteen = held.bars
+    assert (two.text, two.parts) == ("none", ())
+    assert three.refusal == "64 heads do not spread over tp=3: 64 % 3 is 1, not 0"
+    most = kvplan.fit("llama-3.1-70b", tp=8, context="8k", **H100).max_batch
+    assert (eight.parts[0].end, eight.text) == (most, "156, 19.5 on each GPU")
+    assert sixteen.text.startswith("183, ")
+    assert [(each.name, each.text) for each in stored.bars] == [
+        ("TP 2", "2.5 GiB, once"),
+        ("TP 8", "2.5 GiB, once"),
+        ("TP 16", "5 GiB, 8 groups on 16 GPUs"),
+    ]
+
+
+def test_tp_is_of_one_model_and_raises_what_is_wrong_with_all_degrees() -> None:
+    with pytest.raises(OptionsError, match="is of one model on one kind of card"):
+        kvplan.plot("tp", "llama-3.1-8b,qwen3-8b", tp="1,2", **H100)
+    with pytest.raises(KvplanError, match="64 heads do not spread over tp=3"):
+        kvplan.plot("tp", "llama-3.1-70b", tp=3, **H100)
+    with pytest.raises(OptionsError, match="give a GPU"):
+        kvplan.plot("tp", "llama-3.1-8b")
+
+
+def test_a_waterfall_goes_from_the_formula_to_what_is_reserved() -> None:
+    chart = kvplan.plot("waterfall", "gemma-3-27b", engine="vllm", context="32k", **H100)
+    told = kvplan.fit("gemma-3-27b", engine="vllm", context="32k", **H100)
+    *rows, last = bars(chart).bars
+    assert [row.name for row in rows] == [line.name for line in told.waterfall]
+    assert [row.parts[0].end - row.parts[0].start for row in rows] == [
+        abs(line.size_bytes) for line in told.waterfall
+    ]
+    assert [row.parts[0].start for row in rows[1:]] == [row.parts[0].end for row in rows[:-1]]
+    assert (last.name, last.parts[0].end) == ("reserved", told.memory.kv_used_bytes)
+    formula = (10 * 32768 + 52 * 1024) * 2 * 16 * 128 * 2
+    assert rows[0].parts[0].end == formula
+    assert chart.title.endswith(f"{told.memory.kv_used_bytes / formula:.1f} times the formula's 2.91 GiB")
+
+
+def test_a_map_has_the_cells_of_its_sweep_and_the_reasons_of_those_without() -> None:
+    chart = kvplan.plot("heat", "llama-3.1-70b", tp="2,3,8", context="8k,32k", **H100)
+    (panel,) = chart.panels
+    assert isinstance(panel, Heat)
+    assert (panel.across, panel.down, panel.columns, panel.rows) == (
+        "context",
+        "tp",
+        ("8k", "32k"),
+        ("2", "3", "8"),
+    )
+    assert [[cell.value for cell in row] for row in panel.cells] == [[0, 0], [None, None], [156, 39]]
+    assert [cell.text for cell in panel.cells[1]] == ["[1]", "[1]"]
+    assert chart.notes[0].startswith("[1] llama-3.1-70b: 64 heads do not spread over tp=3")
+    assert chart.title == "Sequences held at once by context and tp: 156 at the most, with tp 8, context 8k"
+    with pytest.raises(OptionsError, match="a map has two axes"):
+        kvplan.plot("heat", "llama-3.1-70b", context="8k,32k", **H100)
+    with pytest.raises(OptionsError, match="--rows is of a map"):
+        kvplan.plot("memory", "llama-3.1-70b", rows="tp", **H100)
+
+
+def test_traffic_is_drawn_from_numbers_alone() -> None:
+    edges = [10 * GIB, 20 * GIB, 30 * GIB]
+    chart = traffic_figure(
+        edges, [3, 1], capacity=28 * GIB, p50=17 * GIB, p99=25 * GIB, title="1 % of the time too much"
+    )
+    panel = lines(chart)
+    assert panel.series[0].points == ((10 * GIB, 3), (20 * GIB, 1), (30 * GIB, 1))
+    assert [(each.at // GIB, each.hard) for each in panel.edges] == [(17, False), (25, False), (28, True)]
+    assert panel.x.high > 30 * GIB
+    assert chart.title == "1 % of the time too much"
+    for wrong in ([10, 20], [10, 10, 20], [20, 10, 30]):
+        with pytest.raises(OptionsError, match="ascending edges"):
+            traffic_figure(wrong, [3, 1], capacity=28, p50=17, p99=25, title="")

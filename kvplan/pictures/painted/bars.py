@@ -92,7 +92,7 @@ def _row(sheet: Sheet, bar: Bar, field: _Field) -> _Row:
         return _Row(bar, words, max(_THICK, len(words) * line_height(SMALL)) + _GAP)
     if field.beside:
         return _Row(bar, (), _THICK + _GAP)
-    words = tuple(sheet.wrapped(f"{bar.name}: {bar.text}" if bar.text else bar.name, field.width))
+    words = tuple(sheet.wrapped(f"{bar.name}: {bar.text}" if bar.text else bar.name, field.width - _BESIDE))
     return _Row(bar, words, _THICK + _GAP + len(words) * line_height(PLAIN))
 
 
@@ -145,23 +145,30 @@ def _paint_row(sheet: Sheet, drawing: _Drawing, row: _Row, top: float) -> None:
         sheet.text(
             field.left - _BESIDE, middle, bar.name, across="right", along="center_baseline", role="name"
         )
+    low = top + (_THICK - len(row.words) * line_height(SMALL)) / 2 if field.beside and bar.refusal else top
     size, colour = (SMALL, sheet.style.quiet) if bar.refusal else (PLAIN, sheet.style.ink)
     for number, line in enumerate(row.words):
-        x = field.left + (_BESIDE if bar.refusal and field.beside else 0)
-        sheet.text(x, top + number * line_height(size), line, size=size, colour=colour, role="words")
+        x = field.left + _BESIDE
+        sheet.over(x, low + number * line_height(size), line, size=size, colour=colour, role="words")
     if bar.refusal:
         return
     middle += len(row.words) * line_height(PLAIN)
     for part in bar.parts:
         size_bytes = part.end - part.start
         drawing.axes.barh(
-            middle - drawing.top, size_bytes, _THICK, left=part.start, zorder=2, **looks(sheet, part)
+            middle - drawing.top,
+            size_bytes,
+            _THICK,
+            left=part.start,
+            zorder=2,
+            clip_on=False,
+            **looks(sheet, part),
         )
         start, end = map(drawing.at, (part.start, part.end))
         _part_text(sheet, part, start, end, middle)
     if field.beside and bar.text:
         x = drawing.at(max((part.end for part in bar.parts), default=0)) + _BESIDE
-        sheet.text(x, middle, bar.text, along="center_baseline", role="answer")
+        sheet.over(x, middle, bar.text, along="center_baseline", role="answer")
 
 
 def _part_text(sheet: Sheet, part: Part, start: float, end: float, middle: float) -> None:

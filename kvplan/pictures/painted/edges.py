@@ -10,6 +10,7 @@ from kvplan.pictures.painted.sheet import SMALL, Sheet, line_height
 from kvplan.pictures.ticks import share
 
 _BETWEEN = 10
+_AWAY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def edge_rows(
     for edge in sorted(edges, key=lambda each: each.at):
         size = sheet.text_width(edge.text, SMALL, bold=edge.hard)
         at = left + share(axis, edge.at) * width
-        start = at + 4 if at + 4 + size <= left + width else max(left, at - 4 - size)
+        start = at + _AWAY if at + _AWAY + size <= left + width else max(left, at - _AWAY - size)
         end = start + size
         taken = {each.row for each in placed if start < each.right + _BETWEEN and each.left < end + _BETWEEN}
         row = next(each for each in range(len(placed) + 1) if each not in taken)

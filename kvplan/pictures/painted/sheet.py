@@ -1,5 +1,6 @@
 """A sheet of paper to draw on, in pixels from its upper left corner, and what texts take on it."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,12 @@ PER_INCH = 96
 SMALL, PLAIN, LARGE = 8.5, 9.5, 13.0
 """Sizes of letters, in points."""
 
+_FINER = 4
+
 _LINE = 1.35
 """The height of a line of text, by that of its letters."""
+
+_UNIT = re.compile(r"(\d) (B|KiB|MiB|GiB|%)(?![\w])")
 
 MOST_TEXT = 200
 """Characters of a name or a note; what is longer keeps its beginning and its end."""
@@ -35,8 +40,9 @@ class Sheet:
         self.style = style
         self.height = 100.0
         self.figure = Figure(figsize=(width / PER_INCH, 1), dpi=PER_INCH, facecolor=style.paper)
-        canvas: Any = FigureCanvasAgg(self.figure)  # matplotlib does not say what its renderer is
-        self._renderer = canvas.get_renderer()
+        # Few pixels would round each letter's width, which neither a file of more pixels does nor a browser.
+        fine: Any = FigureCanvasAgg(Figure(figsize=(1, 1), dpi=PER_INCH * _FINER))
+        self._renderer = fine.get_renderer()
 
     def grow(self, height: float) -> None:
         """Set the height, in pixels: before anything is drawn."""
@@ -46,8 +52,9 @@ class Sheet:
     def text_width(self, text: str, size: float = PLAIN, *, bold: bool = False) -> float:
         """Return the pixels that a line of text takes."""
         font = FontProperties(size=size, weight="bold" if bold else "normal")
-        width, _, _ = self._renderer.get_text_width_height_descent(shown(text), font, ismath=False)
-        return float(width)
+        known = shown(text.replace("\u00a0", " "))
+        width, _, _ = self._renderer.get_text_width_height_descent(known, font, ismath=False)
+        return float(width) / _FINER
 
     def widest(self, texts: Sequence[str], size: float = PLAIN) -> float:
         """Return the pixels of the widest of *texts*; 0 without any."""
@@ -56,13 +63,14 @@ class Sheet:
     def wrapped(self, text: str, width: float, size: float = PLAIN, *, bold: bool = False) -> list[str]:
         """Return *text* in lines that are no wider than *width*; a longer word is broken."""
         lines: list[str] = []
-        for word in shown(text).split(" "):
+        # A number and its unit stay together.
+        for word in _UNIT.sub("\\1\u00a0\\2", shown(text)).split(" "):
             whole = f"{lines[-1]} {word}" if lines else word
             if lines and self.text_width(whole, size, bold=bold) <= width:
                 lines[-1] = whole
             else:
                 lines += self._broken(word, width, size, bold=bold)
-        return lines
+        return [each.replace("\u00a0", " ") for each in lines]
 
     def _broken(self, word: str, width: float, size: float, *, bold: bool) -> list[str]:
         parts = [""]
@@ -97,6 +105,11 @@ class Sheet:
             va=along,
             gid=role,
         )
+
+    def over(self, x: float, y: float, text: str, **looks: Any) -> None:  # noqa: ANN401 - those of `text`
+        """Write a line of text at a point on paper of its own, so that no line of a grid runs through it."""
+        paper = {"facecolor": self.style.paper, "edgecolor": "none", "pad": 1}
+        self.text(x, y, text, **looks).set_bbox(paper)
 
     def axis_label(self, x: float, y: float, text: str) -> None:
         """Write what an axis below says, ending at a point."""

@@ -30,6 +30,9 @@ def lines_text(panel: Lines, columns: int, *, colour: bool) -> list[str]:
         text = ticks.get(_HEIGHT - 1 - at)
         lines.append(f"{text or '':>{left - 1}} {'┤' if text else '│'}{line}")
     lines += [" " * left + line for line in _below(panel.x, width)]
+    if panel.edges:
+        named = "; ".join(each.text for each in sorted(panel.edges, key=lambda each: each.at))
+        lines += wrap(shown(f"upright, from left to right: {named}"), columns)
     return lines
 
 
