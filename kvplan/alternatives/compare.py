@@ -11,6 +11,7 @@ from kvplan.arguments import ArgumentError, as_argument
 from kvplan.errors import OptionsError
 from kvplan.gpus import find_card, several
 from kvplan.planner.lists import axes_signature
+from kvplan.shown import Shown
 
 Sort = Literal["bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price"]
 
@@ -23,7 +24,7 @@ _MOST_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Comparison:
+class Comparison(Shown):
     """Alternatives: a row for each, and in `names` what tells it from the others."""
 
     names: tuple[str, ...]

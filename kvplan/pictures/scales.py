@@ -50,6 +50,7 @@ def bytes_axis(label: str, low: float, high: float) -> Axis:
 
 def gib_axis(label: str, high: int, low: int = 0) -> Axis:
     """Return an axis of memory from *low*, which is 0 or below, in the unit that suits its end."""
+    high = max(high, low + 1)
     unit, name = next(
         ((size, name) for size, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")) if high >= 2 * size),
         (1, "B"),

@@ -13,10 +13,11 @@ from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.weights import stage_weights
 from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
+from kvplan.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Plan:
+class Plan(Shown):
     """
     A model deployed on cards of one kind, whatever the work: ask it, in microseconds, what fits.
 
