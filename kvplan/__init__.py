@@ -2,8 +2,9 @@
 Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check`, `explain`, `compare`, `whatif` and `advise` answer with typed, frozen
-results; sizes are ints of bytes. `plan` returns what scripts ask again and again, and `sweep` answers
-whole grids. Everything that the command line can do is here. Each name is imported when it is first used.
+results; sizes are ints of bytes. `plan` returns what scripts ask again and again, `sweep` answers whole
+grids, and `plot` draws. Everything that the command line can do is here. Each name is imported when it is
+first used.
 """
 
 from importlib import import_module
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
     from kvplan.phases.disaggregate import Disaggregation, disaggregate
+    from kvplan.pictures.chart import Chart
+    from kvplan.pictures.plot import plot
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Advised": "kvplan.alternatives.advise",
+    "Chart": "kvplan.pictures.chart",
     "Check": "kvplan.planner.check",
     "Comparison": "kvplan.alternatives.compare",
     "Disaggregation": "kvplan.phases.disaggregate",
@@ -51,6 +55,7 @@ _HOMES = {
     "load": "kvplan.importers",
     "new": "kvplan.alternatives.sketch",
     "plan": "kvplan.planner.fit",
+    "plot": "kvplan.pictures.plot",
     "read_traffic": "kvplan.traffic.read",
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
@@ -71,6 +76,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Advised",
+    "Chart",
     "Check",
     "Comparison",
     "Disaggregation",
@@ -91,6 +97,7 @@ __all__ = [
     "load",
     "new",
     "plan",
+    "plot",
     "read_traffic",
     "size",
     "sweep",

@@ -1,6 +1,8 @@
 """Sizes and token counts: text in, exact ints out, and back to text that people read."""
 
 import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Protocol, cast
 
 from kvplan.errors import UnitError
@@ -163,6 +165,22 @@ def format_gib(size_bytes: int) -> str:
     return f"{size_bytes / GIB:.2f} GiB"
 
 
+def printed_gib(sizes: Sequence[int]) -> list[str]:
+    """
+    Return the sizes in GiB with two decimals that sum to the total's own two decimals.
+
+    Each is the difference of two rounded running totals, so it may be 0.01 off its own rounding.
+    """
+    cents = [0, *(round(end * 100 / GIB) for end in running(sizes))]
+    steps = [after - before for before, after in pairwise(cents)]
+    return [f"{step / 100:.2f} GiB" for step in steps]
+
+
+def running(sizes: Sequence[int]) -> list[int]:
+    """Return the running totals of *sizes*."""
+    return list(accumulate(sizes))
+
+
 def format_bytes(size_bytes: float) -> str:
     """Return a size in the unit that suits it: `584 B`, `128 KiB`, `1.13 MiB`, `5.39 GiB`."""
     for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
@@ -204,6 +222,13 @@ def _digits(value: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return `1 sequence` or `1,024 sequences`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def format_tokens(tokens: int) -> str:
+    """Return a number of tokens as it is typed, `8k`, or whole where it is no multiple of 1024."""
+    if tokens % KIB or not tokens:
+        return f"{tokens:,}"
+    return f"{tokens // _PER_SUFFIX['m']:,}m" if tokens % MIB == 0 else f"{tokens // KIB}k"
 
 
 def ceil_div(dividend: int, divisor: int) -> int:

@@ -20,6 +20,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "check": {"model": "llama-3.1-8b"},
     "explain": {"model": "llama-3.1-8b"},
     "compare": {"models": "llama-3.1-8b", "context": 8192},
+    "plot": {"kind": "memory", "models": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "whatif": {"model": "llama-2-7b", "context": 8192},
     "advise": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "new": {"name": "mine", "heads": 8, "head_dim": 64, "layers": 2},

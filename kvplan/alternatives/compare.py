@@ -1,22 +1,17 @@
 """Models, cards, engines, spreads and dtypes side by side: a line each, impossible ones with their reason."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
-from pathlib import Path
 from typing import Any, Literal, get_args
 
+from kvplan.alternatives.products import Models, read_products
 from kvplan.alternatives.rows import Row, row_or_reason
 from kvplan.alternatives.whatif import shared_out
-from kvplan.arguments import ArgumentError, Option, as_argument
-from kvplan.errors import OptionsError, did_you_mean
+from kvplan.arguments import ArgumentError, as_argument
+from kvplan.errors import OptionsError
 from kvplan.gpus import find_card, several
-from kvplan.planner.lists import axes_signature, split_values
-from kvplan.planner.options import OF_LISTS, FitOptions
-from kvplan.planner.size import Model, as_spec
-from kvplan.specs import ModelSpec
-
-Models = Model | Sequence[Model]
+from kvplan.planner.lists import axes_signature
+from kvplan.shown import Shown
 
 Sort = Literal["bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price"]
 
@@ -27,11 +22,9 @@ _MOST_FIRST = frozenset({"max_batch", "max_context"})
 _MOST_LINES = 10_000
 """More are a grid: `kvplan sweep`."""
 
-_TRUTHS = {"true": True, "false": False}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Comparison:
+class Comparison(Shown):
     """Alternatives: a row for each, and in `names` what tells it from the others."""
 
     names: tuple[str, ...]
@@ -62,16 +55,12 @@ def compare(
     if sort is not None and sort not in SORT_KEYS:
         what = as_argument(sort, str, "kvplan.compare: sort")
         raise OptionsError(f"nothing is sorted by {what!r:.40}: choose {', '.join(SORT_KEYS)}")
-    axes = {name: _values(name, value) for name, value in options.items() if value is not None}
-    specs = _specs(models, options.get("ignore", ()))
-    lines = len(specs)
-    for values in axes.values():
-        lines *= len(values)
-    if lines > _MOST_LINES:
-        raise OptionsError(f"{lines:,} lines are more than {_MOST_LINES:,}: kvplan sweep takes grids")
+    lines = read_products(models, options, asker="kvplan.compare")
+    if len(lines) > _MOST_LINES:
+        raise OptionsError(f"{len(lines):,} lines are more than {_MOST_LINES:,}: kvplan sweep takes grids")
     costs = _costs(prices or {})
-    found = list(_lines(specs, axes, costs))
-    rows = shared_out([row for _, row in found])
+    found = [(each.name, row_or_reason(each.spec, each.options)) for each in lines]
+    rows = shared_out([replace(row, price=_price(row, costs)) for _, row in found])
     named = [(name, row) for (name, _), row in zip(found, rows, strict=True)]
     if sort is not None:
         named.sort(key=lambda each: _order(each[1], sort))
@@ -80,77 +69,6 @@ def compare(
 
 # To `help`, and to editors, the options are keywords.
 compare.__signature__ = axes_signature(compare)  # type: ignore[attr-defined]
-
-
-def _specs(models: Models, ignore: Sequence[str]) -> list[ModelSpec]:
-    named = [models] if isinstance(models, str | Path | ModelSpec) else models
-    if not isinstance(named, list | tuple):
-        raise ArgumentError("kvplan.compare: models: expected a name, a path, a spec, or a list of them")
-    listed: list[Model] = []
-    for each in named:
-        if not isinstance(each, str | Path | ModelSpec):
-            raise ArgumentError(f"kvplan.compare: models: found a {type(each).__name__}; expected names")
-        # A file may have commas in its name.
-        parts = isinstance(each, str) and "," in each and not Path(each).exists()
-        listed += split_values("model", str(each)) if parts else [each]
-    if not listed:
-        raise OptionsError("give at least one model: llama-3.1-8b, or several: llama-3.1-8b,qwen3-8b")
-    return [as_spec(each, ignore) for each in listed]
-
-
-def _values(name: str, value: object) -> tuple[Any, ...]:
-    """Return the values of an option: of a list, of text with commas, or the one that is given."""
-    known: Mapping[str, Any] = FitOptions.__annotations__
-    if name not in known:
-        raise ArgumentError(f"kvplan.compare: {name}: no option of fit{did_you_mean(name, list(known))}")
-    if name in OF_LISTS:
-        return (value,)
-    several_of = value if isinstance(value, list | tuple) else (value,)
-    values = tuple(
-        _read(name, part)
-        for each in several_of
-        for part in (split_values(name, each) if isinstance(each, str) else [each])
-    )
-    if not values:
-        raise OptionsError(f"--{name.replace('_', '-')} has no value: give one, or leave it out")
-    try:
-        return tuple(dict.fromkeys(values))
-    except TypeError:  # What is no key is no value of an option either.
-        raise ArgumentError(f"kvplan.compare: {name}: expected a value, text with commas or a list") from None
-
-
-def _read(name: str, value: object) -> Any:  # noqa: ANN401 - any option's value
-    """Return one value as `fit` takes it; numbers may be text."""
-    kind, option = get_args(FitOptions.__annotations__[name])
-    if not isinstance(value, str):
-        return as_argument(value, kind, f"kvplan.compare: {name}")
-    if isinstance(option, Option) and option.read is not None:
-        return option.read(value)
-    kinds = {kind, *get_args(kind)}
-    if bool in kinds:
-        if value.lower() not in _TRUTHS:
-            raise OptionsError(f"{value[:40]!r} is neither true nor false, one of which {name} takes")
-        return _TRUTHS[value.lower()]
-    return int(value) if int in kinds and str not in kinds and value.isdigit() else value
-
-
-def _lines(
-    specs: Sequence[ModelSpec], axes: Mapping[str, tuple[Any, ...]], costs: Mapping[str, float]
-) -> Iterator[tuple[str, Row]]:
-    varying = [name for name, values in axes.items() if len(values) > 1]
-    for spec in specs:
-        for values in product(*axes.values()):
-            options = dict(zip(axes, values, strict=True))
-            parts = [spec.name] if len(specs) > 1 or not varying else []
-            parts += [_words(name, options[name]) for name in varying]
-            row = row_or_reason(spec, options)
-            yield ", ".join(parts), replace(row, price=_price(row, costs))
-
-
-def _words(name: str, value: object) -> str:
-    """Return a value of an option as a line's name has it."""
-    plain = name in ("gpu", "engine", "kv_dtype", "weight_dtype", "dtype")
-    return f"{value}" if plain else f"{name.replace('_', '-')} {value}"
 
 
 def _costs(prices: object) -> dict[str, float]:

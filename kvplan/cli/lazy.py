@@ -15,6 +15,7 @@ MODULES: Mapping[str, str] = {
     "check": "sizing",
     "show": "sizing",
     "compare": "comparing",
+    "plot": "plotting",
     "whatif": "changing",
     "advise": "changing",
     "new": "changing",

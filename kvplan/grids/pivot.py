@@ -23,6 +23,7 @@ class Pivot:
     """
     Cells of text below titles, the first `names` columns being axes; `notes` are the reasons by number.
 
+    `numbers` are the cells' own values beside the axes; None where there is none, and where a cell is text.
     `same` are the axes that do not vary. `value` is None where the columns are figures.
     """
 
@@ -31,6 +32,7 @@ class Pivot:
     names: int
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[tuple[float | None, ...], ...]
     notes: tuple[str, ...]
     same: Mapping[str, str]
 
@@ -116,17 +118,21 @@ class _Cells:
         self.shape = shape
         self.heads: dict[Any, None] = {}
         self.rows: dict[tuple[Any, ...], dict[Any, tuple[str, str | None]]] = {}
+        self.numbers: dict[tuple[tuple[Any, ...], Any], float | None] = {}
 
     def put(self, point: Mapping[str, Any]) -> None:
         """Put a point in its place; of several that the figure does not tell apart, an answered one."""
         reason = point["reason"]
-        row = self.rows.setdefault(tuple(point[name] for name in self.shape.down), {})
+        key = tuple(point[name] for name in self.shape.down)
+        row = self.rows.setdefault(key, {})
         for figure in self.shape.figures:
             head = point[self.shape.across] if self.shape.across else figure.name
             self.heads[head] = None
             if figure.name == "reason":
                 row[head] = reason or "", None
             elif reason is None or head not in row:
+                value = None if reason else point[figure.name]
+                self.numbers[key, head] = value if isinstance(value, int | float) else None
                 row[head] = "" if reason else cell_of(figure, point[figure.name]), reason
 
     def table(self, same: Mapping[str, str]) -> Pivot:
@@ -141,6 +147,7 @@ class _Cells:
             names=len(shape.down),
             titles=(*shape.down, *(head_of(shape.across, head) for head in self.heads)),
             rows=rows,
+            numbers=tuple(tuple(self.numbers.get((key, head)) for head in self.heads) for key in self.rows),
             notes=tuple(notes),
             same=same,
         )

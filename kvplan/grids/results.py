@@ -15,6 +15,7 @@ from kvplan.grids.grid import CHUNK, Grid
 from kvplan.grids.points import Answering
 from kvplan.grids.shards import Workers, in_order
 from kvplan.grids.texts import row_dicts
+from kvplan.shown import Shown
 
 if TYPE_CHECKING:
     from kvplan.grids.pivot import Pivot
@@ -27,7 +28,7 @@ _KEPT = 2**21
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Sweep:
+class Sweep(Shown):
     """
     A grid of plans and the answers to it, which are worked out when they are asked for.
 

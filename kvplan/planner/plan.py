@@ -8,15 +8,16 @@ from kvplan.engines import EXACT, Arrangement, Line, StartUp, Straight
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
-from kvplan.planner.deployment import KEPT, Deployment, deploy
+from kvplan.planner.deployment import KEPT, Deployment
 from kvplan.planner.held import Held, held
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
+from kvplan.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Plan:
+class Plan(Shown):
     """
     A model deployed on cards of one kind, whatever the work: ask it, in microseconds, what fits.
 
@@ -169,8 +170,7 @@ class Plan:
         """Return this plan by the formula alone, in the memory that the engine leaves on each stage."""
         if self.deployment.engine is EXACT:
             return self
-        choice = self.deployment.choice.analytic(self.deployment.stage_sizes, self.deployment.kv)
-        deployment = deploy(self.deployment.spec, choice)
+        deployment = self.deployment.analytic()
         return replace(self, deployment=deployment, pools=bounded(deployment.arrangement, self.left))
 
     def left_beside(self, other_bytes: int) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import Answer, LayerSize, figure
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, format_bytes, format_gib
 
@@ -40,7 +41,7 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Size(Answer):
+class Size(Answer, Shown):
     """
     What a cache takes. Sizes are per GPU (a rank of the fullest stage) unless the name says otherwise.
 

@@ -45,6 +45,13 @@ def limit(fact: Limit) -> str:
             return f"activation and overhead need {needed} per GPU, and the budget is {there}"
 
 
+def where(budget: Budget, gpus: int) -> str:
+    """Return on how many of which cards, or in which memory, a plan stands: `on one NVIDIA L4`."""
+    if budget.sources.card is not None:
+        return f"on {f'{gpus} x' if gpus > 1 else 'one'} {budget.sources.card.label}"
+    return f"in {budget.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
+
+
 def change(hint: Hint) -> str:
     """Return an option with its new value, as the command line has it."""
     return f"--{hint.option.replace('_', '-')} {hint.value}"

@@ -197,7 +197,12 @@ def _candidate(candidate: Candidate) -> tuple[str | Span, ...]:
 
 def print_comparison(answer: Comparison) -> None:
     """Print alternatives side by side."""
-    show((_compared(answer), meaning(answer.rows), *refusals(answer.rows, answer.names)))
+    show(comparison_document(answer))
+
+
+def comparison_document(answer: Comparison) -> Document:
+    """Return alternatives side by side."""
+    return (_compared(answer), meaning(answer.rows), *refusals(answer.rows, answer.names))
 
 
 def _compared(answer: Comparison) -> Table:

@@ -54,7 +54,7 @@ def _serve(command: str) -> Line:
 
 
 def _headline(answer: Fit) -> Line:
-    where = _where(answer)
+    where = words.where(answer.plan.budget, answer.tp * answer.pp * answer.dp)
     each = f"of {counted(answer.context, 'token')}"
     asked = f"{counted(answer.batch, 'sequence')} {each}"
     if answer.max_batch is None:
@@ -67,13 +67,6 @@ def _headline(answer: Fit) -> Line:
     most = f"at most {answer.max_batch:,} fit" if answer.max_batch else "not even one does"
     verb = "does" if answer.batch == 1 else "do"
     return line(f"No: {asked} {verb} not fit {where}" + (f"; {most}." if answer.batch > 1 else "."), "no")
-
-
-def _where(answer: Fit) -> str:
-    gpus = answer.tp * answer.pp * answer.dp
-    if answer.sources.card is not None:
-        return f"on {f'{gpus} x' if gpus > 1 else 'one'} {answer.sources.card.label}"
-    return f"in {answer.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
 
 
 def _subtitle(answer: Fit) -> str:

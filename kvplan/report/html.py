@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from html import escape
 
 from kvplan.inert import inert
-from kvplan.report.card import printed_gib
 from kvplan.report.document import Block, Card, Cell, Document, Grid, Line, Span, Table
-from kvplan.units import format_gib
+from kvplan.units import format_gib, printed_gib
 
 
 def html(document: Document) -> str:

@@ -4,12 +4,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 
-from kvplan.report.card import bar, glyph, printed_gib, style_of
+from kvplan.report.card import bar, glyph, style_of
 from kvplan.report.console import Text, bar_width, can_draw, text_of, write
 from kvplan.report.document import Block, Card, Document, Grid, Line, Table
 from kvplan.report.narrow import NotedRows, NumberTable
 from kvplan.report.shell import Command
-from kvplan.units import format_gib
+from kvplan.units import format_gib, printed_gib
 
 _INDENT = (0, 0, 0, 2)
 _LABEL_WIDTH = 9

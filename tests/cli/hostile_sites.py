@@ -163,6 +163,7 @@ OPTIONS: Mapping[str, Any] = {
     "check": o.CheckOptions,
     "show": o.ExplainOptions,
     "compare": o.FitOptions,
+    "plot": o.FitOptions,
     "whatif": WhatIfOptions,
     "advise": AdviseOptions,
     "new": NewOptions,
@@ -176,6 +177,7 @@ ARGUMENTS = {
     **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
     **dict.fromkeys(("fit", "sweep", "compare", "whatif", "advise"), "llama-3.1-8b --gpu h100-80gb"),
     "disaggregate": "llama-3.1-8b --gpu h100-80gb",
+    "plot": "memory llama-3.1-8b --gpu h100-80gb",
     "new": "x --heads 2 --head-dim 8 --layers 2",
     "reconcile": str(LOG),
 }

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvplan.report.card import bar, glyph, printed_gib, style_of
+from kvplan.report.card import bar, glyph, style_of
 from kvplan.report.document import Part, PartKind
-from kvplan.units import GIB, format_gib
+from kvplan.units import GIB, format_gib, printed_gib
 
 KINDS: tuple[PartKind, ...] = ("weights", "used", "free", "overhead", "kept")
 

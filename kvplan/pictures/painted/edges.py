@@ -1,0 +1,68 @@
+"""Values of an axis that are named above it: a card's edge, a window, a percentile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from kvplan.pictures.chart import Axis, Edge
+from kvplan.pictures.painted.sheet import SMALL, Sheet, line_height
+from kvplan.pictures.ticks import share
+
+_BETWEEN = 10
+_AWAY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An edge, its text's left end, and the row above the axes in which that has room."""
+
+    edge: Edge
+    left: float
+    right: float
+    row: int
+
+
+def edge_rows(
+    sheet: Sheet, edges: Sequence[Edge], axis: Axis, left: float, width: float
+) -> tuple[Named, ...]:
+    """Return where the texts of edges stand above axes that begin at *left*."""
+    placed: list[Named] = []
+    for edge in sorted(edges, key=lambda each: each.at):
+        size = sheet.text_width(edge.text, SMALL, bold=edge.hard)
+        at = left + share(axis, edge.at) * width
+        start = at + _AWAY if at + _AWAY + size <= left + width else max(left, at - _AWAY - size)
+        end = start + size
+        taken = {each.row for each in placed if start < each.right + _BETWEEN and each.left < end + _BETWEEN}
+        row = next(each for each in range(len(placed) + 1) if each not in taken)
+        placed.append(Named(edge, start, end, row))
+    return tuple(placed)
+
+
+def edges_height(rows: Sequence[Named]) -> float:
+    """Return the pixels that the texts of edges take above the axes."""
+    return len({each.row for each in rows}) * line_height(SMALL)
+
+
+def draw_edges(sheet: Sheet, axes: Axes, rows: Sequence[Named], top: float) -> None:
+    """Draw edges over axes that begin at *top*, each up to its text."""
+    step = line_height(SMALL)
+    _, height = axes.get_window_extent().size
+    for each in rows:
+        hard = each.edge.hard
+        colour = sheet.style.alarm if hard else sheet.style.quiet
+        dash = "-" if hard else (0, (4, 2))
+        reach = 1 + (each.row + 0.9) * step / height
+        axes.axvline(
+            each.edge.at,
+            ymax=reach,
+            color=colour,
+            linewidth=1.5 if hard else 1,
+            linestyle=dash,
+            clip_on=False,
+            zorder=3.5,
+        )
+        low = top - each.row * step - 2
+        sheet.text(
+            each.left, low, each.edge.text, size=SMALL, colour=colour, bold=hard, along="bottom", role="edge"
+        )
