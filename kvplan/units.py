@@ -120,6 +120,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def short_count(number: int) -> str:
+    """Return a count as it is typed, `8k` or `1m`, where it is a whole number of these."""
+    if number % KIB or not number:
+        return f"{number:,}"
+    return f"{number // MIB:,}m" if number % MIB == 0 else f"{number // KIB:,}k"
+
+
 def ceil_div(dividend: int, divisor: int) -> int:
     """Return *dividend* / *divisor*, rounded up. As all arithmetic of ints, it takes int64 arrays, too."""
     return -(-dividend // divisor)

@@ -1,7 +1,7 @@
 """Values of a grid as people read them in a table."""
 
 from kvplan.grids.columns import Column
-from kvplan.units import KIB, MIB, format_gib
+from kvplan.units import format_gib, short_count
 
 _ANY = "any"
 """Stands where memory sets no limit."""
@@ -13,9 +13,7 @@ _WIDE = 1000
 
 def head_of(axis: str | None, value: object) -> str:
     """Return a value of an axis: a context as it is typed, `32k`."""
-    if axis == "context" and isinstance(value, int) and value % KIB == 0:
-        return f"{value // MIB}m" if value % MIB == 0 else f"{value // KIB}k"
-    return said(value)
+    return short_count(value) if axis == "context" and isinstance(value, int) else said(value)
 
 
 def cell_of(figure: Column, value: object) -> str:

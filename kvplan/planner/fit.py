@@ -33,6 +33,7 @@ from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, warnings_of
 from kvplan.planner.weights import all_weights
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.reported import Reported
 from kvplan.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Fit(Size):
+class Fit(Size, Reported):
     """
     How many sequences fit, and the inverse answers: a report of one plan.
 
