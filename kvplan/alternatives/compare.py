@@ -1,7 +1,7 @@
 """Models, cards, engines, spreads and dtypes side by side: a line each, impossible ones with their reason."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,6 +14,7 @@ from kvplan.gpus import find_card, several
 from kvplan.planner.lists import axes_signature, split_values
 from kvplan.planner.options import OF_LISTS, FitOptions
 from kvplan.planner.size import Model, as_spec
+from kvplan.reported import Reported
 from kvplan.specs import ModelSpec
 
 Models = Model | Sequence[Model]
@@ -31,11 +32,16 @@ _TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Comparison:
-    """Alternatives: a row for each, and in `names` what tells it from the others."""
+class Comparison(Reported):
+    """
+    Alternatives: a row for each, and in `names` what tells it from the others.
+
+    `asked` are the model and the options of `fit` by which each was answered.
+    """
 
     names: tuple[str, ...]
     rows: tuple[Row, ...]
+    asked: tuple[tuple[ModelSpec, Mapping[str, Any]], ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} alternatives>"
@@ -71,11 +77,15 @@ def compare(
         raise OptionsError(f"{lines:,} lines are more than {_MOST_LINES:,}: kvplan sweep takes grids")
     costs = _costs(prices or {})
     found = list(_lines(specs, axes, costs))
-    rows = shared_out([row for _, row in found])
-    named = [(name, row) for (name, _), row in zip(found, rows, strict=True)]
+    rows = shared_out([row for _, row, _ in found])
+    named = [(name, row, asked) for (name, _, asked), row in zip(found, rows, strict=True)]
     if sort is not None:
         named.sort(key=lambda each: _order(each[1], sort))
-    return Comparison(names=tuple(name for name, _ in named), rows=tuple(row for _, row in named))
+    return Comparison(
+        names=tuple(name for name, _, _ in named),
+        rows=tuple(row for _, row, _ in named),
+        asked=tuple(asked for _, _, asked in named),
+    )
 
 
 # To `help`, and to editors, the options are keywords.
@@ -136,18 +146,18 @@ def _read(name: str, value: object) -> Any:  # noqa: ANN401 - any option's value
 
 def _lines(
     specs: Sequence[ModelSpec], axes: Mapping[str, tuple[Any, ...]], costs: Mapping[str, float]
-) -> Iterator[tuple[str, Row]]:
+) -> Iterator[tuple[str, Row, tuple[ModelSpec, Mapping[str, Any]]]]:
     varying = [name for name, values in axes.items() if len(values) > 1]
     for spec in specs:
         for values in product(*axes.values()):
             options = dict(zip(axes, values, strict=True))
             parts = [spec.name] if len(specs) > 1 or not varying else []
-            parts += [_words(name, options[name]) for name in varying]
+            parts += [option_words(name, options[name]) for name in varying]
             row = row_or_reason(spec, options)
-            yield ", ".join(parts), replace(row, price=_price(row, costs))
+            yield ", ".join(parts), replace(row, price=_price(row, costs)), (spec, options)
 
 
-def _words(name: str, value: object) -> str:
+def option_words(name: str, value: object) -> str:
     """Return a value of an option as a line's name has it."""
     plain = name in ("gpu", "engine", "kv_dtype", "weight_dtype", "dtype")
     return f"{value}" if plain else f"{name.replace('_', '-')} {value}"

@@ -23,7 +23,8 @@ class Pivot:
     """
     Cells of text below titles, the first `names` columns being axes; `notes` are the reasons by number.
 
-    `same` are the axes that do not vary. `value` is None where the columns are figures.
+    `same` are the axes that do not vary. `value` is None where the columns are figures; of one figure that
+    is a number `numbers` are the cells behind the names, None where there is none.
     """
 
     value: str | None
@@ -33,6 +34,7 @@ class Pivot:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     same: Mapping[str, str]
+    numbers: tuple[tuple[int | float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,13 @@ class _Cells:
         self.shape = shape
         self.heads: dict[Any, None] = {}
         self.rows: dict[tuple[Any, ...], dict[Any, tuple[str, str | None]]] = {}
+        self.numbers: dict[tuple[tuple[Any, ...], Any], int | float] = {}
 
     def put(self, point: Mapping[str, Any]) -> None:
         """Put a point in its place; of several that the figure does not tell apart, an answered one."""
         reason = point["reason"]
-        row = self.rows.setdefault(tuple(point[name] for name in self.shape.down), {})
+        key = tuple(point[name] for name in self.shape.down)
+        row = self.rows.setdefault(key, {})
         for figure in self.shape.figures:
             head = point[self.shape.across] if self.shape.across else figure.name
             self.heads[head] = None
@@ -128,6 +132,8 @@ class _Cells:
                 row[head] = reason or "", None
             elif reason is None or head not in row:
                 row[head] = "" if reason else cell_of(figure, point[figure.name]), reason
+                if figure.kind in ("int", "float") and point[figure.name] is not None:
+                    self.numbers[key, head] = point[figure.name]
 
     def table(self, same: Mapping[str, str]) -> Pivot:
         """Return the table, its reasons numbered as they come."""
@@ -143,6 +149,9 @@ class _Cells:
             rows=rows,
             notes=tuple(notes),
             same=same,
+            numbers=tuple(tuple(self.numbers.get((key, head)) for head in self.heads) for key in self.rows)
+            if len(shape.figures) == 1
+            else (),
         )
 
     def _texts(self, row: Mapping[Any, tuple[str, str | None]], notes: dict[str, int]) -> Iterator[str]:

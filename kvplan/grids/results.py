@@ -15,6 +15,7 @@ from kvplan.grids.grid import CHUNK, Grid
 from kvplan.grids.points import Answering
 from kvplan.grids.shards import Workers, in_order
 from kvplan.grids.texts import row_dicts
+from kvplan.reported import Reported
 
 if TYPE_CHECKING:
     from kvplan.grids.pivot import Pivot
@@ -27,7 +28,7 @@ _KEPT = 2**21
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Sweep:
+class Sweep(Reported):
     """
     A grid of plans and the answers to it, which are worked out when they are asked for.
 
@@ -118,7 +119,7 @@ class Sweep:
 
         A folder gets a Parquet file for each million points. A file is there whole or not at all. What an
         interrupted run had finished stays beside it, and *resume* goes on from there. A .md file holds
-        `pivot(**table)`. Raises KvplanError.
+        `pivot(**table)`, and a .html or .json file the report of it. Raises KvplanError.
         """
         from kvplan.grids.saving import save  # noqa: PLC0415 - many a sweep is not written
 

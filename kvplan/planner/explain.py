@@ -8,7 +8,6 @@ from kvplan.arguments import checked
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import ExplainOptions, part
-from kvplan.planner.plan import Plan
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.work import as_context
 from kvplan.terms import Term
@@ -84,9 +83,8 @@ def explain(model: Model, **options: Unpack[ExplainOptions]) -> Explanation:
     return _explained(deployment, as_context(options.get("context"), spec))
 
 
-def explained_plan(plan: Plan, context: int) -> Explanation:
-    """Return the formulas of a plan's model as it runs and stores its cache there, on a single stage."""
-    deployment = plan.deployment
+def explained(deployment: Deployment, context: int) -> Explanation:
+    """Return the formulas of a model as it is deployed and stores its cache there, on a single stage."""
     choice = deployment.choice.analytic(deployment.stage_sizes, deployment.kv)
     return _explained(deploy(deployment.spec, replace(choice, pp=1, pp_layers=None)), context)
 

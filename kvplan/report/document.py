@@ -78,6 +78,7 @@ class Table:
 
 
 PartKind = Literal["weights", "used", "free", "overhead", "kept"]
+"""What a part of a card is: weights, cache in use, cache free, activation and overhead, kept back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,13 @@ class Card:
     parts: tuple[Part, ...]
     total_bytes: int
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Several cards side by side, each with its name, all to one scale."""
+
+    cards: tuple[tuple[str, Card], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,5 +153,5 @@ class Chart:
     marks: tuple[Mark, ...] = ()
 
 
-Block = Line | Heading | Grid | Table | Card | Waterfall | Chart
+Block = Line | Heading | Grid | Table | Card | Cards | Waterfall | Chart
 Document = tuple[Block, ...]

@@ -4,11 +4,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kvplan.planner import words
-from kvplan.planner.explain import Explanation, explained_plan
+from kvplan.planner.explain import Explanation, explained
 from kvplan.planner.fit import Fit
-from kvplan.report.document import Block, Chart, Column, Heading, Mark, Span, Table
+from kvplan.report.document import Block, Chart, Heading, Mark
 from kvplan.report.fit_text import fit_document, headline
 from kvplan.report.frontier import frontier
+from kvplan.report.report_parts import (
+    ASSUMED,
+    FORMULA,
+    Assumption,
+    assumption_data,
+    assumption_table,
+    chart_data,
+    charted,
+)
 from kvplan.report.reports import Report
 from kvplan.report.text import formulas
 from kvplan.units import counted, format_gib
@@ -16,13 +25,11 @@ from kvplan.units import counted, format_gib
 
 def report_of(answer: Fit, *, beside: Fit | str | None = None, ignored: Sequence[str] = ()) -> Report:
     """Return the report; *beside* and *ignored* are as in fit_document."""
-    chart, explanation = _chart(answer, beside), explained_plan(answer.plan, answer.context)
+    chart, explanation = _chart(answer, beside), explained(answer.deployment, answer.context)
     assumed = tuple(_assumptions(answer))
     blocks: list[Block] = [*fit_document(answer, beside=beside, ignored=ignored)]
-    if chart:
-        blocks += [Heading(chart.title), chart]
-    blocks += [Heading("The formula, with its numbers and sources"), *formulas(explanation)]
-    blocks += [Heading("What is assumed"), _table(assumed)]
+    blocks += charted(chart)
+    blocks += [Heading(FORMULA), *formulas(explanation), Heading(ASSUMED), assumption_table(assumed)]
     return Report(headline(answer)[0], tuple(blocks), _data(answer, chart, explanation, assumed))
 
 
@@ -38,10 +45,6 @@ def _chart(answer: Fit, beside: Fit | str | None) -> Chart | None:
     said = f"{most:,} x {counted(answer.context, 'token')}" if most else ""
     mark = Mark(said, answer.context, most) if most else None
     return frontier(plans, asked=answer.context, mark=mark)
-
-
-Assumption = tuple[str, str, str, str]
-"""What is assumed: its name, what is taken, between what it may lie, and who says so."""
 
 
 def _assumptions(answer: Fit) -> Iterator[Assumption]:
@@ -78,27 +81,13 @@ def _memory(answer: Fit) -> Iterator[Assumption]:
     yield "memory for the cache", format_gib(answer.memory.kv_bytes), between, "what is left of a GPU"
 
 
-def _table(assumed: Sequence[Assumption]) -> Table:
-    columns = (Column("what"), Column("taken"), Column("between"), Column("by"))
-    return Table(columns, tuple((*row[:3], Span(row[3], "quiet")) for row in assumed), names=3)
-
-
 def _data(
     answer: Fit, chart: Chart | None, explanation: Explanation, assumed: Sequence[Assumption]
 ) -> dict[str, Any]:
     """Return what `--json` prints, and what else the report has."""
-    keys = ("what", "taken", "between", "by")
     return {
         **answer.to_dict(),
         "frontier": chart_data(chart),
         "formula": explanation.to_dict(),
-        "assumptions": [dict(zip(keys, row, strict=True)) for row in assumed],
+        "assumptions": assumption_data(assumed),
     }
-
-
-def chart_data(chart: Chart | None) -> list[dict[str, Any]]:
-    """Return the lines of a chart: their points, and between what those may lie."""
-    return [
-        {"name": each.name, "points": each.points, "between": each.between}
-        for each in (chart.series if chart else ())
-    ]

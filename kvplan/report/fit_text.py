@@ -44,7 +44,7 @@ def fit_document(answer: Fit, *, beside: Fit | str | None = None, ignored: Seque
         line(_subtitle(answer), "quiet"),
         *pinned(answer.source),
     ]
-    parts += [BLANK, _card(answer), BLANK, *_findings(answer)]
+    parts += [BLANK, card(answer), BLANK, *_findings(answer)]
     if ignored:
         parts.append(line(" ".join(ignored), "quiet", label="Ignored"))
     parts += [*not_read(answer.ignored_fields), *_beside(beside)]
@@ -104,7 +104,8 @@ def _subtitle(answer: Fit) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _card(answer: Fit) -> Card:
+def card(answer: Fit) -> Card:
+    """Return the tightest card with the sequences that were asked for on it, or as many as fit."""
     parts = tuple(_parts(answer, *_shown(answer)))
     return Card(parts, answer.memory.gpu_bytes, _total_note(answer))
 

@@ -10,6 +10,7 @@ from kvplan.report.document import (
     BLANK,
     Block,
     Card,
+    Cards,
     Cell,
     Chart,
     Document,
@@ -21,7 +22,7 @@ from kvplan.report.document import (
     Table,
     Waterfall,
 )
-from kvplan.report.plain import chart_table, waterfall_grid
+from kvplan.report.plain import PART_NAMES, cards_table, chart_table, waterfall_grid
 from kvplan.report.svg import svg
 from kvplan.units import format_gib
 
@@ -47,6 +48,8 @@ def _element(block: Block) -> str:  # noqa: PLR0911 - one for each kind of block
             return _titled(block)
         case Card():
             return _card(block)
+        case Cards():
+            return _cards(block)
         case Waterfall():
             return _waterfall(block)
         case Chart():
@@ -68,10 +71,6 @@ def _spans(line: Line) -> str:
 
 def _card(card: Card) -> str:
     """Return a bar in which each part grows with its bytes, and the parts as rows that sum to the card."""
-    bar = "".join(
-        f'<span class="{part.kind}" style="flex-grow: {max(0, part.size_bytes)}"></span>'
-        for part in card.parts
-    )
     sizes = printed_gib([part.size_bytes for part in card.parts])
     rows = [
         _noted(f"{_swatch(part)}{_text(part.name)}", size, part.note)
@@ -79,9 +78,7 @@ def _card(card: Card) -> str:
     ]
     whole = _span(Span("each GPU", "strong"))
     rows.append(_noted(whole, format_gib(card.total_bytes), card.note, kind="sum"))
-    return (
-        f'<div class="bar" style="display: flex">{bar}{_edge(card)}</div>{_scrolled("".join(rows), "noted")}'
-    )
+    return f'<div class="bar">{_spread(card)}</div>{_scrolled("".join(rows), "noted")}'
 
 
 def _noted(name: str, size: str, note: str, *, kind: str = "") -> str:
@@ -93,12 +90,34 @@ def _swatch(part: Part) -> str:
     return f'<i class="{"missing" if part.size_bytes < 0 else part.kind}"></i>'
 
 
-def _edge(card: Card) -> str:
-    """Return where the card ends in a bar of more than it has."""
-    drawn = sum(max(0, part.size_bytes) for part in card.parts)
+def _cards(cards: Cards) -> str:
+    """Return the bars of several cards one below the other, all to one scale, and their numbers."""
+    most = max(_drawn(card) for _, card in cards.cards) or 1
+    keys = "".join(f'<li><i class="{kind}"></i>{_text(name)}</li>' for kind, name in PART_NAMES.items())
+    rows = (
+        f'<tr><td>{_text(name)}</td><td><div class="bar" style="width: {_percent(_drawn(card), most)}">'
+        f"{_spread(card)}</div></td></tr>"
+        for name, card in cards.cards
+    )
+    numbers = f"<details><summary>in numbers</summary>{_titled(cards_table(cards))}</details>"
+    return f'<figure><ul>{keys}</ul><table class="cards">{"".join(rows)}</table>{numbers}</figure>'
+
+
+def _drawn(card: Card) -> int:
+    """Return the bytes that a card's bar shows: all of it, or all that a plan needs which does not fit."""
+    return sum(max(0, part.size_bytes) for part in card.parts)
+
+
+def _spread(card: Card) -> str:
+    """Return the parts of a card, each as wide as its bytes, and where the card ends if they are more."""
+    parts = "".join(
+        f'<span class="{part.kind}" style="flex-grow: {max(0, part.size_bytes)}"></span>'
+        for part in card.parts
+    )
+    drawn = _drawn(card)
     if drawn <= card.total_bytes:
-        return ""
-    return f'<i class="edge" style="left: {_percent(card.total_bytes, drawn)}"></i>'
+        return parts
+    return f'{parts}<i class="edge" style="left: {_percent(card.total_bytes, drawn)}"></i>'
 
 
 def _waterfall(waterfall: Waterfall) -> str:
@@ -158,12 +177,12 @@ def _table(
     rows: Iterable[tuple[Cell, ...]],
     kinds: Sequence[str],
     heads: str = "",
-    shades: Iterable[Sequence[float | None]] = (),
+    shades: Sequence[Sequence[float | None]] = (),
 ) -> str:
     """Return rows whose cells have the classes of their columns, where these say any, and their shades."""
     every = list(rows)
     body = (_row(row, kinds, shade or ()) for row, shade in zip_longest(every, shades))
-    return _scrolled(heads + "".join(body), "noted" if _noted_all(every) else "")
+    return _scrolled(heads + "".join(body), "heat" if shades else "noted" if _noted_all(every) else "")
 
 
 def _noted_all(rows: Sequence[Sequence[Cell]]) -> bool:

@@ -9,6 +9,7 @@ from kvplan.report.document import (
     BLANK,
     Block,
     Card,
+    Cards,
     Cell,
     Chart,
     Document,
@@ -18,7 +19,7 @@ from kvplan.report.document import (
     Table,
     Waterfall,
 )
-from kvplan.report.plain import chart_table, waterfall_grid
+from kvplan.report.plain import cards_table, chart_table, waterfall_grid
 from kvplan.units import format_gib
 
 _MARKUP = re.compile(r"""[`*<>|$~&!@\\]|(?<!\w)_|_(?!\w)|](?=[(\[:])|:(?=//)|(?<=\bwww)\.""", re.ASCII)
@@ -61,6 +62,8 @@ def _element(block: Block) -> str:  # noqa: PLR0911 - one for each kind of block
             return table_text(block)
         case Card():
             return _card(block)
+        case Cards():
+            return table_text(cards_table(block))
         case Waterfall():
             return _element(waterfall_grid(block))
         case Chart():

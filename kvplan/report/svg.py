@@ -128,8 +128,8 @@ def _band(series: Series, x: _Axis, y: _Axis) -> str:
 def _corners(points: Sequence[tuple[int, int]], x: _Axis, y: _Axis) -> list[tuple[float, float]]:
     """Return a line's pixels; where the points are the corners of stairs, it falls right behind each."""
     found = [(x.at(points[0][0]), y.at(points[0][1]))]
-    for at, value in points[1:]:
-        if value <= STAIRS:
+    for (_, before), (at, value) in pairwise(points):
+        if before <= STAIRS:
             found.append((found[-1][0], y.at(value)))
         found.append((x.at(at), y.at(value)))
     return found

@@ -6,9 +6,21 @@ from rich.table import Table as RichTable
 
 from kvplan.report.card import bar, glyph, printed_gib, style_of
 from kvplan.report.console import Text, bar_width, can_draw, text_of, write
-from kvplan.report.document import Block, Card, Chart, Document, Grid, Heading, Line, Table, Waterfall, line
+from kvplan.report.document import (
+    Block,
+    Card,
+    Cards,
+    Chart,
+    Document,
+    Grid,
+    Heading,
+    Line,
+    Table,
+    Waterfall,
+    line,
+)
 from kvplan.report.narrow import NotedRows, NumberTable
-from kvplan.report.plain import chart_table, heading_line, waterfall_grid
+from kvplan.report.plain import cards_table, chart_table, heading_line, waterfall_grid
 from kvplan.report.shell import Command
 from kvplan.units import format_gib
 
@@ -23,7 +35,7 @@ def show(document: Document) -> None:
     write(*map(_drawn, document))
 
 
-def _drawn(block: Block) -> RenderableType:
+def _drawn(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind of block
     match block:
         case Line(whole=True):
             return Command(_label(block), "".join(span.text for span in block.spans))
@@ -37,6 +49,8 @@ def _drawn(block: Block) -> RenderableType:
             drawn = NumberTable(block)
         case Card():
             return _card(block)
+        case Cards():
+            return NumberTable(cards_table(block))
         case Waterfall():
             return _drawn(waterfall_grid(block))
         case Chart():

@@ -88,3 +88,41 @@ def test_a_report_of_json_is_the_answer_and_what_it_rests_on(
     assert report["formula"]["bytes_per_token"] == printed["bytes_per_token"]
     (memory,) = (each for each in report["assumptions"] if each["what"] == "memory for the cache")
     assert memory["between"] == "52.02 GiB to 53.52 GiB"  # 55,858,602,110 B and 57,469,214,845 B
+
+
+LOG = """\
+INFO model_runner.py:1115] Initializing a V1 LLM engine (v0.19.0) with config: \
+model='meta-llama/Llama-3.1-8B-Instruct', max_seq_len=8192, tensor_parallel_size=1
+INFO Available KV cache memory: 58.11 GiB
+INFO GPU KV cache size: 700,000 tokens
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "title"),
+    [
+        (
+            "compare llama-3.1-8b --gpu h100-80gb -c 8k,16k",
+            0,
+            "Of 2 alternatives context 8192 holds the most: 53 x 8,192 tokens.",
+        ),
+        ("sweep llama-3.1-8b --gpu h100-80gb --tp 1,2 -c 8k,16k", 0, "max_batch by context"),
+        ("reconcile {log}", 1, "The log differs from the plan: KV tokens"),
+    ],
+)
+def test_other_answers_are_reported_too(
+    kvplan: Cli, tmp_path: Path, command: str, status: int, title: str
+) -> None:
+    (tmp_path / "start.log").write_text(LOG)
+    path = tmp_path / "report.html"
+    run = kvplan(f"{command.format(log=tmp_path / 'start.log')} -o {path}")
+    # As with its other files, a sweep says nothing.
+    said = "" if command.startswith("sweep") else f"wrote {path}\n"
+    assert (run.status, run.out) == (status, said)
+    assert any(text.startswith(title) for text in Page(path.read_text()).texts)
+
+
+def test_the_table_of_kinds_is_no_report(kvplan: Cli, tmp_path: Path) -> None:
+    run = kvplan(f"compare --kinds llama-65b -o {tmp_path / 'kinds.html'}")
+    assert run.status == 2
+    assert "the table of kinds is no report" in run.err
