@@ -10,7 +10,7 @@ first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from kvplan.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from kvplan.alternatives.advise import Advised, advise

@@ -1,11 +1,15 @@
-"""How answers show themselves: pictures and pages stand above them, and are imported when asked for."""
+"""How answers show themselves: pictures and reports stand above them, and are imported when asked for."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+_REPORTS = "kvplan.report.reports"
+"""It imports the answers, so that they find it by its name, as `kvplan` finds its own."""
 
 
 class Shown:
-    """An answer that is drawn by `plot`, and by notebooks as a page."""
+    """An answer that is drawn by `plot`, written as a report, and shown by notebooks as a page."""
 
     __slots__ = ()
 
@@ -20,3 +24,19 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return str(import_module("kvplan.report.notebook").page_of(self))
+
+    def report(self, path: str | Path, **options: Any) -> None:  # noqa: ANN401 - those of each kind of answer
+        """
+        Write a report to a file by its ending: a page of HTML that needs nothing else, Markdown or JSON.
+
+        A file that is there is replaced, whole or not at all. Raises KvplanError.
+        """
+        reports, target = import_module(_REPORTS), Path(path)
+        reports.require_report(target)
+        reports.write(reports.report_of(self, **options), target)
+
+    def to_html(self, **options: Any) -> str:  # noqa: ANN401 - as above
+        """Return the report as a page of HTML: one text without a script, and nothing that it loads."""
+        reports = import_module(_REPORTS)
+        text: str = reports.text_of(reports.report_of(self, **options), ".html")
+        return text

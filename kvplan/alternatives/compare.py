@@ -1,7 +1,7 @@
 """Models, cards, engines, spreads and dtypes side by side: a line each, impossible ones with their reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from kvplan.alternatives.products import Models, read_products
@@ -12,6 +12,7 @@ from kvplan.errors import OptionsError
 from kvplan.gpus import find_card, several
 from kvplan.planner.lists import axes_signature
 from kvplan.shown import Shown
+from kvplan.specs import ModelSpec
 
 Sort = Literal["bytes_per_token", "bytes_per_sequence", "max_batch", "max_context", "gpus", "price"]
 
@@ -25,10 +26,15 @@ _MOST_LINES = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison(Shown):
-    """Alternatives: a row for each, and in `names` what tells it from the others."""
+    """
+    Alternatives: a row for each, and in `names` what tells it from the others.
+
+    `asked` are the model and the options of `fit` by which each was answered.
+    """
 
     names: tuple[str, ...]
     rows: tuple[Row, ...]
+    asked: tuple[tuple[ModelSpec, Mapping[str, Any]], ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} alternatives>"
@@ -59,12 +65,16 @@ def compare(
     if len(lines) > _MOST_LINES:
         raise OptionsError(f"{len(lines):,} lines are more than {_MOST_LINES:,}: kvplan sweep takes grids")
     costs = _costs(prices or {})
-    found = [(each.name, row_or_reason(each.spec, each.options)) for each in lines]
+    found = [(each, row_or_reason(each.spec, each.options)) for each in lines]
     rows = shared_out([replace(row, price=_price(row, costs)) for _, row in found])
-    named = [(name, row) for (name, _), row in zip(found, rows, strict=True)]
+    named = [(each.name, row, (each.spec, each.options)) for (each, _), row in zip(found, rows, strict=True)]
     if sort is not None:
         named.sort(key=lambda each: _order(each[1], sort))
-    return Comparison(names=tuple(name for name, _ in named), rows=tuple(row for _, row in named))
+    return Comparison(
+        names=tuple(name for name, _, _ in named),
+        rows=tuple(row for _, row, _ in named),
+        asked=tuple(asked for _, _, asked in named),
+    )
 
 
 # To `help`, and to editors, the options are keywords.

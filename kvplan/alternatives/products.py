@@ -44,7 +44,7 @@ class Products:
             for values in product(*self.axes.values()):
                 options = dict(zip(self.axes, values, strict=True))
                 parts = [spec.name] if len(self.specs) > 1 or not varying else []
-                parts += [_words(name, options[name]) for name in varying]
+                parts += [option_words(name, options[name]) for name in varying]
                 yield Product(name=", ".join(parts), spec=spec, options=options)
 
 
@@ -111,7 +111,7 @@ def _read(name: str, value: object, asker: str) -> Any:  # noqa: ANN401 - any op
     return int(value) if int in kinds and str not in kinds and value.isdigit() else value
 
 
-def _words(name: str, value: object) -> str:
+def option_words(name: str, value: object) -> str:
     """Return a value of an option as a line's name has it."""
     plain = name in ("gpu", "engine", "kv_dtype", "weight_dtype", "dtype")
     return f"{value}" if plain else f"{name.replace('_', '-')} {value}"

@@ -73,7 +73,7 @@ def row_or_reason(model: Model, options: Mapping[str, Any]) -> Row:
 
 def row_of(spec: ModelSpec, options: Mapping[str, Any]) -> Row:
     """Return the row of a model by the options of `fit`, or of `size` where they name no memory."""
-    answer = _asked(spec, options)
+    answer = answer_of(spec, options)
     return Row(
         model=answer.model,
         engine=answer.engine,
@@ -92,7 +92,8 @@ def row_of(spec: ModelSpec, options: Mapping[str, Any]) -> Row:
     )
 
 
-def _asked(spec: ModelSpec, options: Mapping[str, Any]) -> Size:
+def answer_of(spec: ModelSpec, options: Mapping[str, Any]) -> Size:
+    """Return what `fit` answers, or `size` where the options name no memory."""
     if options.get("gpu") is not None or options.get("kv_memory") is not None:
         return fit(spec, **options)
     return size(spec, **{name: value for name, value in options.items() if name in _OF_SIZES})

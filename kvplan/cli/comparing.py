@@ -8,7 +8,7 @@ import typer
 
 from kvplan.cli import options as o
 from kvplan.cli.prices import Prices, read_prices
-from kvplan.cli.printing import AnsweredError, examples, print_answer, print_text
+from kvplan.cli.printing import AnsweredError, examples, print_answer, print_text, write_report
 from kvplan.errors import OptionsError
 from kvplan.planner.options import OF_LISTS, FitOptions
 
@@ -43,6 +43,7 @@ EPILOG = examples(
     "kvplan compare llama-3.1-8b qwen3-8b gemma-3-12b --gpu h100-80gb -c 32k",
     "kvplan compare llama-3.1-70b --gpu h100-80gb,h200-141gb --tp 4,8 -c 8k",
     "kvplan compare qwen3-8b --engine vllm,sglang --gpu l4-24gb",
+    "kvplan compare qwen3-8b qwen3-32b --gpu h200-141gb -c 32k -o report.html",
     "kvplan compare --kinds llama-65b",
 )
 
@@ -64,11 +65,15 @@ def _compare(
     as_csv: Csv = False,
     as_markdown: Markdown = False,
     as_json: o.AsJson = False,
+    output: o.ReportFile = None,
     **options: Unpack[FitOptions],
 ) -> None:
     """Models, cards, engines, spreads, dtypes and contexts side by side: a line for each product."""
-    if sum((as_csv, as_markdown, as_json)) > 1:
-        raise OptionsError("give one of --csv, --markdown and --json")
+    o.require_one(as_csv=as_csv, as_markdown=as_markdown, as_json=as_json, output=output)
+    if kinds and output is not None:
+        raise OptionsError(
+            "-o FILE: the table of kinds is no report: print it with --csv, --markdown or --json"
+        )
     asked = {"heads": heads, "head_dim": head_dim, "hidden": hidden, "layers": layers}
     if kinds:
         _print_kinds(models or (), asked, options, as_csv=as_csv, as_markdown=as_markdown, as_json=as_json)
@@ -78,7 +83,9 @@ def _compare(
     from kvplan.alternatives.compare import compare
 
     answer = compare(models or (), sort=sort, prices=read_prices(price), **options)  # type: ignore[arg-type]
-    if as_json:
+    if output is not None:
+        write_report(answer, output)
+    elif as_json:
         print_answer(answer.to_dict())
     else:
         from kvplan.report import alternatives_text as text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import AnsweredError, examples, print_answer
+from kvplan.cli.printing import AnsweredError, examples, print_answer, write_report
 from kvplan.engines.exact import EXACT_UTILIZATION
 from kvplan.errors import KvplanError
 from kvplan.files import exists
@@ -26,6 +26,7 @@ EPILOG = examples(
     "kvplan fit deepseek-v3.2 --gpu h200-141gb --tp 8 --kv-dtype fp8_ds_mla",
     "kvplan fit gemma-3-27b --gpu h100-80gb --context 32k --engine vllm",
     "kvplan fit my-model.yaml --kv-memory 57.30GiB --context 8k --json",
+    "kvplan fit qwen3-32b --gpu h200-141gb --context 32k -o report.html",
     "kvplan fit --gpu h100-80gb -- vllm serve Qwen/Qwen3-8B --max-num-seqs 64",
 )
 
@@ -39,12 +40,17 @@ def _fit(
     ctx: typer.Context,
     model: o.ModelOrCommand,
     *,
+    output: o.ReportFile = None,
     as_json: o.AsJson = False,
     **options: Unpack[FitOptions],
 ) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
+    o.require_one(as_json=as_json, output=output)
     ask, answer, ignored = _answered(model, options, given=o.given_names(ctx, options))
-    if as_json:
+    if output is not None:
+        beside = _vllm_beside(ask, answer, options.get("utilization"))
+        write_report(answer, output, beside=beside, ignored=ignored or ())
+    elif as_json:
         print_answer(answer.to_dict() | ({} if ignored is None else {"ignored": ignored}))
     else:
         from kvplan.report import print_fit

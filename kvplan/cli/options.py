@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -67,6 +68,16 @@ ModelOrCommand = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write a report to send: .html (one page, no network), .md or .json.",
+        show_default=False,
+    ),
+]
 Search = Annotated[str, typer.Argument(help="Show only names that contain this.", show_default=False)]
 KindName = Annotated[
     str | None,
@@ -74,6 +85,17 @@ KindName = Annotated[
         "--kind", help="Only models with this attention kind.", autocompletion=_starting(kind_names)
     ),
 ]
+
+
+def require_one(*, output: Path | None, **printed: bool) -> None:
+    """Raise OptionsError for more than one form of an answer, and for a report that cannot be written."""
+    if sum((*printed.values(), output is not None)) > 1:
+        names = [f"--{name.removeprefix('as_')}" for name in printed]
+        raise OptionsError(f"give one of {', '.join(names)} and -o FILE")
+    if output is not None:
+        from kvplan.report.reports import require_report
+
+        require_report(output)
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:

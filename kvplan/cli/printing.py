@@ -1,15 +1,13 @@
 """What every command prints alike: examples below its help, lines, and JSON."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from kvplan.errors import KvplanError
 from kvplan.inert import inert
-
-SCHEMA_VERSION = 1
-"""Of the objects that `--json` prints: it rises where a key goes or means something else."""
 
 
 class AnsweredError(KvplanError):
@@ -43,7 +41,17 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 def print_answer(answer: dict[str, Any]) -> None:
     """Print the one object of `--json`."""
+    from kvplan.planner.results import SCHEMA_VERSION
+
     print_json({"schema_version": SCHEMA_VERSION, **answer})
+
+
+def write_report(answer: object, path: Path, **options: Any) -> None:  # noqa: ANN401 - those of its kind
+    """Write the report of an answer, and say so."""
+    from kvplan.report.reports import report_of, write
+
+    write(report_of(answer, **options), path)
+    say(f"wrote {path}")
 
 
 def print_error(error: KvplanError, status: int) -> None:

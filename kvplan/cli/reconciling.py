@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import AnsweredError, examples, print_answer
+from kvplan.cli.printing import AnsweredError, examples, print_answer, write_report
 from kvplan.planner.options import LogOptions, part
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _NO_CAUSE = "no cause that was tried leaves so much memory"
 EPILOG = examples(
     "kvplan reconcile vllm.log",
     "docker logs my-server 2>&1 | kvplan reconcile - --gpu h100-80gb",
+    "kvplan reconcile vllm.log -o report.html",
     "kvplan reconcile start.log --model gemma-3-27b --tp 2 --kv-dtype fp8 --json",
 )
 
@@ -38,7 +39,12 @@ app = typer.Typer()
 @app.command(name="reconcile", epilog=EPILOG)
 @partial(o.with_options, unsaid="the log's")
 def _reconcile(
-    log: Log, *, model: ModelOption = None, as_json: o.AsJson = False, **options: Unpack[LogOptions]
+    log: Log,
+    *,
+    model: ModelOption = None,
+    output: o.ReportFile = None,
+    as_json: o.AsJson = False,
+    **options: Unpack[LogOptions],
 ) -> None:
     """What an engine printed when it started, against the plan, and which assumption explains a difference.
 
@@ -47,8 +53,11 @@ def _reconcile(
     """
     from kvplan.reconcile import Overrides, read_source, reconcile
 
+    o.require_one(as_json=as_json, output=output)
     answer = reconcile(read_source(log), Overrides(model=model, **part(options, Overrides)))
-    if as_json:
+    if output is not None:
+        write_report(answer, output)
+    elif as_json:
         print_answer(answer.to_dict())
     else:
         from kvplan.report.reconcile_text import print_reconciliation

@@ -59,7 +59,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write .csv, .jsonl, .parquet, .arrow, .md, or parts to a folder/.",
+        help="Write .csv, .jsonl, .parquet, .arrow, .md, a report as .html or .json, or parts to a folder/.",
     ),
 ]
 Resume = Annotated[

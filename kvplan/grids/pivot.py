@@ -23,8 +23,8 @@ class Pivot:
     """
     Cells of text below titles, the first `names` columns being axes; `notes` are the reasons by number.
 
-    `numbers` are the cells' own values beside the axes; None where there is none, and where a cell is text.
-    `same` are the axes that do not vary. `value` is None where the columns are figures.
+    `same` are the axes that do not vary. `value` is None where the columns are figures; of one figure
+    `numbers` are the cells' own values beside the axes, None where there is none, and where a cell is text.
     """
 
     value: str | None
@@ -32,9 +32,9 @@ class Pivot:
     names: int
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    numbers: tuple[tuple[float | None, ...], ...]
     notes: tuple[str, ...]
     same: Mapping[str, str]
+    numbers: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,11 @@ class _Cells:
             names=len(shape.down),
             titles=(*shape.down, *(head_of(shape.across, head) for head in self.heads)),
             rows=rows,
-            numbers=tuple(tuple(self.numbers.get((key, head)) for head in self.heads) for key in self.rows),
             notes=tuple(notes),
             same=same,
+            numbers=tuple(tuple(self.numbers.get((key, head)) for head in self.heads) for key in self.rows)
+            if len(shape.figures) == 1
+            else (),
         )
 
     def _texts(self, row: Mapping[Any, tuple[str, str | None]], notes: dict[str, int]) -> Iterator[str]:

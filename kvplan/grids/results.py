@@ -119,7 +119,7 @@ class Sweep(Shown):
 
         A folder gets a Parquet file for each million points. A file is there whole or not at all. What an
         interrupted run had finished stays beside it, and *resume* goes on from there. A .md file holds
-        `pivot(**table)`. Raises KvplanError.
+        `pivot(**table)`, and a .html or .json file the report of it. Raises KvplanError.
         """
         from kvplan.grids.saving import save  # noqa: PLC0415 - many a sweep is not written
 

@@ -23,7 +23,8 @@ from kvplan.grids.texts import csv_head
 PART = 2**20
 """Points of one part: so many are lost, at the most, for each worker that ends."""
 
-ENDINGS = (".csv", ".jsonl", ".parquet", ".arrow", ".md")
+REPORTS = (".html", ".json")
+ENDINGS = (".csv", ".jsonl", ".parquet", ".arrow", ".md", *REPORTS)
 _MANIFEST = "_grid.json"
 _COPIED = 2**20
 
@@ -47,6 +48,8 @@ def save(
     require_writable(target)
     if ending == ".md":
         write_whole(sweep.to_markdown(**table), target)
+    elif ending in REPORTS:
+        sweep.report(target, **table)
     elif len(sweep) <= PART:
         _save_at_once(sweep, target, ending)
     else:

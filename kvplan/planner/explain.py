@@ -1,11 +1,11 @@
 """The formula with the numbers put in: what each layer type keeps, term by term, and who says so."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.planner.deployment import Choice, deploy, growth
+from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import ExplainOptions, part
 from kvplan.planner.size import Model, as_spec
@@ -80,7 +80,17 @@ def explain(model: Model, **options: Unpack[ExplainOptions]) -> Explanation:
     """Return the formulas of *model* with its numbers put in; raise a KvplanError as `size` does."""
     spec = stored_in(as_spec(model, options.get("ignore", ())), options.get("kv_dtype"))
     deployment = deploy(spec, Choice(**part(options, Choice)))
-    tokens, tp = as_context(options.get("context"), spec), deployment.tp
+    return _explained(deployment, as_context(options.get("context"), spec))
+
+
+def explained(deployment: Deployment, context: int) -> Explanation:
+    """Return the formulas of a model as it is deployed and stores its cache there, on a single stage."""
+    choice = deployment.choice.analytic(deployment.stage_sizes, deployment.kv)
+    return _explained(deploy(deployment.spec, replace(choice, pp=1, pp_layers=None)), context)
+
+
+def _explained(deployment: Deployment, tokens: int) -> Explanation:
+    spec, tp = deployment.spec, deployment.tp
     layers, growing = [], deployment.growing
     for name, count in Counter(spec.layer_types).items():
         kinds, terms = spec.attention[name], deployment.layers[name]

@@ -34,6 +34,7 @@ from kvplan.planner.results import Advice, Experts, Memory, Spread, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Fit(Size):
+class Fit(Size, Shown):
     """
     How many sequences fit, and the inverse answers: a report of one plan.
 

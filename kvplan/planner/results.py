@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 from kvplan.planner.facts import Hint
 
+SCHEMA_VERSION = 1
+"""Of the objects that `--json` prints: it rises where a key goes or means something else."""
+
 Value = TypeVar("Value")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.rows import Row
 from kvplan.reconcile.setup import Setup
+from kvplan.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Reconciliation:
+class Reconciliation(Shown):
     """
     What a log says, what the plan says, and what explains the difference.
 

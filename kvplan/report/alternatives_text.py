@@ -13,6 +13,7 @@ from kvplan.alternatives.rows import Row
 from kvplan.alternatives.whatif import WhatIf
 from kvplan.inert import inert
 from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, line
+from kvplan.report.markdown import table_text
 from kvplan.report.terminal import show
 from kvplan.units import counted, format_bytes
 
@@ -201,7 +202,7 @@ def print_comparison(answer: Comparison) -> None:
 
 
 def comparison_document(answer: Comparison) -> Document:
-    """Return alternatives side by side."""
+    """Return alternatives side by side, what the columns say, and why some have no answer."""
     return (_compared(answer), meaning(answer.rows), *refusals(answer.rows, answer.names))
 
 
@@ -218,7 +219,7 @@ def comparison_text(answer: Comparison, form: Form) -> str:
         for name, row in zip(answer.names, answer.rows, strict=True)
         if row.refusal
     )
-    return _markdown(_compared(answer)) + "".join(reasons)
+    return table_text(_compared(answer)) + "".join(reasons)
 
 
 def print_kinds(rows: Sequence[KindRow]) -> None:
@@ -229,7 +230,7 @@ def print_kinds(rows: Sequence[KindRow]) -> None:
 
 def kinds_text(rows: Sequence[KindRow], form: Form) -> str:
     """Return the literature's table as text of another form."""
-    return _csv([row.to_dict() for row in rows]) if form == "csv" else _markdown(kinds_table(rows))
+    return _csv([row.to_dict() for row in rows]) if form == "csv" else table_text(kinds_table(rows))
 
 
 def kinds_table(rows: Sequence[KindRow]) -> Table:
@@ -292,12 +293,3 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(map(_flat, rows))
     return written.getvalue()
-
-
-def _markdown(table: Table) -> str:
-    lines = [[column.title for column in table.columns]]
-    lines.append(["--:" if column.numbers else "---" for column in table.columns])
-    lines += [[cell if isinstance(cell, str) else cell.text for cell in row] for row in table.rows]
-    return "".join(
-        f"| {' | '.join(inert(cell).replace('|', chr(92) + '|') for cell in cells)} |\n" for cells in lines
-    )

@@ -37,6 +37,15 @@ def line(text: str, tone: Tone = "plain", *, label: str = "", indented: bool = F
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """A title: of the document at level 1, which is its answer, and of a part of it at level 2."""
+
+    text: str
+    tone: Tone = "strong"
+    level: Literal[1, 2] = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """Rows without titles; the first columns are set as told, what follows is text that may be broken."""
 
@@ -55,15 +64,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows below titles; the first *names* columns name a row, and are in one piece, too."""
+    """
+    Rows below titles; the first *names* columns name a row, and are in one piece, too.
+
+    *shades* are of each row's other cells where they lie among all, from 0 for the least to 1; None: nowhere.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     names: int = 1
     indented: bool = False
+    shades: tuple[tuple[float | None, ...], ...] = ()
 
 
 PartKind = Literal["weights", "used", "free", "overhead", "kept"]
+"""What a part of a card is: weights, cache in use, cache free, activation and overhead, kept back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +100,58 @@ class Card:
     note: str
 
 
-Block = Line | Grid | Table | Card
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Several cards side by side, each with its name, all to one scale."""
+
+    cards: tuple[tuple[str, Card], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a waterfall: its bytes, negative where they are saved, and why."""
+
+    name: str
+    size_bytes: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """Bytes that are added up, step by step; `total` names their sum."""
+
+    steps: tuple[Step, ...]
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line of a chart: points with rising x, and in `between` of some x the least and the most of y."""
+
+    name: str
+    points: tuple[tuple[int, int], ...]
+    between: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point of a chart that stands out."""
+
+    name: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines over two logarithmic axes: tokens, and what is counted, all of them at least 1."""
+
+    title: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    marks: tuple[Mark, ...] = ()
+
+
+Block = Line | Heading | Grid | Table | Card | Cards | Waterfall | Chart
 Document = tuple[Block, ...]

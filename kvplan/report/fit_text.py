@@ -7,7 +7,21 @@ from kvplan.planner.advice import searched_gpus
 from kvplan.planner.facts import Origin
 from kvplan.planner.fit import Fit
 from kvplan.planner.results import Memory
-from kvplan.report.document import BLANK, Block, Card, Cell, Document, Grid, Line, Part, Span, line
+from kvplan.report.document import (
+    BLANK,
+    Block,
+    Card,
+    Document,
+    Grid,
+    Heading,
+    Line,
+    Part,
+    Span,
+    Step,
+    Tone,
+    Waterfall,
+    line,
+)
 from kvplan.report.notes import not_read, pinned
 from kvplan.report.terminal import show
 from kvplan.units import GIB, ceil_div, counted, format_bytes, format_gib
@@ -25,8 +39,12 @@ def fit_document(answer: Fit, *, beside: Fit | str | None = None, ignored: Seque
     *beside* the formula stands vLLM's answer, or why it refuses; *ignored* are options of a serving
     command that the plan does not use.
     """
-    parts: list[Block] = [_headline(answer), line(_subtitle(answer), "quiet"), *pinned(answer.source)]
-    parts += [BLANK, _card(answer), BLANK, *_findings(answer)]
+    parts: list[Block] = [
+        Heading(*headline(answer), level=1),
+        line(_subtitle(answer), "quiet"),
+        *pinned(answer.source),
+    ]
+    parts += [BLANK, card(answer), BLANK, *_findings(answer)]
     if ignored:
         parts.append(line(" ".join(ignored), "quiet", label="Ignored"))
     parts += [*not_read(answer.ignored_fields), *_beside(beside)]
@@ -53,20 +71,21 @@ def _serve(command: str) -> Line:
     return Line((Span(command),), label="Serve", whole=not command.startswith("#"))
 
 
-def _headline(answer: Fit) -> Line:
+def headline(answer: Fit) -> tuple[str, Tone]:
+    """Return the answer in a sentence, and whether it is a yes."""
     where = words.where(answer.plan.budget, answer.tp * answer.pp * answer.dp)
     each = f"of {counted(answer.context, 'token')}"
     asked = f"{counted(answer.batch, 'sequence')} {each}"
     if answer.max_batch is None:
-        return line(f"Any number of sequences fits {where}: {answer.model} caches nothing.", "yes")
+        return f"Any number of sequences fits {where}: {answer.model} caches nothing.", "yes"
     if answer.batch == 1 and answer.max_batch:
         verb = "fits" if answer.max_batch == 1 else "fit"
-        return line(f"{counted(answer.max_batch, 'sequence')} {each} {verb} {where}.", "yes")
+        return f"{counted(answer.max_batch, 'sequence')} {each} {verb} {where}.", "yes"
     if answer.fits:
-        return line(f"Yes: {asked} fit {where}; at most {answer.max_batch:,} do.", "yes")
+        return f"Yes: {asked} fit {where}; at most {answer.max_batch:,} do.", "yes"
     most = f"at most {answer.max_batch:,} fit" if answer.max_batch else "not even one does"
     verb = "does" if answer.batch == 1 else "do"
-    return line(f"No: {asked} {verb} not fit {where}" + (f"; {most}." if answer.batch > 1 else "."), "no")
+    return f"No: {asked} {verb} not fit {where}" + (f"; {most}." if answer.batch > 1 else "."), "no"
 
 
 def _subtitle(answer: Fit) -> str:
@@ -78,7 +97,8 @@ def _subtitle(answer: Fit) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _card(answer: Fit) -> Card:
+def card(answer: Fit) -> Card:
+    """Return the tightest card with the sequences that were asked for on it, or as many as fit."""
     parts = tuple(_parts(answer, *_shown(answer)))
     return Card(parts, answer.memory.gpu_bytes, _total_note(answer))
 
@@ -229,12 +249,8 @@ def _fewest(answer: Fit, asked: str) -> str:
 
 def _waterfall(answer: Fit) -> tuple[Block, ...]:
     title = f"From the formula to what is reserved for {counted(answer.batch, 'sequence')}"
-    rows: list[tuple[Cell, ...]] = [
-        (each.name, f"{each.size_bytes:,} B", Span(each.reason, "quiet")) for each in answer.waterfall
-    ]
-    total = sum(each.size_bytes for each in answer.waterfall)
-    rows.append((Span("reserved", "strong"), Span(f"{total:,} B", "strong"), ""))
-    return line(title, "strong"), Grid(tuple(rows), ("whole", "number"), indented=True)
+    steps = tuple(Step(each.name, each.size_bytes, each.reason) for each in answer.waterfall)
+    return Heading(title), Waterfall(steps, "reserved")
 
 
 def _ways_out(answer: Fit) -> tuple[Block, ...]:
@@ -242,4 +258,4 @@ def _ways_out(answer: Fit) -> tuple[Block, ...]:
     for hint in answer.hints:
         longest = f"or {counted(hint.max_context, 'token')} for {answer.batch:,}" if hint.max_context else ""
         rows.append((Span(words.change(hint), "option"), counted(hint.max_batch, "sequence"), longest))
-    return line("To hold more", "strong"), Grid(tuple(rows), indented=True)
+    return Heading("To hold more"), Grid(tuple(rows), indented=True)

@@ -5,7 +5,18 @@ from collections.abc import Iterator, Sequence
 from kvplan.reconcile import Explanation, Reconciliation, Row
 from kvplan.reconcile.dialect import Disclaimed
 from kvplan.reconcile.dialects import DIALECTS
-from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, Tone, line
+from kvplan.report.document import (
+    BLANK,
+    Block,
+    Column,
+    Document,
+    Heading,
+    Line,
+    Span,
+    Table,
+    Tone,
+    line,
+)
 from kvplan.report.notes import pinned
 from kvplan.report.terminal import show
 from kvplan.units import counted
@@ -26,7 +37,7 @@ def print_reconciliation(answer: Reconciliation) -> None:
 def reconciliation_document(answer: Reconciliation) -> Document:
     """Return the verdict, the figures, the estimates, and the explanations with their own figures."""
     parts: list[Block] = [
-        line(_headline(answer), _TONES[answer.verdict]),
+        Heading(headline(answer), _TONES[answer.verdict], level=1),
         line(_subtitle(answer), "quiet"),
         *pinned(answer.setup.spec.source),
         BLANK,
@@ -45,7 +56,8 @@ def reconciliation_document(answer: Reconciliation) -> Document:
     return tuple(parts if answer.notes else parts[:-1])
 
 
-def _headline(answer: Reconciliation) -> str:
+def headline(answer: Reconciliation) -> str:
+    """Return the verdict in a sentence."""
     if memory := answer.memory_outside:
         return f"The memory for the cache is not the planned one: {_beside(memory)}. {_pool_alone(answer)}"
     if answer.agrees and not answer.rows:
@@ -127,9 +139,9 @@ def _difference(row: Row) -> str:
     return "" if not row.difference else f"{row.signed_difference}, {row.difference_percent:+.2f} %"
 
 
-def _causes(causes: Sequence[Explanation]) -> Iterator[Line]:
+def _causes(causes: Sequence[Explanation]) -> Iterator[Block]:
     """Yield what would leave the printed memory, each with its option and the memory that it leaves."""
-    yield line("The memory would be so with", "strong")
+    yield Heading("The memory would be so with")
     for cause in causes:
         (row,) = cause.rows
         leaves = f" ({row.planned})" if row.low != row.high else ""

@@ -1,7 +1,9 @@
 """A grid's table as a document."""
 
+from math import log
+
 from kvplan.grids.pivot import Pivot, title_of
-from kvplan.report.document import BLANK, Block, Cell, Column, Document, Span, Table, line
+from kvplan.report.document import BLANK, Block, Cell, Column, Document, Heading, Span, Table, line
 from kvplan.report.terminal import show
 
 
@@ -17,12 +19,25 @@ def sweep_document(pivot: Pivot) -> Document:
     rows = tuple((*row[: pivot.names], *map(_cell, row[pivot.names :])) for row in pivot.rows)
     notes: list[Block] = [line(f"[{number}] {text}", "quiet") for number, text in enumerate(pivot.notes, 1)]
     return (
-        line(title_of(pivot), "strong"),
+        Heading(title_of(pivot), level=1),
         *([line(same, "quiet")] if same else []),
         BLANK,
-        Table(columns, rows, names=pivot.names),
+        Table(columns, rows, names=pivot.names, shades=_shades(pivot)),
         *([BLANK, *notes] if notes else []),
     )
+
+
+def _shades(pivot: Pivot) -> tuple[tuple[float | None, ...], ...]:
+    """Return where each number lies among all that are above 0: by its logarithm, as they span decades."""
+    logs = [log(each) for row in pivot.numbers for each in row if each and each > 0]
+    low, high = min(logs, default=0.0), max(logs, default=0.0)
+    if low == high:
+        return ()
+
+    def shade(number: float | None) -> float | None:
+        return None if number is None else (log(number) - low) / (high - low) if number > 0 else 0.0
+
+    return tuple(tuple(map(shade, row)) for row in pivot.numbers)
 
 
 def _cell(text: str) -> Cell:

@@ -6,8 +6,21 @@ from rich.table import Table as RichTable
 
 from kvplan.report.card import bar, glyph, style_of
 from kvplan.report.console import Text, bar_width, can_draw, text_of, write
-from kvplan.report.document import Block, Card, Document, Grid, Line, Table
+from kvplan.report.document import (
+    Block,
+    Card,
+    Cards,
+    Chart,
+    Document,
+    Grid,
+    Heading,
+    Line,
+    Table,
+    Waterfall,
+    line,
+)
 from kvplan.report.narrow import NotedRows, NumberTable
+from kvplan.report.plain import cards_table, chart_table, heading_line, waterfall_grid
 from kvplan.report.shell import Command
 from kvplan.units import format_gib, printed_gib
 
@@ -22,28 +35,36 @@ def show(document: Document) -> None:
     write(*map(_drawn, document))
 
 
-def _drawn(block: Block) -> RenderableType:
+def _drawn(block: Block) -> RenderableType:  # noqa: PLR0911 - one for each kind of block
     match block:
         case Line(whole=True):
             return Command(_label(block), "".join(span.text for span in block.spans))
         case Line():
             drawn: RenderableType = _line(block)
+        case Heading():
+            return _line(heading_line(block))
         case Grid():
             drawn = _grid(block)
         case Table():
             drawn = NumberTable(block)
         case Card():
             return _card(block)
+        case Cards():
+            return NumberTable(cards_table(block))
+        case Waterfall():
+            return _drawn(waterfall_grid(block))
+        case Chart():
+            return Group(_line(line(block.title, "strong")), NumberTable(chart_table(block)))
     return Padding(drawn, _INDENT) if block.indented else drawn
 
 
-def _label(line: Line) -> Text:
-    return Text().append(f"{line.label:<{_LABEL_WIDTH}}" if line.label else "", "bold")
+def _label(paragraph: Line) -> Text:
+    return Text().append(f"{paragraph.label:<{_LABEL_WIDTH}}" if paragraph.label else "", "bold")
 
 
-def _line(line: Line) -> Text:
-    text = Text().append(_label(line))
-    for span in line.spans:
+def _line(paragraph: Line) -> Text:
+    text = Text().append(_label(paragraph))
+    for span in paragraph.spans:
         text.append(text_of(span))
     return text
 

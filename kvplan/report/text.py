@@ -121,13 +121,20 @@ def explanation_document(answer: Explanation) -> Document:
     facts = [f"{answer.parameters:,} parameters"] if answer.parameters else []
     made_for = [f"made for {counted(answer.max_context, 'token')}"] if answer.max_context else []
     facts += [layers, *made_for]
-    total = _sums(answer.bytes_per_token, answer.bytes_per_sequence, answer.context)
     return (
         line(answer.model, "strong"),
         line(answer.source, "quiet"),
         *([line(answer.notes, "quiet")] if answer.notes else []),
         *not_read(answer.ignored_fields),
         line(", ".join(facts)),
+        *formulas(answer),
+    )
+
+
+def formulas(answer: Explanation) -> Document:
+    """Return the formula of each layer type with its numbers, and all together."""
+    total = _sums(answer.bytes_per_token, answer.bytes_per_sequence, answer.context)
+    return (
         line(f"KV cache in {answer.kv_dtype}, one of {counted(answer.tp, 'rank')}"),
         BLANK,
         *(each for layer in answer.layers for each in _formula(layer, answer.context)),

@@ -65,7 +65,7 @@ def test_a_hostile_name_is_text(which: int, capsys: pytest.CaptureFixture[str]) 
     spec = kvplan.load("llama-3.1-8b").model_copy(update={"name": HOSTILE, "source": HOSTILE})
     document = documents(spec)[which]
     page = Read(html(document))
-    assert page.tags <= {"p", "b", "span", "div", "table", "tr", "th", "td"}
+    assert page.tags <= {"h1", "h2", "p", "b", "i", "span", "code", "div", "table", "tr", "th", "td"}
     assert "<script>alert(1)</script>[bold]&amp;" in "".join(page.texts)
     show(document)
     out = capsys.readouterr().out

@@ -1,0 +1,81 @@
+"""Reports: an answer as one file to send, a page of HTML, Markdown or JSON by the file's ending."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kvplan.errors import OptionsError
+from kvplan.files import is_folder, require_writable, write_whole
+from kvplan.planner.results import SCHEMA_VERSION
+from kvplan.report.document import Document
+from kvplan.report.stamp import Stamp, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An answer to send: its title, the document, and the same as plain values, as `--json` has them."""
+
+    title: str
+    document: Document
+    data: Mapping[str, Any]
+
+
+def _html(report: Report, made: Stamp) -> str:
+    from kvplan.report.page import page  # noqa: PLC0415 - only what is written is imported
+
+    return page(report.title, report.document, made)
+
+
+def _markdown(report: Report, made: Stamp) -> str:
+    from kvplan.report.markdown import markdown  # noqa: PLC0415 - as above
+
+    return f"{markdown(report.document)}\nkvplan {made.version}, {made.made}\n"
+
+
+def _json(report: Report, made: Stamp) -> str:
+    head = {"schema_version": SCHEMA_VERSION, "kvplan": made.version, "made": made.made}
+    return json.dumps({**head, **report.data}, indent=2) + "\n"
+
+
+_WRITERS: Mapping[str, Callable[[Report, Stamp], str]] = {".html": _html, ".md": _markdown, ".json": _json}
+
+_HOMES = {
+    "Comparison": "compare_report",
+    "Fit": "fit_report",
+    "Reconciliation": "reconcile_report",
+    "Sweep": "sweep_report",
+}
+"""The module beside this one whose `report_of` makes the report of an answer, by the answer's class."""
+
+
+def report_of(answer: object, **options: Any) -> Report:  # noqa: ANN401 - those of each kind of answer
+    """Return the report of an answer."""
+    home = import_module(f"{__package__}.{_HOMES[type(answer).__name__]}")
+    made: Report = home.report_of(answer, **options)
+    return made
+
+
+def require_report(path: Path) -> str:
+    """Return the ending by which a report is written; raise KvplanError for others, and for no file."""
+    ending = path.suffix.lower()
+    if ending not in _WRITERS:
+        raise OptionsError(
+            f"{path} ends in {ending or 'nothing'}: a report is written as {', '.join(_WRITERS)}"
+        )
+    if is_folder(path):
+        raise OptionsError(f"{path} is a folder: name the file of the report in it")
+    require_writable(path)
+    return ending
+
+
+def text_of(report: Report, ending: str) -> str:
+    """Return a report as the text of a file with such an ending."""
+    return _WRITERS[ending](report, stamp())
+
+
+def write(report: Report, path: Path) -> None:
+    """Write a report by its path's ending, whole or not at all; raise KvplanError where that cannot be."""
+    write_whole(text_of(report, require_report(path)), path)
