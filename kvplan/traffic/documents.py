@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kvplan.inert import inert
 from kvplan.traffic.formats import columns_of, format_of
 from kvplan.traffic.laws import Knots, Law, knots_law
 from kvplan.traffic.requests import MOST_TOKENS, TrafficError
@@ -26,7 +27,7 @@ def read_document(file: Readable, path: Path) -> Law | Rows:
     if not isinstance(whole, list) or not whole:
         raise _unlike(path, "it is no list of pairs")
     if not isinstance(whole[0], dict):
-        return knots_law(str(path), knots_of(whole, path))
+        return knots_law(inert(str(path)), knots_of(whole, path))
     return object_rows(_numbered(whole, path), f"{path}, request ")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kvplan.inert import inert
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.documents import read_document
 from kvplan.traffic.formats import Cell
@@ -72,7 +73,7 @@ def _read_rows(rows: Rows, path: Path) -> Observed:
     if not requests:
         raise TrafficError(f"{path} holds no request")
     return observed(
-        f"{path} ({rows.format.name})",
+        f"{inert(str(path))} ({rows.format.name})",
         np.concatenate([part.prompts for part in parts]),
         np.concatenate([part.outputs for part in parts]),
         arrivals=_arrivals(np.concatenate([part.times for part in parts])) if rows.timed else None,

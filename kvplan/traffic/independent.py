@@ -1,6 +1,5 @@
 """Traffic by laws: prompts and outputs that do not depend on each other."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -37,15 +36,15 @@ class Independent(Traffic):
         room = (self.most - prompts).clip(max=self.output.size - 1)
         return int((prompts + longest[room]).max())
 
-    @cached_property
-    def _pmfs(self) -> Mapping[Of, Floats]:
-        outputs = self.output * at(np.cumsum(self.prompt), self.most - np.arange(self.output.size))
-        total = convolved(self.prompt, self.output)[: self._end + 1]
-        return {
-            "prompt": normalised(_trimmed(self.taken)),
-            "output": normalised(_trimmed(outputs)),
-            "total": normalised(total),
-        }
+    def _pmf(self, of: Of) -> Floats:
+        match of:
+            case "prompt":
+                return normalised(_trimmed(self.taken))
+            case "output":
+                room = self.most - np.arange(self.output.size)
+                return normalised(_trimmed(self.output * at(np.cumsum(self.prompt), room)))
+            case "total":
+                return normalised(convolved(self.prompt, self.output)[: self._end + 1])
 
     @cached_property
     def _living(self) -> Floats:

@@ -53,22 +53,29 @@ class Law:
 
     def pmf(self, limit: int | None = None) -> Floats:
         """
-        Return the probabilities by tokens from 0 on.
+        Return the probabilities by tokens from 0 on, of no more than *limit* tokens.
 
-        A law without an end is worked out up to *limit*: what is beyond it is missing, and counts as refused.
-        Raises TrafficError for one without either: what it holds would depend on where it is broken off.
+        What is beyond that is missing, and counts as refused. Raises TrafficError for a law without an end
+        and without a limit: what it holds would depend on where it is broken off.
         """
         end = self._end(limit)
-        shares = self.cumulative(np.arange(self.least - 1, end + 1, dtype=np.float64))
-        below, upto = float(shares[0]), float(shares[-1])
-        whole = (1.0 if self.most is None else upto) - below
-        if whole < _LEAST_SHARE or upto <= below:
+        last = end if limit is None else min(end, limit)
+        shares = self.cumulative(np.arange(self.least - 1, last + 1, dtype=np.float64))
+        below = float(shares[0])
+        whole = self._upto() - below
+        if whole < _LEAST_SHARE:
             raise TrafficError(
                 f"{self.words}: not one in 10^9 lengths of this law has {self.least:,} to {end:,} tokens"
             )
-        lengths = np.zeros(end + 1)
+        if last < self.least or shares[-1] <= below:
+            raise TrafficError(f"{self.words}: no length of this law has at most {last:,} tokens")
+        lengths = np.zeros(last + 1)
         lengths[self.least :] = np.diff(shares) / whole
         return lengths
+
+    def _upto(self) -> float:
+        """Return the share of lengths up to the end that the law is conditioned on."""
+        return 1.0 if self.most is None else float(self.cumulative(np.array([float(self.most)]))[0])
 
     def _end(self, limit: int | None) -> int:
         end = limit if self.most is None else self.most
@@ -80,8 +87,6 @@ class Law:
             raise TrafficError(
                 f"{self.words}: its end of {end:,} tokens is above the {MOST_TOKENS:,} that kvplan takes"
             )
-        if end < self.least:
-            raise TrafficError(f"{self.words}: it begins at {self.least:,} tokens, behind its end of {end:,}")
         return end
 
 

@@ -1,6 +1,6 @@
 """Traffic of several kinds, by their shares of the requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,10 +20,8 @@ class Mixture(Traffic):
     def _added(self, weights: Sequence[float], arrays: Sequence[Floats]) -> Floats:
         return normalised(added(list(zip(weights, arrays, strict=True))))
 
-    @cached_property
-    def _pmfs(self) -> Mapping[Of, Floats]:
-        kinds: tuple[Of, ...] = ("prompt", "output", "total")
-        return {of: self._added(self.shares, [part.pmf(of) for part in self.parts]) for of in kinds}
+    def _pmf(self, of: Of) -> Floats:
+        return self._added(self.shares, [part.pmf(of) for part in self.parts])
 
     @cached_property
     def _steps(self) -> tuple[float, ...]:

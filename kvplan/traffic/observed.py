@@ -1,6 +1,5 @@
 """Traffic as it was observed, request by request."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,13 +28,15 @@ class Observed(Traffic):
     def _lives(self) -> Ints:
         return np.maximum(self.outputs, 1)
 
-    @cached_property
-    def _pmfs(self) -> Mapping[Of, Floats]:
-        return {
-            "prompt": _counted(self.prompts),
-            "output": _counted(self.outputs),
-            "total": _counted(self.prompts + self.outputs),
-        }
+    def _pmf(self, of: Of) -> Floats:
+        match of:
+            case "prompt":
+                lengths = self.prompts
+            case "output":
+                lengths = self.outputs
+            case "total":
+                lengths = self.prompts + self.outputs
+        return normalised(np.bincount(lengths).astype(np.float64))
 
     @cached_property
     def _living(self) -> Floats:
@@ -105,7 +106,3 @@ def observed(  # noqa: PLR0913 - what a trace may hold
         hashes=hashes,
         hash_block=hash_block,
     )
-
-
-def _counted(lengths: Ints) -> Floats:
-    return normalised(np.bincount(lengths).astype(np.float64))

@@ -7,8 +7,8 @@ steps. With O = 0 nothing is generated: the sequence stands at P tokens, for one
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -42,10 +42,9 @@ class Traffic(ABC):
     share_cut: float = 0.0
     notes: tuple[str, ...] = ()
 
-    @property
     @abstractmethod
-    def _pmfs(self) -> Mapping[Of, Floats]:
-        """Return the probabilities of a request's lengths; each array ends at the longest one."""
+    def _pmf(self, of: Of) -> Floats:
+        """Return the probabilities of a request's lengths; the array ends at the longest one."""
 
     @property
     @abstractmethod
@@ -70,7 +69,14 @@ class Traffic(ABC):
 
     def pmf(self, of: Of) -> Floats:
         """Return the probabilities of a request's tokens; requests count alike, however long they run."""
+        if of not in self._pmfs:
+            self._pmfs[of] = self._pmf(of)
         return self._pmfs[of]
+
+    @cached_property
+    def _pmfs(self) -> dict[Of, Floats]:
+        """What `pmf` has worked out so far."""
+        return {}
 
     def totals(self) -> Floats:
         """Return the probabilities of a request's prompt and output together, shape (longest + 1,)."""

@@ -76,10 +76,22 @@ def test_what_is_nothing_is_refused() -> None:
         kvplan.read_traffic(kvplan.read_traffic("fixed:3"), "fixed:2")
     with pytest.raises(kvplan.KvplanError, match="most=0 is not a number of tokens"):
         kvplan.read_traffic("fixed:3", most=0)
-    with pytest.raises(
-        kvplan.KvplanError, match="no request of prompts fixed:3, no outputs has at most 2 tokens"
-    ):
+    with pytest.raises(kvplan.KvplanError, match="fixed:3: no length of this law has at most 2 tokens"):
         kvplan.read_traffic("fixed:3", most=2)
+    with pytest.raises(
+        kvplan.KvplanError, match=r"no request of .* has at most 4 tokens: the shortest has 5"
+    ):
+        kvplan.read_traffic("fixed:3", "fixed:2", most=4)
+    with pytest.raises(kvplan.KvplanError, match=r"not one in 10\^9 lengths of this law has 4,096 to 8,192"):
+        kvplan.read_traffic("lognormal:p50=10,p99=11,min=4k", most=8192)
+
+
+def test_an_end_far_beyond_the_engines_context_costs_nothing() -> None:
+    """Of lengths up to 16m a half is below 8 tokens, and above 64 is 1 %."""
+    traffic = kvplan.read_traffic("quantiles:p50=8,p99=64,max=16m", most=64)
+    assert traffic.longest == 64
+    assert traffic.share_cut == pytest.approx(0.01)
+    assert traffic.quantile("prompt", 0.5) == 8
 
 
 def test_without_numpy_it_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
