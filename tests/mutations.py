@@ -5,6 +5,9 @@ Run it as `python tests/mutations.py [--all] [NAME...]`. What an attention kind 
 notice (where torch is installed), the rest the ordinary tests; each error is tried on one after the
 other until one notices, with `--all` on both. Exit status 1 if an error goes unnoticed, or if the copy
 without an error does not pass.
+
+The right copy is compiled as it is tested; the wrong ones take its bytecode along, all but that of the
+file with the error.
 """
 
 import os
@@ -13,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -183,38 +186,42 @@ MUTATIONS = (
         _UNITS,
         "return -(-dividend // divisor)",
         "return dividend // divisor",
-        "tests/test_units.py tests/planner",
+        "tests/test_units.py",
     ),
     Mutation(
         "the whole card",
         "planner/budget.py",
         "ceil_div((self.gpu_bytes - outside) * numerator, denominator)",
         "self.gpu_bytes - outside",
-        "tests/planner",
+        "tests/planner/test_budget.py",
     ),
     Mutation(
         "all weights on every rank",
         "planner/weights.py",
         "ceil_div(replica_bytes, tp * stages)",
         "replica_bytes",
-        "tests/planner",
+        "tests/planner/test_weights.py",
     ),
     Mutation(
-        "one sequence too many", "planner/search.py", "    return low\n", "    return high\n", "tests/planner"
+        "one sequence too many",
+        "planner/search.py",
+        "    return low\n",
+        "    return high\n",
+        "tests/planner/test_search.py",
     ),
     Mutation(
         "a division too many",
         "engines/base.py",
         "return 1 + (there_bytes - self.first)",
         "return 2 + (there_bytes - self.first)",
-        "tests/planner",
+        "tests/planner/test_plan.py",
     ),
     Mutation(
         "each layer once",
         "engines/exact.py",
         "count * term.row_bytes",
         "term.row_bytes",
-        "tests/planner",
+        "tests/planner/test_fit.py",
     ),
     Mutation("the whole window", _HF, "window_offset: int = -1", "window_offset: int = 0", _HF_TESTS),
     Mutation("k - 1 columns for k", _HF, "conv_columns: int = 1", "conv_columns: int = 0", _HF_TESTS),
@@ -512,15 +519,18 @@ MUTATIONS = (
 
 
 @contextmanager
-def copy() -> Iterator[Path]:
+def copy(source: Path = ROOT) -> Iterator[Path]:
     """Make a copy of what the tests need, and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="kvplan-mutations-") as folder:
         for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+            path = source / name
+            if not path.is_dir():
+                shutil.copy(path, folder)
+            elif source == ROOT:
+                # A checkout may have bytecode of any age.
+                shutil.copytree(path, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(source, folder)
+                shutil.copytree(path, Path(folder) / name, copy_function=os.link)
         yield Path(folder)
 
 
@@ -531,33 +541,33 @@ def mutated(folder: Path, mutation: Mutation) -> Iterator[None]:
     right = path.read_text(encoding="utf-8")
     if (places := right.count(mutation.old)) != 1:
         sys.exit(f"{mutation.name}: {mutation.file} has {places} places like {mutation.old!r}, not 1")
+    # The file may be a link to that of another copy.
+    path.unlink()
     path.write_text(right.replace(mutation.old, mutation.new), encoding="utf-8")
+    # Its bytecode is of the file before the error came into it, perhaps of the same second and size.
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
     try:
         yield
     finally:
         path.write_text(right, encoding="utf-8")
 
 
-def passes(folder: Path, *tests: str) -> bool:
+def passes(folder: Path, *arguments: str, **settings: str) -> bool:
     """Run tests in the copy, up to the first failure, and return whether all passed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    # The copy must not find the bytecode of the file before the error came into it.
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(folder),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    # Plain assertions fail as well as rewritten ones, which say more and take longer to load.
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--assert=plain"]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     ended = subprocess.run(  # noqa: S603 - the tests of this project
-        [*command, "-o", "addopts=--import-mode=importlib", *tests],
+        [*command, "-o", "addopts=--import-mode=importlib", *arguments],
         cwd=folder,
-        env=environment,
+        env={**kept, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", **settings},
         capture_output=True,
         text=True,
         check=False,
     )
     if ended.returncode not in {0, 1}:
-        sys.exit(f"the tests {' '.join(tests)} could not run:\n{ended.stdout}{ended.stderr}")
+        sys.exit(f"the tests {' '.join(arguments)} could not run:\n{ended.stdout}{ended.stderr}")
     return ended.returncode == 0
 
 
@@ -567,15 +577,23 @@ def main(arguments: list[str]) -> int:
     chosen = [each for each in MUTATIONS if not names or each.name in names]
     if unknown := set(names) - {each.name for each in chosen}:
         sys.exit(f"unknown mutations: {', '.join(sorted(unknown))}")
-    with copy() as folder:
-        for suite in dict.fromkeys(suite for each in chosen for _, suite in _suites(each)):
-            if not passes(folder, *suite):
-                sys.exit(f"{' '.join(suite)} fails without any mutation")
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        noticed = list(pool.map(partial(_noticed, everyone="--all" in arguments), chosen))
+    with copy() as right:
+        _require_passing(right, chosen)
+        judge = partial(_noticed, right, everyone="--all" in arguments)
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            noticed = list(pool.map(judge, chosen))
     unnoticed = [each.name for each, by in zip(chosen, noticed, strict=True) if not by]
     sys.stdout.write(f"{len(chosen) - len(unnoticed)} of {len(chosen)} errors were noticed\n")
     return 1 if unnoticed else 0
+
+
+def _require_passing(right: Path, chosen: Sequence[Mutation]) -> None:
+    """Run all tests that are to notice an error where there is none; exit if one fails."""
+    suites = {suite: name for each in chosen for name, suite in _suites(each)}
+    ordinary = dict.fromkeys(each for suite, name in suites.items() if name == "tests" for each in suite)
+    for suite in ([L0] if L0 in suites else []) + ([tuple(ordinary)] if ordinary else []):
+        if not passes(right, "-n", "auto", *suite):
+            sys.exit(f"{' '.join(suite)} fails without any mutation")
 
 
 def _suites(mutation: Mutation) -> list[tuple[str, tuple[str, ...]]]:
@@ -586,12 +604,13 @@ def _suites(mutation: Mutation) -> list[tuple[str, tuple[str, ...]]]:
     return suites
 
 
-def _noticed(mutation: Mutation, *, everyone: bool) -> bool:
+def _noticed(right: Path, mutation: Mutation, *, everyone: bool) -> bool:
     started = time.monotonic()
     noticed: list[str] = []
-    with copy() as folder, mutated(folder, mutation):
+    with copy(right) as folder, mutated(folder, mutation):
         for name, suite in _suites(mutation):
-            if (everyone or not noticed) and not passes(folder, *suite):
+            # No test that notices has a plugin; loading those that are installed takes a second.
+            if (everyone or not noticed) and not passes(folder, *suite, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"):
                 noticed.append(name)
     by = " and ".join(noticed) or "NOBODY"
     seconds = time.monotonic() - started
