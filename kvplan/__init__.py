@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
     from kvplan.phases.disaggregate import Disaggregation, disaggregate
+    from kvplan.phases.together import Bounds, bounds
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Advised": "kvplan.alternatives.advise",
+    "Bounds": "kvplan.phases.together",
     "Check": "kvplan.planner.check",
     "Comparison": "kvplan.alternatives.compare",
     "Disaggregation": "kvplan.phases.disaggregate",
@@ -40,6 +42,7 @@ _HOMES = {
     "Size": "kvplan.planner.size",
     "WhatIf": "kvplan.alternatives.whatif",
     "advise": "kvplan.alternatives.advise",
+    "bounds": "kvplan.phases.together",
     "check": "kvplan.planner.check",
     "compare": "kvplan.alternatives.compare",
     "disaggregate": "kvplan.phases.disaggregate",
@@ -67,6 +70,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Advised",
+    "Bounds",
     "Check",
     "Comparison",
     "Disaggregation",
@@ -78,6 +82,7 @@ __all__ = [
     "Size",
     "WhatIf",
     "advise",
+    "bounds",
     "check",
     "compare",
     "disaggregate",
