@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
+from kvplan.errors import OptionsError
 from kvplan.phases.links import Link, find_link, slowest_that_moves
 from kvplan.phases.options import DisaggregateOptions
 from kvplan.phases.timed import Timed, read_known
@@ -176,6 +177,8 @@ def disaggregate(model: Model, **options: Unpack[DisaggregateOptions]) -> Disagg
     plans = None
     if options.get("gpu") is not None or options.get("kv_memory") is not None:
         plans = plan_of(spec, own, longest=prompt), plan_of(spec, other, longest=prompt)
+    elif options.get("bandwidth") or options.get("flops"):
+        raise OptionsError("--bandwidth and --flops are those of a card: give --gpu, too")
     link = options.get("link")
     return Disaggregation(
         prefilling=plans[0].deployment if plans else deploy(spec, Choice(**part(own, Choice))),

@@ -143,3 +143,9 @@ def test_a_state_is_read_in_its_parts_and_the_last_token_is_left_to_the_decoder(
 def test_what_is_not_moved_or_not_known_is_refused(model: str, engine: str, problem: str) -> None:
     with pytest.raises(RefusedError, match=problem):
         pulled(model, 4_096, engine=engine)
+
+
+def test_of_two_degrees_one_divides_the_other() -> None:
+    """As the connector asks for it when two instances meet."""
+    with pytest.raises(RefusedError, match="moves no cache between tp=6 and tp=4: neither divides the other"):
+        pulled("llama-3.1-8b", 1_000, tp=4, prefill_tp=6)
