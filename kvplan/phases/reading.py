@@ -42,11 +42,10 @@ def active(spec: ModelSpec, tokens: int = 1) -> Active:
     if spec.parts is not None:
         return _of_parts(spec, spec.parts, tokens)
     rows = (spec.vocab or 0) * (spec.hidden or 0)
-    whole = _attention(spec) + _dense(spec) + rows
-    bound = max(0, (spec.parameters or 0) - (0 if spec.tied else rows))
-    known = spec.mlp is not None and spec.mlp.experts_per_token is None
-    why = None if known else "the spec does not count its MLPs: attention and head are read alone"
-    return Active(parts=None, parameters=min(whole, bound), head=rows, why=why)
+    found = _attention(spec) + _dense(spec) + rows
+    if spec.parameters is not None:
+        found = min(found, spec.parameters - (0 if spec.tied else rows))
+    return Active(parts=None, parameters=found, head=rows, why=_uncounted(spec))
 
 
 def stage_reads(deployment: Deployment, replica_bytes: int, tokens: int = 1) -> tuple[int, ...]:
@@ -120,6 +119,15 @@ def _of_parts(spec: ModelSpec, parts: ModelParts, tokens: int) -> Active:
     unknown = parts.has_experts and chosen is None
     why = "how many experts a token chooses is not known: one is read" if unknown else None
     return Active(parts=read, parameters=read.parameters(), head=Measure(None).of(head), why=why)
+
+
+def _uncounted(spec: ModelSpec) -> str | None:
+    """Return what is left out of a model whose weights are not counted by part; None if nothing is."""
+    if spec.parameters is None:
+        return "the spec does not count its parameters: caches are read alone"
+    if spec.mlp is None or spec.mlp.experts_per_token is not None:
+        return "the spec does not count its MLPs: attention and head are read alone"
+    return None
 
 
 def _layer(kind: LayerParts, experts: int) -> LayerParts:
