@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvplan.phases.disaggregate import Disaggregation, disaggregate
     from kvplan.pictures.chart import Chart
     from kvplan.pictures.plot import plot
+    from kvplan.phases.together import Bounds, bounds
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Advised": "kvplan.alternatives.advise",
     "Chart": "kvplan.pictures.chart",
+    "Bounds": "kvplan.phases.together",
     "Check": "kvplan.planner.check",
     "Comparison": "kvplan.alternatives.compare",
     "Disaggregation": "kvplan.phases.disaggregate",
@@ -46,6 +48,7 @@ _HOMES = {
     "Size": "kvplan.planner.size",
     "WhatIf": "kvplan.alternatives.whatif",
     "advise": "kvplan.alternatives.advise",
+    "bounds": "kvplan.phases.together",
     "check": "kvplan.planner.check",
     "compare": "kvplan.alternatives.compare",
     "disaggregate": "kvplan.phases.disaggregate",
@@ -77,6 +80,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Advised",
     "Chart",
+    "Bounds",
     "Check",
     "Comparison",
     "Disaggregation",
@@ -88,6 +92,7 @@ __all__ = [
     "Size",
     "WhatIf",
     "advise",
+    "bounds",
     "check",
     "compare",
     "disaggregate",

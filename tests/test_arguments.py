@@ -25,6 +25,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "advise": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "new": {"name": "mine", "heads": 8, "head_dim": 64, "layers": 2},
     "read_traffic": {"prompt": "lognormal:p50=2k,p99=16k,max=64k", "output": "fixed:16", "most": 8192},
+    "bounds": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
+    "disaggregate": {"model": "llama-3.1-8b", "context": 8192, "output": 64, "link": "nvlink4"},
     "sweep": {"models": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
 }
 FUNCTIONS = sorted(name for name in kvplan.__all__ if isinstance(getattr(kvplan, name), FunctionType))

@@ -1,13 +1,17 @@
-"""The command `disaggregate`: what a prompt moves between prefill and decode."""
+"""The commands `disaggregate` and `bounds`: prefill and decode, apart or together."""
 
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 import typer
 
 from kvplan.cli import options as o
 from kvplan.cli.printing import AnsweredError, examples, print_answer
-from kvplan.phases.options import DisaggregateOptions
+from kvplan.phases.options import BoundOptions, DisaggregateOptions
 from kvplan.planner.several_gpus import DEGREES
+
+if TYPE_CHECKING:
+    from kvplan.phases.timed import Timed
 
 app = typer.Typer()
 
@@ -27,19 +31,51 @@ def _disaggregate(
     """What a prompt moves from prefill to decode, and over which link. Exit status 1 if nothing fits."""
     from kvplan.phases.disaggregate import disaggregate
 
-    # A degree that nobody wrote is left to `--gpu 8xH100`.
-    given: dict[str, Any] = {
-        name: value for name, value in options.items() if name not in DEGREES or o.is_given(ctx, name)
-    }
-    answer = disaggregate(model, **given)
+    answer = disaggregate(model, **_without_degrees(ctx, options))
     if as_json:
         print_answer(answer.to_dict())
     else:
         from kvplan.report.phases_text import print_disaggregation
 
         print_disaggregation(answer)
+    _require_room(answer)
+
+
+@app.command(
+    name="bounds",
+    epilog=examples(
+        "kvplan bounds llama-3.1-70b --gpu 4xH100 -c 8k --output 512",
+        "kvplan bounds deepseek-v3 --gpu 8xH200 -c 4k --engine vllm --tpot 30ms",
+    ),
+)
+@o.with_options
+def _bounds(
+    ctx: typer.Context, model: o.Model, *, as_json: o.AsJson = False, **options: Unpack[BoundOptions]
+) -> None:
+    """The least time of a prefill and of a step, and the most requests per second."""
+    from kvplan.phases.together import bounds
+
+    answer = bounds(model, **_without_degrees(ctx, options))
+    if as_json:
+        print_answer(answer.to_dict())
+    else:
+        from kvplan.report.phases_text import print_bounds
+
+        print_bounds(answer)
+    _require_room(answer)
+
+
+def _without_degrees(ctx: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without the degrees that nobody wrote, so that `--gpu 8xH100` may choose them."""
+    return {name: value for name, value in options.items() if name not in DEGREES or o.is_given(ctx, name)}
+
+
+def _require_room(answer: "Timed") -> None:
+    """Raise AnsweredError where what was asked has no room."""
     if answer.fits is False:
+        whole = answer.context + (answer.output or 0)
+        asked = "one request" if not answer.asked_batch else f"{answer.asked_batch:,} requests"
         raise AnsweredError(
-            f"an instance has no room for one request of {answer.context + (answer.output or 0):,} tokens",
-            "more GPUs for it, --tp or --decode-tp, or a shorter --context would hold one",
+            f"an instance has no room for {asked} of {whole:,} tokens",
+            "more GPUs for it, fewer sequences or a shorter --context would have",
         )

@@ -19,6 +19,7 @@ MODULES: Mapping[str, str] = {
     "whatif": "changing",
     "advise": "changing",
     "new": "changing",
+    "bounds": "disaggregating",
     "disaggregate": "disaggregating",
     "models": "listing",
     "gpus": "listing",

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from kvplan.dtypes import dtype_by_name, kv_format
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.weights import read_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
+from kvplan.terms import Target
 
 _CHOSEN_ROLES = frozenset({"key", "value", "latent", "rope", "entry"})
 """Rows of which a sparse indexer lets a query read a few."""
@@ -40,11 +42,10 @@ def active(spec: ModelSpec, tokens: int = 1) -> Active:
     if spec.parts is not None:
         return _of_parts(spec, spec.parts, tokens)
     rows = (spec.vocab or 0) * (spec.hidden or 0)
-    whole = _attention(spec) + _dense(spec) + rows
-    bound = max(0, (spec.parameters or 0) - (0 if spec.tied else rows))
-    known = spec.mlp is not None and spec.mlp.experts_per_token is None
-    why = None if known else "the spec does not count its MLPs: attention and head are read alone"
-    return Active(parts=None, parameters=min(whole, bound), head=rows, why=why)
+    found = _attention(spec) + _dense(spec) + rows
+    if spec.parameters is not None:
+        found = min(found, spec.parameters - (0 if spec.tied else rows))
+    return Active(parts=None, parameters=found, head=rows, why=_uncounted(spec))
 
 
 def stage_reads(deployment: Deployment, replica_bytes: int, tokens: int = 1) -> tuple[int, ...]:
@@ -55,8 +56,10 @@ def stage_reads(deployment: Deployment, replica_bytes: int, tokens: int = 1) -> 
     stages = len(deployment.stage_sizes)
     if not spec.parameters:
         return (0,) * stages
-    share = replica_bytes * found.parameters // (spec.parameters * deployment.tp * stages)
-    return (share,) * stages
+    # An embedding may be stored wider than the rest.
+    idle = 0 if spec.tied else found.head * dtype_by_name(spec.dtype).row_bytes(1)
+    read = min(replica_bytes * found.parameters // spec.parameters, max(0, replica_bytes - idle))
+    return (read // (deployment.tp * stages),) * stages
 
 
 def cache_reads(deployment: Deployment, tokens: int) -> tuple[int, ...]:
@@ -80,16 +83,32 @@ def cache_reads(deployment: Deployment, tokens: int) -> tuple[int, ...]:
 
 
 def prompt_operations(spec: ModelSpec, tokens: int) -> int:
-    """Return the operations of a prompt of *tokens* tokens: two for each parameter met, and attention's."""
-    found = active(spec)
+    """
+    Return the operations of a prompt of *tokens* tokens: two for each parameter met, and attention's.
+
+    Of the last layer that caches anything, and of those above it, only the last token's output is needed:
+    these and the head are counted for that token alone, whatever an engine computes of the others.
+    """
+    found, layers = active(spec), _for_all_tokens(spec)
     sparse = any(getattr(kind, "indexer", None) for kind in spec.kinds())
-    pairs = (
-        0
-        if sparse
-        else sum(kind.attended(tokens) for name in spec.layer_types for kind in spec.attention[name])
-    )
-    # The head is computed for the prompt's last token alone.
-    return 2 * ((found.parameters - found.head) * tokens + found.head + pairs)
+    kinds = (kind for name in spec.layer_types[:layers] for kind in spec.attention[name])
+    pairs = 0 if sparse else sum(kind.attended(tokens) for kind in kinds)
+    body = _layers(found, spec.layer_count, layers)
+    return 2 * (body * tokens + found.parameters - body + pairs)
+
+
+def _for_all_tokens(spec: ModelSpec) -> int:
+    """Return how many layers, from the first on, are needed of every token: those below the last cache."""
+    lowered = spec.lower_types(Target(kv=kv_format(spec.dtype)))
+    caching = [number for number, name in enumerate(spec.layer_types) if lowered[name]]
+    return max(caching, default=0)
+
+
+def _layers(found: Active, count: int, first: int) -> int:
+    """Return the parameters met in the *first* of a model's *count* layers."""
+    if found.parts is None:
+        return (found.parameters - found.head) * first // count
+    return sum(kind.parameters() for kind in found.parts.of_layers[:first])
 
 
 def _of_parts(spec: ModelSpec, parts: ModelParts, tokens: int) -> Active:
@@ -100,6 +119,15 @@ def _of_parts(spec: ModelSpec, parts: ModelParts, tokens: int) -> Active:
     unknown = parts.has_experts and chosen is None
     why = "how many experts a token chooses is not known: one is read" if unknown else None
     return Active(parts=read, parameters=read.parameters(), head=Measure(None).of(head), why=why)
+
+
+def _uncounted(spec: ModelSpec) -> str | None:
+    """Return what is left out of a model whose weights are not counted by part; None if nothing is."""
+    if spec.parameters is None:
+        return "the spec does not count its parameters: caches are read alone"
+    if spec.mlp is None or spec.mlp.experts_per_token is not None:
+        return "the spec does not count its MLPs: attention and head are read alone"
+    return None
 
 
 def _layer(kind: LayerParts, experts: int) -> LayerParts:

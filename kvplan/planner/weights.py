@@ -180,7 +180,7 @@ def read_weights(deployment: Deployment, read: ModelParts, replica_bytes: int) -
         share = read.total(cut.measure) * replica_bytes // (total * ranks)
         return (share,) * len(deployment.stage_sizes)
     # A tied embedding is read as the head, which `read` then has in its place.
-    chosen = replace(cut, parts=read, added=(), tied=False)
+    chosen = replace(cut, parts=read, added=(), tied=False, ends_everywhere=False)
     sizes = chosen.on_stages(deployment.stage_sizes)
     if as_released:
         return sizes

@@ -1,8 +1,10 @@
-"""The answer of `kvplan disaggregate` as a document: what moves, over which link, and who decodes it."""
+"""The answers of `kvplan disaggregate` and `kvplan bounds` as documents: what moves, and times as bounds."""
 
 from collections.abc import Iterator
 
 from kvplan.phases.disaggregate import Disaggregation
+from kvplan.phases.timed import Timed
+from kvplan.phases.together import Bounds
 from kvplan.planner import words
 from kvplan.report.document import BLANK, Document, Line, line
 from kvplan.report.notes import pinned
@@ -17,22 +19,43 @@ def print_disaggregation(answer: Disaggregation) -> None:
 
 def disaggregation_document(answer: Disaggregation) -> Document:
     """Return the answer for people: bytes as they are, and times as bounds."""
-    lines = [*_moves(answer), *_over(answer), *_decodes(answer)]
-    bounds = "at least" in "".join(span.text for each in lines for span in each.spans)
-    note = (
-        [line("Times are bounds by the card's own figures, and no predictions.", "quiet")] if bounds else []
-    )
-    warned = [line(words.warning(each), "warning", label="Warning") for each in answer.warnings]
+    lines = [*_moves(answer), *_prefills(answer), *_over(answer), *_decodes(answer), *_pool(answer)]
     headline = f"A prompt of {counted(answer.context, 'token')} moves {format_decimal(answer.prompt_bytes)}"
     return (
         line(f"{headline}, each unit once: {answer.prompt_bytes:,} B.", "strong"),
         line(_subtitle(answer), "quiet"),
-        *pinned(answer.prefilling.spec.source),
-        BLANK,
-        *lines,
-        *note,
-        *warned,
+        *_below(answer, lines),
     )
+
+
+def print_bounds(answer: Bounds) -> None:
+    """Print the answer for people."""
+    show(bounds_document(answer))
+
+
+def bounds_document(answer: Bounds) -> Document:
+    """Return the answer for people: what cannot be exceeded, and why."""
+    on = _spread(answer.tp, answer.pp, answer.dp, answer.gpu)
+    step = (
+        "" if answer.tpot_seconds is None else f": at least {format_seconds(answer.tpot_seconds)} per token"
+    )
+    given = f": {format_seconds(answer.tpot_seconds or 0.0)} per token, as given"
+    sequences = f"{counted(answer.held or 0, 'sequence')} of {counted(answer.context, 'token')}"
+    return (
+        line(f"{sequences} on {on}{given if answer.tpot_given else step}.", "strong"),
+        line(f"{answer.model}, KV cache in {answer.kv_dtype}, engine {answer.engine}", "quiet"),
+        *_below(answer, [*_prefills(answer), *_decodes(answer)]),
+    )
+
+
+def _below(answer: Timed, lines: list[Line]) -> Iterator[Line]:
+    """Yield an answer's lines, that they are bounds where they are, and what to know of them."""
+    yield from pinned(answer.prefilling.spec.source)
+    yield BLANK
+    yield from lines
+    if any("at least" in span.text for each in lines for span in each.spans):
+        yield line("Times are bounds by the card's own figures, and no predictions.", "quiet")
+    yield from (line(words.warning(each), "warning", label="Warning") for each in answer.warnings)
 
 
 def _subtitle(answer: Disaggregation) -> str:
@@ -70,10 +93,14 @@ def _moves(answer: Disaggregation) -> Iterator[Line]:
     )
 
 
-def _over(answer: Disaggregation) -> Iterator[Line]:
-    """Yield the transfer's time, and which link hides it behind the prefill."""
+def _prefills(answer: Timed) -> Iterator[Line]:
+    """Yield the time of the prompt, where it is known."""
     if answer.prefill_seconds is not None:
         yield line(_prefill(answer), label="Prefill")
+
+
+def _over(answer: Disaggregation) -> Iterator[Line]:
+    """Yield the transfer's time, and which link hides it behind the prefill."""
     if answer.transfer_seconds is not None and answer.link_bytes_per_second is not None:
         over = f"{answer.links} x {answer.link}" if answer.links > 1 else f"{answer.link}"
         rate = format_rate(answer.link_bytes_per_second)
@@ -85,11 +112,11 @@ def _over(answer: Disaggregation) -> Iterator[Line]:
         yield line(_hiding(answer), label="Hides")
 
 
-def _prefill(answer: Disaggregation) -> str:
+def _prefill(answer: Timed) -> str:
     seconds = format_seconds(answer.prefill_seconds or 0.0)
     if answer.prefill_given:
         return f"{seconds}, as given"
-    speeds = answer.flops
+    speeds = answer.prefill_speeds
     dtype = f" in {speeds.dtype}" if speeds.dtype else ""
     rate = f"{(speeds.flops or 0) / 1e12:,.0f} dense TFLOPS{dtype}"
     return f"at least {seconds}: its operations at {rate} on {counted(answer.tp * answer.pp, 'GPU')}"
@@ -110,23 +137,28 @@ def _hiding(answer: Disaggregation) -> str:
     return f"{needed}: {slowest}{said}"
 
 
-def _decodes(answer: Disaggregation) -> Iterator[Line]:
-    """Yield the time of a step, and how many instances decode."""
+def _decodes(answer: Timed) -> Iterator[Line]:
+    """Yield the time of a step, and the most requests."""
     if answer.tpot_given and answer.tpot_seconds is not None:
         yield line(f"{format_seconds(answer.tpot_seconds)} per output token, as given", label="Decode")
     elif answer.decode is not None:
         yield line(_step(answer), label="Decode")
     if answer.requests_per_second is not None and answer.output is not None:
         served = f"at most {answer.requests_per_second:.3g} requests per second"
-        of = f"of {counted(answer.output, 'token')} on an instance that decodes, by Little's law"
+        of = f"of {counted(answer.output, 'token')} with room for all of them, by Little's law"
         yield line(f"{served} {of}", label="Serves")
-    if answer.decode_instances is not None and answer.prompts_per_second is not None:
-        gpus = answer.decode_instances * answer.decode_tp * answer.pp * answer.decode_dp
-        pool = f"{answer.decode_instances:.2f} instances ({gpus:.1f} GPUs) decode what one prefills"
-        yield line(f"{pool} at these times: {answer.prompts_per_second:.3g} prompts per second", label="Pool")
 
 
-def _step(answer: Disaggregation) -> str:
+def _pool(answer: Disaggregation) -> Iterator[Line]:
+    """Yield how many instances decode what one prefills."""
+    if answer.decode_instances is None or answer.prompts_per_second is None:
+        return
+    gpus = answer.decode_instances * answer.decode_tp * answer.pp * answer.decode_dp
+    pool = f"{answer.decode_instances:.2f} instances ({gpus:.1f} GPUs) decode what one prefills"
+    yield line(f"{pool} at these times: {answer.prompts_per_second:.3g} prompts per second", label="Pool")
+
+
+def _step(answer: Timed) -> str:
     found, held = answer.decode, answer.held or 0
     if found is None:
         return ""

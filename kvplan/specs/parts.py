@@ -35,6 +35,10 @@ class LayerParts(Facts):
     experts: Width = 0
     width: Width = 0
 
+    def parameters(self) -> int:
+        """Return the parameters of the layer."""
+        return _layer(self, Measure(element_bytes=None))
+
 
 class ModelParts(Facts):
     """

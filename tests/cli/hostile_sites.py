@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from kvplan.alternatives.options import AdviseOptions, NewOptions, WhatIfOptions
-from kvplan.phases.options import DisaggregateOptions
+from kvplan.phases.options import BoundOptions, DisaggregateOptions
 from kvplan.planner import options as o
 from tests.importers.configs import LLAMA
 from tests.importers.model_files import gguf, gguf_text
@@ -167,6 +167,7 @@ OPTIONS: Mapping[str, Any] = {
     "whatif": WhatIfOptions,
     "advise": AdviseOptions,
     "new": NewOptions,
+    "bounds": BoundOptions,
     "disaggregate": DisaggregateOptions,
     "import": o.FileOptions,
     "reconcile": o.LogOptions,
@@ -176,8 +177,8 @@ OPTIONS: Mapping[str, Any] = {
 ARGUMENTS = {
     **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
     **dict.fromkeys(("fit", "sweep", "compare", "whatif", "advise"), "llama-3.1-8b --gpu h100-80gb"),
-    "disaggregate": "llama-3.1-8b --gpu h100-80gb",
     "plot": "memory llama-3.1-8b --gpu h100-80gb",
+    **dict.fromkeys(("bounds", "disaggregate"), "llama-3.1-8b --gpu h100-80gb"),
     "new": "x --heads 2 --head-dim 8 --layers 2",
     "reconcile": str(LOG),
 }

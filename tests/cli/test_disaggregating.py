@@ -33,3 +33,26 @@ def test_a_unit_is_a_must(kvplan: Cli, options: str, problem: str) -> None:
     done = kvplan(f"disaggregate llama-3.1-8b --context 8k {options}")
     assert done.status == 2
     assert problem in done.err
+
+
+def test_speeds_are_those_of_a_card(kvplan: Cli) -> None:
+    done = kvplan("disaggregate llama-3.1-8b --context 8k --flops 989T")
+    assert (done.status, done.out) == (2, "")
+    assert "--bandwidth and --flops are those of a card: give --gpu, too" in done.err
+
+
+def test_bounds_are_printed_as_such(kvplan: Cli) -> None:
+    done = kvplan("bounds deepseek-v3 --gpu h200-141gb --tp 8 --ep 8 --engine vllm -c 4k -b 64 --output 256")
+    assert done.status == 0
+    assert done.out.startswith("64 sequences of 4,096 tokens on 8 x h200-141gb (tp 8): at least ")
+    assert " where all tokens differ in experts\n" in done.out
+    assert " requests per second of 256 tokens with room for all of them, by Little's law\n" in done.out
+
+
+def test_what_is_not_known_of_a_card_is_asked_for(kvplan: Cli) -> None:
+    done = kvplan("bounds llama-3.1-8b --gpu a10g-24gb -c 8k")
+    assert done.status == 0
+    assert "is not known for NVIDIA A10G 24GB; give --bandwidth 3.35TB/s\n" in done.out
+    more = kvplan("bounds llama-3.1-8b --gpu a10g-24gb -c 8k -b 100")
+    assert more.status == 1
+    assert "an instance has no room for 100 requests of 8,192 tokens\n" in more.err

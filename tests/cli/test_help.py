@@ -20,6 +20,7 @@ COMMANDS = (
         "whatif",
         "advise",
         "new",
+        "bounds",
         "disaggregate",
         "models",
         "gpus",
@@ -37,7 +38,7 @@ def example_spec() -> str:
 
 
 # Those of the others read a model's own files, or need torch.
-@pytest.mark.parametrize("command", COMMANDS[:13])
+@pytest.mark.parametrize("command", COMMANDS[:14])
 def test_the_examples_of_each_help_work(
     kvplan: Cli, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ OBJECTS = {
     "size": "size llama-3.1-8b --json",
     "check": "check llama-3.1-8b --tp 3 --json",
     "show": "show llama-3.1-8b --json",
+    "bounds": "bounds llama-3.1-8b --gpu h100-80gb --context 8k --json",
     "disaggregate": "disaggregate llama-3.1-8b --gpu h100-80gb --context 8k --json",
     "import": "import {config} --json",
     "import to a file": "import {config} --json -o {config}.yaml",

@@ -41,7 +41,7 @@ def test_what_tp_cannot_split_is_stored_more_often_than_it_moves() -> None:
 
 
 def test_each_of_eight_ranks_reads_640_mib() -> None:
-    """16k tokens of a 70B model: KVDirect, arXiv 2501.14743, on page 4, "640 MB" on each of 8 GPUs."""
+    """16k tokens of a 70B model, "640 MB" on each of 8 GPUs: KVDirect, page 4, as its issue 2 quotes it."""
     answer = kvplan.disaggregate("llama-3.1-70b", context=16_384, tp=8, engine="vllm")
     assert answer.rank_bytes == 640 * 2**20
     assert answer.moved_bytes == 8 * 640 * 2**20 == answer.prompt_bytes

@@ -51,6 +51,8 @@ def test_each_token_may_choose_other_experts() -> None:
 def test_what_is_not_known_of_experts_is_left_out_and_said() -> None:
     found = active(kvplan.load("mimo-v2-flash"))
     assert found.why == "the spec does not count its MLPs: attention and head are read alone"
+    none = active(kvplan.load("deepseek-v4.1-flash"))
+    assert none.why == "the spec does not count its parameters: caches are read alone"
     few = active(kvplan.load("glm-4.7-flash"))
     assert few.why == "how many experts a token chooses is not known: one is read"
 
@@ -94,8 +96,43 @@ def test_pairs_of_tokens_that_see_each_other() -> None:
 
 
 def test_operations_of_a_prompt() -> None:
-    """Two for each parameter and token, the head for the last token alone, and those of attention."""
+    """
+    Two for each parameter and token, and those of attention, in 31 of Llama 3.1 8B's 32 layers.
+
+    Of the last layer and the head the last token's output alone is needed.
+    """
+    layer = 2 * 4_096 * (32 + 8) * 128 + 3 * 4_096 * 14_336
+    attention = 31 * 32 * 256 * 1_000 * 1_001 // 2
     spec = kvplan.load("llama-3.1-8b")
-    found = active(spec)
-    body, attention = found.parameters - found.head, 32 * 32 * 256 * 1_000 * 1_001 // 2
-    assert prompt_operations(spec, 1_000) == 2 * (body * 1_000 + found.head + attention)
+    assert prompt_operations(spec, 1_000) == 2 * (31 * layer * 1_000 + layer + 128_256 * 4_096 + attention)
+
+
+def test_layers_above_the_last_cache_are_for_one_token() -> None:
+    """
+    Two layers with a cache and two that read the second one's: the first alone is needed of every token.
+
+    Projections of 3,072 and of 2,048 elements and MLPs of 6,144: a fourth of 34,816 in each layer.
+    """
+    own = {"kind": "gqa", "heads": 4, "groups": 2, "head_dim": 8}
+    facts = {
+        "name": "toy",
+        "dtype": "bfloat16",
+        "parameters": 34_816 + 320,
+        "hidden": 32,
+        "vocab": 10,
+        "tied": True,
+        "mlp": {"intermediate": 64},
+        "attention": {"own": own, "reads": {"kind": "shared", "heads": 4, "head_dim": 8}},
+        "layers": [{"repeat": 1, "pattern": ["own", "own", "reads", "reads"]}],
+    }
+    spec = kvplan.ModelSpec.model_validate(facts)
+    attention = 10 * 11 // 2 * 4 * 16
+    assert prompt_operations(spec, 10) == 2 * (10 * 8_704 + 3 * 8_704 + 320 + attention)
+
+
+def test_an_embedding_may_be_wider_than_the_rest() -> None:
+    """Qwen2.5 7B in 4 bits: without 152,064 rows of 3,584 in bf16 no more than the rest can be read."""
+    spec = kvplan.load("qwen2.5-7b")
+    weights = 5_500_000_000
+    (read,) = stage_reads(deploy(spec, Choice()), weights)
+    assert read == weights - 2 * 152_064 * 3_584

@@ -32,6 +32,9 @@ def pulled(layout: Layout, rank: int, handover: Handover) -> Pulled:
     Raises RefusedError for what the release cannot move, or kvplan does not know.
     """
     _require_known(layout)
+    if max(layout.tp, handover.tp) % min(layout.tp, handover.tp):
+        degrees = f"tp={handover.tp} and tp={layout.tp}"
+        raise RefusedError(f"{layout.rules.name} moves no cache between {degrees}: neither divides the other")
     # The decoder runs the last token itself where it needs the state before it.
     tokens = max(1, handover.tokens - layout.has_states)
     each = [_group(layout, group, rank, tokens, handover.tp) for group in layout.groups]

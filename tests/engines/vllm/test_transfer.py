@@ -136,10 +136,16 @@ def test_a_state_is_read_in_its_parts_and_the_last_token_is_left_to_the_decoder(
         ("kimi-linear-48b-a3b", "vllm", "moves states of Mamba, Mamba-2 and Gated DeltaNet alone"),
         ("qwen3-next-80b-a3b", "vllm@0.19", "moves windows between instances, and no other pages"),
         ("gemma-3-27b", "vllm@0.17", "moves full attention between instances, and no other pages"),
-        ("llama-4-scout-17b-16e", "vllm", "how vLLM 0.33 moves this cache"),
-        ("deepseek-v4-flash", "vllm", "how vLLM 0.33 moves this cache"),
+        ("llama-4-scout-17b-16e", "vllm", "moves this cache between instances is not known"),
+        ("deepseek-v4-flash", "vllm", "moves this cache between instances is not known"),
     ],
 )
 def test_what_is_not_moved_or_not_known_is_refused(model: str, engine: str, problem: str) -> None:
     with pytest.raises(RefusedError, match=problem):
         pulled(model, 4_096, engine=engine)
+
+
+def test_of_two_degrees_one_divides_the_other() -> None:
+    """As the connector asks for it when two instances meet."""
+    with pytest.raises(RefusedError, match="moves no cache between tp=6 and tp=4: neither divides the other"):
+        pulled("llama-3.1-8b", 1_000, tp=4, prefill_tp=6)
