@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvplan.planner.plan import Plan
     from kvplan.planner.size import Size, size
     from kvplan.specs import ModelSpec
+    from kvplan.tiering.answer import Tiers, tiers
     from kvplan.traffic.read import read_traffic
 
 _HOMES = {
@@ -37,6 +38,7 @@ _HOMES = {
     "ModelSpec": "kvplan.specs",
     "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.size",
+    "Tiers": "kvplan.tiering.answer",
     "WhatIf": "kvplan.alternatives.whatif",
     "advise": "kvplan.alternatives.advise",
     "check": "kvplan.planner.check",
@@ -49,6 +51,7 @@ _HOMES = {
     "read_traffic": "kvplan.traffic.read",
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
+    "tiers": "kvplan.tiering.answer",
     "whatif": "kvplan.alternatives.whatif",
 }
 
@@ -74,6 +77,7 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Size",
+    "Tiers",
     "WhatIf",
     "advise",
     "check",
@@ -86,5 +90,6 @@ __all__ = [
     "read_traffic",
     "size",
     "sweep",
+    "tiers",
     "whatif",
 ]

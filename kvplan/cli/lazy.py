@@ -9,6 +9,7 @@ import typer.main
 
 MODULES: Mapping[str, str] = {
     "fit": "fitting",
+    "tiers": "tiering",
     "sweep": "sweeping",
     "size": "sizing",
     "check": "sizing",

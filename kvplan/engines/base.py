@@ -273,6 +273,11 @@ def all_on_gpu(options: EngineOptions) -> int:  # noqa: ARG001 - for all
     return 0
 
 
+def never_once(options: EngineOptions) -> bool:  # noqa: ARG001 - for all
+    """Return False: of engines without a rule of their own it is not known that ranks share a tier."""
+    return False
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -328,7 +333,8 @@ class Engine:
     ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
     `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
-    layers' weights each rank is asked to leave in the host's memory.
+    layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
+    tier of the cache in the host's memory holds once what all ranks hold alike.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
@@ -351,6 +357,7 @@ class Engine:
     ends_everywhere: AbstractSet[str] = frozenset()
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
+    once_on_host: Callable[[EngineOptions], bool] = never_once
     even_weights: bool = False
     embedding_on_gpu: bool = True
     spread: Literal["tp", "pp"] = "tp"
