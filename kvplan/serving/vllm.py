@@ -201,9 +201,7 @@ _LEFT_OUT: tuple[Row, ...] = (
     ),
     left_out(
         "--kv-transfer-config",
-        more(
-            "a connector's GPU buffers are not counted (tiers: kvplan tiers); it may turn off hybrid groups"
-        ),
+        more("a connector's buffers are not counted, and it may turn off hybrid groups"),
         takes="json",
     ),
     left_out("--ec-transfer-config", more("a connector's buffers are not counted"), takes="json"),
