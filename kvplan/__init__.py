@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from kvplan.grids.sweep import sweep
     from kvplan.importers import load
     from kvplan.phases.disaggregate import Disaggregation, disaggregate
+    from kvplan.phases.together import Bounds, bounds
     from kvplan.pictures.chart import Chart
     from kvplan.pictures.plot import plot
-    from kvplan.phases.together import Bounds, bounds
     from kvplan.planner.check import Check, check
     from kvplan.planner.explain import Explanation, explain
     from kvplan.planner.fit import Fit, fit, plan
     from kvplan.planner.plan import Plan
     from kvplan.planner.size import Size, size
     from kvplan.specs import ModelSpec
+    from kvplan.tiering.answer import Tiers, tiers
     from kvplan.traffic.hold import hold
     from kvplan.traffic.read import read_traffic
 
@@ -46,6 +47,7 @@ _HOMES = {
     "ModelSpec": "kvplan.specs",
     "Plan": "kvplan.planner.plan",
     "Size": "kvplan.planner.size",
+    "Tiers": "kvplan.tiering.answer",
     "WhatIf": "kvplan.alternatives.whatif",
     "advise": "kvplan.alternatives.advise",
     "bounds": "kvplan.phases.together",
@@ -62,6 +64,7 @@ _HOMES = {
     "read_traffic": "kvplan.traffic.read",
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
+    "tiers": "kvplan.tiering.answer",
     "whatif": "kvplan.alternatives.whatif",
 }
 
@@ -79,8 +82,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Advised",
-    "Chart",
     "Bounds",
+    "Chart",
     "Check",
     "Comparison",
     "Disaggregation",
@@ -90,6 +93,7 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Size",
+    "Tiers",
     "WhatIf",
     "advise",
     "bounds",
@@ -106,5 +110,6 @@ __all__ = [
     "read_traffic",
     "size",
     "sweep",
+    "tiers",
     "whatif",
 ]

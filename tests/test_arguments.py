@@ -27,6 +27,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "read_traffic": {"prompt": "lognormal:p50=2k,p99=16k,max=64k", "output": "fixed:16", "most": 8192},
     "bounds": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "disaggregate": {"model": "llama-3.1-8b", "context": 8192, "output": 64, "link": "nvlink4"},
+    "tiers": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192, "host": "1GiB"},
     "sweep": {"models": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
 }
 FUNCTIONS = sorted(name for name in kvplan.__all__ if isinstance(getattr(kvplan, name), FunctionType))

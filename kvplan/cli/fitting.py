@@ -57,7 +57,7 @@ def _fit(
 
         print_fit(answer, beside=_vllm_beside(ask, answer, options.get("utilization")), ignored=ignored or ())
     if not answer.fits:
-        raise AnsweredError(*_shortfall(answer))
+        raise AnsweredError(*shortfall(answer))
 
 
 def _answered(
@@ -94,7 +94,7 @@ def _vllm_beside(
         return error.line
 
 
-def _shortfall(answer: "Fit") -> tuple[str, str]:
+def shortfall(answer: "Fit") -> tuple[str, str]:
     """Return what was asked and what there is, and what would fit."""
     from kvplan.planner import words
     from kvplan.planner.advice import searched_gpus

@@ -10,6 +10,7 @@ import typer.main
 MODULES: Mapping[str, str] = {
     "fit": "fitting",
     "hold": "holding",
+    "tiers": "tiering",
     "sweep": "sweeping",
     "size": "sizing",
     "check": "sizing",

@@ -308,6 +308,11 @@ def all_on_gpu(options: EngineOptions) -> int:  # noqa: ARG001 - for all
     return 0
 
 
+def never_once(options: EngineOptions) -> bool:  # noqa: ARG001 - for all
+    """Return False: of engines without a rule of their own it is not known that ranks share a tier."""
+    return False
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -364,7 +369,8 @@ class Engine:
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
     `has_tower` says whether a tower of images is loaded at all.
     `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
-    layers' weights each rank is asked to leave in the host's memory.
+    layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
+    tier of the cache in the host's memory holds once what all ranks hold alike.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
@@ -393,6 +399,7 @@ class Engine:
     has_tower: Callable[[EngineOptions], bool] = keeps_tower
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
+    once_on_host: Callable[[EngineOptions], bool] = never_once
     even_weights: bool = False
     embedding_on_gpu: bool = True
     drafts: Literal["none", "last", "spread"] = "none"

@@ -138,6 +138,7 @@ _FEWER_SITES = less("buffers of adapters are counted beside all linear layers of
 _LORA = more("of adapters the buffers beside the language model's linear layers are counted alone")
 _ALL_OFFLOADED = either("of offloading --cpu-offload-gb is counted, of the first parameters of layers")
 _MEDIA = either("the encoder of images, audio and video is not counted so")
+_TIER = more("a tier in the host's memory (kvplan tiers --host); its buffers on the GPU are not counted")
 _EXPORTS = more("a prefill that exports states keeps one more: give --set {}")
 _STATES = either("states are counted at their usual size and number")
 
@@ -208,7 +209,7 @@ _LEFT_OUT: tuple[Row, ...] = (
         takes="json",
     ),
     left_out("--ec-transfer-config", more("a connector's buffers are not counted"), takes="json"),
-    left_out("--kv-offloading-size", more("its connector's buffers on the GPU are not counted")),
+    left_out("--kv-offloading-size", _TIER),
     left_out(
         "--attention-backend",
         either("a backend may force another block: give --set attention_backend=NAME, or --block-size"),

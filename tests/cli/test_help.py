@@ -11,6 +11,7 @@ from tests.program import ROOT, Cli
 COMMANDS = (
     *(
         "fit",
+        "tiers",
         "sweep",
         "size",
         "check",
@@ -38,7 +39,7 @@ def example_spec() -> str:
 
 
 # Those of the others read a model's own files, or need torch.
-@pytest.mark.parametrize("command", COMMANDS[:14])
+@pytest.mark.parametrize("command", COMMANDS[: COMMANDS.index("import")])
 def test_the_examples_of_each_help_work(
     kvplan: Cli, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,7 @@ OBJECTS = {
     "fit": "fit llama-3.1-8b --gpu h100-80gb --context 8k --json",
     "fit that does not": "fit llama-3.1-8b --gpu 10GB --context 8k --json",
     "fit of a command": "fit --gpu h100-80gb --json -- vllm serve Qwen/Qwen3-8B",
+    "tiers": "tiers llama-3.1-8b --gpu h100-80gb --context 8k --host 8GiB --json",
     "size": "size llama-3.1-8b --json",
     "check": "check llama-3.1-8b --tp 3 --json",
     "show": "show llama-3.1-8b --json",

@@ -15,6 +15,7 @@ from kvplan.planner import options
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
 from kvplan.reconcile import Overrides
+from kvplan.tiering.options import TierOptions
 
 ASKED: dict[str, Any] = {
     "block_size": 32,
@@ -56,6 +57,7 @@ def test_what_is_said_against_a_log_is_what_a_command_reads() -> None:
     ("command", "kind"),
     [
         ("fit", options.FitOptions),
+        ("tiers", TierOptions),
         ("size", options.SizeOptions),
         ("check", options.CheckOptions),
         ("show", options.ExplainOptions),

@@ -161,6 +161,7 @@ def vllm(version: str | None) -> Engine:
         has_tower=partial(has_tower, rules=rules),
         adapters=adapter_bytes,
         offloaded=offloaded_bytes,
+        once_on_host=partial(_once_on_host, rules=rules),
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
@@ -202,6 +203,22 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
         longest=_longest(options, given, every),
         assumed=tuple(_assumed(layout, options, given, every)),
     )
+
+
+def _once_on_host(options: EngineOptions, rules: VllmRules) -> bool:
+    """
+    Return whether the OffloadingConnector has one region for the latents of all ranks.
+
+    It does for tp alone, within a node: replicated_layout of kv_connector/v1/offloading/config.py in vLLM
+    0.33, and of 0.28, which is the first that has it.
+    """
+    pcp = read_settings(SETTINGS, options.settings).count("prefill_context_parallel_size")
+    alone = options.pp == options.dcp == (pcp or 1) == 1
+    return rules.offloads_once and alone and options.tp <= _NODE_GPUS
+
+
+_NODE_GPUS = 8
+"""The GPUs of a node, where nobody says how many: eight on NVIDIA's HGX boards of H100, H200 and B200."""
 
 
 def _cutting(options: EngineOptions, rules: VllmRules) -> Cutting:

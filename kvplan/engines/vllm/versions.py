@@ -86,6 +86,8 @@ class VllmRules:
     _align_heterogeneous_kv_block_size in platforms/interface.py).
     `pcp`: whether the memory of prefill context parallelism is known.
     `most_batched_tokens`: what is batched by default on cards from 160 GiB on (engine/arg_utils.py).
+    `offloads_once`: whether the host's memory can hold once what all ranks hold alike (replicated_layout in
+    kv_connector/v1/offloading/config.py).
     `admission`: whether a prompt is let in if its first chunk has room, or all of it, or all that its
     windows ever hold of it (scheduler_reserve_full_isl in config/scheduler.py since 0.19, and
     max_admission_blocks_per_request in v1/core/single_type_kv_cache_manager.py since 0.20).
@@ -131,6 +133,7 @@ class VllmRules:
     v2_logit_bytes: int
     counts_consumed: bool
     most_batched_tokens: int
+    offloads_once: bool
     compressed: Literal["unknown", "by page size", "by group"]
     selectors: bool
     admission: Admission
@@ -188,6 +191,7 @@ _0_11 = VllmRules(
     v2_logit_bytes=0,
     counts_consumed=False,
     most_batched_tokens=8192,
+    offloads_once=False,
     compressed="unknown",
     selectors=False,
     admission="first chunk",
@@ -287,6 +291,7 @@ _0_28 = replace(
     align_mla=128,
     most_batched_tokens=MOST_BATCHED_TOKENS,
     v2_runner=DENSE_AND_V4,
+    offloads_once=True,
 )
 _0_29 = replace(_0_28, version=(0, 29), v2_runner=ALL, v2_counts_graphs=True)
 _0_30 = replace(

@@ -1,6 +1,5 @@
 """The replay of a trace's prompts, against a cache that drops block after block, and by hand."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvplan.tiers.replay import replay
+from kvplan.tiering.replay import replay
 from kvplan.traffic.observed import Observed, observed
 from kvplan.traffic.requests import TrafficError
+from tests.tiering.lru import one_by_one
 
 BLOCK = 4
 PATHS = st.lists(st.lists(st.integers(0, 1), max_size=6), min_size=1, max_size=30)
@@ -40,21 +40,6 @@ def named(paths: Sequence[Sequence[int]]) -> list[list[int]]:
     ]
 
 
-def one_by_one(hashes: Sequence[Sequence[int]], prompts: Sequence[int], capacity: int) -> tuple[int, int]:
-    """Return the hits of a cache that is looked into, filled from a prompt's end on, and emptied."""
-    cache: OrderedDict[int, None] = OrderedDict()
-    blocks = tokens = 0
-    for path, prompt in zip(hashes, prompts, strict=True):
-        found = next((place for place, block in enumerate(path) if block not in cache), len(path))
-        blocks, tokens = blocks + found, tokens + min(prompt, found * BLOCK)
-        for block in reversed(path):
-            cache[block] = None
-            cache.move_to_end(block)
-        while len(cache) > capacity:
-            cache.popitem(last=False)
-    return blocks, tokens
-
-
 @given(paths=PATHS, capacity=st.integers(0, 40), missing=st.lists(st.integers(0, BLOCK - 1), min_size=30))
 def test_every_size_at_once_is_each_size_alone(
     paths: list[list[int]], capacity: int, missing: list[int]
@@ -63,7 +48,7 @@ def test_every_size_at_once_is_each_size_alone(
     short = [min(len(path) * BLOCK, less) for path, less in zip(hashes, missing, strict=False)]
     prompts = [len(path) * BLOCK - less for path, less in zip(hashes, short, strict=True)]
     found = replay(trace(hashes, prompts))
-    assert tuple(found.hits(capacity)) == one_by_one(hashes, prompts, capacity)
+    assert tuple(found.hits(capacity)) == one_by_one(hashes, prompts, capacity, BLOCK)
     assert found.hits(None) == found.hits(found.distinct)
 
 
