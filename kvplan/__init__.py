@@ -3,7 +3,8 @@ Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check`, `explain`, `compare`, `whatif` and `advise` answer with typed, frozen
 results; sizes are ints of bytes. `plan` returns what scripts ask again and again, and `sweep` answers
-whole grids. Everything that the command line can do is here. Each name is imported when it is first used.
+whole grids; `write_report` makes a file of answers to send. Everything that the command line can do is
+here. Each name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kvplan.planner.fit import Fit, fit, plan
     from kvplan.planner.plan import Plan
     from kvplan.planner.size import Size, size
+    from kvplan.report.reports import write_report
     from kvplan.specs import ModelSpec
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "size": "kvplan.planner.size",
     "sweep": "kvplan.grids.sweep",
     "whatif": "kvplan.alternatives.whatif",
+    "write_report": "kvplan.report.reports",
 }
 
 
@@ -84,4 +87,5 @@ __all__ = [
     "size",
     "sweep",
     "whatif",
+    "write_report",
 ]
