@@ -24,6 +24,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "advise": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "new": {"name": "mine", "heads": 8, "head_dim": 64, "layers": 2},
     "sweep": {"models": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
+    "write_report": {"answers": [], "path": "report.html"},
 }
 FUNCTIONS = sorted(name for name in kvplan.__all__ if isinstance(getattr(kvplan, name), FunctionType))
 PARAMETERS = [

@@ -1,18 +1,19 @@
 """Reports: an answer as one file to send, a page of HTML, Markdown or JSON by the file's ending."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kvplan.arguments import ArgumentError
 from kvplan.errors import OptionsError
 from kvplan.files import is_folder, require_writable, write_whole
 from kvplan.planner.results import SCHEMA_VERSION
 from kvplan.report.document import Block, Document, Heading, line
 from kvplan.report.stamp import Stamp, stamp
-from kvplan.reported import Reported
+from kvplan.reported import Reported, as_path
 from kvplan.units import counted
 
 
@@ -60,19 +61,26 @@ def report_of(answer: object, **options: Any) -> Report:  # noqa: ANN401 - those
     return made
 
 
-def write_report(answers: Reported | Iterable[Reported], path: str | Path) -> None:
+def write_report(answers: Reported | Sequence[Reported], path: str | Path) -> None:
     """
     Write one report of an answer, or of several one below the other, to a file by its ending.
 
     It is .html (one page that needs nothing else), .md or .json. A file that is there is replaced, whole or
     not at all. Raises KvplanError.
     """
-    target = Path(path)
+    target = as_path(path, "kvplan.write_report: path")
     require_report(target)
     if isinstance(answers, Reported):
         write(report_of(answers), target)
-    else:
-        write(_joined([report_of(each) for each in answers]), target)
+        return
+    listed = answers if isinstance(answers, list | tuple) else [answers]
+    for each in listed:
+        if not isinstance(each, Reported):
+            raise ArgumentError(
+                f"kvplan.write_report: answers: found a {type(each).__name__}; expected what fit, compare, "
+                "sweep or reconcile answer"
+            )
+    write(_joined([report_of(each) for each in listed]), target)
 
 
 def _joined(reports: Sequence[Report]) -> Report:
