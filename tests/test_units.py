@@ -20,6 +20,7 @@ from kvplan.units import (
     parse_bytes,
     parse_count,
     parse_ratio,
+    short_count,
 )
 
 UNITS = {
@@ -221,3 +222,20 @@ def test_bounds_and_divisions_of_arrays_go_element_by_element() -> None:
     assert most(array, 5).tolist() == most(5, array).tolist() == [5, 5, 5, 8]
     assert least(array, np.array([0, 1, 2, 3])).tolist() == [-7, 0, 2, 3]
     assert up(array, 4).tolist() == [-1, 0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (8192, "8k"),
+        (131072, "128k"),
+        (2**20, "1m"),
+        (1000, "1,000"),
+        (1536, "1,536"),
+        (0, "0"),
+        (10 * 2**20, "10m"),
+    ],
+)
+def test_a_count_is_shown_as_it_is_typed(number: int, text: str) -> None:
+    assert short_count(number) == text
+    assert number == 0 or "," in text or parse_count(text) == number
