@@ -3,8 +3,8 @@ Plan the KV-cache memory of language-model serving, from exact formulas.
 
 `load`, `size`, `fit`, `check`, `explain`, `compare`, `whatif` and `advise` answer with typed, frozen
 results; sizes are ints of bytes. `plan` returns what scripts ask again and again, `sweep` answers whole
-grids, and `plot` draws. Everything that the command line can do is here. Each name is imported when it is
-first used.
+grids, `hold` those of unequal requests; `plot` draws, and `write_report` makes a file of answers to send.
+Everything that the command line can do is here. Each name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kvplan.planner.fit import Fit, fit, plan
     from kvplan.planner.plan import Plan
     from kvplan.planner.size import Size, size
+    from kvplan.report.reports import write_report
     from kvplan.specs import ModelSpec
     from kvplan.tiering.answer import Tiers, tiers
     from kvplan.traffic.hold import hold
@@ -66,6 +67,7 @@ _HOMES = {
     "sweep": "kvplan.grids.sweep",
     "tiers": "kvplan.tiering.answer",
     "whatif": "kvplan.alternatives.whatif",
+    "write_report": "kvplan.report.reports",
 }
 
 
@@ -112,4 +114,5 @@ __all__ = [
     "sweep",
     "tiers",
     "whatif",
+    "write_report",
 ]

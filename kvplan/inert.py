@@ -1,9 +1,15 @@
-"""Text that came from outside, as it may stand in an error or on a terminal."""
+"""Text that came from outside, as it may stand in an error, on a terminal or in Markdown."""
+
+import re
 
 MOST = 4000
 """Characters of one paragraph or cell; a serving command with all its options is shorter."""
 
 _GAP = " ... "
+
+_MARKUP = r"""[`*<>|$~&!@\\]|(?<!\w)_|_(?!\w)|](?=[(\[:])|:(?=//)|(?<=\bwww)\."""
+"""What CommonMark and GitHub's additions to it (github.github.com/gfm) read as more than text, wherever it
+stands: code, emphasis, HTML and its entities, cells, formulas, links. A cold command never compiles it."""
 
 
 def inert(text: str, most: int = MOST) -> str:
@@ -17,6 +23,11 @@ def inert(text: str, most: int = MOST) -> str:
     if text.isprintable():
         return text
     return _cut("".join(map(_written_out, text)), most)
+
+
+def in_markdown(text: str) -> str:
+    r"""Return inert text as Markdown shows it, wherever in a line or a cell it stands: `\*` for `*`."""
+    return re.sub(_MARKUP, r"\\\g<0>", inert(text), flags=re.ASCII)
 
 
 def _written_out(character: str) -> str:

@@ -2,7 +2,9 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from kvplan.arguments import as_argument
 
 _REPORTS = "kvplan.report.reports"
 """It imports the answers, so that they find it by its name, as `kvplan` finds its own."""
@@ -31,7 +33,7 @@ class Shown:
 
         A file that is there is replaced, whole or not at all. Raises KvplanError.
         """
-        reports, target = import_module(_REPORTS), Path(path)
+        reports, target = import_module(_REPORTS), as_path(path, "report: path")
         reports.require_report(target)
         reports.write(reports.report_of(self, **options), target)
 
@@ -40,3 +42,8 @@ class Shown:
         reports = import_module(_REPORTS)
         text: str = reports.text_of(reports.report_of(self, **options), ".html")
         return text
+
+
+def as_path(value: object, where: str) -> Path:
+    """Return a path of text or of a path; raise ArgumentError for what is neither."""
+    return Path(cast("str | Path", as_argument(value, str | Path, where)))

@@ -29,6 +29,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "disaggregate": {"model": "llama-3.1-8b", "context": 8192, "output": 64, "link": "nvlink4"},
     "tiers": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192, "host": "1GiB"},
     "sweep": {"models": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
+    "write_report": {"answers": [], "path": "report.html"},
 }
 FUNCTIONS = sorted(name for name in kvplan.__all__ if isinstance(getattr(kvplan, name), FunctionType))
 PARAMETERS = [

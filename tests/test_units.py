@@ -18,6 +18,7 @@ from kvplan.units import (
     format_gib,
     format_rate,
     format_seconds,
+    format_tokens,
     maximum,
     minimum,
     parse_bytes,
@@ -307,3 +308,20 @@ def test_times_rates_and_sent_bytes_have_three_digits() -> None:
         "999 B",
         "167 MB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (8192, "8k"),
+        (131072, "128k"),
+        (2**20, "1m"),
+        (1000, "1,000"),
+        (1536, "1,536"),
+        (0, "0"),
+        (10 * 2**20, "10m"),
+    ],
+)
+def test_a_count_is_shown_as_it_is_typed(number: int, text: str) -> None:
+    assert format_tokens(number) == text
+    assert number == 0 or "," in text or parse_count(text) == number

@@ -9,7 +9,7 @@ from kvplan.grids.cells import cell_of, head_of
 from kvplan.grids.columns import FIGURES, PARETO, PRICE, WHY, Column, find_column
 from kvplan.grids.results import Sweep
 from kvplan.grids.texts import row_dicts
-from kvplan.inert import inert
+from kvplan.inert import in_markdown
 
 MOST_POINTS = 20_000
 """Of a table that people read; more go into a file."""
@@ -168,16 +168,13 @@ def title_of(pivot: Pivot) -> str:
 
 def as_markdown(pivot: Pivot) -> str:
     """Return a table of Markdown: numbers to the right, and the reasons below."""
-    head = [_escaped(each) for each in pivot.titles]
+    head = [in_markdown(each) for each in pivot.titles]
     rule = ["---"] * pivot.names + ["---:"] * (len(head) - pivot.names)
-    body = [[_escaped(each) for each in row] for row in pivot.rows]
+    body = [[in_markdown(each) for each in row] for row in pivot.rows]
     lines = [f"| {' | '.join(row)} |" for row in (head, rule, *body)]
     same = ", ".join(f"{name} {each}" for name, each in pivot.same.items())
-    text = [f"{title_of(pivot)} ({same})" if same else title_of(pivot), "", *lines]
+    title = f"{title_of(pivot)} ({same})" if same else title_of(pivot)
+    text = [in_markdown(title), "", *lines]
     if pivot.notes:
-        text += ["", *(f"- [{number}] {_escaped(each)}" for number, each in enumerate(pivot.notes, 1))]
+        text += ["", *(f"- [{number}] {in_markdown(each)}" for number, each in enumerate(pivot.notes, 1))]
     return "\n".join(text) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return inert(text).replace("<", "&lt;").replace("|", "\\|")

@@ -11,7 +11,7 @@ from kvplan.alternatives.compare import Comparison
 from kvplan.alternatives.kinds import KindRow
 from kvplan.alternatives.rows import Row
 from kvplan.alternatives.whatif import WhatIf
-from kvplan.inert import inert
+from kvplan.inert import in_markdown
 from kvplan.report.document import BLANK, Block, Column, Document, Line, Span, Table, line
 from kvplan.report.markdown import table_text
 from kvplan.report.terminal import show
@@ -215,7 +215,7 @@ def comparison_text(answer: Comparison, form: Form) -> str:
     if form == "csv":
         return _csv([row.to_dict() for row in answer.rows])
     reasons = (
-        inert(f"\n{name}: {row.refusal}\n")
+        f"\n{in_markdown(f'{name}: {row.refusal}')}\n"
         for name, row in zip(answer.names, answer.rows, strict=True)
         if row.refusal
     )

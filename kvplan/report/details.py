@@ -98,7 +98,8 @@ def _cards(fits: Sequence[tuple[str, Fit]]) -> Iterator[Block]:
 def _held(fit: Fit) -> str:
     """Return the sequences that a card is drawn with, and their tokens."""
     drawn = fit.batch if fit.batch > 1 or not fit.max_batch else fit.max_batch
-    return f"{drawn:,} x {format_tokens(fit.context)}"
+    held = f"{drawn:,} x {format_tokens(fit.context)}"
+    return held if fit.fits else f"{held} do not fit"
 
 
 def _charted(chart: Chart | None, plans: int) -> Iterator[Block]:

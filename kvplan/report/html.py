@@ -25,6 +25,9 @@ from kvplan.report.plain import PART_NAMES, cards_table, chart_table, waterfall_
 from kvplan.report.svg import svg
 from kvplan.units import format_gib, printed_gib
 
+_NAME = 40
+"""Letters of a name that are not broken."""
+
 _WIDE, _NARROW = (720, 340), (350, 300)
 """Pixels of a chart on a screen and on a phone: scaled, its text would be too small on one of them."""
 
@@ -191,10 +194,16 @@ def _noted_all(rows: Sequence[Sequence[Cell]]) -> bool:
 
 def _row(row: Sequence[Cell], kinds: Sequence[str], shades: Sequence[float | None]) -> str:
     cells = (
-        f"<td{_classed(kind)}{_shaded(shade)}>{_span(cell)}</td>"
+        f"<td{_classed(_kind(cell, kind))}{_shaded(shade)}>{_span(cell)}</td>"
         for cell, kind, shade in zip_longest(row, kinds[: len(row)], shades[: len(row)])
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _kind(cell: Cell, kind: str | None) -> str | None:
+    """Return the class of a cell: a name is in one piece, unless it is so long that nothing else has room."""
+    text = cell if isinstance(cell, str) else cell.text
+    return None if kind == "name" and len(text) > _NAME else kind
 
 
 def _classed(kind: str | None) -> str:

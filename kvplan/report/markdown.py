@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from kvplan.inert import inert
+from kvplan.inert import in_markdown, inert
 from kvplan.report.document import (
     BLANK,
     Block,
@@ -21,10 +21,6 @@ from kvplan.report.document import (
 from kvplan.report.plain import cards_table, chart_table, waterfall_grid
 from kvplan.units import format_gib, printed_gib
 
-_MARKUP = re.compile(r"""[`*<>|$~&!@\\]|(?<!\w)_|_(?!\w)|](?=[(\[:])|:(?=//)|(?<=\bwww)\.""", re.ASCII)
-"""What CommonMark and GitHub's additions to it (github.github.com/gfm) read as more than text, wherever it
-stands: code, emphasis, HTML and its entities, cells, formulas, links."""
-
 _BEGINNING = re.compile(r"(?P<blank>\s*)(?P<digits>\d*)(?P<mark>[-+=#.):])")
 """What is a list, a title or a rule where a line begins with it."""
 
@@ -34,11 +30,6 @@ _QUOTES = re.compile("`+")
 def markdown(document: Document) -> str:
     """Return a document as Markdown, a blank line between its parts."""
     return "\n".join(_element(block) for block in document if block != BLANK)
-
-
-def escaped(text: str) -> str:
-    r"""Return text that came from anywhere so that Markdown shows it as it is: `\*` for `*`."""
-    return _MARKUP.sub(r"\\\g<0>", inert(text))
 
 
 def table_text(table: Table) -> str:
@@ -52,7 +43,7 @@ def _element(block: Block) -> str:  # noqa: PLR0911 - one for each kind of block
         case Line():
             return _paragraph(block)
         case Heading():
-            return f"{'#' * block.level} {escaped(block.text)}\n"
+            return f"{'#' * block.level} {in_markdown(block.text)}\n"
         case Grid():
             kinds = [kind == "number" for kind in block.columns]
             width = max(map(len, block.rows), default=0)
@@ -71,12 +62,12 @@ def _element(block: Block) -> str:  # noqa: PLR0911 - one for each kind of block
 
 def _paragraph(line: Line) -> str:
     text = "".join(span.text for span in line.spans)
-    label = f"**{escaped(line.label.strip())}**" if line.label else ""
+    label = f"**{in_markdown(line.label.strip())}**" if line.label else ""
     if line.whole:
         return f"{label}\n\n{_fenced(text)}"
     if line.label:
-        return f"{label} {escaped(text).strip()}\n"
-    said = _begun(escaped(text))
+        return f"{label} {in_markdown(text).strip()}\n"
+    said = _begun(in_markdown(text))
     return f"- {said}\n" if line.indented else f"{said}\n"
 
 
@@ -107,10 +98,10 @@ def _table(titles: Sequence[str], numbers: Sequence[bool], rows: Sequence[Sequen
 
 
 def _lines(titles: Sequence[str], numbers: Sequence[bool], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
-    yield _row(map(escaped, titles))
+    yield _row(map(in_markdown, titles))
     yield _row("---:" if number else "---" for number in numbers)
     for row in rows:
-        yield _row(escaped(cell if isinstance(cell, str) else cell.text) for cell in row)
+        yield _row(in_markdown(cell if isinstance(cell, str) else cell.text) for cell in row)
 
 
 def _row(cells: Iterable[str]) -> str:

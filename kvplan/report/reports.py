@@ -1,17 +1,20 @@
 """Reports: an answer as one file to send, a page of HTML, Markdown or JSON by the file's ending."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kvplan.arguments import ArgumentError
 from kvplan.errors import OptionsError
 from kvplan.files import is_folder, require_writable, write_whole
 from kvplan.planner.results import SCHEMA_VERSION
-from kvplan.report.document import Document
+from kvplan.report.document import Block, Document, Heading, line
 from kvplan.report.stamp import Stamp, stamp
+from kvplan.reported import Reported, as_path
+from kvplan.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,40 @@ def report_of(answer: object, **options: Any) -> Report:  # noqa: ANN401 - those
     home = import_module(f"{__package__}.{_HOMES[type(answer).__name__]}")
     made: Report = home.report_of(answer, **options)
     return made
+
+
+def write_report(answers: Reported | Sequence[Reported], path: str | Path) -> None:
+    """
+    Write one report of an answer, or of several one below the other, to a file by its ending.
+
+    It is .html (one page that needs nothing else), .md or .json. A file that is there is replaced, whole or
+    not at all. Raises KvplanError.
+    """
+    target = as_path(path, "kvplan.write_report: path")
+    require_report(target)
+    if isinstance(answers, Reported):
+        write(report_of(answers), target)
+        return
+    listed = answers if isinstance(answers, list | tuple) else [answers]
+    for each in listed:
+        if not isinstance(each, Reported):
+            raise ArgumentError(
+                f"kvplan.write_report: answers: found a {type(each).__name__}; expected what fit, compare, "
+                "sweep or reconcile answer"
+            )
+    write(_joined([report_of(each) for each in listed]), target)
+
+
+def _joined(reports: Sequence[Report]) -> Report:
+    """Return several reports as one: all answers first, then each report, its parts below its title."""
+    if not reports:
+        raise OptionsError("there is no answer to report: give at least one")
+    title = counted(len(reports), "answer")
+    document: list[Block] = [Heading(title, level=1)]
+    document += [line(f"{number}. {each.title}") for number, each in enumerate(reports, 1)]
+    for each in reports:
+        document += each.document
+    return Report(title, tuple(document), {"reports": [each.data for each in reports]})
 
 
 def require_report(path: Path) -> str:

@@ -44,7 +44,6 @@ def svg(chart: Chart, *, width: int, height: int) -> str:
     x, y = _axes(chart, width, height)
     parts = [
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{_text(_told(chart))}">',
-        f"<title>{_text(_told(chart))}</title>",
         *_infeasible(chart, x, y),
         *_grid_lines(x, y),
         *(_band(series, x, y) for series in chart.series if series.between),

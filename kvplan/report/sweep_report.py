@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from kvplan.grids.columns import find_column
 from kvplan.grids.contexts import read_contexts
-from kvplan.grids.pivot import title_of
+from kvplan.grids.pivot import Pivot, title_of
 from kvplan.grids.results import Sweep
 from kvplan.report.details import Asked, details
-from kvplan.report.document import Block, line
+from kvplan.report.document import Block, Heading, line
 from kvplan.report.reports import Report
 from kvplan.report.sweep_text import sweep_document
 from kvplan.units import counted
@@ -20,11 +21,39 @@ def report_of(answer: Sweep, **table: Any) -> Report:  # noqa: ANN401 - those of
     pivot = answer.pivot(**table)
     plans = counted(len(answer.grid.structures), "plan")
     of = line(f"{plans}, {counted(len(answer), 'point')}", "quiet")
-    head, *rest = sweep_document(pivot)
+    title = _headline(answer, pivot)
+    _, *rest = sweep_document(pivot)
     blocks, data = details(list(_asked(answer)))
     shaded: list[Block] = [line(_SHADED, "quiet")] if pivot.numbers else []
-    document = (head, of, *rest, *shaded, *blocks)
-    return Report(title_of(pivot), document, {"rows": list(answer), **data})
+    document = (Heading(title, level=1), of, *rest, *shaded, *blocks)
+    return Report(title, document, {"rows": list(answer), **data})
+
+
+def _headline(answer: Sweep, pivot: Pivot) -> str:
+    """Return what the table shows, and where its figure is best."""
+    model = f"{pivot.same['model']}: " if "model" in pivot.same else ""
+    title = f"{model}{title_of(pivot)}"
+    cells = [
+        (number, row, head)
+        for row, numbers in zip(pivot.rows, pivot.numbers, strict=bool(pivot.numbers))
+        for number, head in zip(numbers, pivot.titles[pivot.names :], strict=True)
+        if number is not None
+    ]
+    better = find_column(pivot.value, answer.columns).better if pivot.value else None
+    if not cells or better is None:
+        return title
+    best = max if better == "more" else min
+    _, row, head = best(cells, key=lambda cell: cell[0])
+    text = row[pivot.titles.index(head, pivot.names)]
+    where = [*map(_named, pivot.titles, row[: pivot.names]), _named(pivot.columns or "", head)]
+    return (
+        f"{title}, {text} at the {'most' if better == 'more' else 'least'}: {', '.join(filter(None, where))}"
+    )
+
+
+def _named(axis: str, value: str) -> str:
+    """Return a value as it stands in a sentence: names alone, numbers behind what they are of."""
+    return value if axis in ("model", "gpu", "engine", "kv_dtype") or not axis else f"{axis} {value}"
 
 
 def _asked(answer: Sweep) -> Iterator[Asked]:

@@ -106,7 +106,7 @@ INFO GPU KV cache size: 700,000 tokens
             0,
             "Of 2 alternatives context 8192 holds the most: 53 x 8,192 tokens.",
         ),
-        ("sweep llama-3.1-8b --gpu h100-80gb --tp 1,2 -c 8k,16k", 0, "max_batch by context"),
+        ("sweep llama-3.1-8b --gpu h100-80gb --tp 1,2 -c 8k,16k", 0, "llama-3.1-8b: max_batch by context"),
         ("reconcile {log}", 1, "The log differs from the plan: KV tokens"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import kvplan
+from kvplan.report.alternatives_text import comparison_text
 from kvplan.report.document import Column, Document, Heading, Line, Span, Table, line
 from kvplan.report.fit_text import fit_document
 from kvplan.report.markdown import markdown
@@ -82,3 +83,15 @@ def test_it_says_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
     said = [block.text for block in fit_document(answer) if isinstance(block, Heading)]
     assert set(said) <= set(found)
     assert {"window reserve", "6,978,895,872 B", "What is assumed"} <= set(found)
+
+
+def test_tables_of_markdown_alone_are_as_inert() -> None:
+    """`--markdown` of sweep and compare, with a reason why there is no answer."""
+    spec = kvplan.load("llama-3.1-8b").model_copy(update={"name": HOSTILE})
+    shown = HOSTILE.replace("\n", "\\n").replace("\u202e", "\\u202e")
+    grid = kvplan.sweep(spec, gpu="h100-80gb", tp=[1, 3], context="8k,16k").to_markdown()
+    compared = comparison_text(kvplan.compare(spec, gpu="h100-80gb", tp=[1, 3], context="8k"), "markdown")
+    said, refused = texts(grid), texts(compared)
+    assert said[0].startswith(f"max_batch by context (model {shown}, ")
+    assert said[-1] == f"[1] {shown}: 32 heads do not spread over tp=3: 32 % 3 is 2, not 0"
+    assert refused[-1] == f"tp 3: {shown}: 32 heads do not spread over tp=3: 32 % 3 is 2, not 0"

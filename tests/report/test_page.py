@@ -1,6 +1,7 @@
 """A report as a page: one file that loads nothing, in which every text is text."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,17 @@ def test_a_hostile_model_is_text_everywhere(engine: str) -> None:
     text = "".join(page.texts)
     assert SHOWN in text
     assert not re.search(r"[\u202e\x00-\x09\x0b-\x1f]", text)
+
+
+def test_the_formula_is_that_of_the_plan_on_one_stage() -> None:
+    """K and V of 16 groups of 128 in 2 bytes: 10 layers hold all tokens, 52 the last 1,024 of them."""
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "context": 32768, "engine": "vllm", "pp": 2, "dp": 2}
+    report = report_of(kvplan.fit("gemma-3-27b", **asked))
+    formula = report.data["formula"]
+    assert formula["bytes_per_sequence"] == 2 * 16 * 128 * 2 * (10 * 32768 + 52 * 1024)
+    assert formula["context"] == 32768
+    stored = report_of(kvplan.fit("gemma-3-27b", kv_dtype="fp8", **asked)).data["formula"]
+    assert 2 * stored["bytes_per_sequence"] == formula["bytes_per_sequence"]
 
 
 def test_what_caches_nothing_has_no_frontier() -> None:

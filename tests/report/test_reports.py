@@ -40,7 +40,7 @@ def reconciled() -> Shown:
 ANSWERS = {"compare": compared, "sweep": swept, "reconcile": reconciled}
 FIRST = {
     "compare": "Of 2 alternatives llama-3.1-8b holds the most: 54 x 8,192 tokens.",
-    "sweep": "max_batch by context",
+    "sweep": "llama-3.1-8b: max_batch by context, 117 at the most: tp 2, context 8k",
     "reconcile": "The log agrees with the plan: 1 figure in the rounding.",
 }
 
@@ -87,6 +87,23 @@ def test_where_no_alternative_has_an_answer_the_reasons_are_there() -> None:
     report = report_of(kvplan.compare("llama-3.1-8b", gpu="h100-80gb", tp=[3, 5], context="8k"))
     assert report.title == "None of 2 alternatives has an answer."
     assert "32 heads do not spread over tp=3" in text_of(report, ".md")
+
+
+def test_several_answers_are_one_report(tmp_path: Path) -> None:
+    answers = [make() for make in ANSWERS.values()]
+    for name in ("all.html", "all.md", "all.json"):
+        kvplan.write_report(answers, tmp_path / name)
+    page = Page((tmp_path / "all.html").read_text())
+    assert len(page.of("h1")) == 4
+    assert [text for text in page.texts if text.strip()][1:5] == [
+        "3 answers",
+        *(f"{number}. {FIRST[kind]}" for number, kind in enumerate(ANSWERS, 1)),
+    ]
+    written = texts((tmp_path / "all.md").read_text())
+    assert [written.index(title) for title in FIRST.values()] == sorted(map(written.index, FIRST.values()))
+    assert len(json.loads((tmp_path / "all.json").read_text())["reports"]) == 3
+    with pytest.raises(OptionsError, match="no answer to report"):
+        kvplan.write_report([], tmp_path / "none.html")
 
 
 def test_cells_of_a_grid_are_shaded_by_their_logarithm() -> None:

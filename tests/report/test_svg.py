@@ -85,5 +85,5 @@ def test_names_in_a_picture_are_text() -> None:
     hostile = '"><script>x</script>\u202e\n'
     chart = Chart(hostile, hostile, hostile, (Series(hostile, ((1, 20), (9, 18))),), (Mark(hostile, 9, 18),))
     page = Page(svg(chart, width=720, height=340))
-    assert page.texts.count('"><script>x</script>\\u202e\\n') == 3
+    assert page.texts.count('"><script>x</script>\\u202e\\n') == 3  # Both axes, and the point.
     assert not page.of("script")
