@@ -62,6 +62,7 @@ SGLANG = {
     "prefix_caching": st.just(False),  # noqa: FBT003 - the only one with an option
     "utilization": RATIOS,
     "pp_layers": SIZES,
+    "draft": st.just("mtp"),
 }
 SGLANG_SETTINGS = {
     "max_total_tokens": TEXT_COUNTS,
