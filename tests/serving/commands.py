@@ -199,9 +199,9 @@ COMMANDS = (
             "context": 120000,
             "max_num_batched_tokens": 512,
             "kv_dtype": "q8_0",
+            "draft": "mtp",
             "settings": {"flash_attn": "true", "kv_unified": "true"},
         },
-        unmodelled=("--spec-type draft-mtp:",),
         ignored=(
             "--alias Qwen3.6 35B",
             "--n-gpu-layers 999",

@@ -88,6 +88,7 @@ LLAMACPP = {
     "kv_dtype": st.tuples(TYPES, TYPES).map(
         lambda types: types[0] if types[0] == types[1] else f"{types[0]},value={types[1]}"
     ),
+    "draft": st.sampled_from(["mtp", "draft.gguf"]),
 }
 LLAMACPP_SETTINGS = {"kv_unified": FLAGS, "flash_attn": FLAGS, "swa_full": st.just("true")}
 
