@@ -7,7 +7,8 @@ from typing import Any
 
 from kvplan.engines import plain_name
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.planner.size import as_draft
+from kvplan.planner.drafts import OWN, knows_module
+from kvplan.planner.size import as_draft, as_spec
 from kvplan.planner.work import LONGEST
 from kvplan.serving import Served
 from kvplan.serving import read_command as read_words
@@ -27,16 +28,26 @@ def read_command(words: Sequence[str]) -> Served:
 def _with_known_draft(served: Served) -> Served:
     """Return a command without a draft of which there is no spec, as it is answered all the same."""
     draft = served.asked.get("draft")
+    if draft is None or _is_known(str(draft), served.model):
+        return served
+    told = (
+        f"the draft {str(draft)[:60]}: kvplan has no spec of it, and its weights and its layers' cache "
+        "are counted only with --draft FILE: it takes more than planned"
+    )
+    asked = {name: answer for name, answer in served.asked.items() if not name.startswith("draft")}
+    return replace(served, asked=asked, unmodelled=(*served.unmodelled, told))
+
+
+def _is_known(draft: str, model: str) -> bool:
+    """Tell whether there is a spec of a draft, which may be the model's own module, or none of the model."""
     try:
-        as_draft(None if draft is None else str(draft))
+        known = as_draft(draft)
     except KvplanError:
-        told = (
-            f"the draft {str(draft)[:60]}: kvplan has no spec of it, and its weights and its layers' cache "
-            "are counted only with --draft FILE: it takes more than planned"
-        )
-        asked = {name: answer for name, answer in served.asked.items() if name != "draft"}
-        return replace(served, asked=asked, unmodelled=(*served.unmodelled, told))
-    return served
+        return False
+    try:
+        return known != OWN or knows_module(as_spec(model))
+    except KvplanError:
+        return True
 
 
 def names_a_model(word: str) -> bool:

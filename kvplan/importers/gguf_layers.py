@@ -1,11 +1,12 @@
 """The layers of a GGUF model: what llama.cpp's loader takes from the metadata, before any family."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvplan.importers.families.common import Facts, Frame, Reading, sliding, softmax
 from kvplan.importers.fields import Fields
 from kvplan.importers.strict_json import Json
+from kvplan.specs.draft_module import DraftModule
 
 LayerFacts = Facts | tuple[Facts, ...]
 
@@ -62,7 +63,8 @@ class Shape:
         """Return the reading of layers given one by one, alike ones under one name."""
         drafts = [f"{self.drafts} multi-token prediction layers"] if self.drafts else []
         names, attention = _named(layers)
-        return self.frame.mixed(names, attention, notes=notes, not_counted=drafts)
+        reading = self.frame.mixed(names, attention, notes=notes, not_counted=drafts)
+        return replace(reading, draft=DraftModule(layers=self.drafts)) if self.drafts else reading
 
     def each(self, facts: Callable[[int], LayerFacts], *notes: str) -> Reading:
         """Return the reading of a model whose layer number i is *facts(i)*."""

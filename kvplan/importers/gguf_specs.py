@@ -144,6 +144,7 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         "weight_bytes": model.weights.total_bytes,
         "hidden": reading.hidden,
         "tensors": parts(model, len(reading.layers)),
+        "draft": reading.draft,
         **ends(model, reading),
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": only if single else kinds,

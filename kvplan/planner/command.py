@@ -33,20 +33,27 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
     return command if command is None or not missing else f"# {missing}: {command}"
 
 
+def _draft(plan: Plan) -> str | None:
+    """Return what a command names as its draft; None where nothing drafts."""
+    draft = plan.deployment.choice.draft
+    if draft is None or isinstance(draft, str):
+        return draft
+    return f"{DRAFT}.gguf" if takes_gguf(plan.deployment.engine.name) else draft.hf_id or DRAFT
+
+
 def _missing_draft(plan: Plan) -> str | None:
     """Return in words what stands in a command for a draft of which kvplan knows no repository."""
-    draft = plan.deployment.choice.draft
-    if draft is None or isinstance(draft, str) or draft.hf_id is not None:
+    draft, named = plan.deployment.choice.draft, _draft(plan)
+    if draft is None or isinstance(draft, str) or named == draft.hf_id:
         return None
-    return f"{DRAFT} stands for a repository of {draft.name}"
+    return f"{named} stands for a draft, {draft.name}"
 
 
 def _said(plan: Plan, work: Work) -> dict[str, Any]:
     """Return the options of a plan; None where the engine's own choice is planned."""
     choice, asked = plan.deployment.choice, plan.asked
-    draft = choice.draft
     return {
-        "draft": draft if draft is None or isinstance(draft, str) else draft.hf_id or DRAFT,
+        "draft": _draft(plan),
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
         "dp": choice.dp if choice.dp > 1 else None,
@@ -56,6 +63,7 @@ def _said(plan: Plan, work: Work) -> dict[str, Any]:
         "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
+        "draft_kv_dtype": choice.draft_kv_dtype,
         **choice.shared(),
         "prompt": None,  # It is a part of the load: no server is told.
         "max_num_seqs": plan.lowered if choice.max_num_seqs is None else choice.max_num_seqs,

@@ -22,7 +22,7 @@ from kvplan.errors import KvplanError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
-from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of
+from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of, require_apart
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
@@ -44,7 +44,8 @@ class Choice(SharedOptions):
     The model runs in `dtype`, or as its engine chooses; the cache is stored in that dtype unless
     `kv_dtype` says otherwise; `pp_layers` are the layers of each stage where they are not split evenly;
     `encoder_tokens` replaces the spec's. `draft` drafts tokens: a model, or `mtp`, the module that the
-    model's own checkpoint brings. Engines choose some defaults by the `card`, where it is known.
+    model's own checkpoint brings; an engine that stores its cache apart does so in `draft_kv_dtype`. Engines
+    choose some defaults by the `card`, where it is known.
     """
 
     engine: str = "exact"
@@ -56,6 +57,7 @@ class Choice(SharedOptions):
     pp_layers: tuple[int, ...] | None = None
     encoder_tokens: int | None = None
     draft: ModelSpec | Literal["mtp"] | None = None
+    draft_kv_dtype: str | None = None
     card: Card | None = None
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
@@ -240,13 +242,21 @@ def _uncounted(spec: ModelSpec) -> str:
 
 def _drafted(spec: ModelSpec, choice: Choice, engine: Engine, model: dict[str, Layer]) -> Deployment | None:
     """Return what drafts tokens for a model with these layers, alone; None if nothing does."""
+    require_apart(choice.draft, choice.draft_kv_dtype, engine)
     if choice.draft is None:
         return None
     draft = draft_of(spec, choice.draft, engine, choice.pp)
     roles = {term.role for layer in model.values() for term in layer}
     asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
-    spread = choice.pp if engine.drafts == "spread" else 1
-    alone = replace(choice, draft=None, kv_dtype=asked, pp=spread, pp_layers=None)
+    spread = engine.drafts == "spread"
+    alone = replace(
+        choice,
+        draft=None,
+        draft_kv_dtype=None,
+        kv_dtype=choice.draft_kv_dtype if spread else asked,
+        pp=choice.pp if spread else 1,
+        pp_layers=None,
+    )
     layers, kv = lowered(draft, alone, engine)
     require_tp(draft, layers, choice.tp)
     return _arranged(draft, alone, replace(engine, arrange=EXACT.arrange), kv, layers)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from kvplan.engines import Drafting, Engine
-from kvplan.errors import OptionsError
+from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner.model_dtype import in_dtype
 from kvplan.specs import ModelSpec
 from kvplan.specs.drafts import own_draft
@@ -28,6 +28,27 @@ def draft_of(spec: ModelSpec, draft: ModelSpec | Literal["mtp"], engine: Engine,
         cut = spec.architecture in engine.draft_projections
         return own_draft(spec, cut=cut, embeds=engine.draft_embeds and stages > 1)
     return draft if draft.dtype == spec.dtype and not draft.dtype_open else in_dtype(draft, spec.dtype)
+
+
+def require_apart(draft: object, kv_dtype: str | None, engine: Engine) -> None:
+    """Raise OptionsError for a dtype of a draft's cache without a draft, or that is not stored apart."""
+    if kv_dtype is None:
+        return
+    if draft is None:
+        raise OptionsError("--draft-kv-dtype is how a draft's cache is stored: give --draft, too")
+    if engine.drafts != "spread":
+        raise OptionsError(
+            f"the engine {engine.name} stores a draft's cache as the model's: leave --draft-kv-dtype out"
+        )
+
+
+def knows_module(spec: ModelSpec) -> bool:
+    """Tell whether a model drafts with a module of its own, as far as its spec says."""
+    try:
+        own_draft(spec, cut=False, embeds=False)
+    except KvplanError:
+        return False
+    return True
 
 
 def drafting_of(draft: ModelSpec, *, own: bool) -> Drafting:

@@ -126,6 +126,13 @@ Draft = Annotated[
         metavar="MODEL",
     ),
 ]
+DraftKvDtype = Annotated[
+    str | None,
+    Option(
+        help="How the draft's cache is stored, with an engine that keeps it apart: fp16, q8_0.",
+        unsaid="the engine's",
+    ),
+]
 BlockSize = Annotated[
     int | None, Option(help="Tokens in a block of the engine's pool.", unsaid="the engine's", least=1)
 ]
@@ -188,6 +195,7 @@ class SpreadOptions(TypedDict, total=False):
     pp_layers: PpLayers
     encoder_tokens: EncoderTokens
     draft: Draft
+    draft_kv_dtype: DraftKvDtype
 
 
 class SharedChoices(TypedDict, total=False):

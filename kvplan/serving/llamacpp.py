@@ -5,7 +5,7 @@ from kvplan.serving.harmless import LLAMACPP_FLAGS, LLAMACPP_VALUES
 from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
 from kvplan.serving.slots import gather, spread
 from kvplan.serving.table import Dialect, Row
-from kvplan.serving.values import Value, auto, choice, counted, positive, shown, whole
+from kvplan.serving.values import NAME, Value, auto, choice, counted, positive, shown, whole
 from kvplan.units import MAX_COUNT
 
 _ALL_LAYERS = 99
@@ -52,7 +52,7 @@ def _proportions(option: str, text: str) -> str:
     return ",".join(kept)
 
 
-_DRAFT = more("the weights and the cache of the draft are not counted")
+_DRAFT = more("the weights and the cache of the draft are counted only with --draft MODEL")
 _CPU = less("all weights are counted on the GPUs")
 _MEDIA = either("the projector of images and audio is not counted so")
 _OTHER = either("a model that is not served for text keeps another cache")
@@ -68,6 +68,14 @@ _ASKED: tuple[Row, ...] = (
     asks("-ctv --cache-type-v", "values", _TYPE),
     asks("-fa --flash-attn", "settings.flash_attn", _FLASH),
     setting("--swa-full", "swa_full"),
+    asks(
+        "-md --spec-draft-model --model-draft -hfd -hfrd --spec-draft-hf --hf-repo-draft",
+        "drafts.model",
+        NAME,
+    ),
+    asks("--spec-type", "drafts.type", NAME),
+    asks("-ctkd --spec-draft-type-k --cache-type-k-draft", "drafts.keys", _TYPE),
+    asks("-ctvd --spec-draft-type-v --cache-type-v-draft", "drafts.values", _TYPE),
     asks("-ts --tensor-split", "split", Value(read=_proportions)),
     asks("-dev --device", "devices", Value(read=_devices)),
     asks("-ngl --gpu-layers --n-gpu-layers", "gpu_layers", Value(read=_gpu_layers)),
@@ -82,9 +90,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("-ot --override-tensor", _CPU),
     left_out("-hff --hf-file", either("weights are counted as the model's spec has them")),
     left_out("--rpc", less("GPUs of other machines are not counted")),
-    left_out("-md --spec-draft-model --model-draft", _DRAFT),
-    left_out("-hfd -hfrd --spec-draft-hf --hf-repo-draft", _DRAFT),
-    left_out("--spec-type", _DRAFT, "none"),
     left_out("--spec-default --fim-qwen-7b-spec --fim-qwen-14b-spec", _DRAFT, takes="nothing"),
     left_out("-mm --mmproj -mmu --mmproj-url", more("the projector of images and audio is not counted")),
     left_out("--no-mmproj --no-mmproj-auto --no-mmproj-offload", _MEDIA, takes="nothing"),
@@ -117,7 +122,9 @@ def _head(name: str) -> list[str]:
     return ["llama-server", "-m" if name.endswith(".gguf") else "-hf", name]
 
 
-_STANDS_FOR = dict.fromkeys(("split", "devices", "visible", "mode"), "split") | {"gpu_layers": "gpu_layers"}
+_STANDS_FOR = dict.fromkeys(("split", "devices", "visible", "mode"), "split") | {
+    name: name for name in ("gpu_layers", "drafts")
+}
 """Which devices, unequal shares of them and fewer layers on them are more than how many GPUs a plan has."""
 
 LLAMACPP = Dialect(
@@ -130,5 +137,5 @@ LLAMACPP = Dialect(
     environment_prefix="LLAMA_ARG_",
     gather=gather,
     spread=spread,
-    stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),
+    stands_for=lambda keyword: _STANDS_FOR.get(keyword.partition(".")[0], ""),
 )

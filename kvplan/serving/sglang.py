@@ -22,6 +22,7 @@ from kvplan.serving.values import (
     name_of,
     positive,
     scaled,
+    shown,
     whole,
 )
 from kvplan.units import parse_count
@@ -38,6 +39,9 @@ _scaled = scaled(_SUFFIXES, fractions="kMGT", exact=True)
 _KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e4m3"}, {})
 
 _ATTENTION_DP = "attention_dp"
+_ALGORITHM, _DRAFT_MODEL = "speculative.algorithm", "speculative.model"
+# speculative/spec_info.py; the first need no model beside the one that is served.
+_OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 
@@ -88,13 +92,16 @@ _ASKED: tuple[Row, ...] = (
     ),
     Switch(names=("--disable-radix-cache",), keyword="prefix_caching", on=False, off=True),
     setting("--disable-hybrid-swa-memory", "disable_hybrid_swa_memory"),
+    asks("--speculative-algorithm", _ALGORITHM, NAME),
+    asks("--speculative-draft-model-path --speculative-draft-model", _DRAFT_MODEL, NAME),
     # srt/distributed/utils.py, get_pp_indices.
     asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
 
 
 _GRAPHS = either("the memory of CUDA graphs is estimated for SGLang's own choice of them")
-_DRAFT = more("the weights and the cache layers of the draft are not counted")
+_DRAFT = more("the weights and the cache layers of the draft are counted only with --draft MODEL")
+_DRAFT_ROWS = either("a draft's layers are counted as those of the model are stored")
 _LORA = more("adapters and their buffers are not counted")
 _CPU = less("all weights are counted on the GPU")
 _EXPERTS = more("copies of experts are not counted")
@@ -131,9 +138,7 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--cuda-graph-max-seq-len-prefill", _GRAPHS),
     left_out("--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill", _GRAPHS, takes="values"),
     left_out("--enable-piecewise-cuda-graph --enable-torch-compile", _GRAPHS, takes="nothing"),
-    left_out("--speculative-algorithm --speculative-draft-model-path --speculative-draft-model", _DRAFT),
-    left_out("--speculative-num-steps --speculative-num-draft-tokens", _DRAFT),
-    left_out("--speculative-eagle-topk --speculative-draft-kv-cache-dtype", _DRAFT),
+    left_out("--speculative-draft-kv-cache-dtype", _DRAFT_ROWS, "auto"),
     left_out("--enable-lora", _LORA, takes="nothing"),
     left_out("--lora-paths", _LORA, takes="values"),
     left_out("--offload-group-size", _CPU, "-1", "0"),
@@ -215,6 +220,9 @@ _HARMLESS: tuple[Row, ...] = (
     harmless(SGLANG_VALUES, "value"),
     harmless(SGLANG_LISTS, "values"),
     harmless("--model-checksum", "optional"),
+    # How far a draft goes is not of the pool's size, but for the states of drafted tokens, of which a plan
+    # says that it does not count them.
+    harmless("--speculative-num-steps --speculative-num-draft-tokens --speculative-eagle-topk", "value"),
 )
 
 
@@ -226,6 +234,7 @@ def _gather(found: Found, _program: str) -> Found:
     max_running_requests are those of all groups (mem_cache/kv_cache_configurator.py).
     """
     answers = dict(found.answers)
+    draft, told = _drafting(answers)
     attention_dp = answers.pop(_ATTENTION_DP, 1)
     if attention_dp != 1:
         answers |= {"dp": attention_dp, _ATTENTION: "true"}
@@ -238,12 +247,29 @@ def _gather(found: Found, _program: str) -> Found:
         answers["tp"] = tp // dp
         if "max_num_seqs" in answers:
             answers["max_num_seqs"] = max(1, _degree(answers, "max_num_seqs") // dp)
-    return replace(found, answers=answers)
+    answers |= {} if draft is None else {"draft": draft}
+    return replace(found, answers=answers, unmodelled=(*found.unmodelled, *told))
+
+
+def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
+    """Take what drafts by the options of speculation, and return it and what a plan leaves out."""
+    algorithm = str(answers.pop(_ALGORITHM, "NONE")).upper()
+    model = answers.pop(_DRAFT_MODEL, None)
+    if algorithm in _WITHOUT:
+        return None, ()
+    if algorithm in _OWN and model is None:
+        return "mtp", ()
+    if algorithm in {*_OWN, *_BY_A_MODEL} and model is not None:
+        return str(model), ()
+    return None, (f"--speculative-algorithm {shown(algorithm)}: {_DRAFT}",)
 
 
 def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     """Undo `_gather`."""
     given = {name: answer for name, answer in answers.items() if name != "ep"}
+    if given.get("draft") == "mtp":
+        del given["draft"]
+        given[_ALGORITHM] = "EAGLE"
     if "ep" in answers:
         given[_EP] = str(answers["ep"])
     dp = _degree(given, "dp")
@@ -266,6 +292,7 @@ SGLANG = Dialect(
     abbreviates=True,
     gather=_gather,
     spread=_spread,
+    stands_for=lambda keyword: "speculative" if keyword in (_ALGORITHM, _DRAFT_MODEL) else "",
     # argparse.BooleanOptionalAction, which some of its flags are.
     negate=lambda name: (f"--no-{name[2:]}",),
 )

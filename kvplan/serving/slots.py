@@ -8,14 +8,15 @@ ggml-org/llama.cpp@0c1e57098.
 from collections.abc import Mapping
 
 from kvplan.errors import OptionsError
-from kvplan.serving.rows import either, less
+from kvplan.serving.rows import either, less, more
 from kvplan.serving.served import SETTING, Answer, Found
-from kvplan.serving.values import kvplan_format
+from kvplan.serving.values import kvplan_format, shown
 from kvplan.units import parse_count
 
 _SERVER_SLOTS = 4
 _BATCH, _MICRO_BATCH = 2048, 512
 _UNIFIED = f"{SETTING}kv_unified"
+_DRAFT = more("the weights and the cache of the draft are counted only with --draft MODEL")
 _LOWERED = "without -c, llama.cpp may lower the context to what fits"
 
 
@@ -42,8 +43,11 @@ def gather(found: Found, program: str) -> Found:
         full = " where all are full" if unified else ""
         notes.append(f"-c {given['total']}: {slots} slots {how} it, {context['context']} tokens each{full}")
     gpus, unmodelled = _gpus(given)
+    draft, told = _draft(given)
     # All slots' cache is allocated at start: they are the batch of the plan, and its bound.
     answers = {"batch": slots, "max_num_seqs": slots, **context, **_tokens(given), **_types_of(given), **gpus}
+    answers |= draft
+    unmodelled += told
     if "gpu_layers" in given:
         unmodelled += (f"-ngl {given['gpu_layers']}: {less('all layers are counted on the GPUs')}",)
     return Found(
@@ -89,6 +93,26 @@ def _types_of(given: Mapping[str, Answer]) -> dict[str, Answer]:
     return {"kv_dtype": str(keys) if keys == values else f"{keys},value={values}"}
 
 
+def _draft(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
+    """
+    Return what drafts tokens and how its cache is stored, and what a plan leaves out of it.
+
+    `draft-mtp` is a context over layers of the model's own file, `ngram-...` guesses from the text: the names
+    of --spec-type in common/speculative.cpp.
+    """
+    types = [kind for kind in str(given.get("drafts.type", "")).split(",") if kind not in ("", "none")]
+    model = given.get("drafts.model")
+    if model is None and all(kind.startswith("ngram") for kind in types):
+        return {}, ()
+    if model is None and "draft-mtp" not in types:
+        return {}, (f"--spec-type {shown(','.join(types))}: {_DRAFT}",)
+    own = {
+        name.removeprefix("drafts."): answer for name, answer in given.items() if name.startswith("drafts.")
+    }
+    stored = {f"draft_{name}": answer for name, answer in _types_of(own).items()}
+    return {"draft": "mtp" if model is None else model, **stored}, ()
+
+
 def _gpus(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
     """Return the GPUs over which layers are split, a plan's pipeline stages, and what it leaves out."""
     mode = given.get("mode")
@@ -118,6 +142,11 @@ def spread(answers: dict[str, Answer]) -> dict[str, Answer]:
         given |= {"micro_tokens": micro} | ({"batch_tokens": micro} if micro > _BATCH else {})
     if "kv_dtype" in answers:
         given["keys"], given["values"] = _types(str(answers["kv_dtype"]))
+    if "draft_kv_dtype" in answers:
+        given["drafts.keys"], given["drafts.values"] = _types(str(answers["draft_kv_dtype"]))
+    if "draft" in answers:
+        own = answers["draft"] == "mtp"
+        given["drafts.type" if own else "drafts.model"] = "draft-mtp" if own else answers["draft"]
     gpus = _number(answers, "pp", 1)
     return {**given, "split": ",".join("1" * gpus)} if gpus > 1 else given
 
@@ -127,7 +156,16 @@ def _number(answers: Mapping[str, Answer], name: str, default: int) -> int:
     return parse_count(str(answers[name])) if name in answers else default
 
 
-_TURNED = ("batch", "max_num_seqs", "context", "max_num_batched_tokens", "kv_dtype", "pp")
+_TURNED = (
+    "batch",
+    "max_num_seqs",
+    "context",
+    "max_num_batched_tokens",
+    "kv_dtype",
+    "draft",
+    "draft_kv_dtype",
+    "pp",
+)
 
 
 def _types(text: str) -> tuple[str, str]:

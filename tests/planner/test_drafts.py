@@ -41,10 +41,10 @@ VLLM = (
 
 @pytest.mark.parametrize("said", VLLM, ids=lambda said: f"{said.model}-tp{said.tp}-pp{said.pp}")
 def test_a_module_of_the_models_own_is_planned_as_vllm_does(said: Planned) -> None:
-    spread: Any = {"tp": said.tp, "pp": said.pp}
+    spread: dict[str, Any] = {"tp": said.tp, "pp": said.pp}
     fit = kvplan.fit(said.model, draft="mtp", advice=False, **spread, **GIVEN)
     assert (fit.num_blocks, fit.kv_tokens) == (said.blocks, said.kv_tokens)
-    card: Any = {"gpu": "h200-141gb", "engine": "vllm@0.33"}
+    card: dict[str, Any] = {"gpu": "h200-141gb", "engine": "vllm@0.33"}
     with_draft, without = (kvplan.plan(said.model, draft=draft, **spread, **card) for draft in ("mtp", None))
     more = [after - before for after, before in zip(with_draft.weights, without.weights, strict=True)]
     assert more == [0] * (said.pp - 1) + [said.weights + said.later]

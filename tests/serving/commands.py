@@ -105,16 +105,13 @@ COMMANDS = (
         ),
         engine="sglang",
         model="zai-org/GLM-4.5-Air-FP8",
-        asked={"tp": 4, "utilization": "0.7"},
-        unmodelled=(
-            (
-                "--speculative-algorithm EAGLE, --speculative-num-steps 3, --speculative-eagle-topk 1, "
-                "--speculative-num-draft-tokens 4:"
-            ),
-        ),
+        asked={"tp": 4, "utilization": "0.7", "draft": "mtp"},
         ignored=(
             "--tool-call-parser glm45",
             "--reasoning-parser glm45",
+            "--speculative-num-steps 3",
+            "--speculative-eagle-topk 1",
+            "--speculative-num-draft-tokens 4",
             "--disable-shared-experts-fusion",
             "--served-model-name glm-4.5-air-fp8",
             "--host 0.0.0.0",
@@ -202,9 +199,9 @@ COMMANDS = (
             "context": 120000,
             "max_num_batched_tokens": 512,
             "kv_dtype": "q8_0",
+            "draft": "mtp",
             "settings": {"flash_attn": "true", "kv_unified": "true"},
         },
-        unmodelled=("--spec-type draft-mtp:",),
         ignored=(
             "--alias Qwen3.6 35B",
             "--n-gpu-layers 999",

@@ -73,7 +73,7 @@ def test_what_no_plan_counts_is_named_with_its_direction(dialect: Dialect) -> No
         ("python -m sglang.launch_server --model-path a/b --disable-cuda-graph", LESS),
         ("llama-server -m a.gguf -ngl 12", LESS),
         ("llama-server -m a.gguf -ts 3,1", EITHER),
-        ("llama-server -m a.gguf -md b.gguf", MORE),
+        ("llama-server -m a.gguf --spec-type draft-dspark", MORE),
         ("trtllm-serve a/b --server-role CONTEXT", EITHER),
     ],
 )

@@ -11,6 +11,7 @@ from kvplan.serving.llamacpp import LLAMACPP
 from kvplan.serving.table import Asks, Refused, Switch
 
 SLOT = {"batch": 1, "max_num_seqs": 1}
+DRAFTS = ("-md", "--spec-draft-model", "--model-draft", "-hfd", "-hfrd", "--spec-draft-hf", "--hf-repo-draft")
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("-c 8192", {"context": 8192}),
     ("--ctx-size 8192", {"context": 8192}),
@@ -42,6 +43,16 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("-ngl 99", {}),
     ("--gpu-layers all", {}),
     ("--n-gpu-layers auto", {}),
+    *((f"{name} d.gguf", {"draft": "d.gguf"}) for name in DRAFTS),
+    ("--spec-type draft-mtp", {"draft": "mtp"}),
+    ("--spec-type ngram-mod,none", {}),
+    ("-ctkd q8_0 -ctvd q5_1", {}),
+    ("-ctkd q8_0 -ctvd q5_1 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "q8_0,value=q5_1"}),
+    ("--spec-draft-type-k f16 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16"}),
+    ("--cache-type-k-draft q4_0 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "q4_0,value=fp16"}),
+    ("-ctvd q4_0 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16,value=q4_0"}),
+    ("--spec-draft-type-v q4_0 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16,value=q4_0"}),
+    ("--cache-type-v-draft q4_0 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16,value=q4_0"}),
     ("-sm layer", {}),
     ("--split-mode none", {}),
 ]
@@ -127,7 +138,13 @@ def test_without_a_context_slots_share_the_models_longest() -> None:
         ("-ts 3,1", "-ts 3,1: layers are counted as split evenly"),
         ("-ot exps=CPU", "-ot exps=CPU: all weights are counted on the GPUs"),
         ("-cmoe", "-cmoe: all weights are counted on the GPUs"),
-        ("-md draft.gguf", "-md draft.gguf: the weights and the cache of the draft are not counted"),
+        (
+            "--spec-type draft-dspark",
+            (
+                "--spec-type 'draft-dspark': the weights and the cache of the draft are counted only with "
+                "--draft MODEL"
+            ),
+        ),
         ("--mmproj p.gguf", "--mmproj p.gguf: the projector of images and audio is not counted"),
         ("--control-vector-layer-range 4 8", "--control-vector-layer-range 4 8: adapters are not counted"),
     ],

@@ -57,6 +57,12 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--mamba-radix-cache-strategy no_buffer", {"settings": {"mamba_radix_cache_strategy": "no_buffer"}}),
     ("--disable-radix-cache", {"prefix_caching": False}),
     ("--disable-hybrid-swa-memory", {"settings": {"disable_hybrid_swa_memory": "true"}}),
+    ("--speculative-algorithm NEXTN", {"draft": "mtp"}),
+    ("--speculative-algorithm eagle3 --speculative-draft-model-path a/b", {"draft": "a/b"}),
+    ("--speculative-algorithm STANDALONE --speculative-draft-model a/b", {"draft": "a/b"}),
+    ("--speculative-algorithm NGRAM", {}),
+    ("--speculative-draft-model-path a/b --speculative-algorithm DFLASH", {"draft": "a/b"}),
+    ("--speculative-draft-model a/b --speculative-algorithm EAGLE", {"draft": "a/b"}),
 ]
 VARIABLES: list[tuple[str, dict[str, Any]]] = [
     ("SGLANG_PP_LAYER_PARTITION=10,22", {"pp_layers": (10, 22)}),
@@ -129,7 +135,6 @@ def test_a_prefill_that_is_not_chunked_is_left_out() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        "--speculative-algorithm EAGLE3",
         "--disable-cuda-graph",
         "--enable-lora",
         "--lora-paths a=b c=d",
@@ -144,6 +149,13 @@ def test_what_no_plan_counts_is_said(options: str) -> None:
     served = read(options)
     assert served.asked == {}
     assert [text.startswith(f"{' '.join(shlex.split(options))}: ") for text in served.unmodelled] == [True]
+
+
+def test_a_draft_without_its_model_is_left_out() -> None:
+    served = read("--speculative-algorithm EAGLE3")
+    assert served.asked == {}
+    (told,) = served.unmodelled
+    assert told.startswith("--speculative-algorithm 'EAGLE3': the weights and the cache layers of the draft ")
 
 
 def test_a_format_that_kvplan_cannot_lay_out_is_refused() -> None:

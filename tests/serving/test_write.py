@@ -62,6 +62,7 @@ SGLANG = {
     "prefix_caching": st.just(False),  # noqa: FBT003 - the only one with an option
     "utilization": RATIOS,
     "pp_layers": SIZES,
+    "draft": st.just("mtp"),
 }
 SGLANG_SETTINGS = {
     "max_total_tokens": TEXT_COUNTS,
@@ -87,6 +88,7 @@ LLAMACPP = {
     "kv_dtype": st.tuples(TYPES, TYPES).map(
         lambda types: types[0] if types[0] == types[1] else f"{types[0]},value={types[1]}"
     ),
+    "draft": st.sampled_from(["mtp", "draft.gguf"]),
 }
 LLAMACPP_SETTINGS = {"kv_unified": FLAGS, "flash_attn": FLAGS, "swa_full": st.just("true")}
 

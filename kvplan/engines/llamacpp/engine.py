@@ -1,5 +1,6 @@
 """llama.cpp as the planner sees it: its caches, and no share of a card that it keeps to."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,11 +31,20 @@ SETTINGS = (
 """Options of llama.cpp that other engines do not have, by its names in common/arg.cpp."""
 
 
+_OF_DRAFT = "what drafts tokens has a context of its own, with as many slots"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """A cache in llama.cpp's cells, all of them allocated at start."""
+    """
+    A cache in llama.cpp's cells, all of them allocated at start.
+
+    A `draft` has a context of its own, with the same slots: common_base_params_to_speculative in
+    common/speculative.cpp.
+    """
 
     arranged: Arranged
+    draft: Arranged | None = None
     assumed: tuple[str, ...] = ()
     longest: int | None = None
     takes_arrays: bool = False
@@ -42,7 +52,11 @@ class Cells:
 
     def reserved_bytes(self, *, rank: int, load: Load) -> int:
         """Return the bytes of a slot for each sequence on one device."""
-        return self.arranged.reserved_bytes(rank=rank, load=load)
+        return sum(each.reserved_bytes(rank=rank, load=load) for each in self._contexts)
+
+    @property
+    def _contexts(self) -> tuple[Arranged, ...]:
+        return (self.arranged,) if self.draft is None else (self.arranged, self.draft)
 
     def by_sequence(self, context: int) -> tuple[Straight, ...] | None:
         """Return the bytes of a slot; None in a unified cache, which is padded as a whole."""
@@ -50,7 +64,7 @@ class Cells:
         if arranged.options.kv_unified:
             return None
         one = uniform(context, 1)
-        sizes = [arranged.reserved_bytes(rank=rank, load=one) for rank in range(arranged.ranks)]
+        sizes = [self.reserved_bytes(rank=rank, load=one) for rank in range(arranged.ranks)]
         return tuple(Straight(size, size) for size in sizes)
 
     def tally(self, lengths: int) -> Tally:
@@ -63,15 +77,19 @@ class Cells:
 
     def token_bytes(self, rank: int) -> Fraction:
         """Return the cells of one token in the caches that keep all of them."""
-        return self.arranged.token_bytes(rank)
+        return sum((each.token_bytes(rank) for each in self._contexts), Fraction(0))
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the cells of a slot that no context changes."""
-        return self.arranged.fixed_bytes(rank)
+        return sum(each.fixed_bytes(rank) for each in self._contexts)
 
     def lines(self, *, rank: int, load: Load) -> tuple[Line, ...]:
         """Return why these are not the formula's bytes."""
-        return waterfall(self.arranged, rank=rank, load=load)
+        lines = waterfall(self.arranged, rank=rank, load=load)
+        if self.draft is None:
+            return lines
+        size = self.draft.reserved_bytes(rank=rank, load=load)
+        return (*lines, Line(name="draft layers", size_bytes=size, reason=_OF_DRAFT))
 
     def most_bytes(self, rank: int) -> int | None:
         """Return None: the slots are all that is asked for."""
@@ -104,6 +122,7 @@ def llamacpp(version: str | None) -> Engine:
         embedding_on_gpu=False,
         # By layers, as LLAMA_SPLIT_MODE_LAYER is the default of --split-mode (common/common.h).
         spread="pp",
+        drafts="spread",
         narrow_kv="q8_0",
     )
 
@@ -135,7 +154,20 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
         flash_attn=given.flag("flash_attn") is not False,
     )
     windows = honours_windows(options.architecture)
-    return Cells(arranged=arrange(stages, asked, rules=rules, windows=windows))
+    arranged = arrange(stages, asked, rules=rules, windows=windows)
+    if options.draft is None:
+        return Cells(arranged=arranged)
+    require_architecture(options.draft.architecture)
+    windows = honours_windows(options.draft.architecture)
+    drafts = [_of_draft(stage) for stage in stages]
+    return Cells(arranged=arranged, draft=arrange(drafts, asked, rules=rules, windows=windows))
+
+
+def _of_draft(stage: Stage) -> Stage:
+    """Return a stage of a draft's layers alone."""
+    counts = tuple(Counter(stage.drafts).items())
+    types = tuple(str(number) for number, (_, count) in enumerate(counts) for _ in range(count))
+    return Stage(types=types, counts=counts)
 
 
 def _refuse_options(options: EngineOptions) -> None:

@@ -6,6 +6,6 @@ what only the model's class decides, `cells` what a token and a state take on a 
 memory becomes pools and back, `waterfall` why that is not the formula's bytes, and `fraction` the share
 of the card that SGLang takes unless it is told.
 
-Not covered, and refused where it matters: draft models, decode context parallelism, attention data
-parallelism, cross-attention, DeepSeek-V4's pools, and unified or host memory.
+Not covered, and refused where it matters: drafts over pipeline stages or of windows, decode context
+parallelism, attention data parallelism, cross-attention, DeepSeek-V4's pools, and unified or host memory.
 """

@@ -1,13 +1,13 @@
 """What one token and one slot of recurrent states take on each pipeline rank."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.lowering import Cell, Lowering
 from kvplan.engines.sglang.options import SglangOptions
-from kvplan.engines.sglang.traits import has_two_pools
+from kvplan.engines.sglang.traits import FILLS_BLOCKS, UNSAID_MODULES, has_two_pools
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.terms import Stage
 
@@ -19,6 +19,7 @@ class Rank:
 
     `full_bytes` is for layers in the token pool, `window_bytes` for those in the pool of windows; of these
     `empty_bytes` and `empty_window_bytes` are for layers that keep nothing and get a buffer all the same.
+    `draft_bytes` of the former are for what drafts tokens, as SGLang sizes its pool.
     """
 
     full_bytes: int
@@ -26,6 +27,7 @@ class Rank:
     window_bytes: int
     empty_window_bytes: int
     slot_bytes: int
+    draft_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules)
         )
         for stage in stages
     )
+    if options.draft is not None:
+        ranks = (_with_draft(ranks[0], shared, stages, lowering),)
     if window is not None and not any(rank.full_bytes for rank in ranks):
         raise RefusedError(f"how {rules.name} sizes a pool of windows alone is not known to kvplan")
     if window is not None and not all(rank.window_bytes for rank in ranks):
@@ -117,6 +121,29 @@ class LayerCells:
     def is_apart(self, cell: Cell) -> bool:
         """Return whether a layer is in the pool of windows."""
         return self.window is not None and cell.window is not None
+
+
+def _with_draft(rank: Rank, shape: LayerCells, stages: Sequence[Stage], lowering: Lowering) -> Rank:
+    """
+    Return what the only rank keeps of a token with a draft's layers: each as large as one of the model's.
+
+    Of sparse MLA each has an indexer, and a draft that fills a block at once is taken as it is. Sources:
+    DefaultPoolConfigurator and SWAPoolConfigurator in model_executor/pool_configurator.py of SGLang 0.5.23.
+    """
+    (stage,) = stages
+    drafting = lowering.options.draft
+    own = [cell for cell in map(lowering.cell, stage.drafts) if cell is not None]
+    if any(shape.is_apart(cell) for cell in own):
+        raise RefusedError(f"how {lowering.rules.name} sizes a draft of windows is not known to kvplan")
+    whole = [cell for cell in shape.stored if not shape.is_apart(cell)]
+    if drafting is None or not own or not whole:
+        return rank
+    if drafting.architecture in FILLS_BLOCKS:
+        more = sum(map(_stored, own))
+    else:
+        more = 0 if drafting.predicts and drafting.architecture in UNSAID_MODULES else len(own)
+        more *= whole[0].row_bytes + max(cell.indexer_bytes for cell in whole)
+    return replace(rank, full_bytes=rank.full_bytes + more, draft_bytes=more)
 
 
 def _stored(cell: Cell) -> int:

@@ -129,13 +129,21 @@ def sglang(version: str | None) -> Engine:
         # _get_and_verify_dtype in configs/model_config.py.
         unsaid_dtype="float32",
         extra="last",
+        drafts="last",
     )
+
+
+_STATES_OF_DRAFTS = (
+    "SGLang keeps states for each token that is drafted, which are not counted: it takes more than planned"
+)
 
 
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
     require_read(options.architecture, rules)
+    if options.draft is not None and len(stages) > 1:
+        raise RefusedError(f"how {rules.name} sizes a draft beside pipeline stages is not known: use pp=1")
     asked = read_options(options, rules)
     # validate_block_quant_shapes and create_fp8_moe_weight_ in layers/quantization/fp8.py.
     cutting = Cutting(engine="SGLang", tp=options.tp, expert_tp=shares(options).expert, refines=False)
@@ -144,7 +152,9 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     chunk = f"{asked.chunked_prefill_size:,}"
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
     unsaid = options.card is None and options.max_num_batched_tokens is None
-    assumed = (note,) if sizing.cells.window is not None and unsaid else ()
+    assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
+    if options.draft is not None and sizing.cells.slot_bytes:
+        assumed += (_STATES_OF_DRAFTS,)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 
 

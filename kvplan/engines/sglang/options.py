@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, dtype_by_name
-from kvplan.engines.base import EngineOptions
+from kvplan.engines.base import Drafting, EngineOptions
 from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError
@@ -66,7 +66,8 @@ class SglangOptions:
     SGLang's options by its own names, where it has one; what is None is its own choice.
 
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
-    `sparse` says that layers of the model, if not all, have an indexer beside their latent.
+    `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
+    what drafts tokens.
     """
 
     architecture: str | None
@@ -84,6 +85,12 @@ class SglangOptions:
     mamba_full_memory_ratio: Fraction
     max_mamba_cache_size: int | None
     max_total_tokens: int | None
+    draft: Drafting | None = None
+
+    @property
+    def usual_requests(self) -> int | None:
+        """The requests that run at once unless told, where speculation decides them (speculative_hook.py)."""
+        return None if self.draft is None else 48
 
 
 def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
@@ -111,6 +118,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         or Fraction(rules.mamba_full_memory_ratio),
         max_mamba_cache_size=given.count("max_mamba_cache_size"),
         max_total_tokens=given.count("max_total_tokens"),
+        draft=options.draft,
     )
 
 

@@ -276,7 +276,8 @@ class Sizing:
     def _requests(self, tokens: int, slots: int | None, context: int) -> int:
         """Return max_running_requests (resolve_max_num_reqs)."""
         estimated = max(min(tokens * 512 // context, self.rules.most_requests), 2048)
-        requests = min(self.options.max_running_requests or estimated, tokens // 2)
+        asked = self.options.max_running_requests or self.options.usual_requests
+        requests = min(asked or estimated, tokens // 2)
         return requests if slots is None else min(requests, slots // self.slots_per_request)
 
     def cell(self, rank: Rank) -> Fraction:

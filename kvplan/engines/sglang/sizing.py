@@ -67,7 +67,7 @@ def _fixed_slots(options: SglangOptions) -> int | None:
     """Return the slots of the pool of states where no ratio decides them (_handle_max_mamba_cache)."""
     if options.max_mamba_cache_size is not None:
         return options.max_mamba_cache_size
-    return None if options.radix_cache else options.max_running_requests
+    return None if options.radix_cache else options.max_running_requests or options.usual_requests
 
 
 def _window_cap(sizing: Sizing) -> int | None:

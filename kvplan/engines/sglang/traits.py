@@ -80,6 +80,17 @@ _TRAITS = {
 """The classes by the model type of the text model."""
 
 
+FILLS_BLOCKS = frozenset({"dflash"})
+"""Drafts that fill a block of tokens at once, whose own rows SGLang counts: speculative/dflash_utils.py."""
+
+UNSAID_MODULES = frozenset({"qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"})
+"""
+Models whose own config has no num_nextn_predict_layers.
+
+SGLang then leaves no room for the module in its pool: _resolve_eagle_aux_hidden_state in
+model_executor/model_runner_components/spec_aux_hidden_state.py.
+"""
+
 _UNREAD = frozenset({"glm5_next_text", "qwen4_exp_text"})
 """
 Model types whose indexer's keys SGLang pools (get_dsa_index_kpool in configs/model_config.py of 0.5.23) or

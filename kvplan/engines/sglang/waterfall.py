@@ -16,6 +16,7 @@ REASONS = {
     "replication": "what TP cannot split is stored on several ranks",
     "row layout": "SGLang's rows and state dtypes in place of the spec's",
     "layers without rows": "every layer of the model gets a buffer",
+    "draft layers": "what drafts tokens keeps them, too, in layers that SGLang sizes like the model's",
     "windows kept whole": "in the one token pool windows drop nothing",
     "window reserve": "what a window, pages, eviction and chunks of prefill in flight hold at worst",
     "page rounding": "the last page of each request is not full",
@@ -83,6 +84,7 @@ def _tokens(sizing: Sizing, held: Rank, demand: Demand, load: Load) -> Iterator[
     reserve = (demand.window_tokens - in_windows) * held.window_bytes
     filled = demand.tokens * held.full_bytes + demand.window_tokens * held.window_bytes
     yield "layers without rows", empty
+    yield "draft layers", tokens_in(load) * held.draft_bytes
     yield "page rounding", (demand.tokens - tokens_in(load)) * held.full_bytes
     yield "window reserve", reserve
     yield "pool ratio" if sizing.window_cap is None else "pool of windows", pool - filled

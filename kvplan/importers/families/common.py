@@ -7,6 +7,7 @@ from typing import Any
 
 from kvplan.dtypes import short_dtype
 from kvplan.importers.fields import Fields
+from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.runs import MAX_LAYERS
 
 Facts = dict[str, Any]
@@ -26,6 +27,7 @@ class Reading:
     `notes` are facts that a person should know; `not_counted` names parts left out of the spec.
     `states_fixed` says that the file or the family's code fixes the dtype of recurrent states, so
     that an engine does not choose its own. `architecture` is the spec's where two models share a model_type.
+    `draft` is a module for multi-token prediction that the file tells of by its layers alone.
     """
 
     hidden: int
@@ -36,6 +38,7 @@ class Reading:
     not_counted: tuple[str, ...] = ()
     states_fixed: bool = False
     architecture: str | None = None
+    draft: DraftModule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

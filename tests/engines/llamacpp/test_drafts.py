@@ -1,0 +1,51 @@
+"""What drafts tokens in llama.cpp: a context of its own, against a real start-up and by hand."""
+
+from typing import Any
+
+import pytest
+
+import kvplan
+from kvplan.errors import KvplanError
+from kvplan.units import MIB
+
+LLAMACPP: dict[str, Any] = {"engine": "llamacpp", "kv_memory": "60GiB"}
+
+
+def lines(model: str, **options: Any) -> dict[str, int]:
+    fit = kvplan.fit(model, advice=False, **LLAMACPP, **options)
+    return {line.name: line.size_bytes for line in fit.waterfall}
+
+
+def test_a_module_has_as_many_cells_as_the_model() -> None:
+    """
+    Qwen3.8-27B with 262,144 tokens for 2 slots and draft-mtp, K in q8_0 and V in q5_1.
+
+    A public start-up of 2026 on an RTX 5060 Ti and an RTX 3060 printed 464.00 MiB, in 131,072 cells, for the
+    module's layer.
+    """
+    options = {"draft": "mtp", "draft_kv_dtype": "q8_0,value=q5_1"}
+    assert lines("qwen3.8-27b", context=131_072, batch=2, **options)["draft layers"] == 464 * MIB
+
+
+def test_a_draft_model_is_stored_in_a_type_of_its_own_beside_the_models() -> None:
+    """Llama-3.2-1B has 16 layers of 8 KV heads of 64; f16 unless told, whatever the model's cache."""
+    options = {"context": 4096, "batch": 3, "kv_dtype": "q8_0"}
+    drafted = lines("llama-3.1-8b", draft="llama-3.2-1b", **options)
+    assert drafted.pop("draft layers") == 3 * 4096 * 16 * 2 * 8 * 64 * 2
+    assert drafted == lines("llama-3.1-8b", **options)
+    told = lines("llama-3.1-8b", draft="llama-3.2-1b", draft_kv_dtype="q8_0", **options)
+    assert told["draft layers"] == 3 * 4096 * 16 * 2 * 8 * 64 * 34 // 32
+
+
+def test_a_draft_is_spread_over_the_devices() -> None:
+    """Of 16 layers and the head 9 are on the first of two, as with the model (LLAMA_SPLIT_MODE_LAYER)."""
+    sizes = kvplan.size("llama-3.1-70b", draft="llama-3.2-1b", engine="llamacpp", pp=2, context=256)
+    drafts = [stage.drafts for stage in sizes.deployment.stages]
+    assert [len(layers) for layers in drafts] == [9, 7]
+
+
+def test_a_dtype_of_a_draft_is_that_of_an_engine_which_keeps_it_apart() -> None:
+    with pytest.raises(KvplanError, match="stores a draft's cache as the model's"):
+        kvplan.size("deepseek-v3", draft="mtp", draft_kv_dtype="fp8", engine="vllm")
+    with pytest.raises(KvplanError, match="give --draft, too"):
+        kvplan.size("llama-3.1-8b", draft_kv_dtype="q8_0", engine="llamacpp")

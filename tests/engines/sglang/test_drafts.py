@@ -1,0 +1,53 @@
+"""What drafts tokens in SGLang's pool, by hand after pool_configurator.py of SGLang 0.5.23."""
+
+from typing import Any
+
+import pytest
+
+import kvplan
+from kvplan.errors import KvplanError
+
+SGLANG: dict[str, Any] = {"engine": "sglang@0.5.23", "context": 8192, "kv_memory": "40GiB"}
+
+
+@pytest.mark.parametrize(
+    ("model", "draft", "cell"),
+    [
+        # int(cell x 1 / 61) more: 62 rows of 576 numbers.
+        ("deepseek-v3", "mtp", 62 * 1152),
+        # Of GLM-5.2's 78 layers 21 have an indexer, whose key is 128 B and a scale; so has the module's.
+        ("glm-5.2", "mtp", 79 * 1152 + 22 * 132),
+        # A draft's layers count as the target's, 4096 B: Llama-3.2-1B's own heads are half as wide.
+        ("llama-3.1-70b", "llama-3.2-1b", (80 + 16) * 4096),
+        # Qwen3.5's config says mtp_num_hidden_layers, which the target's reader does not look for.
+        ("qwen3.5-35b-a3b", "mtp", 10 * 2048),
+    ],
+)
+def test_a_draft_takes_its_part_of_each_token(model: str, draft: str, cell: int) -> None:
+    options = {**SGLANG, "kv_dtype": "bf16"}
+    fit = kvplan.fit(model, draft=draft, advice=False, **options)
+    assert fit.bytes_per_token == cell
+    assert sum(line.size_bytes for line in fit.waterfall) == fit.total_bytes
+    # With speculation it runs 48 requests unless told.
+    assert kvplan.plan(model, draft=draft, **options).start_up(8192).runs == 48  # type: ignore[union-attr]
+
+
+def test_the_weights_of_a_draft_are_beside_the_models() -> None:
+    drafted, plain = (
+        kvplan.plan("llama-3.1-70b", gpu="h100-80gb", engine="sglang", tp=4, draft=draft)
+        for draft in ("llama-3.1-8b", None)
+    )
+    more = drafted.weights[0] - plain.weights[0]
+    # A quarter of 8,030,261,248 parameters, and 33 x 2 norms of 4096 beside, in two bytes.
+    assert more == 2 * (8_030_261_248 - 65 * 4096) // 4 + 2 * 65 * 4096
+
+
+def test_what_is_not_counted_is_said() -> None:
+    fit = kvplan.fit("qwen3.5-35b-a3b", draft="mtp", advice=False, **SGLANG)
+    (told,) = (text for text in fit.to_dict()["warnings"] if "drafted" in text)
+    assert told.startswith("SGLang keeps states for each token that is drafted, which are not counted: ")
+
+
+def test_drafts_over_stages_are_not_guessed() -> None:
+    with pytest.raises(KvplanError, match="sizes a draft beside pipeline stages is not known: use pp=1"):
+        kvplan.fit("deepseek-v3", draft="mtp", pp=2, **SGLANG)
