@@ -1,5 +1,7 @@
 """What a release keeps free: which parts count, and how the range is made."""
 
+from typing import Any
+
 import pytest
 
 import kvplan
@@ -100,7 +102,7 @@ def test_an_unsaid_cache_reaches_from_warm_to_cold_in_a_gib_and_a_half() -> None
     assert estimate.high_bytes - estimate.low_bytes <= 17 * GIB // 10
 
 
-def _width(**facts: object) -> int:
+def _width(**facts: Any) -> int:
     estimate = start_up(QWEN3_8B._replace(settings={"compile_cache": "warm"}, **facts), find_rules("0.33"))
     return estimate.high_bytes - estimate.low_bytes
 

@@ -47,7 +47,7 @@ def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() ->
 
 def test_sparse_attention_gathers_forty_contexts_of_keys() -> None:
     """
-    825 MiB for 163,840 tokens, as get_max_prefill_buffer_size says, and 1 MiB, in the same buffer as experts'.
+    825 MiB for 163,840 tokens, as get_max_prefill_buffer_size says, and 1 MiB, in the buffer of experts..
 
     512 MiB of logits are as a layer's inner rows.
     """
