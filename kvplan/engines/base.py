@@ -234,8 +234,9 @@ class ProfileRun(NamedTuple):
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
     engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
     `has_experts` and `has_states` say whether layers are mixtures or keep recurrent states, `sees` whether a
-    tower of images is known of, `plain_weights` whether all are in the model's dtype; `settings` are the
-    engine's own.
+    tower of images is known of, `plain_weights` whether all are in the model's dtype. `context` is the
+    longest that is served, and `indexer` the width of sparse attention's keys and the tokens of one;
+    `settings` are the engine's own.
     """
 
     card: Card
@@ -254,6 +255,8 @@ class ProfileRun(NamedTuple):
     has_states: bool = False
     sees: bool = False
     plain_weights: bool = True
+    context: int = 0
+    indexer: tuple[int, int] | None = None
     settings: Mapping[str, str] = FrozenDict()
 
 

@@ -182,11 +182,24 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             architecture=spec.architecture,
             has_experts=options.has_experts,
             has_states=options.has_states,
+            context=longest,
+            indexer=_indexer(deployment),
             sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
         )
     )
+
+
+def _indexer(deployment: Deployment) -> tuple[int, int] | None:
+    """Return the width of a key by which sparse attention selects, and the tokens for which there is one."""
+    keys = {
+        (term.width, term.rows.stride)
+        for layer in deployment.layers.values()
+        for term in layer
+        if term.role == "indexer"
+    }
+    return min(keys, key=lambda key: key[1], default=None)
 
 
 def _rotated(deployment: Deployment) -> int:

@@ -7,7 +7,8 @@ before the profile run; `kept_bytes` is what was there beside the weights. Where
 `peak_bytes` is the release's own figure of both, without graphs: from 0.27 over what stays, before that over
 what was there; and `consumed_bytes` all that the device lost beside weights. `eager` says whether without
 torch.compile (else cold), `runner` which model runner ran, `text` that no image may come. `graphs_bytes` is
-the release's estimate of graphs, in which each captured kernel took `node_bytes` of the driver's memory.
+the release's estimate of graphs, in which each captured kernel took `node_bytes` of the driver's memory (0
+where that was not recorded).
 """
 
 import json

@@ -2,8 +2,11 @@
 
 from kvplan.units import GIB, MIB
 
-_MOST_TOKENS = 512
+MOST_TOKENS = 512
 """The largest batch that is captured unless told: _set_cudagraph_sizes in config/vllm.py of 0.19 to 0.32."""
+
+MOST_ON_BLACKWELL = 1024
+"""The same on data-centre Blackwell since 0.28: a compute capability of 10."""
 
 _COARSE = 256
 """From here up only each 16th batch is captured."""
@@ -18,10 +21,18 @@ H100 with 1024 sequences, which capture 51 batches in each of two modes; its lar
 """
 
 
-def captured(sequences: int, tokens: int, most: int | None = None) -> int:
-    """Return the graphs in both modes: piecewise ones up to *most* tokens, whole ones up to the sequences."""
-    largest = min(most or min(2 * sequences, _MOST_TOKENS), tokens)
-    return _sizes(largest) + _sizes(min(largest, sequences))
+def captured(
+    sequences: int, tokens: int, most: int | None = None, *, drafts: int = 0, usual: int = MOST_TOKENS
+) -> int:
+    """
+    Return the graphs in both modes: piecewise ones up to *most* tokens, whole ones up to the sequences.
+
+    These decode a token and its *drafts* in each. *most* is by default what twice so many take, or the
+    *usual*.
+    """
+    decoded = sequences * (1 + drafts)
+    largest = min(most or min(2 * decoded, usual), tokens)
+    return _sizes(largest) + max(0, _sizes(min(largest, decoded)) - _sizes(drafts))
 
 
 def _sizes(largest: int) -> int:

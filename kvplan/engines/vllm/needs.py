@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
-from kvplan.engines.vllm.graphs import captured, graphs_bytes
+from kvplan.engines.vllm.graphs import MOST_ON_BLACKWELL, MOST_TOKENS, captured, graphs_bytes
 from kvplan.engines.vllm.models import embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import Batch, Widths, compiled_bytes, kept_bytes, peak_bytes
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
-from kvplan.units import GIB, ceil_div
+from kvplan.units import GIB, MIB, ceil_div
 
 _ALONE_BYTES = 9 * GIB // 100
 _TP_BYTES = 20 * GIB // 100
@@ -28,6 +28,7 @@ RTX PRO 6000 (0.27): the rest of start-ups whose other parts are derived.
 """
 
 _FIRST_OF_OTHERS = (0, 18)
+_BLACKWELL, _FIRST_TO_CAPTURE_MORE = 10, (0, 28)
 
 _BELOW_BYTES = 50 * GIB // 100
 _ABOVE_BYTES = 40 * GIB // 100
@@ -39,7 +40,8 @@ How far the needs of real start-ups lie below and above the estimate: 56 of up t
 Dense models on one card whose weights are plain and that do not see took 0.06 GiB more at most (of 32); what
 others took above are images, layouts of quantised weights, workspaces of experts, and communication. Where
 torch.compile may be cold or warm, the range reaches to both and `_NEAR_BYTES` further, and as much less
-above.
+above. The line for graphs is one of dense models: of mixtures up to 1.7 times as many kernels are captured in
+a layer (DeepSeek-V2-Lite in tests/rehearsed), and their range reaches to twice the graphs.
 """
 
 
@@ -79,7 +81,7 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
         activation_bytes=parts.peak + cold,
         overhead_bytes=overhead,
         low_bytes=max(0, middle - max(_BELOW_BYTES, unsaid + _NEAR_BYTES)),
-        high_bytes=middle + _above(workload, given, unsaid),
+        high_bytes=middle + _above(workload, given, unsaid) + workload.has_experts * parts.graphs,
         evidence=f"derived from {rules.name}'s profile run; graphs and what is not torch's from start-ups",
     )
 
@@ -97,10 +99,16 @@ def _above(workload: ProfileRun, given: Settings, unsaid: int) -> int:
 def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     eager = given.flag("enforce_eager") is True
     batch = _batch(workload, rules, given)
-    widths = _widths(workload)
+    widths = _widths(workload, rules)
     peak = peak_bytes(batch, widths, rules.sampler)
     counts = not eager and rules.counts_graphs and (not batch.v2 or rules.v2_counts_graphs)
-    graphs = captured(batch.sequences, batch.tokens, given.count("max_cudagraph_capture_size"))
+    graphs = captured(
+        batch.sequences,
+        batch.tokens,
+        given.count("max_cudagraph_capture_size"),
+        drafts=given.count("num_speculative_tokens") or 0,
+        usual=_most_captured(workload, rules),
+    )
     return _Parts(
         peak=peak,
         cold=0 if eager or embeds_outside(workload.architecture) else max(0, compiled_bytes(batch) - peak),
@@ -108,6 +116,11 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
         graphs=graphs_bytes(workload.layers, graphs) if counts else 0,
         outside=_outside(workload, rules),
     )
+
+
+def _most_captured(workload: ProfileRun, rules: VllmRules) -> int:
+    blackwell = (workload.card.capability or (0, 0))[0] == _BLACKWELL
+    return MOST_ON_BLACKWELL if blackwell and rules.version >= _FIRST_TO_CAPTURE_MORE else MOST_TOKENS
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
@@ -135,11 +148,27 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
     )
 
 
-def _widths(workload: ProfileRun) -> Widths:
+_GATHERED_CONTEXTS = 40
+_FIRST_WITH_GATHER, _FIRST_WITH_LOGITS = (0, 14), (0, 19)
+_LOGITS_BYTES = 512 * MIB
+"""
+The keys for which sparse attention has room, in contexts: get_max_prefill_buffer_size in
+v1/attention/backends/mla/indexer.py, alike in 0.14.1 to 0.32; of DeepSeek-V4 what is left when compressed.
+
+And VLLM_SPARSE_INDEXER_MAX_LOGITS_MB in envs.py, since 0.19.
+"""
+
+
+def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
+    key, tokens = workload.indexer or (0, 1)
+    gathers = key and rules.version >= _FIRST_WITH_GATHER
     return Widths(
+        gathered=workload.context * _GATHERED_CONTEXTS // tokens if gathers else 0,
+        key=key,
+        logits_bytes=_LOGITS_BYTES if key and rules.version >= _FIRST_WITH_LOGITS else 0,
         dense=ceil_div(mlp.intermediate or 0, workload.tp),
         expert=ceil_div(mlp.expert_intermediate or 0, workload.tp),
         experts_per_token=mlp.experts_per_token or 0,

@@ -60,7 +60,8 @@ class Widths:
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
     0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate.
-    Experts that keep no `workspaces` allocate rows as they need them.
+    Experts that keep no `workspaces` allocate rows as they need them. Sparse attention gathers `gathered`
+    keys, each `key` wide, and allocates `logits_bytes` for them.
     """
 
     dense: int = 0
@@ -68,29 +69,36 @@ class Widths:
     experts_per_token: int = 0
     matrices: int = 3
     workspaces: bool = True
+    gathered: int = 0
+    key: int = 0
+    logits_bytes: int = 0
+
+
+_SCALE_BYTES = 4
+_RADIX_BYTES = MIB
 
 
 def workspace_bytes(batch: Batch, widths: Widths) -> int:
     """
-    Return the two workspaces of the experts, which stay until the engine ends.
+    Return the buffer that stays until the engine ends: what experts or sparse attention want of it, the more.
 
-    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28), and
-    v1/worker/workspace.py.
+    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28),
+    v1/worker/workspace.py, and sparse_attn_indexer.py in the layers: keys in fp8, their scales, and 1 MiB.
     """
-    if not widths.workspaces:
-        return 0
-    rows = batch.tokens * widths.experts_per_token
+    rows = batch.tokens * widths.experts_per_token * widths.workspaces
     both = max(widths.expert, batch.hidden) + max(2 * widths.expert, batch.hidden)
-    return rows * both * batch.element_bytes
+    keys = widths.gathered * (widths.key + _SCALE_BYTES)
+    return max(rows * both * batch.element_bytes, keys and keys + _RADIX_BYTES)
 
 
 def forward_bytes(batch: Batch, widths: Widths) -> int:
-    """Return what a layer has at once: the MLP's inner rows, and copies of the hidden states."""
+    """Return what a layer has at once: the MLP's inner rows or an indexer's logits, and hidden states."""
     inner = widths.matrices * widths.dense
     if not widths.workspaces:
         inner = max(inner, 2 * widths.experts_per_token * widths.expert)
     states = _EAGER_STATES if batch.eager else _COMPILED_STATES
-    return batch.tokens * (inner + states * batch.hidden) * batch.element_bytes
+    rows = batch.tokens * batch.element_bytes
+    return max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
 
 
 def sampler_bytes(batch: Batch, sampler: Sampler) -> int:

@@ -26,6 +26,16 @@ def test_each_eighth_batch_is_captured_up_to_256(
     assert captured(sequences, tokens, most) == expected
 
 
+def test_a_decoded_token_has_its_drafts() -> None:
+    """
+    64 sequences of 3 tokens: 43 sizes up to 384, and 27 up to 192 without 1 and 2, which are no whole step.
+
+    Up to 1024 tokens there are 83 sizes.
+    """
+    assert captured(64, 4096, drafts=2) == 43 + 25
+    assert captured(1024, 16384, usual=1024) == 83 + 83
+
+
 def test_the_estimate_by_hand() -> None:
     """200 MiB, and for all 102 graphs 140 MiB and 0.018 GiB for each of 32 layers; nothing without graphs."""
     assert graphs_bytes(32, 102) == 340 * MIB + 32 * (18 * GIB // 1000)

@@ -78,6 +78,19 @@ def test_fewer_captured_batches_take_less() -> None:
     assert _needs("0.33", max_cudagraph_capture_size="8")[1] == OUTSIDE + KEPT + graphs_bytes(36, 8)
 
 
+def _activations(release: str, indexer: tuple[int, int] | None) -> int:
+    workload = QWEN3_8B._replace(context=163_840, indexer=indexer, settings={"compile_cache": "warm"})
+    return start_up(workload, find_rules(release)).activation_bytes
+
+
+def test_sparse_attention_has_a_buffer_for_its_context() -> None:
+    """Room for 40 contexts of a key of 132 bytes, or of one for four tokens; and 512 MiB of logits."""
+    logits = 512 * MIB - 2048 * 3 * 12_288 * 2
+    assert _activations("0.24", (128, 1)) == WARM + 826 * MIB + logits
+    assert _activations("0.24", (128, 4)) == WARM + 825 * MIB // 4 + MIB + logits
+    assert _activations("0.12", (128, 1)) == _activations("0.12", None)
+
+
 def test_a_runner_may_be_asked_for() -> None:
     assert _needs("0.33", use_v2_model_runner="false")[1] == OUTSIDE + 33 * MIB + graphs_bytes(36, 86)
 
@@ -95,10 +108,15 @@ def _width(**facts: Any) -> int:
 
 
 def test_the_range_is_narrow_where_little_is_unknown() -> None:
-    """0.5 GiB below and 0.4 above, and 1.05 above with a tower, experts, states, other weights or ranks."""
-    wide = ({"sees": True}, {"has_experts": True}, {"has_states": True}, {"plain_weights": False}, {"tp": 2})
+    """
+    0.5 GiB below and 0.4 above, and 1.05 above with a tower, states, other weights or ranks.
+
+    Of a mixture as much again as is set aside for graphs.
+    """
+    above, wide = 50 * GIB // 100 + 105 * GIB // 100, ({"sees": True}, {"plain_weights": False}, {"tp": 2})
     assert _width() == 90 * GIB // 100
-    assert {_width(**each) for each in wide} == {50 * GIB // 100 + 105 * GIB // 100}
+    assert {_width(**each) for each in (*wide, {"has_states": True})} == {above}
+    assert _width(has_experts=True) == above + graphs_bytes(36, 86)
 
 
 def test_text_alone_has_no_tower_in_its_range() -> None:

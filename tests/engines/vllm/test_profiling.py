@@ -45,6 +45,18 @@ def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() ->
     assert workspace_bytes(QWEN3_30B, replace(EXPERTS, experts_per_token=0)) == 0
 
 
+def test_sparse_attention_gathers_forty_contexts_of_keys() -> None:
+    """
+    825 MiB for 163,840 tokens, as get_max_prefill_buffer_size says, and 1 MiB, in the buffer of experts..
+
+    512 MiB of logits are as a layer's inner rows.
+    """
+    sparse = replace(EXPERTS, gathered=40 * 163_840, key=128, logits_bytes=512 * MIB)
+    assert workspace_bytes(QWEN3_30B, sparse) == (825 + 1) * MIB
+    assert workspace_bytes(QWEN3_30B, replace(sparse, gathered=1024)) == 512 * MIB
+    assert forward_bytes(QWEN3_30B, sparse) == 512 * MIB + 8192 * 3 * 2048 * 2
+
+
 def test_the_second_runner_draws_from_the_logits_alone() -> None:
     """
     8192 + 1024 hidden states and 1024 x 151936 logits of 2 bytes.

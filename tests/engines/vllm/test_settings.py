@@ -423,7 +423,7 @@ TEXT = {"language_model_only": "true"}
 
 def test_text_alone_loads_no_tower() -> None:
     """Qwen3.5-27B: the 460,730,096 parameters of its tower in two bytes."""
-    asked: Any = {"gpu": "h100-80gb", "engine": "vllm@0.28", "context": 8192, "advice": False}
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "engine": "vllm@0.28", "context": 8192, "advice": False}
     whole, text = (kvplan.fit("qwen3.5-27b", settings=each, **asked).memory for each in ({}, TEXT))
     assert whole.weights_bytes - text.weights_bytes == 2 * 460_730_096
 
