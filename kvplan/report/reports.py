@@ -13,7 +13,7 @@ from kvplan.files import is_folder, require_writable, write_whole
 from kvplan.planner.results import SCHEMA_VERSION
 from kvplan.report.document import Block, Document, Heading, line
 from kvplan.report.stamp import Stamp, stamp
-from kvplan.reported import Reported, as_path
+from kvplan.shown import Shown, as_path
 from kvplan.units import counted
 
 
@@ -61,7 +61,7 @@ def report_of(answer: object, **options: Any) -> Report:  # noqa: ANN401 - those
     return made
 
 
-def write_report(answers: Reported | Sequence[Reported], path: str | Path) -> None:
+def write_report(answers: Shown | Sequence[Shown], path: str | Path) -> None:
     """
     Write one report of an answer, or of several one below the other, to a file by its ending.
 
@@ -70,12 +70,12 @@ def write_report(answers: Reported | Sequence[Reported], path: str | Path) -> No
     """
     target = as_path(path, "kvplan.write_report: path")
     require_report(target)
-    if isinstance(answers, Reported):
+    if isinstance(answers, Shown):
         write(report_of(answers), target)
         return
     listed = answers if isinstance(answers, list | tuple) else [answers]
     for each in listed:
-        if not isinstance(each, Reported):
+        if not isinstance(each, Shown):
             raise ArgumentError(
                 f"kvplan.write_report: answers: found a {type(each).__name__}; expected what fit, compare, "
                 "sweep or reconcile answer"
