@@ -16,7 +16,7 @@ from kvplan.planner.plan import Plan, bounded
 from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model, as_spec, warnings_of
 from kvplan.planner.work import as_context
-from kvplan.traffic.holding import Crowd, Numbers, Packed
+from kvplan.traffic.holding import Crowd, Numbers, Packed, crowd_of
 from kvplan.traffic.moments import Sharing
 from kvplan.traffic.options import as_prefix, as_rates, as_risk
 from kvplan.traffic.read import read_traffic
@@ -62,13 +62,26 @@ class Held(Answer):
     with at most the probability `risk` at any moment, each replica by itself.
     """
 
-    plan: Plan
-    requests: Traffic
+    crowd: Crowd
     longest_context: int
-    sharing: Sharing
     allowed: float
     seconds: float | None
     rates: tuple[float, ...]
+
+    @property
+    def plan(self) -> Plan:
+        """The deployment, whatever comes."""
+        return self.crowd.plan
+
+    @property
+    def requests(self) -> Traffic:
+        """The requests that come and are not refused."""
+        return self.crowd.traffic
+
+    @property
+    def sharing(self) -> Sharing:
+        """What requests share."""
+        return self.crowd.sharing
 
     def __repr__(self) -> str:
         return f"<Held {self.model} on {self.gpu}: {self.likely} sequences at a risk of {self.risk:.2%}>"
@@ -238,15 +251,11 @@ class Held(Answer):
     def _in(self, left: tuple[int, ...]) -> Numbers:
         """Return the numbers of a replica with so much left on each stage."""
         pools = bounded(self.plan.deployment.arrangement, left)
-        return Packed(crowd=self._crowd, pools=pools).numbers(self.allowed)
-
-    @cached_property
-    def _crowd(self) -> Crowd:
-        return Crowd(plan=self.plan, traffic=self.requests, sharing=self.sharing)
+        return Packed(crowd=self.crowd, pools=pools).numbers(self.allowed)
 
     @cached_property
     def _packed(self) -> Packed:
-        return Packed(crowd=self._crowd, pools=self.plan.pools)
+        return Packed(crowd=self.crowd, pools=self.plan.pools)
 
     @cached_property
     def _numbers(self) -> Numbers:
@@ -290,11 +299,11 @@ def held_of(model: Model, options: Mapping[str, Any]) -> Held:
     context = as_context(options.get("context"), spec)
     tokens, hits = as_prefix(options["prefix"]) if options.get("prefix") else (0, 0.0)
     traffic = read_traffic(options["traffic"], options.get("output"), context)
+    plan = plan_of(spec, options, longest=context)
+    sharing = Sharing(prefix=tokens, hits=hits, samples=options.get("samples") or 1)
     return Held(
-        plan=plan_of(spec, options, longest=context),
-        requests=traffic,
+        crowd=crowd_of(plan, traffic, sharing),
         longest_context=context,
-        sharing=Sharing(prefix=tokens, hits=hits, samples=options.get("samples") or 1),
         allowed=as_risk(options.get("risk") or "1%"),
         seconds=_seconds(options, traffic),
         rates=as_rates(options["rps"]) if options.get("rps") else (),

@@ -11,7 +11,7 @@ from kvplan.engines.tally import Bound, Tally, is_held
 from kvplan.planner.plan import Plan
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.chances import Chance, Draws, Method, chance_of
-from kvplan.traffic.moments import Moments, Sharing, longest_of, moments_of
+from kvplan.traffic.moments import ALONE, Moments, Sharing, longest_of, moments_of
 from kvplan.traffic.requests import Traffic
 
 SEED = 1
@@ -38,22 +38,17 @@ class Numbers:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Crowd:
-    """A traffic on a plan: what its requests take, whatever the memory."""
+    """
+    A traffic on a plan, whatever the memory: what its sequences take together, by a `tally`.
+
+    `moments` are what a request takes at a random moment of its life.
+    """
 
     plan: Plan
     traffic: Traffic
     sharing: Sharing
-
-    @cached_property
-    def tally(self) -> Tally:
-        """What sequences take together."""
-        ends = np.flatnonzero(self.traffic.totals())
-        return self.plan.deployment.arrangement.tally(ends)  # type: ignore[arg-type]  # an axis of lengths
-
-    @cached_property
-    def moments(self) -> Moments:
-        """What a request takes at a random moment of its life."""
-        return moments_of(self.traffic, self.tally, self.sharing, SEED)
+    tally: Tally
+    moments: Moments
 
     @cached_property
     def worst(self) -> Ints:
@@ -85,6 +80,14 @@ class Crowd:
     def sequences(self, requests: int) -> int | None:
         """Return the sequences of requests; None for any number."""
         return None if requests == _ANY else requests * self.sharing.samples
+
+
+def crowd_of(plan: Plan, traffic: Traffic, sharing: Sharing = ALONE) -> Crowd:
+    """Return a traffic on a plan; raise TrafficError for what cannot be shared."""
+    ends = np.flatnonzero(traffic.totals())
+    tally = plan.deployment.arrangement.tally(ends)  # type: ignore[arg-type]  # an axis of lengths
+    moments = moments_of(traffic, tally, sharing, SEED)
+    return Crowd(plan=plan, traffic=traffic, sharing=sharing, tally=tally, moments=moments)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

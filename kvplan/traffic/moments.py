@@ -33,6 +33,9 @@ class Sharing:
         return self.samples == 1 and not (self.prefix and self.hits)
 
 
+ALONE = Sharing()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moments:
     """
