@@ -100,13 +100,16 @@ def without(options: Mapping[str, Any], names: Collection[str], kind: str, why: 
 def subtitle(drawn: Collection[Drawn]) -> str:
     """Return how plans were asked for: what all of them share; one plan's cards stand in its title."""
     cards = {each.where for each in drawn} if len(drawn) > 1 else set()
-    parts = [*cards] if len(cards) == 1 else []
-    return ", ".join([*parts, *filter(None, [shared_by([each.plan.deployment for each in drawn])])])
+    if len(cards) > 1:
+        cards = {each.plan.budget.gpu for each in drawn}
+    shared = shared_by([each.plan.deployment for each in drawn])
+    return ", ".join([*cards, shared] if len(cards) == 1 else [shared])
 
 
 def shared_by(deployments: Sequence[Deployment]) -> str:
-    """Return what deployments share of their spread, their dtype and their engine."""
+    """Return what deployments share of their model, if they are several, their spread, dtype and engine."""
     found: dict[str, set[Any]] = {
+        "model": {each.spec.name for each in deployments} if len(deployments) > 1 else set(),
         "tp": {each.tp for each in deployments} - {1},
         "pp": {each.choice.pp for each in deployments} - {1},
         "dp": {each.dp for each in deployments} - {1},
