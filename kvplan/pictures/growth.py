@@ -11,7 +11,7 @@ from kvplan.engines import EXACT
 from kvplan.errors import KvplanError
 from kvplan.pictures.chart import Chart, Edge, Lines, Mark, Series
 from kvplan.pictures.phrases import with_names
-from kvplan.pictures.plans import MOST_LINES, as_contexts, each_of, shared_by, without
+from kvplan.pictures.plans import MOST_LINES, as_contexts, each_of, require_reached, shared_by, without
 from kvplan.pictures.scales import bytes_axis, context_axis
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.fit import plan
@@ -78,8 +78,8 @@ def growth_of(caches: Sequence[Cache], contexts: Sequence[int] = ()) -> Chart:
         raise KvplanError(f"there is no growth to draw: {caches[0].deployment.spec.name} caches nothing")
     high = max(each.longest for each in kept)
     windows = _windows(kept, high)
-    low = max(1, min([_SHORTEST, high // 8, *(window // 4 for window in windows)]))
-    marked = [each for each in contexts if low <= each <= high] or _usual(kept, low)
+    low = max(1, min([_SHORTEST, high // 8, *(window // 4 for window in windows), *contexts]))
+    marked = require_reached(contexts, low, high) or _usual(kept, low)
     series = [_series(each, style, low, marked) for style, each in enumerate(kept)]
     series += _formulas(kept, low, marked)
     heights = [y for each in series for _, y in each.points]

@@ -12,6 +12,7 @@ from kvplan.planner.fit import plan
 from kvplan.planner.lists import split_values
 from kvplan.planner.plan import Plan
 from kvplan.planner.work import as_tokens
+from kvplan.units import format_tokens
 
 T = TypeVar("T")
 
@@ -128,3 +129,12 @@ def as_contexts(given: object) -> tuple[int, ...]:
         for part in (split_values("context", each) if isinstance(each, str) else [each])
     )
     return tuple(dict.fromkeys(map(as_tokens, texts)))
+
+
+def require_reached(contexts: Sequence[int], low: int, high: int) -> list[int]:
+    """Return *contexts* in order; raise OptionsError for one that no line of a picture reaches."""
+    for each in contexts:
+        if not low <= each <= high:
+            ends = f"{format_tokens(low)} to {format_tokens(high)}"
+            raise OptionsError(f"--context {format_tokens(each)}: the lines of this picture go from {ends}")
+    return sorted(contexts)

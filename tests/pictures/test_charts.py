@@ -92,6 +92,7 @@ def test_a_frontier_marks_the_contexts_that_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"context": "8k,1m"}, "--context 1m: the lines of this picture go from 1k to 128k"),
         ({"batch": 4}, "--batch: a picture of the kind frontier is of all batches"),
         ({"tp": "1,2,4,8", "kv_dtype": "bf16,fp8,int8"}, "12 plans are more than the 8"),
     ],
