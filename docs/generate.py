@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cog
+from pictures import GALLERY, title
 
 from kvplan.attention import kind_class, kind_names
 
@@ -38,6 +39,16 @@ def console(*commands: str, status: int = 0) -> None:
     for command in commands:
         cog.outl(f"$ {command}")
         cog.outl(run(command, status=status).rstrip())
+    cog.outl("```")
+
+
+def picture(name: str) -> None:
+    """Write a picture of docs/gallery/, and the command that draws it."""
+    command = GALLERY[name]
+    drawn = (_ROOT / "docs" / "gallery" / f"{name}.svg").read_text(encoding="utf-8")
+    cog.outl(f"![{title(drawn)}](gallery/{name}.svg)\n")
+    cog.outl("```text")
+    cog.outl(f"{command} -o {name}.svg")
     cog.outl("```")
 
 

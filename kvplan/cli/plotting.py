@@ -60,11 +60,11 @@ Value = Annotated[
 
 EPILOG = examples(
     "kvplan plot memory llama-3.1-8b qwen3-8b --gpu h100-80gb -c 8k",
-    "kvplan plot frontier gemma-3-12b --engine vllm,sglang --gpu l40s-48gb -o f.svg",
+    "kvplan plot frontier qwen3-8b --engine vllm,sglang --gpu l40s-48gb -o f.svg",
     "kvplan plot growth gemma-3-27b qwen3-next-80b-a3b -o growth.png --dark",
     "kvplan plot tp llama-3.1-70b --gpu h100-80gb -c 8k",
     "kvplan plot waterfall gemma-3-27b --gpu h100-80gb --engine vllm -c 32k",
-    "kvplan plot heat llama-3.1-70b --gpu h200-141gb --tp 1..8 -c 8k..128k -o h.pdf",
+    "kvplan plot heat qwen3-32b --gpu h200-141gb --tp 1..8 -c 8k..32k -o heat.pdf",
 )
 
 app = typer.Typer()

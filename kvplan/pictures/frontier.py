@@ -9,7 +9,15 @@ from kvplan.engines import EXACT
 from kvplan.errors import KvplanError
 from kvplan.pictures.chart import Chart, Lines, Mark, Series
 from kvplan.pictures.phrases import held_of, most_and_fewest
-from kvplan.pictures.plans import MOST_LINES, Drawn, as_contexts, read_plans, subtitle, without
+from kvplan.pictures.plans import (
+    MOST_LINES,
+    Drawn,
+    as_contexts,
+    read_plans,
+    require_reached,
+    subtitle,
+    without,
+)
 from kvplan.pictures.scales import context_axis, count_axis
 from kvplan.planner.plan import Plan
 from kvplan.units import MAX_COUNT, format_tokens
@@ -46,8 +54,8 @@ def frontier_of(drawn: Sequence[Drawn], contexts: Sequence[int] = ()) -> Chart:
     if not limited:
         raise KvplanError(_nothing(drawn))
     high = max(map(_longest, limited))
-    low = _shortest(limited, high)
-    marked = [each for each in contexts if low <= each <= high] or _usual(limited, low)
+    low = _shortest(limited, high, contexts)
+    marked = require_reached(contexts, low, high) or _usual(limited, low)
     lines = [_line(each, at, low, marked) for at, each in enumerate(limited)]
     series = [*lines, *_formulas(limited, low, marked)]
     top = max(y for each in series for _, y in each.points)
@@ -85,9 +93,9 @@ def _longest(drawn: Drawn) -> int:
     return drawn.longest or drawn.plan.max_context(1) or MAX_COUNT
 
 
-def _shortest(drawn: Sequence[Drawn], high: int) -> int:
+def _shortest(drawn: Sequence[Drawn], high: int, contexts: Sequence[int]) -> int:
     prompts = [each.plan.deployment.choice.prompt or 1 for each in drawn]
-    return max(min(_SHORTEST, max(1, high // 8)), *prompts)
+    return max(min(_SHORTEST, max(1, high // 8), *contexts), *prompts)
 
 
 def _usual(drawn: Sequence[Drawn], low: int) -> list[int]:

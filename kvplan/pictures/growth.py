@@ -10,7 +10,8 @@ from kvplan.alternatives.products import Models, Product
 from kvplan.engines import EXACT
 from kvplan.errors import KvplanError
 from kvplan.pictures.chart import Chart, Edge, Lines, Mark, Series
-from kvplan.pictures.plans import MOST_LINES, as_contexts, each_of, shared_by, without
+from kvplan.pictures.phrases import with_names
+from kvplan.pictures.plans import MOST_LINES, as_contexts, each_of, require_reached, shared_by, without
 from kvplan.pictures.scales import bytes_axis, context_axis
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.fit import plan
@@ -77,8 +78,8 @@ def growth_of(caches: Sequence[Cache], contexts: Sequence[int] = ()) -> Chart:
         raise KvplanError(f"there is no growth to draw: {caches[0].deployment.spec.name} caches nothing")
     high = max(each.longest for each in kept)
     windows = _windows(kept, high)
-    low = max(1, min([_SHORTEST, high // 8, *(window // 4 for window in windows)]))
-    marked = [each for each in contexts if low <= each <= high] or _usual(kept, low)
+    low = max(1, min([_SHORTEST, high // 8, *(window // 4 for window in windows), *contexts]))
+    marked = require_reached(contexts, low, high) or _usual(kept, low)
     series = [_series(each, style, low, marked) for style, each in enumerate(kept)]
     series += _formulas(kept, low, marked)
     heights = [y for each in series for _, y in each.points]
@@ -177,15 +178,18 @@ def _marks(caches: Sequence[Cache], marked: Iterable[int]) -> Iterator[Mark]:
 def _title(caches: Sequence[Cache], marked: Sequence[int]) -> str:
     if len(caches) == 1:
         (one,) = caches
-        sizes = [(format_bytes(one.deployment.sequence_bytes(each)), format_tokens(each)) for each in marked]
-        (first, tokens), *rest = sizes
-        more = "".join(f", of {of} {size_text}" for size_text, of in rest)
-        return f"{one.deployment.spec.name}: a sequence of {tokens} takes {first}{more}"
+        told = ", ".join(
+            f"of {format_tokens(each)} {format_bytes(one.deployment.sequence_bytes(each))}"
+            for each in marked[1:]
+        )
+        first = format_bytes(one.deployment.sequence_bytes(marked[0]))
+        takes = f"{one.deployment.spec.name}: a sequence of {format_tokens(marked[0])} takes {first}"
+        return f"{takes}, {told}" if told else takes
     at = marked[0]
-    answers = sorted((each.deployment.sequence_bytes(at), each.name) for each in caches if at <= each.longest)
-    listed = ", ".join(f"{name} {format_bytes(size_bytes)}" for size_bytes, name in answers[:3])
-    more = f", {answers[-1][1]} {format_bytes(answers[-1][0])} at the most" if len(answers) > 3 else ""  # noqa: PLR2004
-    return f"A sequence of {format_tokens(at)}: {listed}{more}"
+    reached = [each for each in caches if at <= each.longest]
+    sizes = sorted((each.deployment.sequence_bytes(at), each.name) for each in reached)
+    answers = [(format_bytes(size_bytes), name) for size_bytes, name in sizes]
+    return f"A sequence of {format_tokens(at)}: {with_names(answers, 'at the least', 'at the most')}"
 
 
 def _notes(caches: Sequence[Cache]) -> Iterator[str]:

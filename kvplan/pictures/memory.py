@@ -86,8 +86,10 @@ def _parts(memory: Memory) -> Iterator[Part]:
     texts = printed_gib([size for *_, size in sizes])
     for (kind, name, size), text in zip(sizes, texts, strict=True):
         end = start + size
-        if start < min(end, memory.gpu_bytes):
-            yield Part(kind=kind, name=name, start=start, end=min(end, memory.gpu_bytes), text=text)
+        edge = min(end, memory.gpu_bytes)
+        if start < edge:
+            cut = f"{format_gib(edge - start).removesuffix(' GiB')} of " if edge < end else ""
+            yield Part(kind=kind, name=name, start=start, end=edge, text=cut + text)
         start = end
     if start > memory.gpu_bytes:
         missing = start - memory.gpu_bytes
@@ -101,9 +103,14 @@ def _title(filled: Sequence[Filled]) -> str:
         (one,) = filled
         answer = fitting(one.most, one.context, asked=one.asked)
         return f"{one.drawn.model} {one.drawn.where}: {answer}"
+    answers = most_and_fewest([(each.drawn.name, each.most) for each in filled])
+    if len({(each.context, each.asked) for each in filled}) == 1 and (batch := filled[0].asked):
+        fitting_in = [each.drawn.name for each in filled if each.most is None or batch <= each.most]
+        where = f"with {', '.join(fitting_in)}" if fitting_in else "nowhere"
+        return f"{batch:,} sequences of {format_tokens(filled[0].context)} fit {where}; at most {answers}"
     contexts = {each.context for each in filled}
     of = f"Sequences of {format_tokens(contexts.pop())}" if len(contexts) == 1 else "Sequences"
-    return f"{of}: {most_and_fewest([(each.drawn.name, each.most) for each in filled])}"
+    return f"{of}: {answers}"
 
 
 def _notes(filled: Sequence[Filled]) -> Iterator[str]:

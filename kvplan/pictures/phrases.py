@@ -26,15 +26,15 @@ def number_of(sequences: int | None) -> str:
 
 
 def most_and_fewest(answers: Sequence[tuple[str, int | None]]) -> str:
-    """Return answers from the most to the fewest, each behind its name; None is any number."""
+    """Return answers from the most to the fewest, each with its name; None is any number."""
     ordered = sorted(answers, key=lambda each: -(float("inf") if each[1] is None else each[1]))
-    if len(ordered) > _LISTED:
-        return f"{_said(*ordered[0])} at the most, {_said(*ordered[-1])} at the least"
-    return ", ".join(_said(*each) for each in ordered)
+    return with_names([(number_of(number), name) for name, number in ordered], "at the most", "at the least")
 
 
-def _said(name: str, number: int | None) -> str:
-    return f"{name} {number_of(number)}"
+def with_names(answers: Sequence[tuple[str, str]], first: str, last: str) -> str:
+    """Return pairs of an answer and a name, `53 with tp 2`; of many the *first* and the *last*, so called."""
+    told = [f"{answer} with {name}" for answer, name in answers]
+    return ", ".join(told) if len(told) <= _LISTED else f"{told[0]} {first}, {told[-1]} {last}"
 
 
 def held_of(answers: Sequence[tuple[int, int]]) -> str:

@@ -12,6 +12,7 @@ from kvplan.planner.fit import plan
 from kvplan.planner.lists import split_values
 from kvplan.planner.plan import Plan
 from kvplan.planner.work import as_tokens
+from kvplan.units import format_tokens
 
 T = TypeVar("T")
 
@@ -100,13 +101,16 @@ def without(options: Mapping[str, Any], names: Collection[str], kind: str, why: 
 def subtitle(drawn: Collection[Drawn]) -> str:
     """Return how plans were asked for: what all of them share; one plan's cards stand in its title."""
     cards = {each.where for each in drawn} if len(drawn) > 1 else set()
-    parts = [*cards] if len(cards) == 1 else []
-    return ", ".join([*parts, *filter(None, [shared_by([each.plan.deployment for each in drawn])])])
+    if len(cards) > 1:
+        cards = {each.plan.budget.gpu for each in drawn}
+    shared = shared_by([each.plan.deployment for each in drawn])
+    return ", ".join([*cards, shared] if len(cards) == 1 else [shared])
 
 
 def shared_by(deployments: Sequence[Deployment]) -> str:
-    """Return what deployments share of their spread, their dtype and their engine."""
+    """Return what deployments share of their model, if they are several, their spread, dtype and engine."""
     found: dict[str, set[Any]] = {
+        "model": {each.spec.name for each in deployments} if len(deployments) > 1 else set(),
         "tp": {each.tp for each in deployments} - {1},
         "pp": {each.choice.pp for each in deployments} - {1},
         "dp": {each.dp for each in deployments} - {1},
@@ -125,3 +129,12 @@ def as_contexts(given: object) -> tuple[int, ...]:
         for part in (split_values("context", each) if isinstance(each, str) else [each])
     )
     return tuple(dict.fromkeys(map(as_tokens, texts)))
+
+
+def require_reached(contexts: Sequence[int], low: int, high: int) -> list[int]:
+    """Return *contexts* in order; raise OptionsError for one that no line of a picture reaches."""
+    for each in contexts:
+        if not low <= each <= high:
+            ends = f"{format_tokens(low)} to {format_tokens(high)}"
+            raise OptionsError(f"--context {format_tokens(each)}: the lines of this picture go from {ends}")
+    return sorted(contexts)

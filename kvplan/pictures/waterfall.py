@@ -41,7 +41,9 @@ def _title(drawn: Sequence[Drawn], lines: Sequence[Sequence[Line]]) -> str:
     what = f"{'a sequence' if batch == 1 else counted(batch, 'sequence')} of {format_tokens(_context(first))}"
     reserved = [sum(line.size_bytes for line in of) for of in lines]
     if len(drawn) > 1:
-        each = ", ".join(f"{of.name} {format_bytes(size)}" for of, size in zip(drawn, reserved, strict=True))
+        each = ", ".join(
+            f"{format_bytes(size)} with {of.name}" for of, size in zip(drawn, reserved, strict=True)
+        )
         return f"Reserved for {what}: {each}"
     engine = first.plan.deployment.engine.name
     verb = "reserves" if batch == 1 else "reserve"

@@ -13,13 +13,13 @@ H100: dict[str, Any] = {"gpu": "h100-80gb"}
 
 def test_results_are_drawn_as_the_command_draws_them() -> None:
     fit = kvplan.fit("llama-3.1-8b", context="8k", batch=4, **H100)
-    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
         ("memory", {"context": "8k", "batch": 4}),
         ("frontier", {}),
         ("growth", {}),
         ("waterfall", {"context": "8k", "batch": 4}),
     )
-    for kind, options in asked:
+    for kind, options in cases:
         assert fit.plot(kind) == kvplan.plot(kind, "llama-3.1-8b", **options, **H100)
     assert fit.plot() == fit.plot("memory")
     plan = kvplan.plan("llama-3.1-8b", **H100)

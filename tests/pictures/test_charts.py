@@ -79,7 +79,7 @@ def test_nothing_fits_above_the_bound_of_several_lines() -> None:
     answers = {
         name: kvplan.fit(name, context="32k", **H100).max_batch for name in ("gemma-3-12b", "llama-3.1-8b")
     }
-    said = ", ".join(f"{name} {held}" for name, held in answers.items())
+    said = ", ".join(f"{held} with {name}" for name, held in answers.items())
     assert chart.title == f"Sequences of 32k: {said}"
     assert [each.note for each in panel.series] == [f"{answers[each.name]} at 32k" for each in panel.series]
 
@@ -92,6 +92,7 @@ def test_a_frontier_marks_the_contexts_that_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"context": "8k,1m"}, "--context 1m: the lines of this picture go from 1k to 128k"),
         ({"batch": 4}, "--batch: a picture of the kind frontier is of all batches"),
         ({"tp": "1,2,4,8", "kv_dtype": "bf16,fp8,int8"}, "12 plans are more than the 8"),
     ],
@@ -142,6 +143,8 @@ def test_what_does_not_fit_stands_behind_the_edge_of_the_card() -> None:
         -memory.free_bytes,
     )
     assert chart.title.endswith("80 sequences of 8k do not fit, at most 53 do")
+    cut = f"{(used.end - used.start) / GIB:.2f} of {memory.kv_used_bytes / GIB:.2f} GiB"
+    assert used.text == cut
     (edge,) = bars(chart).edges
     assert (edge.at, edge.hard) == (memory.gpu_bytes, True)
 

@@ -11,7 +11,7 @@ def test_a_picture_is_drawn_in_the_terminal_without_a_file(kvplan: Cli) -> None:
     done = kvplan("plot frontier llama-3.1-8b qwen3-8b --gpu h100-80gb --width 72")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == "Sequences of 32k: llama-3.1-8b 13, qwen3-8b 11"
+    assert lines[0] == "Sequences of 32k: 13 with llama-3.1-8b, 11 with qwen3-8b"
     assert max(map(len, lines)) <= 72
     assert "a llama-3.1-8b: 13 at 32k" in lines
     ticks = next(line.split() for line in lines if line.split()[:2] == ["1k", "2k"])

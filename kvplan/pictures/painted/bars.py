@@ -62,7 +62,7 @@ def bars_block(sheet: Sheet, panel: Bars, margin: float) -> tuple[float, Callabl
 
     def draw(top: float) -> None:
         if panel.title:
-            sheet.text(margin, top, panel.title, bold=True, role="heading")
+            sheet.text(margin, top, panel.title, bold=True)
         draw_key(top + title_height)
         start = top + above
         axes = _axes(sheet, panel, (field.left, start, field.width, height))
@@ -142,14 +142,12 @@ def _paint_row(sheet: Sheet, drawing: _Drawing, row: _Row, top: float) -> None:
     """Draw a bar's words and its parts from a height on."""
     field, bar, middle = drawing.field, row.bar, top + _THICK / 2
     if field.beside:
-        sheet.text(
-            field.left - _BESIDE, middle, bar.name, across="right", along="center_baseline", role="name"
-        )
+        sheet.text(field.left - _BESIDE, middle, bar.name, across="right", along="center_baseline")
     low = top + (_THICK - len(row.words) * line_height(SMALL)) / 2 if field.beside and bar.refusal else top
     size, colour = (SMALL, sheet.style.quiet) if bar.refusal else (PLAIN, sheet.style.ink)
     for number, line in enumerate(row.words):
         x = field.left + _BESIDE
-        sheet.over(x, low + number * line_height(size), line, size=size, colour=colour, role="words")
+        sheet.over(x, low + number * line_height(size), line, size=size, colour=colour)
     if bar.refusal:
         return
     middle += len(row.words) * line_height(PLAIN)
@@ -168,7 +166,7 @@ def _paint_row(sheet: Sheet, drawing: _Drawing, row: _Row, top: float) -> None:
         _part_text(sheet, part, start, end, middle)
     if field.beside and bar.text:
         x = drawing.at(max((part.end for part in bar.parts), default=0)) + _BESIDE
-        sheet.over(x, middle, bar.text, along="center_baseline", role="answer")
+        sheet.over(x, middle, bar.text, along="center_baseline")
 
 
 def _part_text(sheet: Sheet, part: Part, start: float, end: float, middle: float) -> None:
@@ -176,7 +174,7 @@ def _part_text(sheet: Sheet, part: Part, start: float, end: float, middle: float
     for text in (part.text, part.text.split(" ")[0]):
         if text and sheet.text_width(text, SMALL) + 10 <= end - start:
             at = ((start + end) / 2, middle)
-            written = sheet.text(*at, text, size=SMALL, across="center", along="center_baseline", role="part")
+            written = sheet.text(*at, text, size=SMALL, across="center", along="center_baseline")
             colour = sheet.style.parts[part.kind]
             written.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 1.5})
             return

@@ -63,6 +63,4 @@ def draw_edges(sheet: Sheet, axes: Axes, rows: Sequence[Named], top: float) -> N
             zorder=3.5,
         )
         low = top - each.row * step - 2
-        sheet.text(
-            each.left, low, each.edge.text, size=SMALL, colour=colour, bold=hard, along="bottom", role="edge"
-        )
+        sheet.text(each.left, low, each.edge.text, size=SMALL, colour=colour, bold=hard, along="bottom")

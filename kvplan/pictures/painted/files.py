@@ -10,6 +10,7 @@ from typing import Any
 from kvplan.errors import OptionsError
 from kvplan.extras import needed
 from kvplan.files import require_writable, written_whole
+from kvplan.inert import inert
 from kvplan.pictures.chart import Chart
 
 _METADATA: dict[str, dict[str, Any]] = {
@@ -60,7 +61,7 @@ def _data(chart: Chart, ending: str, *, dark: bool, width: int | None) -> bytes:
             format=ending[1:],
             dpi=_DENSITY.get(ending, "figure"),
             facecolor=figure.get_facecolor(),
-            metadata=_METADATA[ending],
+            metadata={**_METADATA[ending], "Title": inert(chart.title)},
         )
         return file.getvalue()
 

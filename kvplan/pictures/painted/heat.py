@@ -30,7 +30,7 @@ def heat_block(sheet: Sheet, panel: Heat, margin: float) -> tuple[float, Callabl
     size = _size(sheet, panel, width)
 
     def draw(top: float) -> None:
-        sheet.text(left, top, panel.across, size=SMALL, colour=sheet.style.quiet, role="label")
+        sheet.text(left, top, panel.across, size=SMALL, colour=sheet.style.quiet)
         sheet.text(
             left - _BESIDE,
             top + step,
@@ -38,7 +38,6 @@ def heat_block(sheet: Sheet, panel: Heat, margin: float) -> tuple[float, Callabl
             size=SMALL,
             colour=sheet.style.quiet,
             across="right",
-            role="label",
         )
         _heads(sheet, panel, left, top + step, width)
         low = top + 2 * step + 4
@@ -51,7 +50,6 @@ def heat_block(sheet: Sheet, panel: Heat, margin: float) -> tuple[float, Callabl
                     line,
                     across="right",
                     along="center_baseline",
-                    role="name",
                 )
             for at, cell in enumerate(row):
                 _cell(sheet, panel, cell, (left + at * width, low, width, height), size)
@@ -65,7 +63,7 @@ def _heads(sheet: Sheet, panel: Heat, left: float, top: float, width: float) -> 
     every = 1 + int((sheet.widest(panel.columns, SMALL) + 6) // width)
     for at, text in enumerate(panel.columns):
         if at % every == 0:
-            sheet.text(left + (at + 0.5) * width, top, text, size=SMALL, across="center", role="head")
+            sheet.text(left + (at + 0.5) * width, top, text, size=SMALL, across="center")
 
 
 def _size(sheet: Sheet, panel: Heat, width: float) -> float | None:
@@ -96,6 +94,5 @@ def _cell(
             colour=ink,
             across="center",
             along="center_baseline",
-            role="cell",
         )
         written.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 1})

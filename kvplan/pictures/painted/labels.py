@@ -43,7 +43,6 @@ def _written(
         mark.text,
         bold=True,
         colour=sheet.style.ink,
-        role="mark",
     ).set_bbox({"facecolor": sheet.style.paper, "edgecolor": "none", "pad": 1, "alpha": 0.75})
     return box
 
@@ -81,6 +80,6 @@ def _shade_text(sheet: Sheet, axes: Axes, text: str) -> Box:
     field = axes.get_window_extent()
     width, height = sheet.text_width(text), line_height(PLAIN)
     box = (field.x1 - width - 10, field.y1 - height - 8, field.x1 - 10, field.y1 - 8)
-    written = sheet.text(box[0], sheet.height - box[3], text, colour=sheet.style.quiet, role="shade")
+    written = sheet.text(box[0], sheet.height - box[3], text, colour=sheet.style.quiet)
     written.set_bbox({"facecolor": sheet.style.shade, "edgecolor": "none", "pad": 2})
     return box

@@ -35,7 +35,7 @@ def legend(sheet: Sheet, entries: Sequence[Entry], left: float) -> tuple[float, 
                 middle = top + (at + 0.5) * step
                 if entry.text.startswith(text):  # the first of its lines
                     entry.draw(x, middle)
-                sheet.text(x + entry.sample + _BESIDE, middle, text, along="center_baseline", role="legend")
+                sheet.text(x + entry.sample + _BESIDE, middle, text, along="center_baseline")
 
     return len(rows) * step + (6 if rows else 0), draw
 

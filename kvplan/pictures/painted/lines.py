@@ -35,9 +35,7 @@ def lines_block(sheet: Sheet, panel: Lines, margin: float) -> tuple[float, Calla
 
     def draw(top: float) -> None:
         draw_key(top)
-        sheet.text(
-            margin, top + key_height, panel.y.label, size=SMALL, colour=sheet.style.quiet, role="label"
-        )
+        sheet.text(margin, top + key_height, panel.y.label, size=SMALL, colour=sheet.style.quiet)
         axes = sheet.axes(left, top + above, width, height)
         _scale(axes, panel, [each.at for each in x_ticks], [each.at for each in y_ticks])
         axes.set_xticklabels([each.text for each in x_ticks])
@@ -111,9 +109,7 @@ def _paint(sheet: Sheet, axes: Axes, panel: Lines) -> None:
             )
         else:
             drawn |= {"marker": "", "solid_joinstyle": "round"}
-            axes.plot(
-                xs, ys, **drawn, zorder=3 if each.look == "line" else 2.8, gid=f"series {each.name}"[:80]
-            )
+            axes.plot(xs, ys, **drawn, zorder=3 if each.look == "line" else 2.8)
     for mark in panel.marks:
         like = Series(name="", points=(), style=mark.style)
         axes.plot([mark.x], [mark.y], **looks(sheet, like), clip_on=False, zorder=4)

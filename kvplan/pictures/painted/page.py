@@ -53,7 +53,7 @@ def _paragraph(sheet: Sheet, text: str, size: float, role: str) -> Block:
 
     def draw(top: float) -> None:
         for at, line in enumerate(lines):
-            sheet.text(MARGIN, top + at * step, line, size=size, bold=bold, colour=colour, role=role)
+            sheet.text(MARGIN, top + at * step, line, size=size, bold=bold, colour=colour)
 
     return Block(len(lines) * step + 3, draw)
 

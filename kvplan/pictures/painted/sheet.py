@@ -91,9 +91,8 @@ class Sheet:
         colour: str | None = None,
         across: str = "left",
         along: str = "top",
-        role: str = "text",
     ) -> Text:
-        """Write a line of text at a point; *role* is its group's name."""
+        """Write a line of text at a point."""
         return self.figure.text(
             x / self.width,
             1 - y / self.height,
@@ -103,7 +102,6 @@ class Sheet:
             color=colour or self.style.ink,
             ha=across,
             va=along,
-            gid=role,
         )
 
     def over(self, x: float, y: float, text: str, **looks: Any) -> None:  # noqa: ANN401 - those of `text`
@@ -113,7 +111,7 @@ class Sheet:
 
     def axis_label(self, x: float, y: float, text: str) -> None:
         """Write what an axis below says, ending at a point."""
-        self.text(x, y, text, size=SMALL, colour=self.style.quiet, across="right", role="label")
+        self.text(x, y, text, size=SMALL, colour=self.style.quiet, across="right")
 
     def rectangle(self, x: float, y: float, width: float, height: float, **looks: Any) -> None:  # noqa: ANN401
         """Draw a rectangle, its upper left corner at a point."""

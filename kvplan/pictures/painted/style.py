@@ -30,7 +30,7 @@ FORMULA_DASH: Any = (0, (1, 1.6))
 
 HATCHES: Mapping[PartKind, str] = {
     "weights": "",
-    "activation": "....",
+    "activation": "||||",
     "overhead": "xxxx",
     "kept": "----",
     "used": "////",
