@@ -7,9 +7,10 @@ MOST = 4000
 
 _GAP = " ... "
 
-_MARKUP = r"""[`*<>|$~&!@\\]|(?<!\w)_|_(?!\w)|](?=[(\[:])|:(?=//)|(?<=\bwww)\."""
+_MARKUP = r"""[`*<>|$~&!@]|\\(?=[!-/:-@[-`{-~]|$)|(?<!\w)_|_(?!\w)|](?=[(\[:])|:(?=//)|(?<=\bwww)\."""
 """What CommonMark and GitHub's additions to it (github.github.com/gfm) read as more than text, wherever it
-stands: code, emphasis, HTML and its entities, cells, formulas, links. A cold command never compiles it."""
+stands: code, emphasis, HTML and its entities, cells, formulas, links, and a backslash before what it would
+hide. A cold command never compiles it."""
 
 
 def inert(text: str, most: int = MOST) -> str:

@@ -69,6 +69,5 @@ def _most(plan: Plan, context: int) -> int | None:
 
 def _between(plan: Plan, contexts: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     for context in contexts:
-        found = plan.max_batch_range(context)
-        if found and found[0] != found[1]:
-            yield context, max(1, found[0]), found[1]
+        if found := plan.max_batch_range(context):
+            yield context, *found

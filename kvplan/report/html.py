@@ -25,6 +25,9 @@ from kvplan.report.plain import PART_NAMES, cards_table, chart_table, waterfall_
 from kvplan.report.svg import svg
 from kvplan.units import format_gib, printed_gib
 
+_BETWEEN, _BEYOND = "between the least and the most of the estimate", "does not fit"
+"""What the areas of a chart are."""
+
 _NAME = 40
 """Letters of a name that are not broken."""
 
@@ -154,6 +157,9 @@ def _chart(chart: Chart) -> str:
         f"{_text(series.name)}</li>"
         for number, series in enumerate(chart.series)
     )
+    areas = [("between", _BETWEEN)] if any(series.between for series in chart.series) else []
+    areas += [("beyond", _BEYOND)] if len(chart.series) == 1 else []
+    keys += "".join(f'<li><i class="{kind}"></i>{_text(said)}</li>' for kind, said in areas)
     drawn = "".join(
         f'<div class="{name}">{svg(chart, width=width, height=height)}</div>'
         for name, (width, height) in (("wide", _WIDE), ("narrow", _NARROW))

@@ -119,17 +119,21 @@ def _line(number: int, series: Series, x: _Axis, y: _Axis) -> str:
 
 
 def _band(series: Series, x: _Axis, y: _Axis) -> str:
-    least = _corners([(at, low) for at, low, _ in series.between], x, y)
-    most = _corners([(at, high) for at, _, high in series.between], x, y)
+    """Return the area between the least and the most, whose own corners lie anywhere between two points."""
+    # Where the least memory holds none, the band reaches down to the axis, which begins at one.
+    least = _corners([(at, max(1, low)) for at, low, _ in series.between], x, y)
+    most = _corners([(at, high) for at, _, high in series.between], x, y, late=True)
     return f'<path class="between" d="{_path([*most, *reversed(least)])}Z"/>'
 
 
-def _corners(points: Sequence[tuple[int, int]], x: _Axis, y: _Axis) -> list[tuple[float, float]]:
-    """Return a line's pixels; where the points are the corners of stairs, it falls right behind each."""
+def _corners(
+    points: Sequence[tuple[int, int]], x: _Axis, y: _Axis, *, late: bool = False
+) -> list[tuple[float, float]]:
+    """Return a line's pixels; stairs fall right behind each point, or *late*: where the next one is."""
     found = [(x.at(points[0][0]), y.at(points[0][1]))]
     for (_, before), (at, value) in pairwise(points):
         if before <= STAIRS:
-            found.append((found[-1][0], y.at(value)))
+            found.append((x.at(at), y.at(before)) if late else (found[-1][0], y.at(value)))
         found.append((x.at(at), y.at(value)))
     return found
 

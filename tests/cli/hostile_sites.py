@@ -271,6 +271,7 @@ SITES: dict[str, Site] = {
     "columns": typed("sweep llama-3.1-8b --gpu h100-80gb --columns VALUE"),
     "figure": typed("sweep llama-3.1-8b --gpu h100-80gb --value VALUE"),
     "key of a frontier": typed("sweep llama-3.1-8b --gpu h100-80gb --pareto VALUE"),
+    "file of a report": called("fit llama-3.1-8b --gpu h100-80gb -c 8k -o {}", ".pdf"),
     "file of a grid": called("sweep llama-3.1-8b --gpu h100-80gb -o {}", ".xlsx"),
     "path of a spec in a grid": called("sweep {} --gpu h100-80gb", ".yaml"),
     "option of the program": typed("--VALUE"),

@@ -21,6 +21,11 @@ def test_the_range_is_that_of_the_estimate() -> None:
     chart = frontier([("formula", plan), ("again", plan)], asked=8192)
     assert chart is not None
     assert (8192, 52, 53) in chart.series[0].between
+    for (context, most), (same, low, high) in zip(
+        chart.series[0].points, chart.series[0].between, strict=True
+    ):
+        assert context == same
+        assert low <= most <= high
     assert not chart.series[1].between
 
 

@@ -79,6 +79,15 @@ def test_the_formula_is_that_of_the_plan_on_one_stage() -> None:
     assert 2 * stored["bytes_per_sequence"] == formula["bytes_per_sequence"]
 
 
+def test_the_areas_of_a_chart_are_named(fitted: Page) -> None:
+    """Of two lines each has its own area of what does not fit; of one it is drawn."""
+    assert "between the least and the most of the estimate" in fitted.texts
+    assert "does not fit" not in fitted.texts
+    alone = Page(kvplan.fit("llama-3.1-8b", kv_memory="40GiB", context=8192).to_html())
+    assert "between the least and the most of the estimate" not in alone.texts
+    assert "does not fit" in alone.texts
+
+
 def test_what_caches_nothing_has_no_frontier() -> None:
     report = report_of(kvplan.fit("bert-base-uncased", gpu="h100-80gb", context=512))
     assert report.data["frontier"] == []

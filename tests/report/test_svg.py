@@ -51,6 +51,22 @@ def test_ticks_do_not_touch(width: int, height: int) -> None:
     assert all(lower - upper >= 14 for upper, lower in pairwise(beside))
 
 
+def test_a_range_down_to_none_reaches_the_axis() -> None:
+    chart = Chart("", "", "", (Series("one", ((1024, 30), (4096, 20)), ((1024, 25, 35), (4096, 0, 22))),))
+    drawn = svg(chart, width=720, height=340)
+    assert max(y for _, y in path(drawn, "between")) == ticks(drawn)["1"][1] - 4
+
+
+def test_a_range_lies_on_both_sides_of_its_line() -> None:
+    """The line falls behind 1,024 and 3,000; what is most may fall as late as at the next point."""
+    points = ((1024, 3), (3000, 2), (4096, 1))
+    chart = Chart("", "", "", (Series("one", points, tuple((x, y, y) for x, y in points)),))
+    drawn = svg(chart, width=720, height=340)
+    line, band = path(drawn, "line line0"), path(drawn, "between")
+    assert band[5:] == line[::-1]
+    assert [x for x, _ in band[:5]] == [line[0][0], line[2][0], line[2][0], line[4][0], line[4][0]]
+
+
 def test_few_sequences_are_stairs_that_never_promise_more() -> None:
     """Two stand up to 3,000 tokens, and one from there on: the line falls right behind 3,000."""
     few = Chart("", "", "", (Series("one", ((1024, 3), (3000, 2), (4096, 1))),))
