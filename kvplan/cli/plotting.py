@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from kvplan.cli import options as o
-from kvplan.cli.printing import examples, print_text
+from kvplan.cli.printing import examples
 from kvplan.errors import OptionsError
 from kvplan.planner.options import OF_LISTS, FitOptions
 
@@ -113,7 +113,8 @@ def _print(chart: "Chart", width: int | None) -> None:
     terminal = sys.stdout.isatty()
     coloured = "NO_COLOR" not in os.environ and (terminal or bool(os.environ.get("FORCE_COLOR")))
     columns = width or shutil.get_terminal_size().columns
-    print_text(chart.to_text(width=columns, colour=coloured, plain=not _encodes_dots()))
+    # Colours that are forced go into a pipe, too.
+    sys.stdout.write(chart.to_text(width=columns, colour=coloured, plain=not _encodes_dots()))
 
 
 def _encodes_dots() -> bool:

@@ -184,4 +184,4 @@ class Chart:
     def _repr_html_(self) -> str:
         drawn = self.to_svg()
         element = drawn[drawn.index("<svg") :]  # What stands before it is for files alone.
-        return f"<figure>{element}<figcaption>{escape(inert(self.title))}</figcaption></figure>"
+        return f'<figure role="img" aria-label="{escape(inert(self.title))}">{element}</figure>'

@@ -17,4 +17,5 @@ def axis_lines(axis: Axis, width: int) -> list[str]:
 
 
 def _column(axis: Axis, tick: Tick, width: int) -> int:
-    return min(width - 1, round(share(axis, tick.at) * (width - 1)))
+    # The letter whose part of the axis the value is in, as dots are put.
+    return min(width - 1, int(share(axis, tick.at) * width))

@@ -20,7 +20,7 @@ _BLANK = "\u2800"
 
 def lines_text(panel: Lines, columns: int, *, colour: bool) -> list[str]:
     """Return the lines of text of a panel of lines; raise MissingError without plotille."""
-    ticks = {round(share(panel.y, each.at) * (_HEIGHT - 1)): each.text for each in _rows(panel.y)}
+    ticks = {min(_HEIGHT - 1, int(share(panel.y, each.at) * _HEIGHT)): each.text for each in _rows(panel.y)}
     left = max((len(each) for each in ticks.values()), default=0) + 1
     width = columns - left - 1
     drawn = _canvas(panel, width, colour=colour)
