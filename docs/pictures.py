@@ -27,6 +27,7 @@ GALLERY = {
     "tp": "kvplan plot tp llama-3.1-70b --gpu h100-80gb -c 8k",
     "waterfall": "kvplan plot waterfall gemma-3-27b --gpu h100-80gb --engine vllm -c 32k",
     "heat": "kvplan plot heat llama-3.1-70b --gpu h100-80gb,h200-141gb --tp 2,3,4,8 -c 8k..128k",
+    "traffic": "kvplan plot traffic gemma-3-27b --gpu h100-80gb --engine vllm --traffic azure-conv-2023",
     "narrow": "kvplan plot memory llama-3.1-8b gemma-3-12b --gpu l40s-48gb -c 8k --width 480",
 }
 """The pictures of docs/gallery.md by the names of their files, each with the command that draws it."""

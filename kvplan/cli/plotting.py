@@ -26,7 +26,7 @@ Kind = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="memory, frontier, growth, tp, waterfall or heat.",
+        help="memory, frontier, growth, tp, waterfall, heat or traffic.",
         autocompletion=_kinds,
         show_default=False,
     ),
@@ -58,6 +58,14 @@ Value = Annotated[
     str | None, typer.Option(metavar="FIGURE", help="Of heat: a figure of sweep.  [default: max_batch]")
 ]
 
+Traffic = Annotated[
+    str | None, typer.Option(metavar="TRAFFIC", help="Of traffic: the requests, as in kvplan hold.")
+]
+Outputs = Annotated[
+    str | None, typer.Option(metavar="LAW", help="Of traffic: a law of outputs, beside one of prompts.")
+]
+Risk = Annotated[str | None, typer.Option(metavar="P", help="Of traffic: as in kvplan hold.  [default: 1%]")]
+
 EPILOG = examples(
     "kvplan plot memory llama-3.1-8b qwen3-8b --gpu h100-80gb -c 8k",
     "kvplan plot frontier qwen3-8b --engine vllm,sglang --gpu l40s-48gb -o f.svg",
@@ -65,6 +73,7 @@ EPILOG = examples(
     "kvplan plot tp llama-3.1-70b --gpu h100-80gb -c 8k",
     "kvplan plot waterfall gemma-3-27b --gpu h100-80gb --engine vllm -c 32k",
     "kvplan plot heat qwen3-32b --gpu h200-141gb --tp 1..8 -c 8k..32k -o heat.pdf",
+    "kvplan plot traffic qwen3-8b --gpu h100-80gb --traffic azure-conv-2023",
 )
 
 app = typer.Typer()
@@ -82,13 +91,16 @@ def _plot(
     rows: Rows = None,
     columns: Columns = None,
     value: Value = None,
+    traffic: Traffic = None,
+    outputs: Outputs = None,
+    risk: Risk = None,
     **options: Unpack[FitOptions],
 ) -> None:
     """A picture of plans; each option of fit takes several values, and each product is drawn.
 
     memory: the card as a bar. frontier: sequences against context. growth: a sequence's bytes against
     context. tp: what each degree holds and stores. waterfall: from the formula to what an engine
-    reserves. heat: a sweep's figure over two axes.
+    reserves. heat: a sweep's figure over two axes. traffic: how often which memory is needed.
     """
     from kvplan.pictures.plot import plot
 
@@ -98,7 +110,10 @@ def _plot(
         from kvplan.pictures.painted.files import require_ending
 
         require_ending(Path(output))
-    chart = plot(kind, models or (), rows=rows, columns=columns, value=value, **options)
+    given = {"traffic": traffic, "outputs": outputs, "risk": risk}
+    for name in (name for name, each in given.items() if each is not None and kind != "traffic"):
+        raise OptionsError(f"--{name} is of the kind traffic")
+    chart = plot(kind, models or (), rows=rows, columns=columns, value=value, **given, **options)
     if output is not None:
         chart.save(output, dark=dark, width=width)
     else:

@@ -21,6 +21,7 @@ from kvplan.units import format_bytes
 
 if TYPE_CHECKING:
     from kvplan.grids.results import Sweep
+    from kvplan.traffic.held import Held
 
 Asked = Mapping[str, Any]
 Drawing = Callable[[Any, Asked], Chart]
@@ -55,7 +56,16 @@ def _kinds(answer: object) -> Mapping[str, tuple[Drawing, Sequence[str]]]:
         case Comparison():
             return {"bars": (_bars, ())}
         case _:
-            return {"heat": (_heat, ("rows", "columns", "value"))}
+            return _of_many(answer)
+
+
+def _of_many(answer: object) -> Mapping[str, tuple[Drawing, Sequence[str]]]:
+    """Return the same of an answer that was made with numpy."""
+    from kvplan.traffic.held import Held  # noqa: PLC0415 - it needs numpy
+
+    if isinstance(answer, Held):
+        return {"traffic": (_traffic, ())}
+    return {"heat": (_heat, ("rows", "columns", "value"))}
 
 
 def _drawn(answer: Fit | Plan, asked: Asked) -> Drawn:
@@ -81,6 +91,12 @@ def _growth(answer: Size | Plan, asked: Asked) -> Chart:
 
 def _waterfall(answer: Fit, _: Asked) -> Chart:
     return waterfall_of([_drawn(answer, {})])
+
+
+def _traffic(answer: "Held", _: Asked) -> Chart:
+    from kvplan.pictures.traffic import traffic_of  # noqa: PLC0415 - it needs numpy
+
+    return traffic_of([(answer.model, answer)])
 
 
 def _heat(answer: "Sweep", asked: Asked) -> Chart:

@@ -17,6 +17,7 @@ KINDS: Mapping[str, str] = {
     "tp": "what each tensor-parallel degree holds and stores, and why others are none",
     "waterfall": "from the formula's bytes to those that an engine reserves",
     "heat": "a figure of a sweep over two axes, as a map",
+    "traffic": "how often which memory is needed by sequences of a traffic",
 }
 """The kinds of pictures, each a function of that name in the module beside this one, and what it shows."""
 
@@ -36,10 +37,11 @@ def plot(
     """
     Return a picture of *models*: `chart.save("memory.svg")` writes it, `print(chart)` draws it in letters.
 
-    *kind* is memory, frontier, growth, tp, waterfall or heat. The options are those of `fit`; each takes a
-    value, a list, or text with commas, and every product is a bar or a line of its own. A map (heat) takes
-    what `sweep` takes, and *rows*, *columns* and *value* as Sweep.pivot has them. Raises a KvplanError for a
-    kind, a model or an option that nobody knows, and for a plan that cannot be made.
+    *kind* is memory, frontier, growth, tp, waterfall, heat or traffic. The options are those of `fit`; each
+    takes a value, a list, or text with commas, and every product is a bar or a line of its own. A map (heat)
+    takes what `sweep` takes, and *rows*, *columns* and *value* as Sweep.pivot has them; a picture of traffic
+    takes what `hold` does, too. Raises a KvplanError for a kind, a model or an option that nobody knows, and
+    for a plan that cannot be made.
     """
     draw = drawing(str(as_argument(kind, str, "kvplan.plot: kind")))
     asked = {name: each for name, each in options.items() if each is not None}

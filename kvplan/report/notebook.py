@@ -46,12 +46,17 @@ def _document(answer: object) -> Document | None:
 
 
 def _of_grid(answer: object) -> Document | None:
-    """Return the table of a sweep that people read; None for what is none, as a plan, which has no load."""
+    """Return what people read of answers that need numpy; None for what is none, as a plan without a load."""
     try:
         from kvplan.grids.pivot import MOST_POINTS  # noqa: PLC0415 - numpy is needed for grids alone
         from kvplan.grids.results import Sweep  # noqa: PLC0415 - as above
+        from kvplan.traffic.held import Held  # noqa: PLC0415 - as above
     except ModuleNotFoundError:
         return None
+    if isinstance(answer, Held):
+        from kvplan.report.hold_text import hold_document  # noqa: PLC0415 - the one that is shown
+
+        return hold_document(answer)
     if not isinstance(answer, Sweep) or len(answer) > MOST_POINTS:
         return None
     from kvplan.report.sweep_text import sweep_document  # noqa: PLC0415 - as above

@@ -16,6 +16,7 @@ from kvplan.planner.plan import Plan, bounded
 from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model, as_spec, warnings_of
 from kvplan.planner.work import as_context
+from kvplan.shown import Shown
 from kvplan.traffic.holding import Crowd, Numbers, Packed, crowd_of
 from kvplan.traffic.moments import Sharing
 from kvplan.traffic.options import as_prefix, as_rates, as_risk
@@ -54,7 +55,7 @@ class Replicas:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Held(Answer):
+class Held(Answer, Shown):
     """
     How many sequences of a traffic run at once, over all replicas.
 
@@ -298,7 +299,7 @@ def held_of(model: Model, options: Mapping[str, Any]) -> Held:
     spec = as_spec(model, options.get("ignore", ()))
     context = as_context(options.get("context"), spec)
     tokens, hits = as_prefix(options["prefix"]) if options.get("prefix") else (0, 0.0)
-    traffic = read_traffic(options["traffic"], options.get("output"), context)
+    traffic = read_traffic(options["traffic"], options.get("outputs"), context)
     plan = plan_of(spec, options, longest=context)
     sharing = Sharing(prefix=tokens, hits=hits, samples=options.get("samples") or 1)
     return Held(

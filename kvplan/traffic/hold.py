@@ -18,7 +18,7 @@ def hold(model: Model, **options: Unpack[HoldOptions]) -> "Held":
     Return how many sequences of a *traffic* run at once: none ever preempted, on average, or at a *risk*.
 
     *traffic* is a law of prompts (`lognormal:p50=2k,p99=16k`), a trace file or the name of a preset;
-    *output* a law of outputs. Requests longer than *context*, the model's longest unless it is given, are
+    *outputs* a law of outputs. Requests longer than *context*, the model's longest unless it is given, are
     refused as engines do. *prefix* are tokens that begin a share of all requests, `2k:0.8`; each request is
     answered by *samples* sequences. With the time per output token, *tpot*, requests per second are bounded,
     and replicas counted for each of *rps*. All other options are those of `fit`.

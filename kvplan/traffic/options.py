@@ -63,6 +63,11 @@ def _checked_rates(text: str) -> str:
     return text
 
 
+def _checked_time(text: str) -> str:
+    parse_seconds(text)
+    return text
+
+
 class TrafficOptions(TypedDict, total=False):
     """What comes, and what may happen to it."""
 
@@ -73,7 +78,7 @@ class TrafficOptions(TypedDict, total=False):
             metavar="TRAFFIC",
         ),
     ]
-    output: Annotated[
+    outputs: Annotated[
         str | None,
         Option(
             help="A law of outputs, beside one of prompts.",
@@ -102,11 +107,11 @@ class TrafficOptions(TypedDict, total=False):
         ),
     ]
     tpot: Annotated[
-        str | float | None,
+        str | None,
         Option(
             help="The time per output token, which bounds requests per second: 30ms.",
             metavar="TIME",
-            read=parse_seconds,
+            read=_checked_time,
         ),
     ]
     rps: Annotated[

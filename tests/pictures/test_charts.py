@@ -1,5 +1,6 @@
 """Pictures as data: what stands on them is what `fit` answers, and what a reader can check by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import kvplan
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.pictures.chart import Bars, Heat, Lines
 from kvplan.pictures.scales import bytes_axis, context_axis, count_axis, gib_axis
-from kvplan.pictures.traffic import traffic_figure
+from kvplan.pictures.traffic import histogram
+from kvplan.traffic.held import Histogram
 from kvplan.units import GIB
 
 H100: dict[str, Any] = {"gpu": "h100-80gb"}
@@ -244,16 +246,28 @@ def test_a_map_has_the_cells_of_its_sweep_and_the_reasons_of_those_without() -> 
         kvplan.plot("memory", "llama-3.1-70b", rows="tp", **H100)
 
 
-def test_traffic_is_drawn_from_numbers_alone() -> None:
-    edges = [10 * GIB, 20 * GIB, 30 * GIB]
-    chart = traffic_figure(
-        edges, [3, 1], capacity=28 * GIB, p50=17 * GIB, p99=25 * GIB, title="1 % of the time too much"
+def test_traffic_is_drawn_as_a_histogram() -> None:
+    memory = Histogram(
+        sequences=7,
+        room_bytes=28 * GIB,
+        p50_bytes=17 * GIB,
+        p99_bytes=25 * GIB,
+        edges_bytes=(10 * GIB, 20 * GIB, 30 * GIB),
+        shares=(0.75, 0.25),
     )
-    panel = lines(chart)
-    assert panel.series[0].points == ((10 * GIB, 3), (20 * GIB, 1), (30 * GIB, 1))
+    panel = histogram(memory, "")
+    assert panel.series[0].points == ((10 * GIB, 75), (20 * GIB, 25), (30 * GIB, 25))
     assert [(each.at // GIB, each.hard) for each in panel.edges] == [(17, False), (25, False), (28, True)]
     assert panel.x.high > 30 * GIB
-    assert chart.title == "1 % of the time too much"
-    for wrong in ([10, 20], [10, 10, 20], [20, 10, 30]):
-        with pytest.raises(OptionsError, match="ascending edges"):
-            traffic_figure(wrong, [3, 1], capacity=28, p50=17, p99=25, title="")
+    assert panel.x.label == "KV memory of each GPU that 7 sequences need at once, GiB"
+
+
+def test_traffic_of_several_plans_has_a_panel_each() -> None:
+    asked = {"gpu": "h100-80gb", "engine": "exact,vllm", "context": "8k"}
+    chart = kvplan.plot("traffic", "qwen3-8b", traffic="uniform:1k..4k", outputs="fixed:64", **asked)
+    assert len(chart.panels) == 2
+    held = kvplan.hold(
+        "qwen3-8b", traffic="uniform:1k..4k", outputs="fixed:64", gpu="h100-80gb", context="8k"
+    )
+    assert f"exact: {held.likely:,} sequences run at a risk of 1 %" in chart.title
+    assert held.plot().panels[0] == replace(chart.panels[0], x=held.plot().panels[0].x)

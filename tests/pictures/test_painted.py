@@ -13,8 +13,6 @@ import kvplan
 from kvplan.errors import OptionsError
 from kvplan.pictures.painted.files import settings
 from kvplan.pictures.painted.page import painted
-from kvplan.pictures.traffic import traffic_figure
-from kvplan.units import GIB
 
 H100: dict[str, Any] = {"gpu": "h100-80gb"}
 HOSTILE = "a $x^2$ <script>alert(1)</script> \u202eb\x1b[31m & \\frac{"
@@ -33,17 +31,16 @@ ASKED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tp": ("tp", "llama-3.1-70b", H100 | {"context": "8k"}),
     "waterfall": ("waterfall", "gemma-3-27b", H100 | {"engine": "vllm,sglang", "context": "32k"}),
     "heat": ("heat", "llama-3.1-70b", H100 | {"tp": "1,2,3,4,8", "context": "8k..128k"}),
+    "traffic": (
+        "traffic",
+        "qwen3-8b",
+        H100 | {"traffic": "uniform:1k..4k", "outputs": "fixed:64", "context": "8k", "engine": "vllm"},
+    ),
 }
 
 
 @cache
 def chart_of(name: str) -> kvplan.Chart:
-    if name == "traffic":
-        edges, sizes = (
-            [20 * GIB, 30 * GIB, 40 * GIB],
-            {"capacity": 39 * GIB, "p50": 28 * GIB, "p99": 38 * GIB},
-        )
-        return traffic_figure(edges, [3, 1], title="Traffic", **sizes)
     kind, models, options = ASKED[name]
     return kvplan.plot(kind, models, **options)
 

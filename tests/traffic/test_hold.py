@@ -19,7 +19,7 @@ from kvplan.traffic.requests import Traffic
 
 ENGINES = ("exact", "vllm", "sglang", "trtllm", "llamacpp", "transformers")
 H100: dict[str, Any] = {"gpu": "h100-80gb"}
-CHAT: dict[str, Any] = {"traffic": "lognormal:p50=1k,p99=4k,max=8k", "output": "uniform:16..512"}
+CHAT: dict[str, Any] = {"traffic": "lognormal:p50=1k,p99=4k,max=8k", "outputs": "uniform:16..512"}
 
 
 def numbers(answer: Held) -> tuple[int, int, int]:
@@ -78,7 +78,7 @@ def packed(traffic: Traffic) -> Packed:
 
 def test_three_methods_agree() -> None:
     """A probability of 1 % is known by 10,000 draws to 0.1 %, three deviations of which are allowed."""
-    found = packed(kvplan.read_traffic(CHAT["traffic"], CHAT["output"], 9216))
+    found = packed(kvplan.read_traffic(CHAT["traffic"], CHAT["outputs"], 9216))
     moments, room = found.crowd.moments, found.room
     exact = Convolution(moments=moments, room=room, cells=2**16, grain=int(np.gcd.reduce(moments.amounts[0])))
     normal, drawn = Normal(moments=moments, room=room), Draws(moments=moments, room=room, seed=7)
@@ -132,7 +132,7 @@ def test_a_prefix_of_all_is_stored_once() -> None:
 def test_samples_share_their_prompt() -> None:
     """Of 16 GiB for 131,072 tokens, 4 samples of 1,024 + 1,024 tokens take 1,024 + 4 x 1,024."""
     asked: dict[str, Any] = {"gpu": "h100-80gb", "kv_memory": "16GiB", "context": "4k"}
-    answer = kvplan.hold("llama-3.1-8b", traffic="fixed:1k", output="fixed:1k", samples=4, **asked)
+    answer = kvplan.hold("llama-3.1-8b", traffic="fixed:1k", outputs="fixed:1k", samples=4, **asked)
     assert answer.never == 131_072 // (5 * 1024) * 4
 
 
@@ -144,7 +144,7 @@ def test_replicas_hold_so_many_times_the_sequences_of_one() -> None:
 def test_littles_law_bounds_requests_and_counts_replicas() -> None:
     """Outputs of 100 tokens of 20 ms each: a sequence runs for 2 s."""
     answer = kvplan.hold(
-        "qwen3-8b", traffic="fixed:1k", output="fixed:100", context="2k", tpot="20ms", rps="1,1000", **H100
+        "qwen3-8b", traffic="fixed:1k", outputs="fixed:100", context="2k", tpot="20ms", rps="1,1000", **H100
     )
     never, likely, _ = numbers(answer)
     assert answer.requests_per_second == pytest.approx(likely / 2)
@@ -172,7 +172,7 @@ def test_the_histogram_is_of_the_memory_there_is() -> None:
         ({"traffic": "fixed:1k", "prefix": "512:2"}, "share of requests"),
         ({"traffic": "fixed:1k", "risk": "0"}, "probability"),
         ({"traffic": "fixed:1k", "engine": "llamacpp", "prefix": "512:1"}, "store a prefix once"),
-        ({"traffic": "fixed:1k", "output": "fixed:9", "tpot": "30ms", "rps": "a"}, "requests per second"),
+        ({"traffic": "fixed:1k", "outputs": "fixed:9", "tpot": "30ms", "rps": "a"}, "requests per second"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options: dict[str, Any], says: str) -> None:
