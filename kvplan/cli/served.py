@@ -30,9 +30,10 @@ def _with_known_draft(served: Served) -> Served:
     draft = served.asked.get("draft")
     if draft is None or _is_known(str(draft), served.model):
         return served
+    what = "the model's own draft (mtp)" if draft == OWN else f"the draft {str(draft)[:60]}"
     told = (
-        f"the draft {str(draft)[:60]}: kvplan has no spec of it, and its weights and its layers' cache "
-        "are counted only with --draft FILE: it takes more than planned"
+        f"{what}: kvplan has no spec of it, and its weights and its layers' cache are counted only with "
+        "--draft FILE: it takes more than planned"
     )
     asked = {name: answer for name, answer in served.asked.items() if not name.startswith("draft")}
     return replace(served, asked=asked, unmodelled=(*served.unmodelled, told))

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from kvplan.dtypes import model_dtype
+from kvplan.dtypes import dtype_by_name, model_dtype
 from kvplan.errors import ImportedError
 from kvplan.files import is_folder
 from kvplan.importers.config import Imported, import_config
 from kvplan.importers.consequence import Consequence
+from kvplan.importers.drafters import Drafter
 from kvplan.importers.hub import fetch_model
 from kvplan.importers.parameters import Shape, count, count_layers
 from kvplan.importers.parameters.base import Parameters
@@ -56,6 +57,8 @@ def import_hub(repo_id: str, revision: str | None = None, ignore: Sequence[str] 
 
 def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path | None) -> Imported:
     """Return an imported spec with the weights that its dimensions, or stored tensors, have."""
+    if imported.drafter is not None:
+        return _as_draft(imported, imported.drafter)
     top = imported.outer or imported.fields
     quantization = quantization_of(dict(top.values), folder, file=top.file)
     parameters, why = _parameters(imported)
@@ -104,6 +107,28 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         not_counted=(*imported.not_counted, *spec.uncounted),
         estimates=tuple(bounded),
     )
+
+
+def _as_draft(imported: Imported, drafter: Drafter) -> Imported:
+    """Return the spec of a draft with the weights that are not its target's, as its class has them."""
+    top = imported.outer or imported.fields
+    quantised = quantization_of(dict(top.values), None, file=top.file) is not None
+    parts = None if quantised else drafter.parts(imported.spec)
+    if parts is None:
+        why = "kvplan cannot count those of this draft"
+        facts: dict[str, Any] = {"uncounted": (f"all parameters ({why})",)}
+        return replace(imported, spec=imported.spec.model_copy(update=facts), not_counted=facts["uncounted"])
+    element_bytes = dtype_by_name(imported.spec.dtype).row_bytes(1)
+    facts = {
+        "parameters": parts.parameters(),
+        "parts": parts,
+        "weight_bytes": parts.total(Measure(element_bytes)),
+    }
+    note = "The weights are the draft's own: its embedding, and a head over all tokens, are its target's."
+    text = " ".join(filter(None, (imported.spec.notes, note)))
+    origins = {**imported.origins, **dict.fromkeys(facts, "counted from the dimensions in the config")}
+    spec = imported.spec.model_copy(update={**facts, "notes": text})
+    return replace(imported, spec=spec, origins=origins, notes=(*imported.notes, note))
 
 
 def count_parameters(imported: Imported) -> Parameters | None:

@@ -13,6 +13,7 @@ from kvplan.errors import ImportedError, did_you_mean
 from kvplan.files import is_folder
 from kvplan.importers.class_defaults import defaults_of
 from kvplan.importers.consequence import Consequence
+from kvplan.importers.drafters import Drafter, read_drafter
 from kvplan.importers.drafts import draft_layers, draft_module
 from kvplan.importers.families import (
     ARCHITECTURES,
@@ -55,6 +56,7 @@ class Imported:
     that the file does not hold. `not_counted` are parts of the model that the spec leaves out.
     `model_type`, `fields` (the text model's) and `outer` (those around it, if any) let weights be
     counted from the same file. `estimates` names the facts of the spec that the file bounds or leaves open.
+    A `drafter` is what the file of a draft tells beside a model of its type.
     """
 
     spec: ModelSpec
@@ -65,6 +67,7 @@ class Imported:
     fields: Fields
     outer: Fields | None = None
     estimates: tuple[str, ...] = ()
+    drafter: Drafter | None = None
 
 
 def import_config(source: str | Path, ignore: Sequence[str] = ()) -> Imported:
@@ -113,11 +116,13 @@ def import_values(
     if text is not top:
         top.skip_repeated(text)
         top.skip(*BESIDE_TEXT.get(str(top.values.get("model_type")), ()))
+    drafter = read_drafter(top) if text is top else None
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
-    text.state("architecture", "model_type, which two models share" if reading.architecture else "model_type")
-    architecture = reading.architecture or model_type
+    origin = "model_type, which two models share" if reading.architecture else "model_type"
+    text.state("architecture", "architectures, a draft's" if drafter else origin)
+    architecture = drafter.architecture if drafter else reading.architecture or model_type
     spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=architecture, file=file)
     undecided = [] if said else ["torch_dtype: the file names none; --dtype or the engine decides."]
     notes = (*text.completed(), *reading.notes, *undecided)
@@ -138,6 +143,7 @@ def import_values(
         model_type=model_type,
         fields=text,
         outer=None if text is top else top,
+        drafter=drafter,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from kvplan.dtypes import dtype_by_name
 from kvplan.engines import Drafting, Engine
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner.model_dtype import in_dtype
@@ -27,7 +28,10 @@ def draft_of(spec: ModelSpec, draft: ModelSpec | Literal["mtp"], engine: Engine,
     if draft == OWN:
         cut = spec.architecture in engine.draft_projections
         return own_draft(spec, cut=cut, embeds=engine.draft_embeds and stages > 1)
-    return draft if draft.dtype == spec.dtype and not draft.dtype_open else in_dtype(draft, spec.dtype)
+    if dtype_by_name(draft.dtype).row_bytes(1) != dtype_by_name(spec.dtype).row_bytes(1):
+        return in_dtype(draft, spec.dtype)
+    # As many bytes in another dtype of the same width.
+    return draft.model_copy(update={"dtype": spec.dtype, "dtype_open": False})
 
 
 def require_apart(draft: object, kv_dtype: str | None, engine: Engine) -> None:
