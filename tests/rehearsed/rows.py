@@ -83,14 +83,18 @@ class Row:
         return answer.memory.weights_bytes
 
     @property
+    def has_states(self) -> bool:
+        """Whether layers keep recurrent states."""
+        return any(term.role in RECURRENT_ROLES for kind in self.spec.kinds() for term in kind.lower(TARGET))
+
+    @property
     def takes_v2(self) -> bool:
         """Whether the release's own rule takes Model Runner V2."""
-        roles = {term.role for kind in self.spec.kinds() for term in kind.lower(TARGET)}
         return takes_v2(
             find_rules(self.vllm).v2_runner,
             self.spec.architecture,
             has_experts=self.spec.has_experts,
-            has_states=bool(roles & RECURRENT_ROLES),
+            has_states=self.has_states,
             asked=None,
         )
 

@@ -50,17 +50,19 @@ def test_the_runner_is_the_one_that_ran(row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in PLAIN if row.eager], ids=_name)
 def test_a_forward_pass_is_within_two_hidden_states(row: Row) -> None:
-    """Exact for most; Llama has two copies of the hidden states less, OLMo 2 two more, Qwen3.5 one more."""
+    """Exact for most; Llama has two copies of the hidden states less, OLMo 2 two more, Qwen3.5 up to 3."""
     derived = row.cublas_bytes + forward_bytes(row.batch(), row.widths())
-    assert abs(derived - row.measured(row.run_bytes)) <= 2 * row.batch().states_bytes + 5 * MIB
+    copies = 3 if row.has_states else 2
+    assert abs(derived - row.measured(row.run_bytes)) <= copies * row.batch().states_bytes + 5 * MIB
 
 
 @pytest.mark.parametrize("row", [row for row in PLAIN if not row.eager], ids=_name)
 def test_a_cold_compilation_has_a_copy_of_the_embedding(row: Row) -> None:
-    """Beside two hidden states in 0.33."""
+    """Beside two hidden states in 0.33. An MLP without a gate has three less: its activation is in place."""
     batch, run = row.batch(), row.measured(row.run_bytes)
+    copies = 2 if row.widths().matrices == 3 else 3
     derived = row.cublas_bytes + max(compiled_bytes(batch), forward_bytes(batch, row.widths()))
-    assert abs(derived - run) <= max(0.06 * run, 2 * batch.states_bytes + 2 * MIB)
+    assert abs(derived - run) <= max(0.06 * run, copies * batch.states_bytes + 2 * MIB)
 
 
 @pytest.mark.parametrize("row", [row for row in APART if row.sampler_bytes is not None], ids=_name)
