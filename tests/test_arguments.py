@@ -28,6 +28,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "bounds": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "disaggregate": {"model": "llama-3.1-8b", "context": 8192, "output": 64, "link": "nvlink4"},
     "tiers": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192, "host": "1GiB"},
+    "hold": {"model": "llama-3.1-8b", "gpu": "h100-80gb", "traffic": "fixed:1k", "context": 8192},
     "sweep": {"models": "llama-3.1-8b", "gpu": "h100-80gb", "context": 8192},
     "write_report": {"answers": [], "path": "report.html"},
 }

@@ -11,13 +11,12 @@ from kvplan.phases.links import Link, find_link, slowest_that_moves
 from kvplan.phases.options import DisaggregateOptions
 from kvplan.phases.timed import Timed, read_known
 from kvplan.phases.transfer import Transfer, transfer
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.deployment import deploy
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.fit import plan_of
-from kvplan.planner.options import part
 from kvplan.planner.results import figure
 from kvplan.planner.several_gpus import as_spread
-from kvplan.planner.size import Model, as_spec
+from kvplan.planner.size import Model, as_spec, choice_of
 from kvplan.planner.work import as_context, as_tokens
 
 
@@ -181,8 +180,8 @@ def disaggregate(model: Model, **options: Unpack[DisaggregateOptions]) -> Disagg
         raise OptionsError("--bandwidth and --flops are those of a card: give --gpu, too")
     link = options.get("link")
     return Disaggregation(
-        prefilling=plans[0].deployment if plans else deploy(spec, Choice(**part(own, Choice))),
-        decoding=plans[1].deployment if plans else deploy(spec, Choice(**part(other, Choice))),
+        prefilling=plans[0].deployment if plans else deploy(spec, choice_of(spec, own)),
+        decoding=plans[1].deployment if plans else deploy(spec, choice_of(spec, other)),
         plans=plans,
         prompt=prompt,
         known=read_known(options),

@@ -39,7 +39,9 @@ def require_apart(draft: object, kv_dtype: str | None, engine: Engine) -> None:
     if kv_dtype is None:
         return
     if draft is None:
-        raise OptionsError("--draft-kv-dtype is how a draft's cache is stored: give --draft, too")
+        raise OptionsError(
+            f"--draft-kv-dtype is how a draft's cache is stored, here {kv_dtype!r:.40}: give --draft, too"
+        )
     if engine.drafts != "spread":
         raise OptionsError(
             f"the engine {engine.name} stores a draft's cache as the model's: leave --draft-kv-dtype out"

@@ -207,13 +207,13 @@ class SharedChoices(TypedDict, total=False):
     prefix_caching: PrefixCaching
     dcp: Dcp
     ep: Ep
-    settings: Settings
 
 
 class EngineChoices(SharedChoices, total=False):
-    """All that engines share, with the prompts of what comes."""
+    """All that engines share, with the prompts of what comes, and what one of them has alone."""
 
     prompt: Prompt
+    settings: Settings
 
 
 class FileOptions(TypedDict, total=False):

@@ -60,7 +60,7 @@ class Law:
         """
         end = self._end(limit)
         last = end if limit is None else min(end, limit)
-        shares = self.cumulative(np.arange(self.least - 1, last + 1, dtype=np.float64))
+        shares = self.cumulative(np.arange(self.least - 1, max(last, self.least) + 1, dtype=np.float64))
         below = float(shares[0])
         whole = self._upto() - below
         if whole < _LEAST_SHARE:

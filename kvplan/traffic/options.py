@@ -9,6 +9,7 @@ from kvplan.planner.options import (
     Context,
     FileOptions,
     MemoryOptions,
+    Settings,
     SharedChoices,
     SpreadOptions,
 )
@@ -129,4 +130,5 @@ class HoldOptions(
 ):
     """All options of `hold`: prompts are the traffic's."""
 
+    settings: Settings
     context: Context

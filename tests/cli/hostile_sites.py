@@ -12,6 +12,8 @@ from typing import Any, get_args
 from kvplan.alternatives.options import AdviseOptions, NewOptions, WhatIfOptions
 from kvplan.phases.options import BoundOptions, DisaggregateOptions
 from kvplan.planner import options as o
+from kvplan.tiering.options import TierOptions
+from kvplan.traffic.options import HoldOptions
 from tests.importers.configs import LLAMA
 from tests.importers.model_files import gguf, gguf_text
 from tests.reconcile.logs_at_hand import FOLDER, log_text
@@ -169,6 +171,8 @@ OPTIONS: Mapping[str, Any] = {
     "new": NewOptions,
     "bounds": BoundOptions,
     "disaggregate": DisaggregateOptions,
+    "hold": HoldOptions,
+    "tiers": TierOptions,
     "import": o.FileOptions,
     "reconcile": o.LogOptions,
 }
@@ -178,7 +182,8 @@ ARGUMENTS = {
     **dict.fromkeys(("size", "check", "show"), "llama-3.1-8b"),
     **dict.fromkeys(("fit", "sweep", "compare", "whatif", "advise"), "llama-3.1-8b --gpu h100-80gb"),
     "plot": "memory llama-3.1-8b --gpu h100-80gb",
-    **dict.fromkeys(("bounds", "disaggregate"), "llama-3.1-8b --gpu h100-80gb"),
+    **dict.fromkeys(("bounds", "disaggregate", "tiers"), "llama-3.1-8b --gpu h100-80gb"),
+    "hold": "llama-3.1-8b --gpu h100-80gb --traffic uniform:1..8k",
     "new": "x --heads 2 --head-dim 8 --layers 2",
     "reconcile": str(LOG),
 }

@@ -143,7 +143,7 @@ def test_the_table_of_kinds(kvplan: Cli) -> None:
         ("--kinds llama-65b --gpu h100-80gb", "--gpu: the table of kinds is of dimensions alone"),
         ("qwen3-8b --heads 8", "--heads: dimensions are for --kinds"),
         ("qwen3-8b --sort size", "nothing is sorted by 'size'"),
-        ("qwen3-8b --csv --json", "give one of --csv, --markdown and --json"),
+        ("qwen3-8b --csv --json", "give one of --csv, --markdown, --json and -o FILE"),
         ("qwen3-8b --price h100", "is no GPU with its price"),
         ("", "at least one model"),
     ],

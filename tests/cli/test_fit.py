@@ -55,6 +55,8 @@ def test_each_part_of_the_budget_can_be_given(kvplan: Cli) -> None:
         "gpu_bytes": 48 * GIB,
         "budget_bytes": 36 * GIB,
         "weights_bytes": 8_030_000_000,
+        "adapters_bytes": 0,
+        "offloaded_bytes": 0,
         "activation_bytes": GIB,
         "overhead_bytes": GIB // 2,
         "kv_bytes": left,

@@ -11,6 +11,7 @@ from tests.program import ROOT, Cli
 COMMANDS = (
     *(
         "fit",
+        "hold",
         "tiers",
         "sweep",
         "size",

@@ -31,12 +31,13 @@ def test_reports_have_one_kind_of_text() -> None:
 
 
 def test_lines_are_printed_in_few_places() -> None:
-    """Help, the version, an error, a grid's lines, a rehearsal's child; all else goes through these."""
+    """Help, the version, errors, grids' lines, pictures, a rehearsal's child; all else goes through these."""
     printing = {
         path for path in PACKAGE.rglob("*.py") if calls(path, "typer.echo", "print", "sys.stdout.write")
     }
     assert {str(path.relative_to(PACKAGE)) for path in printing} == {
         "cli/commands.py",
+        "cli/plotting.py",
         "cli/printing.py",
         "cli/sweeping.py",
         "report/console.py",
