@@ -10,7 +10,7 @@ from kvplan.traffic.options import HoldOptions
 
 EPILOG = examples(
     "kvplan hold llama-3.1-8b --gpu h100-80gb --traffic azure-conv-2023",
-    "kvplan hold llama-3.3-70b --gpu 8xH100 --traffic lognormal:p1=1k,p99=64k -c 64k",
+    "kvplan hold qwen3-32b --gpu 8xH100 --traffic lognormal:p1=1k,p99=32k -c 32k",
     "kvplan hold qwen3-8b --gpu l4-24gb --traffic uniform:1k..4k --prefix 512:0.5",
     "kvplan hold qwen3-32b --gpu 2xH100 --traffic azure-code-2023 --tpot 30ms",
 )
