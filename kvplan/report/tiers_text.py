@@ -66,7 +66,7 @@ def _time(tier: Tier) -> Cell:
 
 def _sooner(answer: Tiers, tier: Tier) -> Cell:
     if answer.recompute_seconds is None or tier.restore_seconds is None:
-        return Span("no rate", "quiet")
+        return Span("not known" if answer.recompute_seconds is None else "no rate", "quiet")
     if tier.break_even_tokens is None:
         return "never"
     return f"from {counted(tier.break_even_tokens, 'token')} on"
@@ -83,9 +83,9 @@ def _notes(answer: Tiers) -> list[Block]:
         )
     if answer.recompute_seconds is not None:
         took = format_seconds(answer.recompute_seconds)
-        found.append(
-            line(f"{took} for its prompt, at {answer.prefill_rate:,} tokens per second", label="Computed")
-        )
+        rate = answer.prefill_rate
+        how = "at least, by the card's operations" if rate is None else f"at {rate:,} tokens per second"
+        found.append(line(f"{took} for its prompt, {how}", label="Computed"))
     return found
 
 

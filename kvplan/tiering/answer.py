@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 from kvplan.arguments import checked
 from kvplan.errors import OptionsError
 from kvplan.loads import dealt, uniform
+from kvplan.phases.bounds import prefill_seconds, speeds_of
 from kvplan.planner.budget import as_bytes
 from kvplan.planner.fit import Fit, fit
 from kvplan.planner.options import FitOptions
@@ -126,8 +128,22 @@ class Tiers(Answer):
 
     @figure
     def recompute_seconds(self) -> float | None:
-        """The time in which a prompt of `context` tokens is computed at the given rate."""
-        return None if self.prefill_rate is None else self.context / self.prefill_rate
+        """
+        The time in which a prompt of `context` tokens is computed at the given rate.
+
+        Without one it is the least by the card's dense operations; None where these are not known.
+        """
+        return self._computed(self.context)
+
+    def _computed(self, tokens: int) -> float | None:
+        if self.prefill_rate is not None:
+            return tokens / self.prefill_rate
+        flops = self._flops
+        return None if flops is None else prefill_seconds(self.fit.plan, tokens, flops)
+
+    @cached_property
+    def _flops(self) -> int | None:
+        return speeds_of(self.fit.plan).flops
 
     @figure
     def tiers(self) -> tuple[Tier, ...]:
@@ -185,7 +201,7 @@ class Tiers(Answer):
 
     def _break_even(self, name: TierName) -> int | None:
         """Return the fewest tokens that are restored sooner than computed, up to the context."""
-        if self.prefill_rate is None or not self._is_sooner(name, self.context):
+        if not self._is_sooner(name, self.context):
             return None
         slow, fast = 0, self.context
         while fast - slow > 1:
@@ -194,8 +210,8 @@ class Tiers(Answer):
         return fast
 
     def _is_sooner(self, name: TierName, tokens: int) -> bool:
-        restored = self._restored(name, tokens)
-        return restored is not None and restored < tokens / (self.prefill_rate or 1)
+        restored, computed = self._restored(name, tokens), self._computed(tokens)
+        return restored is not None and computed is not None and restored < computed
 
     def _hit_rates(self, replayed: "Replay") -> Iterator[HitRate]:
         yield _hit_rate("none", replayed, 0)
@@ -225,7 +241,8 @@ def tiers(model: Model, **options: Unpack[TierOptions]) -> Tiers:
 
     *batch* sequences of *context* tokens run; what they leave on the card, and *host*, *ssd* and *remote*
     memory below it, hold idle sequences or prefixes. Times are lower bounds, at the rates that are given, of
-    moving all bytes of one sequence, against computing its prompt at *prefill_rate*. A *trace* with block
+    moving all bytes of one sequence, against computing its prompt at *prefill_rate*, or in the least time of
+    the card's operations. A *trace* with block
     hashes is replayed against the tiers as a prefix cache that drops what was used longest ago.
     """
     own: dict[str, Any] = {name: options.get(name) for name in _OWN}

@@ -96,6 +96,16 @@ def test_a_state_pays_only_for_long_prompts() -> None:
     assert answer.recompute_seconds == 5
 
 
+def test_without_a_rate_a_prompt_takes_the_least_of_the_cards_operations() -> None:
+    """As `kvplan bounds` says; of a card whose operations are not known there is no such time."""
+    answer = tiers(host="1GiB", host_rate="50GB/s", context=4096)
+    assert (
+        answer.recompute_seconds
+        == kvplan.bounds("llama-3.1-8b", gpu="h100-80gb", context=4096).prefill_seconds
+    )
+    assert tiers(gpu="80GB", host="1GiB", host_rate="50GB/s", context=4096).recompute_seconds is None
+
+
 def test_hit_rates_are_those_of_a_cache_of_so_many_blocks() -> None:
     """A block of 512 tokens takes 64 MiB: beside one of 512 tokens, 5 have room, and 2 more in the host."""
     rows = [json.loads(line) for line in TRACE.read_text(encoding="utf-8").splitlines()]
