@@ -135,7 +135,8 @@ def _dtypes(plan: Plan) -> tuple[str, ...]:
     stored = plan.asked.weight_dtype or spec.weight_dtype or spec.dtype
     dtype = dtype_by_name(stored)
     bits = 8 * dtype.block_bytes / dtype.block
-    if spec.parameters:
+    # Beside a known memory for the cache nobody asks for the weights.
+    if spec.parameters and plan.budget.replica_weights_bytes:
         bits = min(bits, 8 * plan.budget.replica_weights_bytes / spec.parameters)
     return next((names for most, names in _NARROW if bits <= most), ("bf16", "fp16"))
 

@@ -6,6 +6,7 @@ from kvplan.importers.compare import LABELS, compare
 from kvplan.importers.complete import with_weights
 from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
+from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import LayerParts, ModelParts
@@ -95,6 +96,7 @@ CHANGED: dict[str, object] = {
     "tied": True,
     "replicated": 1,
     "mlp": Mlp(intermediate=1),
+    "draft": DraftModule(layers=1),
     "uncounted": ("tower",),
     "states_fixed": True,
     "tensors": StoredParts(embedding_bytes=1, layers_bytes=(1,) * 32, head_bytes=1),

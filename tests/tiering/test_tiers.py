@@ -98,12 +98,10 @@ def test_a_state_pays_only_for_long_prompts() -> None:
 
 def test_without_a_rate_a_prompt_takes_the_least_of_the_cards_operations() -> None:
     """As `kvplan bounds` says; of a card whose operations are not known there is no such time."""
-    answer = tiers(host="1GiB", host_rate="50GB/s", context=4096)
-    assert (
-        answer.recompute_seconds
-        == kvplan.bounds("llama-3.1-8b", gpu="h100-80gb", context=4096).prefill_seconds
-    )
-    assert tiers(gpu="80GB", host="1GiB", host_rate="50GB/s", context=4096).recompute_seconds is None
+    asked: dict[str, Any] = {"host": "1GiB", "host_rate": "50GB/s", "context": 4096}
+    bound = kvplan.bounds("llama-3.1-8b", gpu="h100-80gb", context=4096).prefill_seconds
+    assert tiers(gpu="h100-80gb", **asked).recompute_seconds == bound
+    assert tiers(**asked).recompute_seconds is None
 
 
 def test_hit_rates_are_those_of_a_cache_of_so_many_blocks() -> None:
@@ -140,7 +138,7 @@ def test_the_command_prints_both_tables(kvplan: Cli) -> None:
     )
     assert (run.status, run.err) == (0, "")
     (host,) = (line.split() for line in run.out.splitlines() if line.startswith("host"))
-    assert host == ["host", "8", "GiB", "1", "GiB", "8", "65,536", "21.5", "ms", "no", "rate"]
+    assert host == ["host", "8", "GiB", "1", "GiB", "8", "65,536", "21.5", "ms", "not", "known"]
     assert "8 prompts of 15,400 tokens, in 32 blocks of 512, of which 14 differ" in run.out
     (last,) = (line.split() for line in run.out.splitlines() if line.startswith("without an end"))
     assert last[-2:] == ["56.2%", "59.0%"]  # 18 of 32 blocks.
