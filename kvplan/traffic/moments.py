@@ -111,21 +111,32 @@ def _of_lengths(traffic: Traffic, tally: Tally) -> Moments:
     if not steps.any():
         return _joined(amounts, weights)
     here = traffic.pmf("prompt")[prompts] * steps
+    weights = (weights - _first_steps(traffic)[contexts]).clip(min=0.0)
     return _joined(np.concatenate([amounts, arriving], axis=1), np.concatenate([weights, here]))
+
+
+def _first_steps(traffic: Traffic) -> Floats:
+    """Return how often a sequence has its first token, by lengths: that is a step of its prefill, too."""
+    generates = 1 - float(traffic.pmf("output")[0])
+    prompts, first = traffic.pmf("prompt"), np.zeros(traffic.longest + 2)
+    first[1 : prompts.size + 1] = generates * prompts
+    return first
 
 
 def _drawn(traffic: Traffic, tally: Tally, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Return prompts and amounts of sequences that run: a request counts by the steps of its life."""
     prompts, outputs = traffic.draw(rng, _DRAWN)
     steps, arriving = _arrivals(tally, prompts)
-    ends = np.cumsum(outputs.clip(min=1) + steps)
+    # The first token comes with the prefill's last step.
+    rest = np.where(steps > 0, outputs - 1, outputs).clip(min=0) + (outputs == 0)
+    ends = np.cumsum(rest + steps)
     moments = rng.integers(0, ends[-1], _DRAWN)
     drawn = np.searchsorted(ends, moments, side="right")
     # Counted from the end of a life, so that a request without outputs stands at its prompt.
     left = ends[drawn] - moments
     prompts, outputs = prompts[drawn], outputs[drawn]
     now = outputs if tally.claim == "end" else (outputs - left + 1).clip(min=0)
-    arrives = left > outputs.clip(min=1)
+    arrives = left > rest[drawn]
     return prompts, np.where(arrives, arriving[:, drawn], _amounts(tally, prompts + now))
 
 

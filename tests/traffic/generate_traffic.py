@@ -44,7 +44,7 @@ class Case(NamedTuple):
 CASES = (
     Case("qwen3-8b", "14GiB", "azure-code-2023", 16_000),
     Case("qwen3-8b", "14GiB", "azure-conv-2023", 3500),
-    Case("gemma-3-27b", "40GiB", "azure-code-2023", 16_000),
+    Case("gemma-3-27b", "40GiB", "azure-code-2023", 9000, 16_384),
     Case("gemma-3-27b", "40GiB", "azure-conv-2023", 3500),
     Case("qwen3-next-80b-a3b", "14GiB", "azure-code-2023", 8000, 32_768),
     Case("qwen3-next-80b-a3b", "14GiB", "azure-conv-2023", 2500, 32_768),

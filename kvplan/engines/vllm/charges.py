@@ -105,6 +105,26 @@ class Charge:
         beside = exporting + (begun if self.batches > 1 else 0)
         return maximum(most, spec.checkpoints + minimum(running, beside))
 
+    def chunks(self, prompt: int) -> int:
+        """
+        Return the chunks of a prompt of known length.
+
+        Where states are kept at the ends of blocks, what is behind the last of them is a chunk of its own
+        (_mamba_block_aligned_split in v1/core/sched/scheduler.py).
+        """
+        whole = ceil_div(prompt, self.batched_tokens)
+        if self.states != "align":
+            return whole
+        return whole + ((prompt > self.state_block) & (prompt % self.state_block > 0))
+
+    def arriving(self, spec: PageSpec, prompt: int) -> int:
+        """Return the most states of a request that is prefilled, of a prompt of known length."""
+        if self.states != "align":
+            return 1 + self.speculative_tokens
+        begun = ceil_div(prompt + self.decode_tokens, self.state_block) - ceil_div(prompt, self.state_block)
+        kept = minimum(self.chunks(prompt) + begun, 1 + self.batches)
+        return spec.checkpoints + kept + self.speculative_tokens
+
     def admitted(self, spec: PageSpec, context: int) -> int:
         """
         Return the most blocks that must be free before a request of *context* tokens runs.

@@ -6,7 +6,7 @@ from math import lcm
 
 from kvplan.engines.tally import Arrival, Bound, Claim
 from kvplan.engines.vllm.layout import Layout
-from kvplan.units import ceil_div, largest_of, maximum
+from kvplan.units import largest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +60,18 @@ class BlockTally:
         """
         Return the blocks of a request in its prefill, and for how many steps it has them.
 
-        It takes a step for each chunk, and keeps what windows have passed until the batches behind it are
-        settled.
+        It takes a step for each chunk, and keeps what windows and states have passed until the batches behind
+        it are settled.
         """
         charge, layout = self.layout.charge, self.layout
-        steps = ceil_div(prompt, charge.batched_tokens) + charge.batches - 1
-        blocks = maximum(layout.peak_blocks(prompt + 1), layout.admitted_blocks(prompt + 1))
-        return Arrival(steps, (blocks,))
+        chunks = charge.chunks(prompt)
+        blocks = sum(
+            count * charge.arriving(spec, prompt)
+            if spec.paging == "state"
+            else count * charge.peak(spec, prompt + 1)
+            for spec, count in layout.kinds
+        )
+        return Arrival(chunks + charge.batches - 1, (blocks,))
 
     def room(self, pools: Sequence[int], *, sequences: int, arriving: int) -> tuple[Bound, ...]:
         """
