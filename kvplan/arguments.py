@@ -42,6 +42,17 @@ class Option:
     other: str | None = None
 
 
+def as_written(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Return what keeps an option's text as it is written, once *read* has understood it."""
+
+    @wraps(read)
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return cast("Callable[[str], str]", check)
+
+
 class ArgumentError(OptionsError, TypeError):
     """An argument of another type than its function takes."""
 

@@ -12,15 +12,6 @@ from kvplan.cli.printing import AnsweredError, examples, print_answer, print_tex
 from kvplan.errors import OptionsError
 from kvplan.planner.options import OF_LISTS, FitOptions
 
-Models = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="MODEL...",
-        help="Models as in the other commands.",
-        autocompletion=o.model_completion,
-        show_default=False,
-    ),
-]
 Kinds = Annotated[
     bool,
     typer.Option("--kinds", help="The literature's table: one set of dimensions in every kind of attention."),
@@ -53,7 +44,7 @@ app = typer.Typer()
 @app.command(name="compare", epilog=EPILOG)
 @partial(o.with_axes, single=OF_LISTS)
 def _compare(
-    models: Models = None,
+    models: o.Models = None,
     *,
     kinds: Kinds = False,
     heads: Heads = None,

@@ -57,6 +57,15 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL...",
+        help="Models as in the other commands.",
+        autocompletion=model_completion,
+        show_default=False,
+    ),
+]
 ModelOrCommand = Annotated[
     list[str],
     typer.Argument(

@@ -31,15 +31,6 @@ Kind = Annotated[
         show_default=False,
     ),
 ]
-Models = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="MODEL...",
-        help="Models as in the other commands.",
-        autocompletion=o.model_completion,
-        show_default=False,
-    ),
-]
 Output = Annotated[
     str | None,
     typer.Option(
@@ -83,7 +74,7 @@ app = typer.Typer()
 @partial(o.with_axes, single=OF_LISTS)
 def _plot(
     kind: Kind,
-    models: Models = None,
+    models: o.Models = None,
     *,
     output: Output = None,
     dark: Dark = False,

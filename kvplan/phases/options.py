@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from kvplan.arguments import Option
+from kvplan.arguments import Option, as_written
 from kvplan.phases.links import read_link
 from kvplan.planner.options import (
     CardOptions,
@@ -13,22 +13,6 @@ from kvplan.planner.options import (
     SpreadOptions,
 )
 from kvplan.units import parse_count, parse_flops, parse_rate, parse_seconds
-
-
-def _rate(text: str) -> str:
-    parse_rate(text)
-    return text
-
-
-def _flops(text: str) -> str:
-    parse_flops(text)
-    return text
-
-
-def _time(text: str) -> str:
-    parse_seconds(text)
-    return text
-
 
 Output = Annotated[
     int | str | None,
@@ -52,18 +36,29 @@ Running = Annotated[
 ]
 Tpot = Annotated[
     str | None,
-    Option(help="A known time per output token: 30ms.", unsaid="its lower bound", metavar="TIME", read=_time),
+    Option(
+        help="A known time per output token: 30ms.",
+        unsaid="its lower bound",
+        metavar="TIME",
+        read=as_written(parse_seconds),
+    ),
 ]
 PrefillTime = Annotated[
     str | None,
     Option(
-        help="A known time to prefill the prompt: 1.1s.", unsaid="its lower bound", metavar="TIME", read=_time
+        help="A known time to prefill the prompt: 1.1s.",
+        unsaid="its lower bound",
+        metavar="TIME",
+        read=as_written(parse_seconds),
     ),
 ]
 Bandwidth = Annotated[
     str | None,
     Option(
-        help="Of the decoding card's memory: 3.35TB/s.", unsaid="the catalogue's", metavar="RATE", read=_rate
+        help="Of the decoding card's memory: 3.35TB/s.",
+        unsaid="the catalogue's",
+        metavar="RATE",
+        read=as_written(parse_rate),
     ),
 ]
 Flops = Annotated[
@@ -72,7 +67,7 @@ Flops = Annotated[
         help="Dense operations per second of the prefilling card: 989T.",
         unsaid="the catalogue's",
         metavar="N",
-        read=_flops,
+        read=as_written(parse_flops),
     ),
 ]
 

@@ -20,6 +20,7 @@ from kvplan.phases.reading import active
 from kvplan.planner import words
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.facts import Assumed, BeyondContext, Warned
+from kvplan.planner.fit import warnings_of_plan
 from kvplan.planner.plan import Plan
 from kvplan.planner.results import Answer, figure
 from kvplan.units import ceil_div, parse_flops, parse_rate, parse_seconds
@@ -207,6 +208,7 @@ class Timed(Answer):
         if spec.max_context is not None and longest > spec.max_context:
             yield BeyondContext(model=spec.name, context=longest, max_context=spec.max_context)
         yield from dict.fromkeys((*self.prefilling.notes, *self.decoding.notes))
+        yield from dict.fromkeys(each for plan in self.plans or () for each in warnings_of_plan(plan))
         unknown = (active(spec).why if self.plans else None, *self._unknown_speeds())
         yield from (Assumed(text=text) for text in unknown if text)
 

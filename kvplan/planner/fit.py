@@ -27,7 +27,7 @@ from kvplan.planner.facts import (
     Uncounted,
     Warned,
 )
-from kvplan.planner.held import held_by_all
+from kvplan.planner.loaded import loaded_on_all
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Experts, Memory, Spread, figure
@@ -69,7 +69,13 @@ class Fit(Size, Shown):
     @figure
     def warnings(self) -> tuple[Warned, ...]:
         """What to know before the figures are relied on."""
-        return (*warnings_of(self.deployment, self.context), *_warnings(self), *self._runs_fewer())
+        held = (self.max_batch or 0) // self.dp
+        return (
+            *warnings_of(self.deployment, self.context),
+            *warnings_of_plan(self.plan),
+            *_of_command(self.served),
+            *runs_fewer(self.plan, self._start_up, held),
+        )
 
     @figure
     def gpu(self) -> str:
@@ -148,7 +154,7 @@ class Fit(Size, Shown):
     @figure
     def weights_bytes_all_gpus(self) -> int:
         """The weights on all GPUs together: what is whole on several counts on each."""
-        return held_by_all(self.deployment, self.plan.budget.replica_weights_bytes)
+        return loaded_on_all(self.deployment, self.plan.budget.replica_weights_bytes)
 
     @figure
     def experts(self) -> Experts | None:
@@ -217,12 +223,6 @@ class Fit(Size, Shown):
             ),
             "sources": words.sources(self.plan.budget),
         }
-
-    def _runs_fewer(self) -> Iterator[RunsFewer]:
-        """Yield how many sequences an engine runs by itself on a replica, if its pools hold more."""
-        runs = self._start_up.runs if self._start_up and self.plan.lowered is None else None
-        if runs is not None and (self.max_batch or 0) > runs * self.dp:
-            yield RunsFewer(engine=self.engine, sequences=runs)
 
     @cached_property
     def _start_up(self) -> StartUp | None:
@@ -300,18 +300,28 @@ def _noted(deployment: Deployment, spread: str) -> Deployment:
     return replace(deployment, notes=(Assumed(text=spread), *deployment.notes))
 
 
-def _warnings(answer: Fit) -> Iterator[Warned]:
-    """Yield what to know of a plan's memory, and of the command that asked for it."""
-    spec, budget, served = answer.deployment.spec, answer.plan.budget, answer.served
+def warnings_of_plan(plan: Plan) -> Iterator[Warned]:
+    """Yield what to know of a plan's memory, whatever is asked of it."""
+    spec, budget, draft = plan.deployment.spec, plan.budget, plan.deployment.draft
     if spec.uncounted and budget.counts_weights:
         yield Uncounted(parts=spec.uncounted)
-    draft = answer.deployment.draft
     if draft is not None and draft.spec.weights() is None and budget.counts_weights:
         yield Assumed(text=uncounted_draft(draft.spec))
     if budget.sources.gpu_bytes is Origin.LABEL:
         yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
-    if answer.plan.lowered is not None:
-        yield _lowered(answer.plan, answer.plan.lowered)
+    if plan.lowered is not None:
+        yield _lowered(plan, plan.lowered)
+
+
+def runs_fewer(plan: Plan, start_up: StartUp | None, held: int) -> Iterator[RunsFewer]:
+    """Yield how many sequences an engine runs by itself on a replica, if its pools hold more: *held*."""
+    runs = start_up.runs if start_up and plan.lowered is None else None
+    if runs is not None and held > runs:
+        yield RunsFewer(engine=plan.deployment.engine.name, sequences=runs)
+
+
+def _of_command(served: "Served | None") -> Iterator[Warned]:
+    """Yield what was taken of the command that asked for a plan, and what was left out of it."""
     if served:
         yield from (Assumed(text=text) for text in served.notes)
         yield from (LeftOut(text=text) for text in served.unmodelled)

@@ -5,15 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from kvplan.arguments import Option
+from kvplan.arguments import Option, as_written
 from kvplan.errors import UnitError
 from kvplan.specs import ModelSpec
 from kvplan.units import parse_bytes, parse_count, parse_ratio
-
-
-def _ratio(text: str) -> str:
-    parse_ratio(text)
-    return text
 
 
 def _sequences(text: str) -> int:
@@ -88,7 +83,7 @@ Utilization = Annotated[
         help="The share of the card to use.",
         unsaid="the engine's",
         metavar="RATIO",
-        read=_ratio,
+        read=as_written(parse_ratio),
         other="--gpu-memory-utilization",
     ),
 ]

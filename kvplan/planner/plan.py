@@ -9,7 +9,7 @@ from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
 from kvplan.planner.budget import Asked, Budget, make_budget
 from kvplan.planner.deployment import KEPT, Deployment
-from kvplan.planner.held import Held, held
+from kvplan.planner.loaded import Loaded, loaded
 from kvplan.planner.results import Advice, Memory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
@@ -23,7 +23,7 @@ class Plan(Shown):
 
     A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Replicas get
     them in turn, the longest first. `asked` is what was said of the memory, and `budget` what follows
-    from it for this deployment. Of a GPU of each pipeline stage, in bytes: what is `held` of weights, what
+    from it for this deployment. Of a GPU of each pipeline stage, in bytes: what is `loaded` of weights, what
     is `left` for the cache (below 0 if the rest does not fit), and of that what the `pools` take, which a
     setting may bound. `lowered` is the most sequences at once that the engine must be told, as it would
     refuse to start with its own default; None where it starts, or was told.
@@ -32,7 +32,7 @@ class Plan(Shown):
     asked: Asked
     budget: Budget
     deployment: Deployment
-    held: Held
+    loaded: Loaded
     left: tuple[int, ...]
     pools: tuple[int, ...]
     lowered: int | None = None
@@ -45,7 +45,7 @@ class Plan(Shown):
     @property
     def weights(self) -> tuple[int, ...]:
         """The bytes of weights, and what comes with them, on a GPU of each pipeline stage."""
-        return self.held.weights
+        return self.loaded.weights
 
     def _decided_by(self) -> tuple[object, ...]:
         deployment = self.deployment
@@ -134,7 +134,7 @@ class Plan(Shown):
 
     def _memory(self, rank: int, kv_used_bytes: int) -> Memory:
         memory = self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=kv_used_bytes)
-        adapters, offloaded = self.held.adapters[rank], self.held.offloaded[rank]
+        adapters, offloaded = self.loaded.adapters[rank], self.loaded.offloaded[rank]
         if not adapters and not offloaded:
             return memory
         return replace(memory, adapters_bytes=adapters, offloaded_bytes=offloaded)
@@ -292,13 +292,13 @@ def _lowered(plan: Plan, least: int) -> Plan:
 def _planned(deployment: Deployment, asked: Asked, longest: int, sequences: int | None = None) -> Plan:
     """Return the plan of so many *sequences* at once, in place of the engine's default."""
     budget = make_budget(deployment, asked, longest=longest, sequences=sequences)
-    loaded = held(deployment, budget.replica_weights_bytes, alone=budget.sources.weights is None)
-    left = tuple(budget.left_bytes(each, budget.middle_bytes) for each in loaded.weights)
+    each = loaded(deployment, budget.replica_weights_bytes, alone=budget.sources.weights is None)
+    left = tuple(budget.left_bytes(size, budget.middle_bytes) for size in each.weights)
     return Plan(
         asked=asked,
         budget=budget,
         deployment=deployment,
-        held=loaded,
+        loaded=each,
         left=left,
         pools=bounded(deployment.arrangement, left),
     )

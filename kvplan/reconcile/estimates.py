@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kvplan.planner.held import held
+from kvplan.planner.loaded import loaded
 from kvplan.reconcile.dialect import Disclaimed
 from kvplan.reconcile.dialects import DIALECTS
 from kvplan.reconcile.log import StartUpLog
@@ -38,7 +38,7 @@ def _weights(log: StartUpLog, setup: Setup, asked: Overrides) -> Iterator[Row]:
     name = DIALECTS[log.engine].weights
     if known is None or isinstance(name, Disclaimed) or not log.all(name):
         return
-    planned = max(held(setup.deployed(), known).weights)
+    planned = max(loaded(setup.deployed(), known).weights)
     printed = max((each.printed for each in log.all(name)), key=lambda each: each.value)
     yield row("weights", setup.reading(printed), planned, percent=WEIGHTS_PERCENT)
 

@@ -1,7 +1,7 @@
 """What `hold` answers with: the three numbers, their ranges, the memory they fill, and replicas."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,8 @@ import numpy as np
 
 from kvplan.errors import OptionsError
 from kvplan.planner import words
-from kvplan.planner.facts import LabelRead, Origin, RunsFewer, Uncounted, Warned
-from kvplan.planner.fit import plan_of
+from kvplan.planner.facts import Warned
+from kvplan.planner.fit import plan_of, runs_fewer, warnings_of_plan
 from kvplan.planner.plan import Plan, bounded
 from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model, as_spec, warnings_of
@@ -236,7 +236,12 @@ class Held(Answer, Shown):
     @figure
     def warnings(self) -> tuple[Warned, ...]:
         """What to know before the figures are relied on."""
-        return (*warnings_of(self.plan.deployment, self.longest), *_warnings(self.plan), *self._runs_fewer())
+        start_up, held = self.plan.start_up(self.longest), self._numbers.likely or 0
+        return (
+            *warnings_of(self.plan.deployment, self.longest),
+            *warnings_of_plan(self.plan),
+            *runs_fewer(self.plan, start_up, held),
+        )
 
     @figure
     def options(self) -> dict[str, Any]:
@@ -261,21 +266,6 @@ class Held(Answer, Shown):
     @cached_property
     def _numbers(self) -> Numbers:
         return self._packed.numbers(self.allowed)
-
-    def _runs_fewer(self) -> Iterator[RunsFewer]:
-        start_up = self.plan.start_up(self.longest)
-        runs = start_up.runs if start_up and self.plan.lowered is None else None
-        if runs is not None and (self._numbers.likely or 0) > runs:
-            yield RunsFewer(engine=self.engine, sequences=runs)
-
-
-def _warnings(plan: Plan) -> Iterator[Warned]:
-    """Yield what to know of a plan's memory."""
-    spec, budget = plan.deployment.spec, plan.budget
-    if spec.uncounted and budget.counts_weights:
-        yield Uncounted(parts=spec.uncounted)
-    if budget.sources.gpu_bytes is Origin.LABEL:
-        yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
 
 
 def _histogram(packed: Packed, sequences: int) -> Histogram:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from kvplan.arguments import Option
+from kvplan.arguments import Option, as_written
 from kvplan.errors import UnitError
 from kvplan.planner.options import (
     CardOptions,
@@ -54,21 +54,6 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _checked_prefix(text: str) -> str:
-    as_prefix(text)
-    return text
-
-
-def _checked_rates(text: str) -> str:
-    as_rates(text)
-    return text
-
-
-def _checked_time(text: str) -> str:
-    parse_seconds(text)
-    return text
-
-
 class TrafficOptions(TypedDict, total=False):
     """What comes, and what may happen to it."""
 
@@ -92,7 +77,7 @@ class TrafficOptions(TypedDict, total=False):
         Option(
             help="Tokens that begin a share of all requests, stored once: 2k:0.8.",
             metavar="TOKENS:SHARE",
-            read=_checked_prefix,
+            read=as_written(as_prefix),
         ),
     ]
     samples: Annotated[
@@ -112,7 +97,7 @@ class TrafficOptions(TypedDict, total=False):
         Option(
             help="The time per output token, which bounds requests per second: 30ms.",
             metavar="TIME",
-            read=_checked_time,
+            read=as_written(parse_seconds),
         ),
     ]
     rps: Annotated[
@@ -120,7 +105,7 @@ class TrafficOptions(TypedDict, total=False):
         Option(
             help="Requests per second, for each of which replicas are counted: 1,5,20.",
             metavar="RATE,...",
-            read=_checked_rates,
+            read=as_written(as_rates),
         ),
     ]
 

@@ -14,7 +14,7 @@ import kvplan
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.errors import KvplanError
 from kvplan.planner.deployment import Choice, Deployment, deploy
-from kvplan.planner.held import adapter_bytes, held
+from kvplan.planner.loaded import adapter_bytes, loaded
 
 RANK_16: list[tuple[str, list[int]]] = [
     ("aya-23-8b", [92_209_152]),
@@ -123,9 +123,9 @@ def test_of_a_known_memory_for_the_cache_adapters_take_nothing() -> None:
 def test_layers_are_offloaded_up_to_their_weights(engine: str) -> None:
     """llama-3.1-8b: 8,030,261,248 parameters of two bytes, of which embedding and head are 128256 x 4096."""
     total, ends = 2 * 8_030_261_248, 2 * 2 * 128_256 * 4096
-    some = held(deployed("llama-3.1-8b", engine, cpu_offload_gb="5"), total)
+    some = loaded(deployed("llama-3.1-8b", engine, cpu_offload_gb="5"), total)
     assert (some.weights, some.offloaded) == ((total - 5 * 2**30,), (5 * 2**30,))
-    every = held(deployed("llama-3.1-8b", engine, cpu_offload_gb="100"), total)
+    every = loaded(deployed("llama-3.1-8b", engine, cpu_offload_gb="100"), total)
     assert (every.weights, every.offloaded) == ((ends,), (total - ends,))
 
 

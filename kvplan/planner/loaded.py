@@ -1,15 +1,17 @@
 """What each pipeline rank holds of weights and of what comes with them: adapters, less what is offloaded."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from kvplan.dtypes import dtype_by_name
+from kvplan.engines.base import no_adapters
 from kvplan.errors import KvplanError
-from kvplan.planner.deployment import Deployment
+from kvplan.planner.deployment import KEPT, Deployment
 from kvplan.planner.weights import all_weights, stage_weights
 from kvplan.units import ceil_div
 
 
-class Held(NamedTuple):
+class Loaded(NamedTuple):
     """
     The bytes on a GPU of each pipeline stage of all that is loaded before the cache comes.
 
@@ -21,26 +23,28 @@ class Held(NamedTuple):
     offloaded: tuple[int, ...]
 
 
-def held(deployment: Deployment, replica_bytes: int, *, alone: bool = False) -> Held:
+@lru_cache(maxsize=KEPT)
+def loaded(deployment: Deployment, replica_bytes: int, *, alone: bool = False) -> Loaded:
     """
     Return what the fullest GPU of each stage holds of a model of so many bytes, and why.
 
-    The weights *alone* where they are beside a known memory for the cache, of which nothing is taken.
+    The weights *alone* where they are beside a known memory for the cache, of which nothing is taken. The
+    last ones are kept, as deployments are.
     """
     weights = stage_weights(deployment, replica_bytes)
     if alone:
         nothing = (0,) * len(weights)
-        return Held(weights=weights, adapters=nothing, offloaded=nothing)
+        return Loaded(weights=weights, adapters=nothing, offloaded=nothing)
     adapters, offloaded = adapter_bytes(deployment), offloaded_bytes(deployment, weights)
     each = zip(weights, adapters, offloaded, strict=True)
-    return Held(
+    return Loaded(
         weights=tuple(size + beside - away for size, beside, away in each),
         adapters=adapters,
         offloaded=offloaded,
     )
 
 
-def held_by_all(deployment: Deployment, replica_bytes: int) -> int:
+def loaded_on_all(deployment: Deployment, replica_bytes: int) -> int:
     """Return the same on all GPUs together."""
     weights = stage_weights(deployment, replica_bytes)
     change = sum(adapter_bytes(deployment)) - sum(offloaded_bytes(deployment, weights))
@@ -49,6 +53,8 @@ def held_by_all(deployment: Deployment, replica_bytes: int) -> int:
 
 def adapter_bytes(deployment: Deployment) -> tuple[int, ...]:
     """Return the bytes of adapters' buffers on a GPU of each stage."""
+    if deployment.engine.adapters is no_adapters:
+        return (0,) * len(deployment.stage_sizes)
     from kvplan.engines.adapters import AdaptedModel  # noqa: PLC0415 - a cold command has none
 
     spec, engine = deployment.spec, deployment.engine
