@@ -211,7 +211,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a division too many",
-        "engines/base.py",
+        "engines/arrangement.py",
         "return 1 + (there_bytes - self.first)",
         "return 2 + (there_bytes - self.first)",
         "tests/planner/test_plan.py",

@@ -8,19 +8,16 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 
+from kvplan.engines.arrangement import Arrangement, Line, StartUp, Straight
 from kvplan.engines.base import (
-    Arrangement,
     Drafting,
     Engine,
     EngineOptions,
     Estimate,
     HeldLayer,
-    Line,
     ProfileRun,
     Share,
     SharedOptions,
-    StartUp,
-    Straight,
     ToStore,
 )
 from kvplan.engines.exact import EXACT

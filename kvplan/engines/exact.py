@@ -6,7 +6,8 @@ from fractions import Fraction
 from functools import partial
 from math import lcm
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, ToStore, always
+from kvplan.engines.arrangement import Line, StartUp, Straight
+from kvplan.engines.base import Engine, EngineOptions, Share, ToStore, always
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError

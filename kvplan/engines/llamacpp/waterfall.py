@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kvplan.engines.base import Line
+from kvplan.engines.arrangement import Line
 from kvplan.engines.llamacpp.caches import Arranged, Part
 from kvplan.engines.llamacpp.cells import Slots
 from kvplan.loads import Load, longest_in

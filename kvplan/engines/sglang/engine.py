@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight
+from kvplan.engines.arrangement import Line, StartUp, Straight
+from kvplan.engines.base import Engine, EngineOptions, Share
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.sglang.cells import lay_out

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from kvplan.engines.base import Line
+from kvplan.engines.arrangement import Line
 from kvplan.engines.sglang.cells import Rank
 from kvplan.engines.sglang.lowering import Lowering
 from kvplan.engines.sglang.pools import Demand, Sizing

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
+from kvplan.engines.arrangement import Line, StartUp, Straight
+from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.exact import Sum, as_asked, refuse_version
 from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Setting, read_settings

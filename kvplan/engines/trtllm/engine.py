@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
+from kvplan.engines.arrangement import Line, StartUp, Straight
+from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up

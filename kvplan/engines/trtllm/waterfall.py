@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kvplan.engines.base import Line
+from kvplan.engines.arrangement import Line
 from kvplan.engines.trtllm.pools import Group, Pools
 from kvplan.loads import Load
 from kvplan.terms import Layer

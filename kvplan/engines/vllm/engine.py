@@ -7,7 +7,8 @@ from functools import partial
 from itertools import chain
 
 from kvplan.dtypes import FP8_SCALED_128, SPARSE_MLA_ROLES
-from kvplan.engines.base import Engine, EngineOptions, Line, Share, StartUp, Straight, always
+from kvplan.engines.arrangement import Line, StartUp, Straight
+from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.cards import WRITTEN, require_vendor
 from kvplan.engines.handover import Handover, Pulled
 from kvplan.engines.offloading import offloaded_bytes

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from kvplan.engines.base import Line
+from kvplan.engines.arrangement import Line
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.grouping import Cache
 from kvplan.engines.vllm.layout import Layout

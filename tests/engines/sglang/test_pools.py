@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kvplan.engines.base import StartUp
+from kvplan.engines.arrangement import StartUp
 from kvplan.engines.sglang.pools import Demand, Pools
 from kvplan.errors import NoRoomError
 from kvplan.loads import uniform

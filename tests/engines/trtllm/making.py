@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kvplan.engines.base import Arrangement, EngineOptions
+from kvplan.engines.arrangement import Arrangement
+from kvplan.engines.base import EngineOptions
 from kvplan.engines.trtllm.engine import PooledCache, trtllm
 from kvplan.loads import uniform
 from kvplan.planner.deployment import Choice, deploy
