@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from math import ceil, floor, log2
 from typing import Protocol, cast
 
 from kvplan.errors import UnitError
@@ -255,6 +256,12 @@ def maximum(one: int, other: int) -> int:
         return max(one, other)
     array, bound = (other, one) if type(one) is int else (one, other)
     return cast("_Array", array).clip(min=bound)
+
+
+def octaves(low: int, high: int, parts: int) -> list[int]:
+    """Return counts from *low* to *high* for a logarithmic axis: so many *parts* of each doubling of 1."""
+    exponents = range(ceil(log2(low) * parts), floor(log2(high) * parts) + 1)
+    return [round(2 ** (each / parts)) for each in exponents]
 
 
 def largest_of(counts: int) -> int:

@@ -21,6 +21,7 @@ from kvplan.units import (
     format_tokens,
     maximum,
     minimum,
+    octaves,
     parse_bytes,
     parse_count,
     parse_flops,
@@ -216,6 +217,12 @@ def test_ceil_div_is_the_least_that_covers(dividend: int, divisor: int) -> None:
 def test_bounds_of_ints_are_exact(one: int, other: int) -> None:
     assert minimum(one, other) == min(one, other)
     assert maximum(one, other) == max(one, other)
+
+
+def test_octaves_are_evenly_apart_on_a_logarithmic_axis() -> None:
+    """2 to the halves: 1024, 1448.2, 2048, 2896.3, 4096; what lies between the ends alone."""
+    assert octaves(1024, 4096, 2) == [1024, 1448, 2048, 2896, 4096]
+    assert octaves(1025, 4095, 1) == [2048]
 
 
 def test_bounds_and_divisions_of_arrays_go_element_by_element() -> None:

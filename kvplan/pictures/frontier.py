@@ -1,7 +1,7 @@
 """The picture `frontier`: the sequences that are held at once against the context of each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import ceil, floor, log2
+from math import log2
 from typing import Any
 
 from kvplan.alternatives.products import Models
@@ -20,7 +20,7 @@ from kvplan.pictures.plans import (
 )
 from kvplan.pictures.scales import context_axis, count_axis
 from kvplan.planner.plan import Plan
-from kvplan.units import MAX_COUNT, format_tokens
+from kvplan.units import MAX_COUNT, format_tokens, octaves
 
 _SHORTEST = 1024
 """Tokens at which the axis begins; models that are made for few tokens get three octaves."""
@@ -153,8 +153,7 @@ def _held(plan: Plan, tokens: int) -> int:
 
 def _positions(plan: Plan, low: int, high: int, marked: Iterable[int]) -> list[int]:
     """Return contexts close to each other, and where few sequences are held those at which one fewer fits."""
-    exponents = range(ceil(log2(low) * _PER_DOUBLING), floor(log2(high) * _PER_DOUBLING) + 1)
-    found = {low, high, *marked, *(round(2 ** (each / _PER_DOUBLING)) for each in exponents)}
+    found = {low, high, *marked, *octaves(low, high, _PER_DOUBLING)}
     for sequences in range(1, _EXACT_STEPS + 1):
         last = plan.max_context(sequences * plan.deployment.dp)
         found |= {last, last + 1} if last else set()

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, floor, log2
 from typing import Any
 
 from kvplan.alternatives.products import Models, Product
@@ -18,7 +17,7 @@ from kvplan.planner.fit import plan
 from kvplan.planner.options import SizeOptions
 from kvplan.planner.size import size
 from kvplan.terms import Growing
-from kvplan.units import format_bytes, format_tokens
+from kvplan.units import format_bytes, format_tokens, octaves
 
 _SHORTEST = 256
 """Tokens at which the axis begins, but two octaves before the first window is full."""
@@ -139,9 +138,8 @@ def _note(size_of: Size, marked: Iterable[int], longest: int) -> str:
 def _points(size_of: Size, low: int, cache: Cache, marked: Iterable[int]) -> tuple[tuple[float, float], ...]:
     """Return bytes at contexts close to each other, and before and after each step between two of them."""
     high = cache.longest
-    exponents = range(ceil(log2(low) * _PER_DOUBLING), floor(log2(high) * _PER_DOUBLING) + 1)
     found = {low, high, *marked, *_windows([cache], high)}
-    found |= {round(2 ** (each / _PER_DOUBLING)) for each in exponents}
+    found.update(octaves(low, high, _PER_DOUBLING))
     places = sorted(each for each in found if low <= each <= high)
     for before, after in pairwise(places):
         found |= set(_steps(size_of, before, after, _HALVES))

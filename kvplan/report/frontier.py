@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from kvplan.errors import KvplanError
 from kvplan.planner.plan import Plan
 from kvplan.report.document import Chart, Mark, Series
-from kvplan.units import KIB
+from kvplan.units import KIB, octaves
 
 _SHORTEST = KIB
 _UNTOLD = 128 * KIB
@@ -38,10 +38,7 @@ def frontier(plans: Sequence[tuple[str, Plan]], *, asked: int, mark: Mark | None
 
 def sampled(shortest: int, longest: int, *more: int) -> list[int]:
     """Return contexts from one to another, some for each doubling, powers of two and *more* among them."""
-    found, power = {shortest, longest, *more}, 1
-    while power <= longest:
-        found |= {round(power * 2 ** (part / _PER_DOUBLING)) for part in range(_PER_DOUBLING)}
-        power *= 2
+    found = {shortest, longest, *more, *octaves(shortest, longest, _PER_DOUBLING)}
     return sorted(each for each in found if shortest <= each <= longest)
 
 
