@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import kvplan
 from kvplan.engines.tally import Bound
 from kvplan.errors import KvplanError
+from kvplan.planner.facts import Lowered
 from kvplan.traffic.chances import Convolution, Draws, Normal
 from kvplan.traffic.held import Held
 from kvplan.traffic.holding import Packed, crowd_of
@@ -178,6 +179,26 @@ def test_the_histogram_is_of_the_memory_there_is() -> None:
 def test_what_does_not_go_together_is_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(KvplanError, match=says):
         kvplan.hold("qwen3-8b", context="8k", **options, **H100)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("mimo-7b", {"gpu": "h100-80gb", "engine": "vllm", "draft": "mtp"}),
+        ("qwen3.6-35b-a3b", {"gpu": "h100-80gb", "kv_memory": "10GiB", "engine": "vllm"}),
+        ("llama-3.1-8b", {"gpu": "2xH100"}),
+        ("qwen3-8b", {"gpu": "h100-80gb", "engine": "vllm", "max_num_batched_tokens": 4096}),
+        ("deepseek-v3", {"gpu": "h200-141gb", "tp": 8}),
+    ],
+)
+def test_what_a_fit_warns_of_is_told_of_traffic_too(model: str, options: dict[str, Any]) -> None:
+    """A draft that nobody counts, a plan that was lowered, cards that were read as several."""
+    fitted = kvplan.fit(model, context=2048, advice=False, **options)
+    assert set(fitted.warnings) <= set(
+        kvplan.hold(model, traffic="fixed:2k", context=2048, **options).warnings
+    )
+    timed = set(kvplan.bounds(model, context=2048, **options).warnings)
+    assert {each for each in fitted.warnings if isinstance(each, Lowered)} <= timed
 
 
 def test_the_longest_request_does_not_fit() -> None:
