@@ -16,6 +16,8 @@ from kvplan.gpus import Card
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from kvplan.attention import Kind
     from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
@@ -197,6 +199,15 @@ def never_once(options: EngineOptions) -> bool:  # noqa: ARG001 - for all
     return False
 
 
+Extra = Literal["first", "before last", "last", "with head"]
+"""Which pipeline stages get the layers that an even split leaves over: see Engine."""
+
+
+def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int | Fraction]":  # noqa: ARG001 - for all
+    """Return nothing: engines without a rule of their own split layers evenly, whatever the cards."""
+    return ()
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -248,7 +259,8 @@ class Engine:
     `needs` estimates what else must be on the card. `takes` names the SharedOptions that it has, `settings`
     are its own. `extra` says which pipeline stages get the layers that an even split leaves over: the first,
     the last, or those before the last, from the second-last backwards, because the last also holds the output
-    head. `with head` splits the layers and the head together, as one layer more. `shares` says over how many
+    head. `with head` splits the layers and the head together, as one layer more, in the `proportions` that
+    its settings or cards of several kinds give. `shares` says over how many
     ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
     `has_tower` says whether a tower of images is loaded at all.
@@ -276,7 +288,8 @@ class Engine:
     settings: "tuple[Setting, ...]" = ()
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
     unsaid_dtype: str | None = None
-    extra: Literal["first", "before last", "last", "with head"] = "before last"
+    extra: Extra = "before last"
+    proportions: Callable[[Mapping[str, str], Sequence[Card]], "Sequence[int | Fraction]"] = evenly
     shares: Callable[[EngineOptions], Shares] = over_tp
     added: Callable[[HeldLayer], int] = nothing_added
     ends_everywhere: AbstractSet[str] = frozenset()

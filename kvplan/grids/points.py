@@ -125,7 +125,7 @@ def _labels(structure: Structure, plan: Plan | None) -> dict[str, Any]:
     if plan is not None:
         choice, deployment = plan.deployment.choice, plan.deployment
         planned = {
-            "gpu": plan.budget.gpu,
+            "gpu": plan.gpu,
             "engine": deployment.engine.name,
             "kv_dtype": deployment.kv.name,
             "tp": choice.tp,

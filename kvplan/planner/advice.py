@@ -34,7 +34,8 @@ token passes one after the other, but nobody buys many times the GPUs to go with
 def advise(plan: Plan, *, context: int, batch: int) -> Advice:
     """Return the ways out for *batch* sequences of *context* tokens."""
     load, longest = uniform(context, batch), plan.deployment.arrangement.longest
-    if longest is not None and context > longest:  # No number of GPUs makes the engine take more.
+    beyond = longest is not None and context > longest  # No number of GPUs makes the engine take more.
+    if beyond or plan.deployment.choice.cards:  # GPUs of several kinds are those that there are.
         return Advice(smallest_tp=None, smallest_gpus=None, hints=hints(plan, context, batch))
     return Advice(
         smallest_tp=smallest_tp(plan, load),

@@ -26,6 +26,7 @@ from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of, requ
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
+from kvplan.planner.unlike_cards import how_split, require_alike, require_ranks
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
 
@@ -45,7 +46,8 @@ class Choice(SharedOptions):
     `kv_dtype` says otherwise; `pp_layers` are the layers of each stage where they are not split evenly;
     `encoder_tokens` replaces the spec's. `draft` drafts tokens: a model, or `mtp`, the module that the
     model's own checkpoint brings; an engine that stores its cache apart does so in `draft_kv_dtype`. Engines
-    choose some defaults by the `card`, where it is known.
+    choose some defaults by the `card`, where it is known; `cards` are those of all ranks, stage by stage,
+    where they are of several kinds.
     """
 
     engine: str = "exact"
@@ -59,6 +61,7 @@ class Choice(SharedOptions):
     draft: ModelSpec | Literal["mtp"] | None = None
     draft_kv_dtype: str | None = None
     card: Card | None = None
+    cards: tuple[Card, ...] = ()
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
         """Return the same spread and cache format by the formula, without an engine's options."""
@@ -73,6 +76,7 @@ class Choice(SharedOptions):
             draft=self.draft,
             max_num_seqs=self.max_num_seqs,
             card=self.card,
+            cards=self.cards,
         )
 
 
@@ -113,7 +117,11 @@ class Deployment:
         return tuple(len(stage.types) for stage in self.stages)
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
-        """Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy."""
+        """
+        Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy.
+
+        GPUs of several kinds are as many as they are: they hold no other spread.
+        """
         ep = min(self.choice.ep, tp)
         return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, ep=ep, pp_layers=None))
 
@@ -214,6 +222,7 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)
+    require_ranks(choice.cards, tp=choice.tp, pp=choice.pp, dp=choice.dp)
     engine = find_engine(choice.engine)
     engine.require_taken(choice)
     spec, note = as_run(spec, choice.dtype, engine, choice.card)
@@ -222,14 +231,32 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     require_experts(spec, choice.ep)
     draft = _drafted(spec, choice, engine, layers)
     deployment = _arranged(spec, choice, engine, kv, layers, draft)
+    _require_alike(deployment)
     shares = engine.shares(deployment.options)  # It refuses what does not go together.
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
     assumed = [Assumed(text=text) for text in deployment.arrangement.assumed]
+    if choice.cards and choice.pp_layers is None and "tensor_split" not in choice.settings:
+        proportions = engine.proportions(choice.settings, choice.cards)
+        assumed.append(
+            Assumed(text=how_split(engine.name, deployment.stage_sizes, by_memory=bool(proportions)))
+        )
     if shares.experts > 1 and spec.parts is None:
         assumed.append(Assumed(text=_uncounted(spec)))
     notes = (*(each for each in said if each), *assumed)
     return replace(deployment, notes=notes) if notes else deployment
+
+
+def _require_alike(deployment: Deployment) -> None:
+    """Raise OptionsError where an engine would lay the cache out otherwise on another one of the cards."""
+    spec, choice, engine = deployment.spec, deployment.choice, deployment.engine
+
+    def laid_out(card: Card) -> tuple[CacheFormat, Arrangement]:
+        on_card = replace(choice, card=card, pp_layers=deployment.stage_sizes)
+        layers, kv = lowered(spec, on_card, engine)
+        return kv, _arranged(spec, on_card, engine, kv, layers, deployment.draft).arrangement
+
+    require_alike(engine.name, choice.cards, laid_out)
 
 
 def _uncounted(spec: ModelSpec) -> str:
@@ -276,7 +303,13 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
             counts=tuple((layers[name], count) for name, count in Counter(types).items()),
             readers=tuple(window for name in types for window in spec.readers(name)),
         )
-        for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers, engine.extra)
+        for types in split_stages(
+            spec.layer_types,
+            choice.pp,
+            choice.pp_layers,
+            engine.extra,
+            engine.proportions(choice.settings, choice.cards),
+        )
     )
     if draft is not None:
         stages = draft_stages(stages, draft.stages)

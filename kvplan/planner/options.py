@@ -26,7 +26,11 @@ Bytes = int | str
 """A size: bytes, or text with its unit."""
 
 Gpu = Annotated[
-    Bytes | None, Option(help="A GPU by name (h100-80gb), or a size with its unit.", metavar="GPU")
+    Bytes | None,
+    Option(
+        help="A GPU by name (h100-80gb), or a size with its unit; 8xh100, or 2xrtx-4090+1xrtx-3090 together.",
+        metavar="GPU",
+    ),
 ]
 GpuOfALog = Annotated[
     Bytes | None,

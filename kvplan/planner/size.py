@@ -220,15 +220,18 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
             yield Replicated(unit=split.unit, units=split.count, copies=copies, tp=tp)
 
 
-def choice_of(spec: ModelSpec, options: Mapping[str, Any], card: Card | None = None) -> Choice:
+def choice_of(
+    spec: ModelSpec, options: Mapping[str, Any], on: Card | tuple[Card, ...] | None = None
+) -> Choice:
     """
-    Return what *options* choose of a deployment, on a *card* where one is known.
+    Return what *options* choose of a deployment *on* a card where one is known, or on several kinds of them.
 
     A model that is named as its own draft drafts with its own module.
     """
     draft = as_draft(options.get("draft"))
     chosen = {**part(options, Choice), "draft": OWN if draft == spec else draft}
-    return Choice(**chosen, card=card)
+    cards = on if isinstance(on, tuple) else ()
+    return Choice(**chosen, card=cards[0] if isinstance(on, tuple) else on, cards=cards)
 
 
 def as_draft(draft: Model | None) -> ModelSpec | Literal["mtp"] | None:

@@ -240,6 +240,7 @@ LLAMACPP_FLAGS = """
 """
 
 LLAMACPP_VALUES = """
+-mg --main-gpu
 --server-base -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio
 --poll -Cb --cpu-mask-batch -Crb --cpu-range-batch --cpu-strict-batch --prio-batch --poll-batch -lcs
 --lookup-cache-static -lcd --lookup-cache-dynamic -n --predict --n-predict --keep -ctxcp --ctx-checkpoints
