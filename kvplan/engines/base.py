@@ -77,7 +77,8 @@ class EngineOptions(SharedOptions):
     """
     How an engine is asked to run a model.
 
-    `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not.
+    `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
+    each node, None where that is not known.
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
     most query heads that share a KV head; `model_context` is the longest context that the model was made for,
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
@@ -93,6 +94,7 @@ class EngineOptions(SharedOptions):
     tp: int = 1
     pp: int = 1
     dp: int = 1
+    node_gpus: int | None = None
     dtype: str = "bfloat16"
     roles: frozenset[Role] = frozenset()
     states_fixed: bool = False
@@ -273,7 +275,8 @@ class Engine:
     or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
     token and its hidden state together in a draft of the model's own, which others hold whole, and where
     `draft_embeds` such a draft has an embedding of its own beside stages that have none. `spread` is
-    how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
+    how several GPUs are used where only their number is given: tensor ranks or pipeline stages, and
+    `several_nodes` whether ranks may be on more than one. `narrow_kv`
     is the cache format of about 8 bits that it has. `pulled` is what each pipeline rank reads of a prompt
     from an instance that prefills, and `connector` names what does that; None where it is not known.
     """
@@ -303,6 +306,7 @@ class Engine:
     draft_projections: AbstractSet[str] = frozenset()
     draft_embeds: bool = False
     spread: Literal["tp", "pp"] = "tp"
+    several_nodes: bool = True
     narrow_kv: str = "fp8"
     pulled: Callable[[Any, Handover], tuple[Pulled, ...]] | None = None
     connector: str | None = None

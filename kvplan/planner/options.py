@@ -65,6 +65,14 @@ Batch = Annotated[
 Tp = Annotated[int, Option(help="Tensor-parallel GPUs.", default=1, least=1, other="--tensor-parallel-size")]
 Pp = Annotated[int, Option(help="Pipeline stages.", default=1, least=1, other="--pipeline-parallel-size")]
 Dp = Annotated[int, Option(help="Replicas, each with a cache of its own.", default=1, least=1)]
+Nodes = Annotated[
+    int | None,
+    Option(
+        help="Nodes over which the GPUs are spread evenly; --gpu 8xh100 then names those of each.",
+        unsaid="not known",
+        least=1,
+    ),
+]
 ModelDtype = Annotated[str | None, Option(help="Run the model in this dtype: float16, bfloat16, float32.")]
 KvDtype = Annotated[
     str | None,
@@ -188,6 +196,7 @@ class SpreadOptions(TypedDict, total=False):
     tp: Tp
     pp: Pp
     dp: Dp
+    nodes: Nodes
     dtype: ModelDtype
     kv_dtype: KvDtype
     engine: EngineName
@@ -261,6 +270,7 @@ class CheckOptions(FileOptions, total=False):
     pp: Pp
     dp: Dp
     ep: Ep
+    nodes: Nodes
     kv_dtype: KvDtype
     pp_layers: PpLayers
 

@@ -23,10 +23,14 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
     gpu = options.get("gpu")
     if not isinstance(gpu, str):
         return options, None
-    joined = _joined(gpu, options)
+    joined, nodes = _joined(gpu, options), options.get("nodes") or 1
     groups = machine(joined)
     count, unlike = sum(number for number, _ in groups), len(groups) > 1
     one = joined if unlike else groups[0][1]
+    if unlike and nodes > 1:
+        raise OptionsError(f"{gpu} on {nodes} nodes: GPUs of several kinds are planned on one node alone")
+    if nodes > 1 and is_counted(gpu):
+        return _on_nodes(options, gpu, one, count, nodes)
     if count == 1:
         return {**options, "gpu": one}, None
     degrees = {name: options.get(name) or 1 for name in DEGREES}
@@ -47,6 +51,25 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
         return {**options, "gpu": one, way: count}, None
     read = f"{gpu} is read as {count} x {one}, with {way} {count}"
     return {**options, "gpu": one, way: count}, read
+
+
+def _on_nodes(
+    options: Mapping[str, Any], gpu: str, one: str, count: int, nodes: int
+) -> tuple[Mapping[str, Any], str | None]:
+    """Return the spread over *nodes* of *count* GPUs each: without degrees, tensor parallelism in each."""
+    degrees = {name: options.get(name) or 1 for name in DEGREES}
+    used = prod(degrees.values())
+    if used == nodes * count:
+        return {**options, "gpu": one}, None
+    if any(name in options for name in DEGREES):
+        spread = " x ".join(f"{name} {degree}" for name, degree in degrees.items())
+        raise OptionsError(
+            f"{gpu} on {nodes} nodes are {nodes * count} GPUs, and {spread} use {used}: make them agree"
+        )
+    read = (
+        f"{gpu} on {nodes} nodes is read as {nodes * count} x {one}, with tp {count} within each x pp {nodes}"
+    )
+    return {**options, "gpu": one, "tp": count, "pp": nodes}, read
 
 
 def _way(options: Mapping[str, Any]) -> str:

@@ -93,6 +93,11 @@ class Size(Answer, Shown):
         return self.deployment.dp
 
     @figure
+    def nodes(self) -> int | None:
+        """The nodes over which the GPUs are spread; None where that is not known."""
+        return self.deployment.choice.nodes
+
+    @figure
     def context(self) -> int:
         """The tokens of each sequence."""
         return self.work.context

@@ -126,6 +126,7 @@ def llamacpp(version: str | None) -> Engine:
         embedding_on_gpu=False,
         # By layers, as LLAMA_SPLIT_MODE_LAYER is the default of --split-mode (common/common.h).
         spread="pp",
+        several_nodes=False,
         drafts="spread",
         narrow_kv="q8_0",
     )
