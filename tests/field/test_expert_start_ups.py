@@ -127,6 +127,73 @@ RECIPES = [
 ]
 """Commands; and a layer's experts, those on a GPU, and over how many GPUs each is cut, and all are dealt."""
 
+VENDORS = [
+    # github.com/vllm-project/recipes, DeepSeek/DeepSeek-V3.md, of 8 x H200
+    (
+        (
+            "vllm serve deepseek-ai/DeepSeek-V3 --trust-remote-code --tensor-parallel-size 8 "
+            "--enable_expert_parallel"
+        ),
+        "h200",
+        (256, 32, 1, 8),
+    ),
+    # Its Moonshotai/Kimi-K2.md, the first of two nodes of 8 x H20
+    (
+        (
+            "vllm serve moonshotai/Kimi-K2-Instruct --port 8000 --served-model-name kimi-k2 "
+            "--trust-remote-code --data-parallel-size 16 --data-parallel-size-local 8 "
+            "--data-parallel-address 10.0.0.1 --data-parallel-rpc-port 29550 --enable-expert-parallel "
+            "--max-num-batched-tokens 8192 --max-num-seqs 256 --gpu-memory-utilization 0.85 "
+            "--enable-auto-tool-choice --tool-call-parser kimi_k2"
+        ),
+        "h20-96gb",
+        (384, 24, 1, 16),
+    ),
+    # Its GLM/GLM5.md, of 8 x H200
+    (
+        (
+            "vllm serve zai-org/GLM-5-FP8 --tensor-parallel-size 8 --speculative-config.method mtp "
+            "--speculative-config.num_speculative_tokens 3 --tool-call-parser glm47 "
+            "--reasoning-parser glm45 --enable-auto-tool-choice --served-model-name glm-5-fp8"
+        ),
+        "h200",
+        (256, 256, 8, 1),
+    ),
+    # Its Qwen/Qwen3.md, of 4 x MI300X, with all of its variables
+    (
+        (
+            "HIP_VISIBLE_DEVICES=4,5,6,7 VLLM_USE_V1=1 VLLM_ROCM_USE_AITER=1 VLLM_ROCM_USE_AITER_MHA=0 "
+            "VLLM_V1_USE_PREFILL_DECODE_ATTENTION=1 VLLM_USE_TRITON_FLASH_ATTN=0 SAFETENSORS_FAST_GPU=1 "
+            "vllm serve Qwen/Qwen3-235B-A22B --trust-remote-code -tp 4 --disable-log-requests "
+            "--swap-space 32 --distributed-executor-backend mp --max-num-batched-tokens 32768 "
+            "--max-model-len 32768 --no-enable-prefix-caching --gpu-memory-utilization 0.8"
+        ),
+        "mi300x",
+        (128, 128, 4, 1),
+    ),
+    # Its OpenAI/GPT-OSS.md, of 8 x H100
+    (
+        (
+            "vllm serve openai/gpt-oss-120b --tensor_parallel_size 8 --max-model-len 131072 "
+            "--max-num-batched-tokens 10240 --max-num-seqs 128 --gpu-memory-utilization 0.85 "
+            "--no-enable-prefix-caching"
+        ),
+        "h100",
+        (128, 128, 8, 1),
+    ),
+    # blog.vllm.ai/2025/04/05/llama4.html, of 8 x H100
+    (
+        (
+            "VLLM_DISABLE_COMPILE_CACHE=1 vllm serve meta-llama/Llama-4-Scout-17B-16E-Instruct "
+            "--tensor-parallel-size 8 --max-model-len 1000000 "
+            "--override-generation-config '{\"attn_temperature_tuning\": true}'"
+        ),
+        "h100",
+        (16, 16, 8, 1),
+    ),
+]
+"""The recipes of vLLM for the other models, each on its own card; the last two are above."""
+
 
 @pytest.mark.parametrize(("command", "experts"), RECIPES, ids=lambda each: str(each)[:60])
 def test_a_recipe_is_answered_without_a_hint(command: str, experts: tuple[int, ...]) -> None:
@@ -137,3 +204,32 @@ def test_a_recipe_is_answered_without_a_hint(command: str, experts: tuple[int, .
     assert answer.max_batch
     assert answer.experts is not None
     assert dataclasses.astuple(answer.experts) == experts
+
+
+@pytest.mark.parametrize(("command", "gpu", "experts"), VENDORS, ids=lambda each: str(each)[:60])
+def test_a_vendors_recipe_is_answered_without_a_hint(
+    command: str, gpu: str, experts: tuple[int, ...]
+) -> None:
+    served = read_command(shlex.split(command))
+    assert (served.unmodelled, served.unknown) == ((), ())
+    answer = kvplan.fit(
+        served.model, engine=served.engine, gpu=gpu, advice=False, **{"context": "32k", **served.asked}
+    )
+    assert answer.max_batch
+    assert answer.experts is not None
+    assert dataclasses.astuple(answer.experts) == experts
+
+
+def test_all_eight_models_have_a_recipe() -> None:
+    commands = [command for command, *_ in (*RECIPES, *VENDORS)]
+    for name in (
+        "DeepSeek-V3 ",
+        "DeepSeek-V3.2",
+        "Kimi-K2",
+        "GLM-5",
+        "Qwen3-235B-A22B",
+        "gpt-oss-120b",
+        "MiniMax-M2",
+        "Llama-4",
+    ):
+        assert any(name in command for command in commands)
