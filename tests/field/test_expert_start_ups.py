@@ -63,6 +63,44 @@ def test_so_does_a_rank_of_sglang_with_attention_data_parallelism() -> None:
     assert f"{answer.bytes_per_token * 161_488 / 2**30:.2f}" == "10.57"
 
 
+# Bytes that eight ranks stored of a prompt, its whole blocks and their tokens, in fp8 on H200: GLM-5.2 in
+# github.com/vllm-project/recipes/pull/754, and in pull/893 there GLM-5.3 of 138,615 and of 44,498 tokens,
+# without a last block or two; it has the same dimensions (github.com/ROCm/ATOM/pull/2291).
+STORED = [(1_104_691_200, 40 * 64), (59_763_793_920, 2_164 * 64), (19_111_157_760, 692 * 64)]
+
+
+@pytest.mark.parametrize(("stored", "tokens"), STORED)
+def test_vllm_offloads_the_bytes_that_a_token_takes_on_all_ranks(stored: int, tokens: int) -> None:
+    """656 B in each of 78 layers, and 132 in the 21 that have an indexer of their own."""
+    answer = kvplan.size("glm-5.2", engine="vllm", kv_dtype="fp8_ds_mla", tp=8, context=16)
+    assert answer.bytes_per_token == 78 * 656 + 21 * 132
+    assert answer.bytes_per_token * tokens * answer.tp == stored
+
+
+def test_a_draft_of_glm_5_has_its_own_latent_and_indexer_in_vllm() -> None:
+    """
+    "GPU KV Cache Dimensions: [158][4372, 64, 132]" with MTP: two caches for each of 78 layers and one.
+
+    github.com/LMCache/LMCache/issues/3339, GLM-5-FP8, vLLM 0.21, 8 GPUs.
+    """
+    caches, block, row = 158, 64, 132
+    answer = kvplan.fit(
+        "zai-org/GLM-5-FP8", engine="vllm@0.21", gpu="h200", tp=8, draft="mtp", context="8k", advice=False
+    )
+    assert answer.block_size == block
+    assert answer.bytes_per_token == caches // 2 * (576 * 2 + row)
+
+
+def test_sglang_prints_the_pool_of_kimi_k2_on_eight_gpus() -> None:
+    """
+    "KV Cache is allocated. #tokens: 8050, KV size: 0.53 GB" on each rank of tp 8.
+
+    github.com/sgl-project/sglang/pull/13466.
+    """
+    answer = kvplan.size("kimi-k2-0905", engine="sglang", tp=8, context=16)
+    assert f"{answer.bytes_per_token * 8050 / 2**30:.2f}" == "0.53"
+
+
 def gib_of_a_rank(model: str, *, tp: int) -> float:
     deployment = deploy(kvplan.load(model), Choice(engine="vllm", tp=tp))
     weights = deployment.spec.weights()
