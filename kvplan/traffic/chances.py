@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from kvplan.traffic.moments import Moments
 
 Method = Literal["convolution", "normal", "draws"]
 """How a probability was found: exactly, by a closed form, or by seeded draws."""
+
+METHODS: tuple[Method, ...] = get_args(Method)
 
 Room = Callable[[int], Sequence[Bound]]
 """How much of each amount there is for so many sequences."""
