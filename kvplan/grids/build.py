@@ -48,10 +48,10 @@ def make_grid(
     read = read_pairs(pairs)
     given = {require_option(name): value for name, value in options.items() if value is not None}
     _require_apart(given, read)
-    require_one_load({*given, *(read[0] if read else ())})
     axes = {name: read_axis(name, given[name]) for name in _in_order(given) if name not in NUMBERS}
     numbers = {name: read_numbers(name, given[name]) for name in NUMBERS if name in given}
     paired = list(read[0]) if read else []
+    require_one_load({*given, *paired})
     named = _models(models, read)
     combinations = len(named) * prod(map(len, axes.values()))
     if combinations > _MOST_STRUCTURES:

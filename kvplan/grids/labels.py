@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import AnyArray
 from kvplan.grids.columns import NONE, PRICE
 from kvplan.grids.grid import Structure
@@ -29,15 +30,19 @@ def labels_of(structure: Structure, plan: Plan | None) -> dict[str, Any]:
     return {"model": structure.model, **planned, **asked}
 
 
-def ratios(name: str, most: AnyArray, plan: Plan, prices: Mapping[str, float]) -> dict[str, AnyArray]:
+def price_of(structure: Structure, prices: Mapping[str, float]) -> float | None:
+    """Return the price of a GPU of a structure: that of its card, `8xH100` or beside a memory, too."""
+    gpu = structure.options.get("gpu")
+    return prices.get(find_card(several(gpu)[1]).name) if prices and isinstance(gpu, str) else None
+
+
+def ratios(name: str, most: AnyArray, gpus: int, price: float | None) -> dict[str, AnyArray]:
     """
     Return what people compare plans by, of the *most* sequences that the column *name* has.
 
     No bytes are among it, and NaN stands where there is none.
     """
-    choice = plan.deployment.choice
-    gpus = choice.tp * choice.pp * choice.dp
     found = {f"{name}_per_gpu": np.where(most == NONE, np.nan, most / gpus)}
-    if (price := prices.get(plan.budget.gpu)) is not None:
+    if price is not None:
         found[PRICE.name] = price * gpus / np.where(most < 1, np.nan, most)
     return found

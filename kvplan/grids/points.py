@@ -11,7 +11,7 @@ from kvplan.grids.chunks import Chunk, below
 from kvplan.grids.contexts import Contexts, read_contexts, refused_at, with_refusals
 from kvplan.grids.crowds import held_by
 from kvplan.grids.grid import Grid, Piece, Structure
-from kvplan.grids.labels import labels_of, ratios
+from kvplan.grids.labels import labels_of, price_of, ratios
 from kvplan.grids.lines import (
     held,
     limits,
@@ -78,7 +78,9 @@ class Answering:
         some = contexts.tokens[contexts.answered][0]
         tokens = np.where(contexts.answered, contexts.tokens, some)
         figures = figures_of(plan, tokens, batch) | {"max_context": self._longest[1][None, :]}
-        figures |= ratios("max_batch", figures["max_batch"], plan, self.grid.prices)
+        figures |= ratios(
+            "max_batch", figures["max_batch"], labels["gpus"], price_of(structure, self.grid.prices)
+        )
         return _chunk(labels, contexts, batch, figures)
 
     def _planned(self, structure: Structure, context: int) -> Plan | KvplanError:
