@@ -160,7 +160,7 @@ def test_dataframes_take_the_stream() -> None:
 
 
 def test_polars_takes_the_numbers_where_they_are() -> None:
-    """From the array of numpy to Arrow, and on to polars, a column of numbers stands at one place in memory."""
+    """From numpy to Arrow, and on to polars, a column of numbers stands at one place in memory."""
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     polars = pytest.importorskip("polars", reason="polars is not installed")
     sweep = kvplan.sweep("llama-3.1-8b", kv_memory="60GiB", context=range(1, 201), batch=range(1, 101))
