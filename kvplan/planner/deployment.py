@@ -135,11 +135,12 @@ class Deployment:
         more, some = self.by_stage(uniform(tokens, several)), self.by_stage(uniform(tokens, several - 1))
         return max(after - before for after, before in zip(more, some, strict=True))
 
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
     def analytic(self) -> "Deployment":
         """Return the same spread and cache format by the formula alone."""
         return deploy(self.spec, self.choice.analytic(self.stage_sizes, self.kv))
 
-    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
         return plain(self.growing.arrangement.token_bytes(rank))

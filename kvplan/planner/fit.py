@@ -350,9 +350,8 @@ def limit_of(plan: Plan, context: int, max_batch: int | None) -> Limit:
         return Limit(resource=Resource.SEQUENCES, sequences=most)
     if plan.is_bounded():
         return Limit(resource=Resource.POOL)
-    more = plan.memory(uniform(context, max_batch + plan.deployment.dp))
-    free = plan.memory(uniform(context, max_batch) if max_batch else ()).free_bytes
-    needed = free - more.free_bytes
+    free = plan.free_bytes(uniform(context, max_batch) if max_batch else ())
+    more = plan.free_bytes(uniform(context, max_batch + plan.deployment.dp))
     return Limit(
-        resource=Resource.CACHE, needed_bytes=needed, free_bytes=max(0, free), sequences=max_batch + 1
+        resource=Resource.CACHE, needed_bytes=free - more, free_bytes=max(0, free), sequences=max_batch + 1
     )

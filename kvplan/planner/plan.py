@@ -127,6 +127,10 @@ class Plan(Shown):
 
         return advise(self, context=as_tokens(context), batch=as_batch(batch))
 
+    def free_bytes(self, load: Load) -> int:
+        """Return what the tightest card has free with a load on it; below 0 if that lacks."""
+        return _left(self.deployment, self.left, dealt(load, self.deployment.dp))
+
     def without_cache(self, context: int) -> Memory:
         """Return the lines of the card that sequences of *context* tokens fill first, with no cache on it."""
         rank = self._tightest(self.deployment.by_stage(uniform(context, 1)))

@@ -58,11 +58,17 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
     """Return a value as `--json` prints it: dataclasses by their fields."""
     if value is None or isinstance(value, int | float | str):
         return value
-    if is_dataclass(value):
-        return {each.name: plain_value(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple):
         return tuple(map(plain_value, value))
-    return dict(value) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return dict(value)
+    return {name: plain_value(getattr(value, name)) for name in _fields(type(value))} or value
+
+
+@cache
+def _fields(of: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; none for other types."""
+    return tuple(each.name for each in fields(of)) if is_dataclass(of) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

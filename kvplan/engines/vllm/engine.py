@@ -38,7 +38,7 @@ from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
-from kvplan.terms import Growing, Layer, Stage
+from kvplan.terms import Growing, Layer, Stage, distinct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,7 @@ def _pulled(cache: PagedCache, handover: Handover) -> tuple[Pulled, ...]:
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> PagedCache:
     given = read_settings(SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
-    every = tuple(chain.from_iterable(layers))
+    every = distinct(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
     require_adapters(given)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import RELEASES, VllmRules
-from kvplan.terms import Layer
+from kvplan.terms import Layer, distinct
 
 _LAST = {
     "phi3small": (0, 9),
@@ -165,4 +165,4 @@ def _has_no_cross_attention(architecture: str | None, layers: Sequence[Layer]) -
     """Return whether a published model type attends to an encoder, which no class of vLLM does for it."""
     if architecture is None or architecture in _ENCODER_DECODERS:
         return False
-    return any(term.allocation.pool == "cross" for layer in dict.fromkeys(layers) for term in layer)
+    return any(term.allocation.pool == "cross" for layer in distinct(layers) for term in layer)
