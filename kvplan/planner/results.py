@@ -54,15 +54,18 @@ _TOLD_APART = 9
 """An answer's first figures, which say what was asked, tell most answers apart."""
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
+
+
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
     """Return a value as `--json` prints it: dataclasses by their fields."""
-    if value is None or isinstance(value, int | float | str):
+    if type(value) in _PLAIN:
         return value
     if isinstance(value, tuple):
         return tuple(map(plain_value, value))
     if isinstance(value, dict):
         return dict(value)
-    return {name: plain_value(getattr(value, name)) for name in _fields(type(value))} or value
+    return {name: plain_value(getattr(value, name)) for name in _fields(value.__class__)} or value
 
 
 @cache
