@@ -173,19 +173,29 @@ def test_dms_keeps_an_eighth_and_a_window() -> None:
     assert kept == Fraction(256 + (32_768 - 256) // 8, 32_768)
 
 
-def test_pyramidkv_keeps_its_average() -> None:
+@pytest.mark.parametrize(
+    ("asked", "first", "last", "step"),
+    [
+        # min = 504 // 20 = 25, max = 2 x 504 - 25 = 983, and a step of 958 // 31 = 30.
+        ("512", 8 + 983, 8 + 983 - 31 * 30, 30),
+        # The code's own defaults: min = 256 // 20 = 12, max = 500, and a step of 488 // 31 = 15.
+        ("320,recent=64", 64 + 500, 64 + 500 - 31 * 15, 15),
+        # Nothing is left over: min = 155 // 5 = 31, max = 279, and a step of 248 // 31 = 8.
+        ("163,beta=5", 8 + 279, 8 + 31, 8),
+    ],
+)
+def test_pyramidkv_falls_in_whole_steps(asked: str, first: int, last: int, step: int) -> None:
     """
-    PyramidKV, arXiv 2406.02069, section 4: budgets fall in equal steps to a 20th of the average.
+    PyramidKV, arXiv 2406.02069, in its authors' code: budgets of 32 layers fall in equal whole steps.
 
-    Of a budget of 512, beside the newest 8: 983 in the first layer and 25 in the last.
+    PyramidKVCluster.update_kv in pyramidkv/pyramidkv_utils.py of Zefan-Cai/KVCache-Factory at c97f9d70:
+    min_num, max_num, steps and the window, of prompts that are long enough.
     """
-    changed = kvplan.whatif("llama-2-7b", pyramidkv=512).spec
+    changed = kvplan.whatif("llama-2-7b", pyramidkv=asked).spec
     kinds = [changed.attention[name][0] for name in changed.layer_types]
     budgets = [kind.kept or 0 for kind in kinds if isinstance(kind, Budget)]
-    assert (budgets[0], budgets[-1]) == (8 + 983, 8 + 25)
-    steps = {before - after for before, after in pairwise(budgets)}
-    assert steps <= {(983 - 25) // 31, (983 - 25) // 31 + 1}
-    assert sum(budgets) // 32 == 512
+    assert (budgets[0], budgets[-1]) == (first, last)
+    assert {before - after for before, after in pairwise(budgets)} == {step}
 
 
 @pytest.mark.parametrize("change", ["moh", "mohsa"])
