@@ -69,10 +69,12 @@ class SnapKV(Change):
 
 class PyramidKV(Change):
     """
-    Lower layers keep more tokens of the prompt than higher ones, `kept` on average, in equal steps.
+    Lower layers keep more tokens of the prompt than higher ones, about `kept` on average, in equal steps.
 
-    The last layer has a `beta`-th of the average beside the newest `recent` tokens, which all keep, and the
-    first what makes the average up.
+    Beside the newest `recent` tokens, which all keep, the last layer has a `beta`-th of the average and the
+    first what makes the average up. The steps are whole, as in the authors' code (PyramidKVCluster of
+    pyramidkv/pyramidkv_utils.py in KVCache-Factory at c97f9d70), so that what a division leaves over is kept
+    on top: in the last layer all of it.
     """
 
     kept: Count
@@ -80,8 +82,10 @@ class PyramidKV(Change):
     beta: Count = 20
     name: ClassVar[str] = "pyramidkv"
     help: ClassVar[str] = "As snapkv, more in lower layers than in higher ones: 1024."
-    source: ClassVar[str] = "PyramidKV, arXiv 2406.02069, section 4"
-    note: ClassVar[str] = SnapKV.note
+    source: ClassVar[str] = "PyramidKV, arXiv 2406.02069, section 4, and its authors' KVCache-Factory"
+    note: ClassVar[str] = (
+        f"{SnapKV.note}; of less than twice the budget each layer keeps the same, as --snapkv has it"
+    )
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
         if self.kept <= self.recent:
@@ -89,10 +93,11 @@ class PyramidKV(Change):
         count = sum(any(map(is_full, spec.attention[name])) for name in spec.layer_types)
         average = self.kept - self.recent
         last = average // self.beta
-        first, steps = 2 * average - last, max(1, count - 1)
+        first = 2 * average - last
+        step = (first - last) // max(1, count - 1)
 
         def layer(number: int, kinds: Kinds) -> Kinds:
-            tokens = self.recent + first - number * (first - last) // steps
+            tokens = self.recent + first - number * step
             return swapped(kinds, is_full, lambda kind: _kept(kind, tokens))
 
         return each_layer(spec, self, layer, is_full)

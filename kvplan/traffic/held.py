@@ -194,7 +194,7 @@ class Held(Answer, Shown):
 
     @figure
     def method(self) -> str | None:
-        """How `likely` was found: by `convolution`, exactly; `normal`, a closed form; or seeded `draws`."""
+        """How `likely` was found: `convolution`, `normal` or `draws`, or `replay`, a trace in its order."""
         return self._numbers.method
 
     @figure
