@@ -15,7 +15,8 @@ from kvplan.cli.meter import Meter
 from kvplan.cli.prices import Prices, read_prices
 from kvplan.cli.printing import AnsweredError, complain, examples
 from kvplan.errors import OptionsError
-from kvplan.planner.options import OF_LISTS, FitOptions
+from kvplan.grids.options import SweepOptions
+from kvplan.planner.options import OF_LISTS
 
 if TYPE_CHECKING:
     from kvplan.grids.results import Sweep
@@ -94,7 +95,7 @@ def _sweep(
     output: Output = None,
     resume: Resume = False,
     workers: Workers = None,
-    **options: Unpack[FitOptions],
+    **options: Unpack[SweepOptions],
 ) -> None:
     """A grid: all products of models, GPUs, engines, spreads, dtypes, contexts and batches.
 

@@ -16,6 +16,7 @@ from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import Ints
 from kvplan.grids.axes import NUMBERS, read_axis, read_numbers, require_option
 from kvplan.grids.columns import PLANNED
+from kvplan.grids.comes import require_one_load
 from kvplan.grids.grid import Axis, Grid, Structure
 from kvplan.grids.pairs import MODEL, read_pairs
 from kvplan.planner.options import OF_LISTS
@@ -47,6 +48,7 @@ def make_grid(
     read = read_pairs(pairs)
     given = {require_option(name): value for name, value in options.items() if value is not None}
     _require_apart(given, read)
+    require_one_load({*given, *(read[0] if read else ())})
     axes = {name: read_axis(name, given[name]) for name in _in_order(given) if name not in NUMBERS}
     numbers = {name: read_numbers(name, given[name]) for name in NUMBERS if name in given}
     paired = list(read[0]) if read else []

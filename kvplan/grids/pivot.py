@@ -6,7 +6,7 @@ from typing import Any
 
 from kvplan.errors import OptionsError
 from kvplan.grids.cells import cell_of, head_of
-from kvplan.grids.columns import FIGURES, PARETO, PRICE, WHY, Column, find_column
+from kvplan.grids.columns import PARETO, PRICE, RATE, REPLICAS, Column, find_column, is_figure
 from kvplan.grids.results import Sweep
 from kvplan.grids.texts import row_dicts
 from kvplan.inert import in_markdown
@@ -14,7 +14,11 @@ from kvplan.inert import in_markdown
 MOST_POINTS = 20_000
 """Of a table that people read; more go into a file."""
 
-_ALONE = ("max_batch", "max_context", "kv_bytes", "free_bytes", PRICE.name, PARETO.name)
+_ALONE = (
+    *("max_batch", "max_context", "kv_bytes", "free_bytes"),
+    *("max_batch_never", "max_batch_likely", "max_batch_average", RATE.name),
+    *(each.name for each in (*REPLICAS, PRICE, PARETO)),
+)
 """The figures beside the only axis that varies."""
 
 
@@ -55,7 +59,7 @@ def pivot_of(sweep: Sweep, *, rows: Sequence[str], columns: str | None, value: s
         )
     points = [point for chunk in sweep.chunks() for point in row_dicts(chunk, sweep.columns)]
     axes = {
-        each.name: {point[each.name] for point in points} for each in sweep.columns if not _is_figure(each)
+        each.name: {point[each.name] for point in points} for each in sweep.columns if not is_figure(each)
     }
     shape = _shape(sweep, axes, rows, columns, value)
     cells = _Cells(shape)
@@ -71,7 +75,7 @@ def _shape(
     sweep: Sweep, axes: Mapping[str, set[Any]], rows: Sequence[str], columns: str | None, value: str | None
 ) -> _Shape:
     """Return the table that was asked for, and the usual one of what was left open."""
-    figure = _figure(sweep, value or "max_batch")
+    figure = _figure(sweep, value or ("max_batch_likely" if sweep.grid.of_traffic else "max_batch"))
     named = [_axis(name, axes) for name in rows]
     across = _axis(columns, axes) if columns else None
     if across in named:
@@ -92,10 +96,6 @@ def _shape(
     return _Shape(down or ["model"], across, [figure])
 
 
-def _is_figure(column: Column) -> bool:
-    return column in (*FIGURES, *WHY, PRICE, PARETO)
-
-
 def _axis(name: str, axes: Mapping[str, object]) -> str:
     spelt = name.strip().replace("-", "_")
     if spelt not in axes:
@@ -105,8 +105,8 @@ def _axis(name: str, axes: Mapping[str, object]) -> str:
 
 def _figure(sweep: Sweep, name: str) -> Column:
     found = find_column(name, sweep.columns)
-    if not _is_figure(found):
-        figures = ", ".join(each.name for each in sweep.columns if _is_figure(each))
+    if not is_figure(found):
+        figures = ", ".join(each.name for each in sweep.columns if is_figure(each))
         raise OptionsError(f"{found.name} is an axis, and no figure: choose of {figures}")
     return found
 
