@@ -17,7 +17,7 @@ def labels_of(structure: Structure, plan: Plan | None) -> dict[str, Any]:
     if plan is not None:
         choice, deployment = plan.deployment.choice, plan.deployment
         planned = {
-            "gpu": plan.budget.gpu,
+            "gpu": plan.gpu,
             "engine": deployment.engine.name,
             "kv_dtype": deployment.kv.name,
             "tp": choice.tp,
@@ -38,6 +38,8 @@ def ratios(name: str, most: AnyArray, plan: Plan, prices: Mapping[str, float]) -
     choice = plan.deployment.choice
     gpus = choice.tp * choice.pp * choice.dp
     found = {f"{name}_per_gpu": np.where(most == NONE, np.nan, most / gpus)}
-    if (price := prices.get(plan.budget.gpu)) is not None:
-        found[PRICE.name] = price * gpus / np.where(most < 1, np.nan, most)
+    paid = [prices.get(budget.gpu) for budget in plan.budgets]
+    if None not in paid:
+        hour = choice.tp * choice.dp * sum(filter(None, paid))
+        found[PRICE.name] = hour / np.where(most < 1, np.nan, most)
     return found

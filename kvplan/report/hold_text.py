@@ -41,10 +41,7 @@ def hold_document(answer: Held) -> Document:
 
 
 def _headline(answer: Held) -> Line:
-    gpus = answer.tp * answer.pp * answer.dp
-    card = answer.plan.budget.sources.card
-    where = f"{answer.gpu if card is None else card.label}"
-    on = f"on {gpus} x {where}" if gpus > 1 else f"on one {where}"
+    on = words.where(answer.plan)
     if answer.likely is None or answer.never is None:
         return line(f"Any number of sequences runs {on}: memory sets no limit.", "yes")
     if not answer.never:

@@ -51,6 +51,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--tp-size --tensor-parallel-size --tp", "tp"),
     asks("--pp-size --pipeline-parallel-size", "pp"),
     asks("--dp-size --data-parallel-size --dp", "dp"),
+    asks("--nnodes", "nodes"),
     asks("--dcp-size --decode-context-parallel-size", "dcp"),
     asks("--context-length", "context", counted(_scaled)),
     asks(

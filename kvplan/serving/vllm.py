@@ -74,6 +74,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--pipeline-parallel-size -pp", "pp"),
     asks("--data-parallel-size -dp", "dp"),
     asks("--decode-context-parallel-size -dcp", "dcp"),
+    asks("--nnodes -n", "nodes"),
     asks(
         "--max-model-len",
         "context",

@@ -83,7 +83,7 @@ def _written(dialect: Dialect, answers: dict[str, Answer]) -> tuple[list[str], l
         answer = answers.pop(row.keyword)
         name = row.names[0]
         if isinstance(row, Switch):
-            words += _flag(row, answer)
+            words += [_spelt(each, dialect) for each in _flag(row, answer)]
         elif name.startswith("-"):
             words += [_spelt(name, dialect), row.value.write(answer)]
         else:

@@ -105,7 +105,7 @@ class Held(Answer, Shown):
     @figure
     def gpu(self) -> str:
         """The card's name, or the memory that was given."""
-        return self.plan.budget.gpu
+        return self.plan.gpu
 
     @figure
     def kv_dtype(self) -> str:

@@ -226,9 +226,8 @@ COMMANDS = (
             "context": 262144,
             "max_num_batched_tokens": 512,
             "pp": 4,
-            "settings": {"flash_attn": "true"},
+            "settings": {"flash_attn": "true", "tensor_split": "23552,23552,23552,20480"},
         },
-        unmodelled=("-ts 23552,23552,23552,20480:",),
         ignored=(
             "-mg 0",
             "-sm layer",

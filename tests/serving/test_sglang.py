@@ -19,6 +19,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--dp-size 2", {"dp": 2}),
     ("--data-parallel-size 2", {"dp": 2}),
     ("--dp 2", {"dp": 2}),
+    ("--nnodes 2", {"nodes": 2}),
     ("--dcp-size 2", {"dcp": 2}),
     ("--decode-context-parallel-size 2", {"dcp": 2}),
     ("--ep-size 8", {"settings": {"ep_size": "8"}}),

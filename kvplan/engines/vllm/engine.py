@@ -215,7 +215,7 @@ def _once_on_host(options: EngineOptions, rules: VllmRules) -> bool:
     """
     pcp = read_settings(SETTINGS, options.settings).count("prefill_context_parallel_size")
     alone = options.pp == options.dcp == (pcp or 1) == 1
-    return rules.offloads_once and alone and options.tp <= _NODE_GPUS
+    return rules.offloads_once and alone and options.tp <= (options.node_gpus or _NODE_GPUS)
 
 
 _NODE_GPUS = 8
