@@ -9,7 +9,7 @@ from kvplan.alternatives.rows import Row, row_or_reason
 from kvplan.alternatives.whatif import shared_out
 from kvplan.arguments import ArgumentError, as_argument
 from kvplan.errors import OptionsError
-from kvplan.gpus import find_card, several
+from kvplan.gpus import find_card, machine, several
 from kvplan.planner.lists import axes_signature
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
@@ -94,8 +94,12 @@ def _costs(prices: object) -> dict[str, float]:
 
 def _price(row: Row, costs: Mapping[str, float]) -> float | None:
     """Return what a sequence costs in an hour; None without a price, or where none fits."""
-    each = costs.get(row.gpu or "")
-    return each * row.gpus / row.max_batch if each is not None and row.max_batch else None
+    kinds = machine(row.gpu or "")
+    each = [costs.get(gpu) for _, gpu in kinds]
+    if None in each or not row.max_batch:
+        return None
+    numbers = [row.gpus] if len(kinds) == 1 else [number for number, _ in kinds]
+    return sum(number * cost for number, cost in zip(numbers, each, strict=True) if cost) / row.max_batch
 
 
 def _order(row: Row, key: Sort) -> tuple[bool, float]:
