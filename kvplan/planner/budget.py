@@ -199,7 +199,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             pp=len(stages),
             batched_tokens=options.max_num_batched_tokens,
             sequences=sequences or options.max_num_seqs,
-            mlp=spec.mlp,
+            mlp=spec.met_by_all,
             architecture=spec.architecture,
             has_experts=options.has_experts,
             has_states=options.has_states,

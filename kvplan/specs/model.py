@@ -270,6 +270,18 @@ class ModelSpec(Facts):
         widths = self.mlp is not None and self.mlp.experts_per_token is not None
         return widths or (self.parts is not None and self.parts.has_experts)
 
+    @property
+    def met_by_all(self) -> Mlp | None:
+        """The widths of MLPs, where `parts` tell: the widest that every token meets, be it beside experts."""
+        if self.mlp is None or self.parts is None or self.hidden is None:
+            return self.mlp
+        matrices = 2 + self.mlp.gated
+        dense = self.parts.widest("dense", matrices, self.hidden)
+        if dense and self.mlp.intermediate:  # A layer may have several, and biases.
+            dense = self.mlp.intermediate
+        width = max(dense, self.parts.widest("shared", matrices, self.hidden))
+        return self.mlp.model_copy(update={"intermediate": width or None})
+
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
         Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.

@@ -126,7 +126,7 @@ class Row:
 
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""
-        mlp = self.spec.mlp
+        mlp = self.spec.met_by_all
         assert mlp is not None, self.model
         return Widths(
             dense=ceil_div(mlp.intermediate or 0, self.tp),
