@@ -45,7 +45,8 @@ Columns = Annotated[
     str | None, typer.Option(metavar="AXIS", help="The table's columns.  [default: contexts]")
 ]
 Value = Annotated[
-    str | None, typer.Option(metavar="FIGURE", help="The table's figure.  [default: max_batch]")
+    str | None,
+    typer.Option(metavar="FIGURE", help="The table's figure.  [default: max_batch, or max_batch_likely]"),
 ]
 Pareto = Annotated[
     str | None,
@@ -73,6 +74,7 @@ _EPILOG = examples(
     "kvplan sweep llama-3.1-70b --gpu h200-141gb --tp 2..8 --kv-dtype bf16,fp8",
     "kvplan sweep qwen3-32b --with gpu=h100-80gb,tp=4 --with gpu=h200-141gb,tp=2",
     "kvplan sweep qwen3-8b --gpu l4-24gb --tp 1,2 -c 1k..32k+1k -b 1..64 --csv",
+    "kvplan sweep qwen3-8b --gpu h100-80gb,l40s-48gb --traffic azure-conv-2023",
 )
 
 app = typer.Typer()
@@ -99,7 +101,8 @@ def _sweep(
 ) -> None:
     """A grid: all products of models, GPUs, engines, spreads, dtypes, contexts and batches.
 
-    Each option of fit takes several values: 1,2 or 1k..1m (doubled) or 8k..64k+8k (in steps).
+    Each option of fit takes several values: 1,2 or 1k..1m (doubled) or 8k..64k+8k (in steps). With
+    --traffic, one or more, points are answered as by hold.
     """
     import gc
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kvplan.arguments import ArgumentError, as_argument
+from kvplan.arguments import ArgumentError
 from kvplan.errors import OptionsError
 from kvplan.files import exists
 from kvplan.frozen import FrozenDict
-from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import Ints
 from kvplan.grids.axes import NUMBERS, read_axis, read_numbers, require_option
 from kvplan.grids.columns import PLANNED
@@ -20,6 +19,7 @@ from kvplan.grids.comes import require_one_load
 from kvplan.grids.grid import Axis, Grid, Structure
 from kvplan.grids.pairs import MODEL, read_pairs
 from kvplan.planner.options import OF_LISTS
+from kvplan.planner.prices import as_prices
 from kvplan.planner.size import as_spec
 from kvplan.specs import ModelSpec
 
@@ -48,10 +48,10 @@ def make_grid(
     read = read_pairs(pairs)
     given = {require_option(name): value for name, value in options.items() if value is not None}
     _require_apart(given, read)
-    require_one_load({*given, *(read[0] if read else ())})
     axes = {name: read_axis(name, given[name]) for name in _in_order(given) if name not in NUMBERS}
     numbers = {name: read_numbers(name, given[name]) for name in NUMBERS if name in given}
     paired = list(read[0]) if read else []
+    require_one_load({*given, *paired})
     named = _models(models, read)
     combinations = len(named) * prod(map(len, axes.values()))
     if combinations > _MOST_STRUCTURES:
@@ -63,7 +63,12 @@ def make_grid(
     specs = {name: as_spec(model, ignored) for name, model in dict(named_once(named)).items()}
     asked = tuple(name for name in (*axes, *paired) if name not in (*OF_LISTS, *NUMBERS, MODEL))
     structures = tuple(_structures(named, specs, axes, numbers, asked))
-    return Grid(structures=structures, asked=asked, paired=tuple(paired), prices=_priced(prices or {}))
+    return Grid(
+        structures=structures,
+        asked=asked,
+        paired=tuple(paired),
+        prices=as_prices(prices or {}, "kvplan.sweep"),
+    )
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
@@ -162,14 +167,3 @@ def _batches(own: int | None, numbers: Mapping[str, Axis]) -> Ints:
         return np.array([own], dtype=np.int64)
     found = numbers.get("batch", _ALONE)
     return found if isinstance(found, np.ndarray) else np.array(found, dtype=np.int64)
-
-
-def _priced(prices: object) -> Mapping[str, float]:
-    """Return prices by the catalogue's names of their GPUs; raise a KvplanError for what is no price."""
-    if not isinstance(prices, Mapping) or not all(isinstance(gpu, str) for gpu in prices):
-        raise ArgumentError("kvplan.sweep: prices: expected a dict of prices by the names of GPUs")
-    for gpu, price in prices.items():
-        as_argument(price, float, f"kvplan.sweep: the price of {gpu}")
-        if not 0 < price < float("inf"):
-            raise OptionsError(f"{price!r} is no price of {gpu}: write h100-80gb=2.50, for a GPU and hour")
-    return FrozenDict({find_card(several(gpu)[1]).name: float(price) for gpu, price in prices.items()})

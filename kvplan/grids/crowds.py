@@ -13,6 +13,7 @@ from kvplan.grids.comes import traffic_from
 from kvplan.grids.contexts import Contexts
 from kvplan.grids.grid import Structure
 from kvplan.grids.labels import labels_of, ratios
+from kvplan.planner.prices import hourly
 from kvplan.traffic.chances import METHODS
 from kvplan.traffic.held import Held, held_of
 
@@ -31,12 +32,13 @@ def held_by(structure: Structure, contexts: Contexts, prices: Mapping[str, float
             plan = held.plan
         except KvplanError as error:
             contexts = contexts.with_reason(place, error.line)
-    figures: dict[str, AnyArray] = {}
+    labels, figures = labels_of(structure, plan), dict[str, AnyArray]()
     if plan is not None:
         figures = {name: np.array([[row[name]] for row in rows]) for name in _NOTHING}
-        figures |= ratios("max_batch_likely", figures["max_batch_likely"], plan, prices)
+        hour = hourly(structure.options.get("gpu"), labels["gpus"], prices)
+        figures |= ratios("max_batch_likely", figures["max_batch_likely"], labels["gpus"], hour)
     return Chunk(
-        labels=labels_of(structure, plan),
+        labels=labels,
         context=contexts.tokens,
         batch=structure.batches,
         why=contexts.why,

@@ -1,6 +1,5 @@
 """What all points of a structure say of it, and what people compare structures by."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,17 +28,14 @@ def labels_of(structure: Structure, plan: Plan | None) -> dict[str, Any]:
     return {"model": structure.model, **planned, **asked}
 
 
-def ratios(name: str, most: AnyArray, plan: Plan, prices: Mapping[str, float]) -> dict[str, AnyArray]:
+def ratios(name: str, most: AnyArray, gpus: int, hour: float | None) -> dict[str, AnyArray]:
     """
     Return what people compare plans by, of the *most* sequences that the column *name* has.
 
-    No bytes are among it, and NaN stands where there is none.
+    *hour* is what all *gpus* cost, None without prices. No bytes are among it, and NaN stands where there is
+    none.
     """
-    choice = plan.deployment.choice
-    gpus = choice.tp * choice.pp * choice.dp
     found = {f"{name}_per_gpu": np.where(most == NONE, np.nan, most / gpus)}
-    paid = [prices.get(budget.gpu) for budget in plan.budgets]
-    if None not in paid:
-        hour = choice.tp * choice.dp * sum(filter(None, paid))
+    if hour is not None:
         found[PRICE.name] = hour / np.where(most < 1, np.nan, most)
     return found

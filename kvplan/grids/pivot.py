@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kvplan.errors import OptionsError
 from kvplan.grids.cells import cell_of, head_of
 from kvplan.grids.columns import PARETO, PRICE, RATE, REPLICAS, Column, find_column, is_figure
+from kvplan.grids.grid import Grid
 from kvplan.grids.results import Sweep
 from kvplan.grids.texts import row_dicts
 from kvplan.inert import in_markdown
@@ -17,7 +20,7 @@ MOST_POINTS = 20_000
 _ALONE = (
     *("max_batch", "max_context", "kv_bytes", "free_bytes"),
     *("max_batch_never", "max_batch_likely", "max_batch_average", RATE.name),
-    *(each.name for each in (*REPLICAS, PRICE, PARETO)),
+    *(each.name for each in (REPLICAS[-1], PRICE, PARETO)),
 )
 """The figures beside the only axis that varies."""
 
@@ -80,7 +83,7 @@ def _shape(
     across = _axis(columns, axes) if columns else None
     if across in named:
         raise OptionsError(f"{across} is in the rows and in the columns: name it once")
-    given = ("model", "context", "batch", *sweep.grid.asked)
+    given = ("model", *_of_work(sweep.grid), *sweep.grid.asked)
     free = [name for name in axes if name in given and len(axes[name]) > 1 and name not in (*named, across)]
     # Of what goes together each row is one.
     apart = [name for name in free if name not in sweep.grid.paired]
@@ -94,6 +97,14 @@ def _shape(
         across = next((name for name in ("context", "batch") if name in apart), apart[-1])
     down = [*named, *(name for name in free if name != across)]
     return _Shape(down or ["model"], across, [figure])
+
+
+def _of_work(grid: Grid) -> tuple[str, ...]:
+    """Return the axes of the work; a model's longest context is no axis of traffic, which seldom has it."""
+    longest = all(
+        not isinstance(each.contexts, np.ndarray) and each.contexts == (None,) for each in grid.structures
+    )
+    return () if grid.of_traffic and longest else ("context", "batch")
 
 
 def _axis(name: str, axes: Mapping[str, object]) -> str:

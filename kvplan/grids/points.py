@@ -25,6 +25,7 @@ from kvplan.grids.lines import (
 from kvplan.grids.searched import searched
 from kvplan.planner.fit import plan_of
 from kvplan.planner.plan import Plan
+from kvplan.planner.prices import hourly
 
 
 class Answering:
@@ -78,7 +79,8 @@ class Answering:
         some = contexts.tokens[contexts.answered][0]
         tokens = np.where(contexts.answered, contexts.tokens, some)
         figures = figures_of(plan, tokens, batch) | {"max_context": self._longest[1][None, :]}
-        figures |= ratios("max_batch", figures["max_batch"], plan, self.grid.prices)
+        hour = hourly(structure.options.get("gpu"), labels["gpus"], self.grid.prices)
+        figures |= ratios("max_batch", figures["max_batch"], labels["gpus"], hour)
         return _chunk(labels, contexts, batch, figures)
 
     def _planned(self, structure: Structure, context: int) -> Plan | KvplanError:
