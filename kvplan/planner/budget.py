@@ -63,10 +63,11 @@ class Budget:
 
     def memory(self, *, weights_bytes: int, kv_used_bytes: int) -> Memory:
         """Return the lines of the card with this much of weights and cache on it."""
-        left = self.left_bytes(weights_bytes, self.middle_bytes)
+        budget_bytes = self.budget_bytes(weights_bytes, self.middle_bytes)
+        left = budget_bytes - weights_bytes - self.middle_bytes
         return Memory(
             gpu_bytes=self.gpu_bytes,
-            budget_bytes=self.budget_bytes(weights_bytes, self.middle_bytes),
+            budget_bytes=budget_bytes,
             weights_bytes=weights_bytes,
             activation_bytes=self.needs.activation_bytes,
             overhead_bytes=self.needs.overhead_bytes,
