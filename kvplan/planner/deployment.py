@@ -19,6 +19,7 @@ from kvplan.engines import (
     find_engine,
 )
 from kvplan.errors import KvplanError, SplitError
+from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
@@ -363,7 +364,7 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
     """Return the terms of each layer type, and the cache format in which they are stored."""
     if choice.encoder_tokens is not None and choice.encoder_tokens < 1:
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
-    plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
+    plain = _layers(spec, Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
     asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
     rows = ToStore(
@@ -374,4 +375,10 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         settings=choice.settings,
     )
     kv = kv_format(engine.kv_dtype(asked, rows))
-    return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
+    return _layers(spec, Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
+
+
+@lru_cache(maxsize=KEPT)
+def _layers(spec: ModelSpec, target: Target) -> dict[str, Layer]:
+    """Return the terms of each layer type; kept, as other spreads of a model have the same."""
+    return FrozenDict(spec.lower_types(target))
