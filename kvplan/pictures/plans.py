@@ -40,8 +40,7 @@ class Drawn:
     @property
     def where(self) -> str:
         """On how many of which cards it stands."""
-        deployment = self.plan.deployment
-        return words.where(self.plan.budget, deployment.tp * deployment.choice.pp * deployment.dp)
+        return words.where(self.plan.budget, self.plan.deployment.gpus)
 
     @property
     def longest(self) -> int | None:

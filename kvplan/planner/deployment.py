@@ -72,6 +72,7 @@ class Choice(SharedOptions):
             encoder_tokens=self.encoder_tokens,
             draft=self.draft,
             max_num_seqs=self.max_num_seqs,
+            cp=self.cp,
             card=self.card,
         )
 
@@ -108,14 +109,24 @@ class Deployment:
         return self.choice.dp
 
     @property
+    def replica_gpus(self) -> int:
+        """The GPUs of one replica: tp x pp, and those of context parallelism in place of each."""
+        return self.tp * len(self.stages) * self.engine.context_ranks(self.options)
+
+    @property
+    def gpus(self) -> int:
+        """The GPUs of all replicas."""
+        return self.replica_gpus * self.dp
+
+    @property
     def stage_sizes(self) -> tuple[int, ...]:
         """The number of layers of each pipeline stage."""
         return tuple(len(stage.types) for stage in self.stages)
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
-        """Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy."""
+        """Return one replica over *tp* ranks and *pp* even stages, without cp; raise like deploy."""
         ep = min(self.choice.ep, tp)
-        return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, ep=ep, pp_layers=None))
+        return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, cp=1, ep=ep, pp_layers=None))
 
     def reserved_bytes(self, load: Load) -> int:
         """Return the bytes that the sequences of one replica take on a rank of the fullest stage."""
@@ -163,7 +174,8 @@ class Deployment:
         """Return the bytes on all GPUs for *batch* sequences dealt out over the replicas."""
         shares = Counter(batch // self.dp + (replica < batch % self.dp) for replica in range(self.dp))
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
-        return sum(self.tp * count * on_one[share] for share, count in shares.items())
+        ranks = self.replica_gpus // len(self.stages)
+        return sum(ranks * count * on_one[share] for share, count in shares.items())
 
     @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def by_sequence(self, tokens: int) -> tuple[Straight, ...] | None:
@@ -183,9 +195,9 @@ def plain(size: Fraction) -> int | float:
     return size.numerator if size.denominator == 1 else float(size)
 
 
-def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
     """Return the formula's bytes per rank that one more token adds to *count* layers, all windows full."""
-    return plain(count * token_bytes(terms, tp))
+    return plain(count * token_bytes(terms, tp) / cp)
 
 
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
@@ -210,7 +222,7 @@ def kept_deployment(spec: ModelSpec, choice: Choice) -> Deployment | KvplanError
 
 
 def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
-    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
+    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp), ("cp", choice.cp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)

@@ -14,6 +14,7 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
+    PassedOn,
     ReadAs,
     Replicated,
     Resource,
@@ -123,6 +124,11 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return f"tp={fact.tp} stores each {fact.unit} {fact.copies} times: there is only 1 to share out"
         case Replicated():
             return f"tp={fact.tp} stores each of the {fact.units} {fact.unit} {fact.copies} times"
+        case PassedOn():
+            return (
+                f"cp={fact.cp} stores weights and states on each rank, and in a prefill of {fact.context:,} "
+                f"tokens each passes {format_gib(fact.size_bytes)} on, round the ring"
+            )
         case Uncounted():
             return f"the weights are without {'; '.join(fact.parts)}: give --weights"
         case LabelRead():

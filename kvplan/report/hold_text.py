@@ -41,7 +41,7 @@ def hold_document(answer: Held) -> Document:
 
 
 def _headline(answer: Held) -> Line:
-    gpus = answer.tp * answer.pp * answer.dp
+    gpus = answer.plan.deployment.gpus
     card = answer.plan.budget.sources.card
     where = f"{answer.gpu if card is None else card.label}"
     on = f"on {gpus} x {where}" if gpus > 1 else f"on one {where}"
@@ -61,7 +61,12 @@ def _headline(answer: Held) -> Line:
 
 
 def _subtitle(answer: Held) -> str:
-    degrees = (("tp", answer.tp), ("pp", answer.pp), ("dp", answer.dp))
+    degrees = (
+        ("tp", answer.tp),
+        ("pp", answer.pp),
+        ("cp", answer.plan.deployment.choice.cp),
+        ("dp", answer.dp),
+    )
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
     parts = [answer.model, spread, f"KV cache in {answer.kv_dtype}", f"engine {answer.engine}"]
     return ", ".join(part for part in parts if part)
