@@ -8,7 +8,7 @@ from kvplan.engines import EXACT, find_engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import several
 
-DEGREES = ("tp", "pp", "dp")
+DEGREES = ("tp", "pp", "dp", "cp")
 """The options that say over how many GPUs a model is spread."""
 
 
@@ -30,7 +30,8 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
     if used == count:
         return {**options, "gpu": one}, None
     if any(name in options for name in DEGREES):
-        spread = " x ".join(f"{name} {degree}" for name, degree in degrees.items())
+        said = [f"{name} {degree}" for name, degree in degrees.items() if degree > 1 or name != "cp"]
+        spread = " x ".join(said)
         raise OptionsError(
             f"{gpu} are {count} GPUs, and {spread} use {used}: make them agree, or give --gpu {one}"
         )

@@ -65,6 +65,13 @@ def test_weights_are_on_every_rank() -> None:
     assert four.max_batch == 4 * one.max_batch + 1 == 13  # 52.02 GiB of 16 GiB, and of 4.
 
 
+def test_cards_that_are_named_with_their_number_are_used() -> None:
+    assert kvplan.fit("llama-3.1-8b", gpu="4xH100", cp=4).plan.deployment.gpus == 4
+    assert kvplan.fit("llama-3.1-8b", gpu="4xH100", cp=2, tp=2).plan.deployment.gpus == 4
+    with pytest.raises(KvplanError, match="4xH100 are 4 GPUs, and tp 1 x pp 1 x dp 1 x cp 2 use 2"):
+        kvplan.fit("llama-3.1-8b", gpu="4xH100", cp=2)
+
+
 def test_what_goes_round_the_ring() -> None:
     """Three times 32,768 tokens of 131,072 bytes: a rank's own, and those of two others."""
     said = kvplan.fit("llama-3.1-8b", context="128k", cp=4, **H100).warnings
