@@ -7,7 +7,7 @@ from kvplan.attention.base import Count
 from kvplan.attention.budgets import Budget
 from kvplan.attention.grouped import GQA, SoftmaxKind
 from kvplan.attention.windowed import Sliding
-from kvplan.changes.base import Change, Kinds, each_layer, swapped
+from kvplan.changes.base import Change, Kinds, each_kind, each_layer, swapped
 from kvplan.changes.softmax import is_full, shape
 from kvplan.errors import OptionsError
 from kvplan.specs.model import ModelSpec
@@ -27,7 +27,7 @@ class StreamingLLM(Change):
             facts = shape(cast("SoftmaxKind", kind))
             return Sliding(kind="sliding", window=self.recent, sinks=self.sinks, **facts)
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_full, streaming), is_full)
+        return each_kind(spec, self, streaming, is_full)
 
 
 def _kept(kind: Kind, tokens: int) -> Kind:
@@ -45,9 +45,7 @@ class H2O(Change):
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
         tokens = self.heavy + self.recent
-        return each_layer(
-            spec, self, lambda _, kinds: swapped(kinds, is_full, lambda kind: _kept(kind, tokens)), is_full
-        )
+        return each_kind(spec, self, lambda kind: _kept(kind, tokens), is_full)
 
 
 class SnapKV(Change):
@@ -62,9 +60,7 @@ class SnapKV(Change):
     )
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
-        return each_layer(
-            spec, self, lambda _, kinds: swapped(kinds, is_full, lambda kind: _kept(kind, self.kept)), is_full
-        )
+        return each_kind(spec, self, lambda kind: _kept(kind, self.kept), is_full)
 
 
 class PyramidKV(Change):
@@ -149,4 +145,4 @@ class DMS(Change):
             facts = shape(cast("SoftmaxKind", kind))
             return Budget(kind="budget", one_of=self.one_of, newest=self.newest, **facts)
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_full, sparse), is_full)
+        return each_kind(spec, self, sparse, is_full)

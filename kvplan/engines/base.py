@@ -31,9 +31,9 @@ class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
 
-    None, and a `dcp` or an `ep` of 1, leave it to the engine. Whole routed experts are dealt out over `ep`
-    ranks. `settings` are options that only one engine has, by
-    its own names, as text.
+    None, and a `dcp`, a `cp` or an `ep` of 1, leave it to the engine. Tokens of a sequence are shared out
+    over `dcp` of the tensor-parallel ranks, or over `cp` times as many GPUs; whole routed experts are dealt
+    out over `ep` ranks. `settings` are options that only one engine has, by its own names, as text.
     """
 
     block_size: int | None = None
@@ -41,6 +41,7 @@ class SharedOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    cp: int = 1
     ep: int = 1
     prompt: int | None = None
     settings: Mapping[str, str] = field(default_factory=FrozenDict)
@@ -210,6 +211,11 @@ def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int 
     return ()
 
 
+def one_rank(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+    """Return 1: engines without context parallelism of its own GPUs have no more of them."""
+    return 1
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -268,7 +274,8 @@ class Engine:
     `has_tower` says whether a tower of images is loaded at all.
     `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
     layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
-    tier of the cache in the host's memory holds once what all ranks hold alike.
+    tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
+    of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
@@ -300,6 +307,7 @@ class Engine:
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     once_on_host: Callable[[EngineOptions], bool] = never_once
+    context_ranks: Callable[[EngineOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
     drafts: Literal["none", "last", "spread"] = "none"
@@ -316,7 +324,10 @@ class Engine:
         for name in options.given():
             if name not in self.takes and name != "settings":
                 option = name.replace("_", "-")
-                raise OptionsError(f"the engine {self.name} has no --{option}: leave it out")
+                instead = (
+                    "share tokens out with --dcp" if name == "cp" and "dcp" in self.takes else "leave it out"
+                )
+                raise OptionsError(f"the engine {self.name} has no --{option}: {instead}")
         if options.settings:
             from kvplan.engines.settings import require_declared  # noqa: PLC0415 - a cold command has none
 

@@ -22,7 +22,7 @@ def labels_of(structure: Structure, plan: Plan | None) -> dict[str, Any]:
             "tp": choice.tp,
             "pp": choice.pp,
             "dp": choice.dp,
-            "gpus": choice.tp * choice.pp * choice.dp,
+            "gpus": deployment.gpus,
         }
     asked = {name: value for name, value in structure.asked.items() if value is not None}
     return {"model": structure.model, **planned, **asked}

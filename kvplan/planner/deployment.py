@@ -69,7 +69,7 @@ class Choice(SharedOptions):
     @property
     def node_gpus(self) -> int | None:
         """The GPUs of each node; None where it is not known. Raises SplitError where they are not alike."""
-        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp, self.nodes)
+        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp * self.cp, self.nodes)
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
         """Return the same spread and cache format by the formula, without an engine's options."""
@@ -84,6 +84,7 @@ class Choice(SharedOptions):
             encoder_tokens=self.encoder_tokens,
             draft=self.draft,
             max_num_seqs=self.max_num_seqs,
+            cp=self.cp,
             card=self.card,
             cards=self.cards,
         )
@@ -121,18 +122,28 @@ class Deployment:
         return self.choice.dp
 
     @property
+    def replica_gpus(self) -> int:
+        """The GPUs of one replica: tp x pp, and those of context parallelism in place of each."""
+        return self.tp * len(self.stages) * self.engine.context_ranks(self.options)
+
+    @property
+    def gpus(self) -> int:
+        """The GPUs of all replicas."""
+        return self.replica_gpus * self.dp
+
+    @property
     def stage_sizes(self) -> tuple[int, ...]:
         """The number of layers of each pipeline stage."""
         return tuple(len(stage.types) for stage in self.stages)
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
         """
-        Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy.
+        Return one replica over *tp* ranks and *pp* even stages, without cp; raise like deploy.
 
         GPUs of several kinds are as many as they are: they hold no other spread.
         """
         ep = min(self.choice.ep, tp)
-        spread = replace(self.choice, tp=tp, pp=pp, dp=1, ep=ep, nodes=None, pp_layers=None)
+        spread = replace(self.choice, tp=tp, pp=pp, dp=1, cp=1, ep=ep, nodes=None, pp_layers=None)
         return deploy(self.spec, spread)
 
     def reserved_bytes(self, load: Load) -> int:
@@ -182,7 +193,8 @@ class Deployment:
         """Return the bytes on all GPUs for *batch* sequences dealt out over the replicas."""
         shares = Counter(batch // self.dp + (replica < batch % self.dp) for replica in range(self.dp))
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
-        return sum(self.tp * count * on_one[share] for share, count in shares.items())
+        ranks = self.replica_gpus // len(self.stages)
+        return sum(ranks * count * on_one[share] for share, count in shares.items())
 
     @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def by_sequence(self, tokens: int) -> tuple[Straight, ...] | None:
@@ -202,9 +214,9 @@ def plain(size: Fraction) -> int | float:
     return size.numerator if size.denominator == 1 else float(size)
 
 
-def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
     """Return the formula's bytes per rank that one more token adds to *count* layers, all windows full."""
-    return plain(count * token_bytes(terms, tp))
+    return plain(count * token_bytes(terms, tp) / cp)
 
 
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
@@ -229,11 +241,11 @@ def kept_deployment(spec: ModelSpec, choice: Choice) -> Deployment | KvplanError
 
 
 def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
-    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
+    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp), ("cp", choice.cp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)
-    require_ranks(choice.cards, tp=choice.tp, pp=choice.pp, dp=choice.dp)
+    require_ranks(choice.cards, tp=choice.tp, pp=choice.pp, dp=choice.dp, cp=choice.cp)
     engine = find_engine(choice.engine)
     engine.require_taken(choice)
     if (choice.nodes or 1) > 1 and not engine.several_nodes:

@@ -101,7 +101,7 @@ class Plan(Shown):
         return tuple(
             StageMemory(
                 gpu=self.budgets[rank].gpu,
-                gpus=self.deployment.tp * self.deployment.dp,
+                gpus=self.deployment.gpus // len(sizes),
                 layers=layers,
                 memory=self._memory(rank, used[rank]),
             )

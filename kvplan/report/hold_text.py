@@ -58,7 +58,12 @@ def _headline(answer: Held) -> Line:
 
 
 def _subtitle(answer: Held) -> str:
-    degrees = (("tp", answer.tp), ("pp", answer.pp), ("dp", answer.dp))
+    degrees = (
+        ("tp", answer.tp),
+        ("pp", answer.pp),
+        ("cp", answer.plan.deployment.choice.cp),
+        ("dp", answer.dp),
+    )
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
     parts = [answer.model, spread, f"KV cache in {answer.kv_dtype}", f"engine {answer.engine}"]
     return ", ".join(part for part in parts if part)

@@ -228,7 +228,7 @@ class Held(Answer, Shown):
             return ()
         each = self.requests_per_second / self.dp
         counts = [(rate, math.ceil(rate / each)) for rate in self.rates]
-        gpus = self.tp * self.pp
+        gpus = self.plan.deployment.replica_gpus
         return tuple(
             Replicas(requests_per_second=rate, replicas=count, gpus=count * gpus) for rate, count in counts
         )

@@ -24,6 +24,7 @@ ASKED: dict[str, Any] = {
     "max_num_seqs": 7,
     "prefix_caching": True,
     "dcp": 2,
+    "cp": 2,
     "ep": 2,
     "prompt": 100,
     "settings": {"made_up": "1"},
