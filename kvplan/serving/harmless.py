@@ -169,7 +169,7 @@ SGLANG_VALUES = """
 --load-publish-endpoint --load-snapshot-publish-interval --log-level --log-level-http --log-requests-format
 --log-requests-level --lora-backend --lora-drain-wait-threshold --lora-eviction-policy --mamba-backend
 --mamba-cache-philox-rounds --mamba-max-states-per-path --mamba-track-interval --max-ep-size
---max-loaded-loras --max-lora-chunk-size --max-lora-rank --max-loras-per-batch --max-prefill-tokens
+--max-loaded-loras --max-lora-chunk-size --max-prefill-tokens
 --max-queued-requests --media-url-max-file-size-mb --min-free-slots-delay --mm-attention-backend
 --mm-feature-transport --mm-global-cache-backend --mm-io-worker-num --mm-preprocess-cache-size-mb
 --mm-process-config --mm-processor-worker-num --model-config-parser --model-loader-extra-config --model-type
@@ -214,7 +214,7 @@ SGLANG_LISTS = """
 --allowed-media-domains --bucket-e2e-request-latency --bucket-inter-token-latency
 --bucket-time-to-first-token --custom-weight-loader --debug-tensor-dump-layers --encoder-register-urls
 --encoder-urls --flashinfer-autotune-skip-ops --gc-threshold --generation-tokens-buckets
---log-requests-target --lora-target-modules --numa-node --prefill-delayer-forward-passes-buckets
+--log-requests-target --numa-node --prefill-delayer-forward-passes-buckets
 --prefill-delayer-wait-seconds-buckets --prompt-tokens-buckets --return-aux-hidden-state-layer-ids
 --tokenizer-metrics-allowed-custom-labels --uvicorn-access-log-exclude-prefixes
 """

@@ -6,7 +6,7 @@ from dataclasses import replace
 from kvplan.errors import OptionsError
 from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
 from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
-from kvplan.serving.served import Answer, Found
+from kvplan.serving.served import SETTING, Answer, Found
 from kvplan.serving.table import Dialect, Row, Switch
 from kvplan.serving.values import (
     COUNT_TEXT,
@@ -17,6 +17,7 @@ from kvplan.serving.values import (
     RATIO,
     Value,
     auto,
+    brief,
     cache_format,
     counted,
     name_of,
@@ -44,6 +45,14 @@ _ALGORITHM, _DRAFT_MODEL = "speculative.algorithm", "speculative.model"
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
+_PATHS = "lora_paths"
+_ADAPTERS = f"{SETTING}enable_lora"
+_OF_ADAPTERS = tuple(
+    f"{SETTING}{name}" for name in ("max_lora_rank", "lora_target_modules", "max_loras_per_batch")
+)
+_MODULES = Value(
+    read=lambda _, text: ",".join(text.split()), write=lambda text: " ".join(str(text).split(","))
+)
 
 
 _ASKED: tuple[Row, ...] = (
@@ -77,6 +86,11 @@ _ASKED: tuple[Row, ...] = (
     asks("--attn-dp-size --attention-data-parallel-size", _ATTENTION_DP),
     asks("--moe-dense-tp-size", "settings.moe_dense_tp_size", COUNT_TEXT),
     setting("--enable-dp-lm-head", "enable_dp_lm_head"),
+    setting("--enable-lora", "enable_lora"),
+    asks("--lora-paths", _PATHS, NAME, takes="values"),
+    asks("--max-lora-rank", "settings.max_lora_rank", COUNT_TEXT),
+    asks("--lora-target-modules", "settings.lora_target_modules", _MODULES, takes="values"),
+    asks("--max-loras-per-batch", "settings.max_loras_per_batch", COUNT_TEXT),
     asks("--ep-num-redundant-experts", _REDUNDANT, NAME),
     asks("--moe-a2a-backend", "settings.moe_a2a_backend", NAME),
     asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
@@ -103,7 +117,7 @@ _ASKED: tuple[Row, ...] = (
 _GRAPHS = either("the memory of CUDA graphs is estimated for SGLang's own choice of them")
 _DRAFT = more("the weights and the cache layers of the draft are counted only with --draft MODEL")
 _DRAFT_ROWS = either("a draft's layers are counted as those of the model are stored")
-_LORA = more("adapters and their buffers are not counted")
+_LORA = more("slots of adapters are counted only with --max-lora-rank and --lora-target-modules")
 _CPU = less("all weights are counted on the GPU")
 _EXPERTS = more("copies of experts are not counted")
 _WEIGHTS = either("weights are counted as the checkpoint stores them, or as --weight-dtype says")
@@ -140,8 +154,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill", _GRAPHS, takes="values"),
     left_out("--enable-piecewise-cuda-graph --enable-torch-compile", _GRAPHS, takes="nothing"),
     left_out("--speculative-draft-kv-cache-dtype", _DRAFT_ROWS, "auto"),
-    left_out("--enable-lora", _LORA, takes="nothing"),
-    left_out("--lora-paths", _LORA, takes="values"),
     left_out("--offload-group-size", _CPU, "-1", "0"),
     left_out("--ple-offload-embedding --enable-paged-experts", _CPU, takes="nothing"),
     left_out("--kt-weight-path", _CPU),
@@ -236,6 +248,7 @@ def _gather(found: Found, _program: str) -> Found:
     """
     answers = dict(found.answers)
     draft, told = _drafting(answers)
+    told += _adapting(answers)
     attention_dp = answers.pop(_ATTENTION_DP, 1)
     if attention_dp != 1:
         answers |= {"dp": attention_dp, _ATTENTION: "true"}
@@ -250,6 +263,25 @@ def _gather(found: Found, _program: str) -> Found:
             answers["max_num_seqs"] = max(1, _degree(answers, "max_num_seqs") // dp)
     answers |= {} if draft is None else {"draft": draft}
     return replace(found, answers=answers, unmodelled=(*found.unmodelled, *told))
+
+
+def _adapting(answers: dict[str, Answer]) -> tuple[str, ...]:
+    """
+    Settle whether there are slots for adapters, and return what a plan leaves out of them.
+
+    Adapters at start turn them on, and their files tell what options do not (arg_groups/lora_hook.py).
+    """
+    paths = answers.pop(_PATHS, None)
+    if answers.get(_ADAPTERS) != "true" and not paths:
+        for name in _OF_ADAPTERS:
+            answers.pop(name, None)
+        return ()
+    answers[_ADAPTERS] = "true"
+    if all(name in answers for name in _OF_ADAPTERS[:2]):
+        return ()
+    for name in (_ADAPTERS, *_OF_ADAPTERS):
+        answers.pop(name, None)
+    return (f"--lora-paths {brief(str(paths))}: {_LORA}" if paths else f"--enable-lora: {_LORA}",)
 
 
 def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
@@ -286,6 +318,8 @@ def _degree(answers: Mapping[str, Answer], name: str) -> int:
     return degree if isinstance(degree, int) else 1
 
 
+_STANDS_FOR = {_ALGORITHM: "speculative", _DRAFT_MODEL: "speculative", _PATHS: _PATHS}
+
 SGLANG = Dialect(
     engine="sglang",
     rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
@@ -293,7 +327,7 @@ SGLANG = Dialect(
     abbreviates=True,
     gather=_gather,
     spread=_spread,
-    stands_for=lambda keyword: "speculative" if keyword in (_ALGORITHM, _DRAFT_MODEL) else "",
+    stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),
     # argparse.BooleanOptionalAction, which some of its flags are.
     negate=lambda name: (f"--no-{name[2:]}",),
 )

@@ -25,6 +25,7 @@ from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
+from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
@@ -141,23 +142,22 @@ class ModelSpec(Facts):
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
-    `quantized` lists hub ids with the same cache and other
-    weights, whose size kvplan does not know. `kv_cache_dtype` is what the
-    checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
-    every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
-    the model decides; `quantized_kv` has what releases of `quantized` declare, by ModelOpt. `states_fixed`
-    says that the release's config or code fixes the dtype of recurrent states, so that an engine does not
-    choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
-    stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
-    no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `mlp` has the widths of the MLPs. `draft` is the module that the checkpoint brings to draft tokens,
-    which nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes
-    where the release stores some otherwise than in `dtype`; a model without them is spread evenly.
-    `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers for
-    images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
-    tensors give them. `ignored` names fields of the source that could change the memory and that the user had
-    ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means this
-    model by its words alone, and `read_by` says how it was read.
+    `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
+    those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
+    `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `kv_cache_open`
+    says why a declaration is not understood, so that whoever runs the model decides; `quantized_kv` has what
+    releases of `quantized` declare, by ModelOpt. `states_fixed` says that the release's config or code fixes
+    the dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of the
+    residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output head is the
+    same matrix, and neither tied nor untied where there is no head. `replicated` parameters, counted of the
+    text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs. `draft` is
+    the module that the checkpoint brings to draft tokens, which nothing else here counts. `parts` are all
+    `parameters` by layer and part, with their bytes where the release stores some otherwise than in `dtype`;
+    a model without them is spread evenly. `uncounted` names parts of the model that neither `parameters` nor
+    `weight_bytes` counts, towers for images and sounds, or why nothing is counted. `tensors` are parts of
+    `weight_bytes`, as a file's own tensors give them. `ignored` names fields of the source that could change
+    the memory and that the user had ignored, `unread` unknown ones that cannot. `read_as` is the name that
+    was asked for, where it means this model by its words alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -166,6 +166,9 @@ class ModelSpec(Facts):
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized_kv: Annotated[
         dict[Text, _CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
+    ]
+    quantized_weights: Annotated[
+        dict[Text, QuantizedWeights], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
     ]
     source: Text = GIVEN
     notes: Text | None = None
@@ -214,6 +217,12 @@ class ModelSpec(Facts):
         total = info.data.get("parameters")
         if value is not None and value.parameters() != total:
             raise ValueError(f"the parts have {value.parameters()} parameters, and parameters is {total}")
+        if releases := info.data.get("quantized_weights"):
+            if value is None or {*releases} - {*info.data.get("quantized", ())}:
+                raise ValueError(
+                    f"quantized_weights are of {_names({*releases})}, not of parts and quantized"
+                )
+            same_parameters(value, releases)
         return value
 
     @field_validator("attention")
@@ -291,9 +300,13 @@ class ModelSpec(Facts):
         return type(self).model_validate(dict(self) | facts)
 
     def as_quantized(self, hub_id: str) -> "ModelSpec":
-        """Return the spec of a quantised release: the same cache and parameters, in a format not known."""
+        """
+        Return the spec of a quantised release: the same cache and parameters.
+
+        Its format is not known, but where its own files tell it.
+        """
         declared = self.quantized_kv.get(hub_id)
-        changes = {
+        changes: dict[str, Any] = {
             "weight_dtype": None,
             "weight_bytes": None,
             "weight_blocks": None,
@@ -303,6 +316,8 @@ class ModelSpec(Facts):
             "kv_cache_dtype": declared,
             "kv_cache_by": "modelopt" if declared else None,
         }
+        if stored := self.quantized_weights.get(hub_id):
+            changes |= stored.facts(self, dtype_by_name(self.dtype).row_bytes(1))
         known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
         return self.model_copy(update={"hf_id": known, **changes})
 

@@ -121,7 +121,12 @@ def _complete() -> ModelSpec:
 
 
 def test_every_field_of_a_spec_is_a_label_or_is_changed_here() -> None:
-    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {"attention", "layers", "quantized_kv"}
+    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {
+        "attention",
+        "layers",
+        "quantized_kv",
+        "quantized_weights",
+    }
 
 
 @pytest.mark.parametrize("fact", CHANGED)

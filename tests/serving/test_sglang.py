@@ -10,6 +10,9 @@ from kvplan.serving import Served, read_command, write_command
 from kvplan.serving.sglang import SGLANG
 from kvplan.serving.table import Asks, Refused, Switch
 
+ADAPTERS = {
+    "settings": {"enable_lora": "true", "max_lora_rank": "64", "lora_target_modules": "q_proj,o_proj"}
+}
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--tp-size 8", {"tp": 8}),
     ("--tensor-parallel-size 8", {"tp": 8}),
@@ -20,6 +23,22 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--data-parallel-size 2", {"dp": 2}),
     ("--dp 2", {"dp": 2}),
     ("--nnodes 2", {"nodes": 2}),
+    ("--enable-lora --max-lora-rank 64 --lora-target-modules q_proj o_proj", ADAPTERS),
+    ("--lora-paths a=b c=d --max-lora-rank 64 --lora-target-modules q_proj o_proj", ADAPTERS),
+    ("--max-lora-rank 64 --lora-target-modules q_proj o_proj --enable-lora", ADAPTERS),
+    ("--lora-target-modules q_proj o_proj --max-lora-rank 64 --enable-lora", ADAPTERS),
+    (
+        "--max-loras-per-batch 4 --lora-target-modules all --max-lora-rank 64 --enable-lora",
+        {
+            "settings": {
+                "max_loras_per_batch": "4",
+                "lora_target_modules": "all",
+                "max_lora_rank": "64",
+                "enable_lora": "true",
+            }
+        },
+    ),
+    ("--max-lora-rank 64", {}),
     ("--dcp-size 2", {"dcp": 2}),
     ("--decode-context-parallel-size 2", {"dcp": 2}),
     ("--ep-size 8", {"settings": {"ep_size": "8"}}),

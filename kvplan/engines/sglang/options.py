@@ -52,6 +52,10 @@ SETTINGS = (
         choices=("none", *BY_TOKENS),
     ),
     Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
+    Setting(name="enable_lora", kind="flag", help="slots for adapters"),
+    Setting(name="max_loras_per_batch", kind="count", help="slots, one of them for none: 8"),
+    Setting(name="max_lora_rank", kind="count", help="the rank of a slot"),
+    Setting(name="lora_target_modules", kind="name", help="modules with slots: all, or q_proj,o_proj"),
     CPU_OFFLOAD,
 )
 """Options of SGLang that other engines do not have (arg_groups/fields/schedule.py, exec_.py)."""
