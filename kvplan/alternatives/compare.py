@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from kvplan.alternatives.products import Models, read_products
+from kvplan.alternatives.products import read_products
 from kvplan.alternatives.rows import Row, row_or_reason
 from kvplan.alternatives.whatif import shared_out
 from kvplan.arguments import as_argument
 from kvplan.errors import OptionsError
 from kvplan.planner.lists import axes_signature
 from kvplan.planner.prices import as_prices, hourly
+from kvplan.planner.several import Models
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 

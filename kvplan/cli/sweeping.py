@@ -52,9 +52,7 @@ Pareto = Annotated[
     str | None,
     typer.Option(metavar="KEY,...", help="Mark the points that no other beats by these: max_batch,gpus."),
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print a JSON object a line, sizes in bytes.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 Output = Annotated[
     str | None,
     typer.Option(
@@ -91,9 +89,9 @@ def _sweep(
     columns: Columns = None,
     value: Value = None,
     pareto: Pareto = None,
-    as_csv: Csv = False,
+    as_csv: o.AsCsv = False,
     as_json: JsonLines = False,
-    as_markdown: Markdown = False,
+    as_markdown: o.AsMarkdown = False,
     output: Output = None,
     resume: Resume = False,
     workers: Workers = None,
@@ -108,9 +106,7 @@ def _sweep(
 
     from kvplan.grids.sweep import sweep
 
-    kinds = sum((as_csv, as_json, as_markdown, output is not None))
-    if kinds > 1:
-        raise OptionsError("give one of --csv, --json, --markdown and -o FILE")
+    form = o.one_form(as_csv=as_csv, as_json=as_json, as_markdown=as_markdown, output=output)
     if resume and output is None:
         raise OptionsError("--resume goes on with a file that was not finished: name it with -o FILE")
     # The program starts without garbage collection; a long run should not.
@@ -130,39 +126,23 @@ def _sweep(
     )
     table = {name: each for name, each in (("rows", rows), ("columns", columns), ("value", value)) if each}
     with _metered(meter, output):
-        _answer(
-            asked,
-            table,
-            as_csv=as_csv,
-            as_json=as_json,
-            as_markdown=as_markdown,
-            output=output,
-            resume=resume,
-        )
+        if output is not None:
+            asked.save(output, resume=resume, **table)
+        else:
+            _print(asked, table, form)
     if reason := asked.unanswered():
         raise AnsweredError(f"no point of this grid has an answer: {reason}")
 
 
-def _answer(
-    asked: "Sweep",
-    table: dict[str, str],
-    *,
-    as_csv: bool,
-    as_json: bool,
-    as_markdown: bool,
-    output: str | None,
-    resume: bool,
-) -> None:
-    """Write the answers as they were asked for."""
-    if output is not None:
-        asked.save(output, resume=resume, **table)
-    elif as_csv or as_json:
+def _print(asked: "Sweep", table: dict[str, str], form: o.Form | None) -> None:
+    """Print the answers as they were asked for."""
+    if form in ("csv", "json"):
         from kvplan.grids.texts import csv_head, csv_lines, json_lines
 
-        sys.stdout.write(csv_head(asked.columns) if as_csv else "")
+        sys.stdout.write(csv_head(asked.columns) if form == "csv" else "")
         for chunk in asked.chunks():
-            sys.stdout.writelines((csv_lines if as_csv else json_lines)(chunk, asked.columns))
-    elif as_markdown:
+            sys.stdout.writelines((csv_lines if form == "csv" else json_lines)(chunk, asked.columns))
+    elif form == "markdown":
         sys.stdout.write(asked.to_markdown(**table))
     else:
         from kvplan.report.sweep_text import print_sweep

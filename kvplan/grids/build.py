@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kvplan.arguments import ArgumentError
 from kvplan.errors import OptionsError
-from kvplan.files import exists
 from kvplan.frozen import FrozenDict
 from kvplan.grids.arrays import Ints
 from kvplan.grids.axes import NUMBERS, read_axis, read_numbers, require_option
@@ -20,10 +17,9 @@ from kvplan.grids.grid import Axis, Grid, Structure
 from kvplan.grids.pairs import MODEL, read_pairs
 from kvplan.planner.options import OF_LISTS
 from kvplan.planner.prices import as_prices
-from kvplan.planner.size import as_spec
+from kvplan.planner.several import Models, as_models
+from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
-
-Models = str | Path | ModelSpec | Sequence[str | Path | ModelSpec]
 
 _MOST_STRUCTURES = 10**6
 """Plans of one grid: each has its line in memory."""
@@ -77,13 +73,13 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: planned.index(name) if name in planned else len(planned))
 
 
-Named = tuple[str, str | Path | ModelSpec, Mapping[str, Any]]
+Named = tuple[str, Model, Mapping[str, Any]]
 """How a model is called in the table, the model, and the options that go with it."""
 
 
-def named_once(named: Sequence[Named]) -> Iterator[tuple[str, str | Path | ModelSpec]]:
+def named_once(named: Sequence[Named]) -> Iterator[tuple[str, Model]]:
     """Yield each model with its name; raise OptionsError for two unlike ones of one name."""
-    seen: dict[str, str | Path | ModelSpec] = {}
+    seen: dict[str, Model] = {}
     for name, model, _ in named:
         if seen.setdefault(name, model) != model:
             raise OptionsError(f"two models of this grid are called {name}: give one of them another name")
@@ -106,23 +102,9 @@ def _rest(pair: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in pair.items() if name != MODEL}
 
 
-def _listed(models: Models | None) -> list[str | Path | ModelSpec]:
-    """Return the models one by one: text may name several, unless it is a file's name as it stands."""
-    if models is None:
-        return []
-    several_of = [models] if isinstance(models, str | Path | ModelSpec) else models
-    if not isinstance(several_of, list | tuple):
-        raise ArgumentError("kvplan.sweep: models: expected a name, a path, a spec, or a list of them")
-    found: list[str | Path | ModelSpec] = []
-    for each in several_of:
-        if isinstance(each, str) and "," in each and not exists(Path(each)):
-            found += [part.strip() for part in each.split(",") if part.strip()]
-        elif isinstance(each, str | Path | ModelSpec):
-            found.append(each)
-        else:
-            raise ArgumentError(
-                f"kvplan.sweep: models: found a {type(each).__name__}; expected names or specs"
-            )
+def _listed(models: object) -> list[Model]:
+    """Return the models one by one, each once."""
+    found = [] if models is None else as_models(models, "kvplan.sweep")
     names = [_name(each) for each in found]
     for name in names:
         if names.count(name) > 1:

@@ -8,14 +8,14 @@ from kvplan.arguments import ArgumentError
 from kvplan.extras import needed
 from kvplan.grids.options import SweepOptions
 from kvplan.planner.lists import axes_signature
+from kvplan.planner.several import Models
 
 if TYPE_CHECKING:
-    from kvplan.grids.build import Models
     from kvplan.grids.results import Sweep
 
 
 def sweep(  # noqa: PLR0913 - what a grid is, and who answers it
-    models: "Models | None" = None,
+    models: Models | None = None,
     *,
     pairs: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
     prices: Mapping[str, float] | None = None,

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log2
 from typing import Any
 
-from kvplan.alternatives.products import Models
 from kvplan.engines import EXACT
 from kvplan.errors import KvplanError
 from kvplan.pictures.chart import Chart, Lines, Mark, Series
@@ -20,6 +19,7 @@ from kvplan.pictures.plans import (
 )
 from kvplan.pictures.scales import context_axis, count_axis
 from kvplan.planner.plan import Plan
+from kvplan.planner.several import Models
 from kvplan.units import MAX_COUNT, format_tokens, octaves
 
 _SHORTEST = 1024

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kvplan.alternatives.products import Models
 from kvplan.errors import OptionsError
 from kvplan.grids.sweep import sweep
 from kvplan.pictures.chart import Cell, Chart, Heat
+from kvplan.planner.several import Models
 
 if TYPE_CHECKING:
     from kvplan.grids.pivot import Pivot

@@ -250,9 +250,8 @@ def test_a_vendors_recipe_is_answered_without_a_hint(
 ) -> None:
     served = read_command(shlex.split(command))
     assert (served.unmodelled, served.unknown) == ((), ())
-    answer = kvplan.fit(
-        served.model, engine=served.engine, gpu=gpu, advice=False, **{"context": "32k", **served.asked}
-    )
+    asked: dict[str, Any] = {"context": "32k", **served.asked}
+    answer = kvplan.fit(served.model, engine=served.engine, gpu=gpu, advice=False, **asked)
     assert answer.max_batch
     assert answer.experts is not None
     assert dataclasses.astuple(answer.experts) == experts
