@@ -108,7 +108,9 @@ def _error_bytes(row: Row) -> int:
     From 0.27 on that is over what stays: workspaces of experts, of cuBLAS and of the older runner's sampler.
     """
     batch, widths, images = row.batch(), row.widths(), row.images
-    compiles = not row.eager and (row.text or not embeds_outside(row.spec.architecture))
+    compiles = not row.eager and (
+        row.text or not embeds_outside(row.spec.architecture, sees=row.spec.vision is not None)
+    )
     copied = compiled_bytes(batch) - row.cublas_bytes if compiles else 0
     text = images.encoded_bytes + max(forward_bytes(batch, widths), sampler_bytes(batch, row.sampler))
     workspaces = workspace_bytes(batch, widths)

@@ -109,7 +109,7 @@ _EMBEDDED_OUTSIDE = frozenset(
 )
 """
 Text models of models that see: vLLM embeds tokens and images first, so that what is compiled has no
-embedding. Gemma 3 of 1B and 270M, which do not see, are of the same type.
+embedding.
 
 Source: SupportsMultiModal in model_executor/models and _preprocess in v1/worker/gpu_model_runner.py, alike
 in 0.24 and 0.28.
@@ -131,9 +131,13 @@ def eager_states(architecture: str | None) -> int:
     return _EAGER.get(architecture or "", EAGER_STATES)
 
 
-def embeds_outside(architecture: str | None) -> bool:
-    """Return whether what torch.compile compiles of a model has no embedding."""
-    return architecture in _EMBEDDED_OUTSIDE
+_SOME_SEE = frozenset({"gemma3_text"})
+"""Those of which some do not see: Gemma 3 of 1B and 270M."""
+
+
+def embeds_outside(architecture: str | None, *, sees: bool) -> bool:
+    """Return whether what torch.compile compiles of a model has no embedding: not where it never *sees*."""
+    return architecture in _EMBEDDED_OUTSIDE and (sees or architecture not in _SOME_SEE)
 
 
 _WITHOUT_WORKSPACES = frozenset({"gpt_oss"})

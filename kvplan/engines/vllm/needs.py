@@ -103,10 +103,14 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
 
 def _is_plain(workload: ProfileRun, given: Settings) -> bool:
     """Return whether it is a dense model on one card, that does not see, and whose weights are plain."""
-    sees = workload.sees or embeds_outside(workload.architecture)
+    sees = _embeds_outside(workload) or workload.sees
     sees = sees and given.flag("language_model_only") is not True
     alone = workload.tp == workload.pp == 1 and workload.plain_weights
     return alone and not (sees or workload.has_experts or workload.has_states)
+
+
+def _embeds_outside(workload: ProfileRun) -> bool:
+    return embeds_outside(workload.architecture, sees=workload.sees or workload.vision is not None)
 
 
 def _above(plain: bool, unsaid: int) -> int:  # noqa: FBT001 - one of the two cases
@@ -124,7 +128,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     text = given.flag("language_model_only") is True
     images = NO_IMAGES if text else _images(workload, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
-    compiles_embedding = not eager and (text or not embeds_outside(workload.architecture))
+    compiles_embedding = not eager and (text or not _embeds_outside(workload))
     counts = not eager and rules.counts_graphs and (not batch.v2 or rules.v2_counts_graphs)
     graphs = captured(
         batch.sequences,
