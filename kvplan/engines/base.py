@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvplan.engines.settings import Setting
     from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
+    from kvplan.specs.vision import Vision
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
@@ -118,11 +119,11 @@ class ProfileRun(NamedTuple):
     `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
-    `has_experts` and `has_states` say whether layers are mixtures or keep recurrent states, `sees` whether a
-    tower of images is known of, `plain_weights` whether all are in the model's dtype. `context` is the
-    longest that is served, and `indexer` the width of sparse attention's keys and the tokens of one;
-    `settings` are the engine's own.
+    engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images,
+    `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
+    are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
+    whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
+    sparse attention's keys and the tokens of one; `settings` are the engine's own.
     """
 
     card: Card
@@ -136,6 +137,8 @@ class ProfileRun(NamedTuple):
     batched_tokens: int | None
     sequences: int | None
     mlp: "Mlp | None" = None
+    vision: "Vision | None" = None
+    kinds: "tuple[Kind, ...]" = ()
     architecture: str | None = None
     has_experts: bool = False
     has_states: bool = False

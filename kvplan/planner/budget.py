@@ -201,6 +201,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             batched_tokens=options.max_num_batched_tokens,
             sequences=sequences or options.max_num_seqs,
             mlp=spec.met_by_all,
+            vision=spec.vision,
+            kinds=spec.kinds(),
             architecture=spec.architecture,
             has_experts=options.has_experts,
             has_states=options.has_states,

@@ -27,6 +27,7 @@ from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
 from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
+from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
@@ -150,10 +151,10 @@ class ModelSpec(Facts):
     the dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of the
     residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output head is the
     same matrix, and neither tied nor untied where there is no head. `replicated` parameters, counted of the
-    text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs. `draft` is
-    the module that the checkpoint brings to draft tokens, which nothing else here counts. `parts` are all
-    `parameters` by layer and part, with their bytes where the release stores some otherwise than in `dtype`;
-    a model without them is spread evenly. `uncounted` names parts of the model that neither `parameters` nor
+    text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
+    those of a tower of images. `draft` is the module that the checkpoint brings to draft tokens, which
+    nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
+    release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names parts of the model that neither `parameters` nor
     `weight_bytes` counts, towers for images and sounds, or why nothing is counted. `tensors` are parts of
     `weight_bytes`, as a file's own tensors give them. `ignored` names fields of the source that could change
     the memory and that the user had ignored, `unread` unknown ones that cannot. `read_as` is the name that
@@ -189,6 +190,7 @@ class ModelSpec(Facts):
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     mlp: Mlp | None = None
+    vision: Vision | None = None
     draft: DraftModule | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False

@@ -11,6 +11,7 @@ from kvplan.specs.mlp import Mlp
 from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers import configs
 from tests.importers.configs import Config
@@ -96,6 +97,7 @@ CHANGED: dict[str, object] = {
     "tied": True,
     "replicated": 1,
     "mlp": Mlp(intermediate=1),
+    "vision": Vision(design="siglip", hidden=1, intermediate=1, heads=1, pixels=1, patches=1, tokens=1),
     "draft": DraftModule(layers=1),
     "uncounted": ("tower",),
     "states_fixed": True,
