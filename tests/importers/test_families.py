@@ -94,6 +94,33 @@ def test_max_window_layers_counts_the_full_ones() -> None:
     assert kvplan.size(spec, context="32k").bytes_per_sequence == 2048 * (21 * 32768 + 7 * 4096)
 
 
+def test_mixtures_of_qwen_slide_in_layers_of_their_own() -> None:
+    """
+    Every other layer of Qwen2MoeConfig's, from the first on and below `max_window_layers`.
+
+    Qwen3MoeConfig has no list of types, and its model one mask for all layers.
+    """
+    used = {"use_sliding_window": True, "max_window_layers": 20, "sliding_window": 4096, "head_dim": 128}
+    older = _import(configs.QWEN2, model_type="qwen2_moe", **used).spec
+    assert older.layer_types == ("local", "full") * 10 + ("full",) * 8
+    newer = _import(configs.QWEN2, model_type="qwen3_moe", **used).spec
+    assert [(kind.kind, newer.layer_count) for kind in newer.kinds()] == [("sliding", 28)]
+
+
+def test_a_switch_that_the_class_does_not_read_turns_no_window_off() -> None:
+    """LlamaConfig keeps any field, and vLLM takes `sliding_window` from it."""
+    with pytest.raises(KvplanError, match="sliding_window: the reader of llama does not know this field"):
+        _import(configs.LLAMA, use_sliding_window=False, sliding_window=4096)
+    assert _per_token(configs.LLAMA, use_sliding_window=False, sliding_window=None) == _per_token(
+        configs.LLAMA
+    )
+
+
+def test_a_window_of_0_is_none() -> None:
+    """ModelConfig of vLLM: some checkpoints set it to 0 for no window."""
+    assert _per_token(configs.MISTRAL, sliding_window=0) == 128 * 1024
+
+
 def test_a_used_window_must_be_given() -> None:
     with pytest.raises(KvplanError, match="sliding_window: found nothing"):
         _import(_without(configs.QWEN2, "sliding_window"), use_sliding_window=True)
