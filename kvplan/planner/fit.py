@@ -36,6 +36,7 @@ from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
+from kvplan.specs.releases import with_weights_in
 
 if TYPE_CHECKING:
     from kvplan.serving import Served
@@ -300,7 +301,7 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
     choice = choice_of(spec, options, asked.cards() or asked.card())
-    deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
+    deployment = deploy(with_weights_in(spec, asked.weight_dtype), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 
 

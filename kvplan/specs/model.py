@@ -1,7 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -31,9 +31,6 @@ from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
-
-if TYPE_CHECKING:
-    from kvplan.specs.readings import Reading
 
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
@@ -154,11 +151,12 @@ class ModelSpec(Facts):
     text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
     those of a tower of images. `draft` is the module that the checkpoint brings to draft tokens, which
     nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
-    release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names parts of the model that neither `parameters` nor
-    `weight_bytes` counts, towers for images and sounds, or why nothing is counted. `tensors` are parts of
-    `weight_bytes`, as a file's own tensors give them. `ignored` names fields of the source that could change
-    the memory and that the user had ignored, `unread` unknown ones that cannot. `read_as` is the name that
-    was asked for, where it means this model by its words alone, and `read_by` says how it was read.
+    release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names
+    parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
+    why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
+    `ignored` names fields of the source that could change the memory and that the user had ignored, `unread`
+    unknown ones that cannot. `read_as` is the name that was asked for, where it means this model by its words
+    alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -300,54 +298,6 @@ class ModelSpec(Facts):
         Raises a pydantic.ValidationError for what is no fact, or none that there can be.
         """
         return type(self).model_validate(dict(self) | facts)
-
-    def as_quantized(self, hub_id: str) -> "ModelSpec":
-        """
-        Return the spec of a quantised release: the same cache and parameters.
-
-        Its format is not known, but where its own files tell it.
-        """
-        declared = self.quantized_kv.get(hub_id)
-        changes: dict[str, Any] = {
-            "weight_dtype": None,
-            "weight_bytes": None,
-            "weight_blocks": None,
-            "weights_open": True,
-            "tensors": None,
-            "parts": self.parts and self.parts.without_bytes(),
-            "kv_cache_dtype": declared,
-            "kv_cache_by": "modelopt" if declared else None,
-        }
-        if stored := self.quantized_weights.get(hub_id):
-            changes |= stored.facts(self, dtype_by_name(self.dtype).row_bytes(1))
-        known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
-        return self.model_copy(update={"hf_id": known, **changes})
-
-    def as_read(self, name: str, reading: "Reading") -> "ModelSpec":
-        """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
-        spec, dtype = self, reading.sixteen_bits
-        if reading.other_weights:
-            spec = self.as_quantized(name)
-            if not reading.same_parameters:
-                spec = spec.model_copy(update={"parameters": None, "parts": None, "uncounted": ()})
-            # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
-            # a GGUF, whose cache is as import_gguf has it.
-            narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
-            spec = spec.model_copy(update=narrower if self.dtype == "float32" else {})
-        elif dtype is not None:
-            # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
-            stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-            others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
-            parts = self.parts and self.parts.without_bytes()
-            spec = self.model_copy(update={**stored, **others, "parts": parts})
-        changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
-        return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
-
-    def with_weights_in(self, weight_dtype: str | None) -> "ModelSpec":
-        """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
-        if weight_dtype is None or self.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
-            return self
-        return self.model_copy(update={"weight_blocks": None})
 
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""
