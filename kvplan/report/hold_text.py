@@ -14,7 +14,7 @@ _HOW = {
     "convolution": "exactly, by convolution",
     "normal": "by a normal sum with its skewness",
     "draws": "by 10,000 seeded draws",
-    "replay": "of its requests in their order",
+    "replay": "as its requests come, in their order",
 }
 
 

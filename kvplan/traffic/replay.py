@@ -55,7 +55,7 @@ class Replay:
         return 1 - float(np.mean(is_held(list(self.sums(requests)), self.room(requests))))
 
     def most(self, risk: float, upto: int) -> int:
-        """Return a number of requests, *upto* some, that exceeds the room with *risk* if one more runs."""
+        """Return a number of requests, *upto* some, with at most *risk*, which one more exceeds."""
         return bisect_right(range(1, upto + 1), risk, key=self.exceeded)
 
     def sums(self, requests: int) -> Ints:

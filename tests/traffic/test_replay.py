@@ -7,6 +7,7 @@ import pytest
 
 import kvplan
 from kvplan.engines.tally import Bound, BytesTally
+from kvplan.report.hold_text import print_hold
 from kvplan.traffic.arrays import Ints
 from kvplan.traffic.holding import Packed, crowd_of
 from kvplan.traffic.moments import ALONE, Sharing
@@ -108,7 +109,7 @@ def test_a_trace_longer_than_what_is_worked_off_is_met_in_stretches_of_all_of_it
     assert np.mean(sums == 1010) == pytest.approx(0.5, abs=0.02)
 
 
-def test_hold_tells_that_a_trace_was_replayed(tmp_path: Path) -> None:
+def test_hold_tells_that_a_trace_was_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "trace.csv"
     prompts, outputs = (each[:4000] for each in drawn())
     lines = [
@@ -118,5 +119,7 @@ def test_hold_tells_that_a_trace_was_replayed(tmp_path: Path) -> None:
     file.write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *lines]), encoding="utf-8")
     answer = kvplan.hold("qwen3-8b", traffic=str(file), gpu="h100-80gb", engine="vllm", kv_memory="14GiB")
     assert answer.method == "replay"
+    print_hold(answer)
+    assert "(as its requests come, in their order)" in " ".join(capsys.readouterr().out.split())
     assert answer.memory is not None
     assert answer.memory.p99_bytes <= answer.memory.room_bytes
