@@ -41,6 +41,8 @@ _KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e
 
 _ATTENTION_DP = "attention_dp"
 _ALGORITHM, _DRAFT_MODEL = "speculative.algorithm", "speculative.model"
+_STEPS, _BRANCHES, _VERIFIED = "speculative.steps", "speculative.branches", "speculative.verified"
+_DRAFTED = f"{SETTING}speculative_num_draft_tokens"
 # speculative/spec_info.py; the first need no model beside the one that is served.
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
 _REDUNDANT = "settings.ep_num_redundant_experts"
@@ -109,6 +111,9 @@ _ASKED: tuple[Row, ...] = (
     setting("--disable-hybrid-swa-memory", "disable_hybrid_swa_memory"),
     asks("--speculative-algorithm", _ALGORITHM, NAME),
     asks("--speculative-draft-model-path --speculative-draft-model", _DRAFT_MODEL, NAME),
+    asks("--speculative-num-steps", _STEPS, COUNT_TEXT),
+    asks("--speculative-eagle-topk", _BRANCHES, COUNT_TEXT),
+    asks("--speculative-num-draft-tokens", _VERIFIED, COUNT_TEXT),
     # srt/distributed/utils.py, get_pp_indices.
     asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -233,9 +238,6 @@ _HARMLESS: tuple[Row, ...] = (
     harmless(SGLANG_VALUES, "value"),
     harmless(SGLANG_LISTS, "values"),
     harmless("--model-checksum", "optional"),
-    # How far a draft goes is not of the pool's size, but for the states of drafted tokens, of which a plan
-    # says that it does not count them.
-    harmless("--speculative-num-steps --speculative-num-draft-tokens --speculative-eagle-topk", "value"),
 )
 
 
@@ -247,7 +249,9 @@ def _gather(found: Found, _program: str) -> Found:
     max_running_requests are those of all groups (mem_cache/kv_cache_configurator.py).
     """
     answers = dict(found.answers)
+    drafted = _drafted_tokens(answers)
     draft, told = _drafting(answers)
+    answers |= {} if draft is None or drafted is None else {_DRAFTED: drafted}
     told += _adapting(answers)
     attention_dp = answers.pop(_ATTENTION_DP, 1)
     if attention_dp != 1:
@@ -297,12 +301,24 @@ def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
     return None, (f"--speculative-algorithm {shown(algorithm)}: {_DRAFT}",)
 
 
+def _drafted_tokens(answers: dict[str, Answer]) -> str | None:
+    """Take how far a draft goes, and return how many tokens are verified at once: speculative_hook.py."""
+    steps, branches = answers.pop(_STEPS, None), answers.pop(_BRANCHES, None)
+    drafted = answers.pop(_VERIFIED, None)
+    if steps is not None and str(branches) == "1":
+        return str(int(str(steps)) + 1)
+    return None if drafted is None else str(drafted)
+
+
 def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     """Undo `_gather`."""
     given = {name: answer for name, answer in answers.items() if name != "ep"}
     if given.get("draft") == "mtp":
         del given["draft"]
         given[_ALGORITHM] = "EAGLE"
+    if _DRAFTED in given:
+        verified = given.pop(_DRAFTED)
+        given |= {_STEPS: str(parse_count(str(verified)) - 1), _BRANCHES: "1", _VERIFIED: verified}
     if "ep" in answers:
         given[_EP] = str(answers["ep"])
     dp = _degree(given, "dp")
@@ -318,7 +334,10 @@ def _degree(answers: Mapping[str, Answer], name: str) -> int:
     return degree if isinstance(degree, int) else 1
 
 
-_STANDS_FOR = {_ALGORITHM: "speculative", _DRAFT_MODEL: "speculative", _PATHS: _PATHS}
+_STANDS_FOR = {
+    **dict.fromkeys((_ALGORITHM, _DRAFT_MODEL, _STEPS, _BRANCHES, _VERIFIED), "speculative"),
+    _PATHS: _PATHS,
+}
 
 SGLANG = Dialect(
     engine="sglang",

@@ -132,7 +132,7 @@ def _drawn(traffic: Traffic, tally: Tally, rng: np.random.Generator) -> tuple[In
 
 
 def shared_of(tally: Tally, tokens: Ints, what: str) -> Ints:
-    """Return what shared *tokens* take once, shape (amounts, tokens); TrafficError if nothing is."""
+    """Return the amounts of shared *tokens*; raise TrafficError if the engine does not store *what* once."""
     found = tally.shared(tokens)  # type: ignore[arg-type]  # a rule of bytes takes an axis of lengths
     if found is None:
         raise TrafficError(f"this engine is not known to store {what} once: leave it out")

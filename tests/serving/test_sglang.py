@@ -80,6 +80,22 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--speculative-algorithm NEXTN", {"draft": "mtp"}),
     ("--speculative-algorithm eagle3 --speculative-draft-model-path a/b", {"draft": "a/b"}),
     ("--speculative-algorithm STANDALONE --speculative-draft-model a/b", {"draft": "a/b"}),
+    (
+        "--speculative-algorithm NEXTN --speculative-num-draft-tokens 8",
+        {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "8"}},
+    ),
+    # One branch: it is a token more than steps, whatever is asked.
+    (
+        "--speculative-algorithm EAGLE --speculative-num-steps 2 --speculative-eagle-topk 1",
+        {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "3"}},
+    ),
+    (
+        "--speculative-algorithm EAGLE --speculative-num-draft-tokens 8 --speculative-eagle-topk 4",
+        {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "8"}},
+    ),
+    ("--speculative-num-draft-tokens 8", {}),
+    ("--speculative-num-steps 3", {}),
+    ("--speculative-eagle-topk 1", {}),
     ("--speculative-algorithm NGRAM", {}),
     ("--speculative-draft-model-path a/b --speculative-algorithm DFLASH", {"draft": "a/b"}),
     ("--speculative-draft-model a/b --speculative-algorithm EAGLE", {"draft": "a/b"}),

@@ -138,7 +138,8 @@ def sglang(version: str | None) -> Engine:
 
 
 _STATES_OF_DRAFTS = (
-    "SGLang keeps states for each token that is drafted, which are not counted: it takes more than planned"
+    "SGLang keeps states for each drafted token of a running request: 4 of them, its own choice, unless "
+    "given with --set speculative_num_draft_tokens=N"
 )
 
 
@@ -158,7 +159,8 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
     unsaid = options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
-    if options.draft is not None and sizing.cells.slot_bytes:
+    drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
+    if drafts and sizing.cells.slot_bytes:
         assumed += (_STATES_OF_DRAFTS,)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 
