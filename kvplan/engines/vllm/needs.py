@@ -11,7 +11,7 @@ from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.encoding import encoding
-from kvplan.engines.vllm.graphs import MOST_ON_BLACKWELL, MOST_TOKENS, captured, graphs_bytes
+from kvplan.engines.vllm.graphs import MOST_ON_BLACKWELL, MOST_TOKENS, captured, graphs_bytes, more_kernels
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
@@ -42,6 +42,7 @@ RTX PRO 6000 (0.27): the rest of start-ups whose other parts are derived.
 """
 
 _FIRST_OF_OTHERS = (0, 18)
+_LATENT = ("mla", "compressed")
 _BLACKWELL, _FIRST_TO_CAPTURE_MORE = 10, (0, 28)
 
 _BELOW_BYTES = 50 * GIB // 100
@@ -54,8 +55,8 @@ How far the needs of real start-ups lie below and above the estimate: 56 of up t
 Dense models on one card whose weights are plain and that do not see took 0.06 GiB more at most (of 32); what
 others took above are images, layouts of quantised weights, workspaces of experts, and communication. Where
 torch.compile may be cold or warm, the range reaches to both and `_NEAR_BYTES` further, and as much less
-above. The line for graphs is one of dense models: of mixtures up to 1.7 times as many kernels are captured in
-a layer (DeepSeek-V2-Lite in tests/rehearsed), and their range reaches to twice the graphs.
+above. Of mixtures the kernels of graphs are counted, their pools are those of dense models (DeepSeek-V2-Lite
+has 0.25 GiB more), and their range reaches to one and a half times the graphs.
 """
 
 
@@ -96,7 +97,7 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
         activation_bytes=parts.peak + cold,
         overhead_bytes=overhead,
         low_bytes=max(0, middle - max(_BELOW_BYTES, unsaid + (_NEAR_BYTES if plain else _BELOW_BYTES))),
-        high_bytes=middle + _above(plain, unsaid) + workload.has_experts * parts.graphs,
+        high_bytes=middle + _above(plain, unsaid) + workload.has_experts * parts.graphs // 2,
         evidence=f"derived from {rules.name}'s profile run; graphs and what is not torch's from start-ups",
     )
 
@@ -141,7 +142,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
         peak=peak,
         cold=max(0, compiled_bytes(batch) - peak) if compiles_embedding else 0,
         kept=images.buffer_bytes + (kept_bytes(batch) + images.inputs_bytes if rules.counts_consumed else 0),
-        graphs=graphs_bytes(workload.layers, graphs) if counts else 0,
+        graphs=graphs_bytes(workload.layers, graphs, _more_kernels(workload)) if counts else 0,
         outside=_outside(workload, rules),
     )
     if workload.pp == 1 or not rules.counts_consumed:
@@ -174,6 +175,11 @@ def _images(workload: ProfileRun, batch: Batch, given: Settings) -> Encoding:
         return NO_IMAGES
     profiled = given.flag("skip_mm_profiling") is not True
     return encoding(batch, workload.vision, workload.context, profiled=profiled)
+
+
+def _more_kernels(workload: ProfileRun) -> int:
+    latents = any(kind.kind in _LATENT for kind in workload.kinds)
+    return more_kernels(workload.architecture, experts=workload.has_experts, latents=latents)
 
 
 def _most_captured(workload: ProfileRun, rules: VllmRules) -> int:

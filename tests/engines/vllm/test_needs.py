@@ -112,12 +112,12 @@ def test_the_range_is_narrow_where_little_is_unknown() -> None:
     """
     0.5 GiB below and 0.4 above, and 1.05 above with a tower, states, other weights or ranks.
 
-    Of a mixture as much again as is set aside for graphs.
+    Of a mixture half as much more as is set aside for graphs.
     """
     above, wide = 50 * GIB // 100 + 105 * GIB // 100, ({"sees": True}, {"plain_weights": False}, {"tp": 2})
     assert _width() == 90 * GIB // 100
     assert {_width(**each) for each in (*wide, {"has_states": True})} == {above}
-    assert _width(has_experts=True) == above + graphs_bytes(36, 86)
+    assert _width(has_experts=True) == above + graphs_bytes(36, 86, 5) // 2
 
 
 def test_text_alone_has_no_tower_in_its_range() -> None:
@@ -136,6 +136,12 @@ def test_a_dense_models_range_is_at_most_a_gib_and_a_half(model: str, gpu: str) 
 def test_what_embeds_outside_compiles_no_embedding() -> None:
     seeing = QWEN3_8B._replace(architecture="qwen3_vl_text")
     assert start_up(seeing, find_rules("0.27.1")).activation_bytes == WARM
+    # Gemma 3 of 1B sees nothing, and is of the same type as those that do.
+    blind = QWEN3_8B._replace(architecture="gemma3_text")
+    assert start_up(blind, find_rules("0.27.1")).activation_bytes == COLD
+    assert start_up(blind._replace(sees=True), find_rules("0.27.1")).activation_bytes == WARM
+    text = seeing._replace(settings={"language_model_only": "true"})
+    assert start_up(text, find_rules("0.27.1")).activation_bytes == COLD
 
 
 def test_hopper_has_more_outside_torch_and_a_spread_most() -> None:
