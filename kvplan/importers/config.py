@@ -30,6 +30,7 @@ from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
+from kvplan.importers.rotations import stretched_context
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.importers.vision import read_vision
 from kvplan.specs.model import ModelSpec
@@ -136,6 +137,7 @@ def import_values(
         "mlp": read_mlp(text, model_type),
         "vision": read_vision(top),
         "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
+        "stretched_context": _stretched(top, text, reading, model_type),
     }
     return Imported(
         spec=spec.model_copy(update=found),
@@ -147,6 +149,14 @@ def import_values(
         outer=None if text is top else top,
         drafter=drafter,
     )
+
+
+def _stretched(top: Fields, text: Fields, reading: Reading, model_type: str) -> int | None:
+    """Return the longest context that rotations reach, where a file of its own says it."""
+    found = stretched_context(text, reading.max_context, model_type) if text is top else None
+    if found is not None:
+        text.state("stretched_context", "max_position_embeddings x the factor of its rotations")
+    return found
 
 
 def _text_parts(top: Fields) -> list[Fields]:

@@ -27,6 +27,7 @@ _FACTS = (
     "dtype",
     "dtype_open",
     "max_context",
+    "stretched_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",

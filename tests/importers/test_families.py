@@ -121,6 +121,35 @@ def test_a_window_of_0_is_none() -> None:
     assert _per_token(configs.MISTRAL, sliding_window=0) == 128 * 1024
 
 
+@pytest.mark.parametrize(
+    ("scaling", "stretched"),
+    [
+        # vLLM 0.33 starts Llama 2 7B with the first two and contexts of 16,000 and 8,000 tokens.
+        ({"type": "linear", "factor": 4.0}, 32_768),
+        ({"rope_type": "dynamic", "factor": 2}, 16_384),
+        # These name the stretched context as max_position_embeddings.
+        ({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096}, None),
+        ({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}, None),
+        ({"type": "linear", "factor": 1.0}, None),
+        ({"type": "linear", "factor": None}, None),
+        (None, None),
+    ],
+)
+def test_a_factor_of_rotations_stretches_the_context(scaling: object, stretched: int | None) -> None:
+    spec = _import(configs.LLAMA, max_position_embeddings=8192, rope_scaling=scaling).spec
+    assert (spec.max_context, spec.stretched_context) == (8192, stretched)
+
+
+def test_a_stretched_context_is_no_reason_for_vllm_to_refuse() -> None:
+    spec = _import(
+        configs.LLAMA, max_position_embeddings=8192, rope_scaling={"type": "linear", "factor": 2.0}
+    ).spec
+    plan = {"engine": "vllm", "gpu": "h100-80gb", "kv_memory": "60GiB"}
+    assert kvplan.fit(spec, context=16_384, **plan).num_blocks
+    with pytest.raises(KvplanError, match="refuses a context of 16,385 tokens"):
+        kvplan.fit(spec, context=16_385, **plan)
+
+
 def test_a_used_window_must_be_given() -> None:
     with pytest.raises(KvplanError, match="sliding_window: found nothing"):
         _import(_without(configs.QWEN2, "sliding_window"), use_sliding_window=True)
