@@ -1,24 +1,18 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    PlainValidator,
-    SerializeAsAny,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
 )
 
-from kvplan.attention import Kind, kind_class, kind_names
+from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
 from kvplan.attention.uncached import Shared
-from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
-from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.draft_module import DraftModule
@@ -29,14 +23,12 @@ from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
 from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
+from kvplan.specs.written import AttentionByName, CacheDtype, DeclaredBy, ModelDtype, Runs, WeightDtype
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
-
-_ONLY = ""
-"""The name of the layer type of a model that has a single one."""
 
 
 Size = Annotated[int, Field(ge=0, le=10**18)]
@@ -58,70 +50,6 @@ class StoredParts(Facts):
     everywhere_bytes: Size = 0
 
 
-def _is_shape(value: Any) -> bool:  # noqa: ANN401 - what a file holds
-    return isinstance(value, dict | tuple | list | Kind)
-
-
-def _named_kinds(value: Any) -> Any:  # noqa: ANN401 - what a file holds
-    """Bring the three ways to write `attention` to one: a tuple of kinds for each layer type."""
-    if not isinstance(value, dict) or not value:
-        raise ValueError(
-            "expected an attention kind, as in {kind: gqa, heads: 32, groups: 8, head_dim: 128}, "
-            "or a kind for each named layer type"
-        )
-    if "kind" in value:
-        return {_ONLY: (value,)}
-    if any(type(each) is int for each in value.values()) and not any(map(_is_shape, value.values())):
-        raise ValueError(f"found no kind; expected one of {', '.join(kind_names())}, as in kind: gqa")
-    return {name: kinds if isinstance(kinds, tuple) else (kinds,) for name, kinds in value.items()}
-
-
-def _kind(value: Any) -> Kind:  # noqa: ANN401 - what a file holds
-    """Read one attention kind; a ValidationError of its class keeps its place in the file."""
-    if isinstance(value, Kind):
-        return value
-    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-        raise ValueError("expected an attention kind: a mapping with the key 'kind'")  # noqa: TRY004
-    try:
-        kind = kind_class(value["kind"])
-    except KvplanError as error:
-        raise ValueError(str(error)) from None
-    return kind.model_validate(value)
-
-
-def _runs(value: Any) -> Any:  # noqa: ANN401 - what a file holds
-    """Bring `layers: 32` to a run of the only layer type."""
-    if type(value) is int:
-        return ({"repeat": value, "pattern": (_ONLY,)},)
-    if not isinstance(value, tuple | list) or all(isinstance(each, str) for each in value):
-        raise ValueError("expected a number of layers, or a list of {repeat, pattern}")
-    return tuple(value)
-
-
-def _known_dtype(name: str) -> str:
-    try:
-        return dtype_by_name(name).name
-    except KvplanError as error:
-        raise ValueError(str(error)) from None
-
-
-def _model_dtype(value: Any) -> Any:  # noqa: ANN401 - what a file holds
-    """Return torch's name of a dtype, and what is none as it is, to be refused."""
-    return (model_dtype(value) or value) if isinstance(value, str) else value
-
-
-_ModelDtype = Annotated[
-    Literal["bfloat16", "float16", "float32"],
-    BeforeValidator(_model_dtype),
-    WithJsonSchema({"enum": model_dtype_words(), "type": "string"}, mode="validation"),
-]
-_CacheDtype = Literal["fp8", "int8", "nvfp4"]
-_DeclaredBy = Literal["modelopt", "compressed-tensors", "hf_quant_config", "other"]
-_AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
-_AttentionByName = Annotated[
-    dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds), AfterValidator(FrozenDict)
-]
-_Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
 Total = Annotated[int, Field(ge=1, le=10**18)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=MAX_LENGTH)]
 Text = Annotated[str, Field(min_length=1)]
@@ -165,7 +93,7 @@ class ModelSpec(Facts):
     aliases: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized_kv: Annotated[
-        dict[Text, _CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
+        dict[Text, CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
     ]
     quantized_weights: Annotated[
         dict[Text, QuantizedWeights], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
@@ -173,17 +101,17 @@ class ModelSpec(Facts):
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
-    dtype: _ModelDtype
+    dtype: ModelDtype
     dtype_open: bool = False
     max_context: Count | None = None
     stretched_context: Count | None = None
     parameters: Total | None = None
-    weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
+    weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
     weights_open: bool | Text = False
-    kv_cache_dtype: _CacheDtype | None = None
-    kv_cache_by: _DeclaredBy | None = None
+    kv_cache_dtype: CacheDtype | None = None
+    kv_cache_by: DeclaredBy | None = None
     kv_cache_open: Text | None = None
     hidden: Count | None = None
     vocab: Count | None = None
@@ -200,8 +128,8 @@ class ModelSpec(Facts):
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
     read_by: Text | None = None
-    attention: _AttentionByName
-    layers: _Runs
+    attention: AttentionByName
+    layers: Runs
 
     @field_validator("vocab", "tied", "replicated")
     @classmethod
