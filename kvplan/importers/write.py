@@ -39,6 +39,7 @@ _FACTS = (
     "tied",
     "replicated",
     "mlp",
+    "rotations",
     "draft",
     "states_fixed",
 )
