@@ -30,7 +30,7 @@ from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
-from kvplan.importers.rotations import stretched_context
+from kvplan.importers.rotations import read_rotations, stretched_context
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.importers.vision import read_vision
 from kvplan.specs.model import ModelSpec
@@ -136,6 +136,7 @@ def import_values(
         "dtype_open": said is None,
         "mlp": read_mlp(text, model_type),
         "vision": read_vision(top),
+        "rotations": read_rotations(text),
         "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
         "stretched_context": _stretched(top, text, reading, model_type),
     }

@@ -1,9 +1,10 @@
-"""How far a file stretches the positions that its model was trained on, beyond the context that it names."""
+"""What a file says of rotations: how far they stretch its positions, and how long their tables are."""
 
 from collections.abc import Iterator, Mapping
 
 from kvplan.importers.fields import MAX_COUNT, Fields
 from kvplan.importers.strict_json import Json
+from kvplan.units import ceil_div
 
 _NAMED_STRETCHED = frozenset(
     {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling", "mrope", "default"}
@@ -36,3 +37,31 @@ def _scalings(fields: Fields) -> Iterator[Mapping[str, Json]]:
         if isinstance(found, Mapping):
             parts = [part for part in found.values() if isinstance(part, Mapping)]
             yield from parts or [found]
+
+
+_MILLION = 1_000_000
+"""Factors are read in millionths: they are floats in a file."""
+
+
+def read_rotations(text: Fields) -> int | None:
+    """
+    Return the positions of all tables; None where there is one of the longest context.
+
+    Positions that are scaled linearly have a table as many times longer, and windows with a base of their
+    own (rope_local_base_freq) one more (LinearScalingRotaryEmbedding and gemma3.py of vLLM 0.30). No field is
+    refused here: the tables are a small part of an estimate.
+    """
+    longest, scaling = text.values.get("max_position_embeddings"), text.values.get("rope_scaling")
+    if type(longest) is not int or not isinstance(scaling, dict):
+        return None
+    factor = scaling.get("factor")
+    linear = "linear" in (scaling.get("rope_type"), scaling.get("type"))
+    if (
+        not linear
+        or not isinstance(factor, int | float)
+        or isinstance(factor, bool)
+        or not 1 < factor < 10**4
+    ):
+        return None
+    scaled = ceil_div(longest * round(factor * _MILLION), _MILLION)
+    return scaled + (longest if "rope_local_base_freq" in text.values else 0)

@@ -41,6 +41,7 @@ _FACTS = (
     "tied",
     "replicated",
     "mlp",
+    "rotations",
     "draft",
     "states_fixed",
 )

@@ -194,7 +194,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=(spec.max_context or longest) * _rotated(deployment) * element_bytes,
+            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -213,6 +213,11 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             settings=options.settings,
         )
     )
+
+
+def _rotations(spec: ModelSpec, longest: int) -> int:
+    """Return the positions in tables of rotary embeddings."""
+    return spec.rotations or spec.max_context or longest
 
 
 def _indexer(deployment: Deployment) -> tuple[int, int] | None:

@@ -78,7 +78,8 @@ class ModelSpec(Facts):
     residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output head is the
     same matrix, and neither tied nor untied where there is no head. `replicated` parameters, counted of the
     text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
-    those of a tower of images. `draft` is the module that the checkpoint brings to draft tokens, which
+    those of a tower of images. `rotations` are the positions in tables of rotary embeddings, where they are
+    not those of `max_context` once. `draft` is the module that the checkpoint brings to draft tokens, which
     nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
     release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names
     parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
@@ -119,6 +120,7 @@ class ModelSpec(Facts):
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     mlp: Mlp | None = None
     vision: Vision | None = None
+    rotations: Count | None = None
     draft: DraftModule | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False

@@ -17,6 +17,9 @@ from kvplan.engines.vllm.versions import find_rules
 from kvplan.units import MIB
 from tests.rehearsed.rows import Row, read_rows
 
+FLASHINFER_BYTES = 32 * MIB
+"""The workspace of FlashInfer's matrix products in FP4 (gemm/gemm_base.py)."""
+
 ROWS = read_rows()
 APART = [row for row in ROWS if row.run_bytes is not None]
 WHOLE = [row for row in ROWS if row.peak_bytes is not None and row.pp == 1]
@@ -38,7 +41,7 @@ def test_weights_are_within_one_percent(row: Row) -> None:
     gpt-oss has 0.2 GiB more that are not derived, and Gemma 3 of 1B 80 MiB.
     """
     weights, measured = row.planned_weights() + row.images.buffer_bytes, row.weights_bytes
-    table = 2 * 128 * (row.spec.max_context or 0)
+    table = 2 * 128 * (row.spec.rotations or row.spec.max_context or 0)
     beyond = {"gpt_oss": 200, "gemma3_text": 80}.get(row.spec.architecture or "", 0) * MIB
     assert 0.99 * measured - table - beyond <= weights <= 1.001 * measured
 
@@ -70,13 +73,18 @@ def test_a_cold_compilation_has_a_copy_of_the_embedding(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in APART if row.sampler_bytes is not None], ids=_name)
-def test_the_draw_is_within_six_percent(row: Row) -> None:
-    """And within 0.2 % where there are no experts without workspaces, and no Mamba layers."""
+def test_the_draw_is_within_five_percent(row: Row) -> None:
+    """
+    All but a few within 2 %; gpt-oss and Phi-3.5 are those that are not.
+
+    FlashInfer's kernels for NVFP4 have a workspace of their own.
+    """
     batch, draw = row.batch(), row.measured(row.sampler_bytes)
     derived = row.cublas_bytes + row.images.encoded_bytes
     derived += workspace_bytes(batch, row.widths()) + sampler_bytes(batch, row.sampler)
+    derived += FLASHINFER_BYTES if row.quant == "nvfp4" else 0
     fewer = (132 - min(row.sequences, 132)) * 4 * batch.vocab if row.runner == 1 else 0
-    assert abs(derived - fewer - draw) <= 0.06 * draw + MIB
+    assert abs(derived - fewer - draw) <= 0.05 * draw + MIB
 
 
 @pytest.mark.parametrize("row", [row for row in APART if row.runner == 2], ids=_name)
@@ -123,10 +131,10 @@ def _error_bytes(row: Row) -> int:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.encoder_bytes is not None], ids=_name)
 def test_a_tower_of_images_is_exact(row: Row) -> None:
-    """But for what the allocator rounds up."""
+    """But for what the allocator rounds up, and 2 MiB of 0.19's."""
     images = row.images
-    assert 0 <= row.measured(row.encoder_bytes) - row.cublas_bytes - images.peak_bytes <= MIB
-    assert 0 <= row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes <= MIB
+    assert 0 <= row.measured(row.encoder_bytes) - row.cublas_bytes - images.peak_bytes <= 3 * MIB
+    assert 0 <= row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes <= 3 * MIB
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.node_bytes], ids=_name)

@@ -18,8 +18,10 @@ def encoding(batch: Batch, vision: Vision, context: int, *, profiled: bool = Tru
     """
     Return what the largest images take that one batch may have, in a *context* for each prompt.
 
-    None are *profiled* with skip_mm_profiling. Source: MultiModalBudget in vllm/multimodal/encoder_budget.py
-    of 0.30, in v1/worker/utils.py before; deepstack_input_embeds in qwen3_vl.py.
+    The older runner keeps the pixels until the text model has run, too. None are *profiled* with
+    skip_mm_profiling. Sources: MultiModalBudget in vllm/multimodal/encoder_budget.py of 0.30, in
+    v1/worker/utils.py before; profile_run in v1/worker/gpu_model_runner.py; deepstack_input_embeds in
+    qwen3_vl.py.
     """
     states = batch.states_bytes
     buffers = Encoding(buffer_bytes=vision.stacked * states, inputs_bytes=states if batch.v2 else 0)
@@ -32,7 +34,7 @@ def encoding(batch: Batch, vision: Vision, context: int, *, profiled: bool = Tru
     outputs = images * vision.tokens * batch.hidden * batch.element_bytes
     return buffers._replace(
         peak_bytes=rows * _inside(vision, batch.tp) + vision.stacked * outputs,
-        encoded_bytes=(1 + vision.stacked) * outputs,
+        encoded_bytes=(1 + vision.stacked) * outputs + (0 if batch.v2 else rows * vision.pixels),
     )
 
 

@@ -24,6 +24,9 @@ def test_as_many_images_as_a_batch_may_bring_are_encoded_at_once() -> None:
     inside = 2 * 4304 + 4 * 1152 + 588
     states = 8192 * 5376 * 2
     assert found == Encoding(32 * 4096 * inside * 2, encoded_bytes=states, inputs_bytes=states)
+    # The older runner has the pixels still, and a batch of embedded tokens for all models.
+    older = encoding(replace(TEXT, v2=False), GEMMA, 8192)
+    assert older == found._replace(encoded_bytes=states + 32 * 4096 * 588 * 2, inputs_bytes=0)
     # One prompt of 512 tokens may have two, and four prompts eight.
     few = encoding(replace(TEXT, sequences=4), GEMMA, 512)
     assert few.encoded_bytes == 8 * 256 * 5376 * 2
