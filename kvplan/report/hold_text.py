@@ -108,7 +108,8 @@ def _little(answer: Held) -> list[Line]:
     return [
         line(
             f"{answer.requests_per_second:,.2f} requests per second at most, as each runs "
-            f"{answer.requests.mean_life * answer.seconds:,.2f} s (Little's law; prefills take no time)",
+            f"{answer.requests.mean_life * answer.seconds:,.2f} s (Little's law; prefills take no time: "
+            "kvplan bounds has theirs)",
             label="Bound",
         )
     ]
