@@ -27,7 +27,7 @@ _FACTS = (
     "dtype",
     "dtype_open",
     "max_context",
-    "stretched_context",
+    "longest_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",

@@ -122,7 +122,7 @@ def test_a_window_of_0_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scaling", "stretched"),
+    ("scaling", "longest"),
     [
         # vLLM 0.33 starts Llama 2 7B with the first two and contexts of 16,000 and 8,000 tokens.
         ({"type": "linear", "factor": 4.0}, 32_768),
@@ -135,9 +135,25 @@ def test_a_window_of_0_is_none() -> None:
         (None, None),
     ],
 )
-def test_a_factor_of_rotations_stretches_the_context(scaling: object, stretched: int | None) -> None:
+def test_a_factor_of_rotations_stretches_the_context(scaling: object, longest: int | None) -> None:
     spec = _import(configs.LLAMA, max_position_embeddings=8192, rope_scaling=scaling).spec
-    assert (spec.max_context, spec.stretched_context) == (8192, stretched)
+    assert (spec.max_context, spec.longest_context) == (8192, longest)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "longest"),
+    [
+        # vLLM 0.33 says of the first: max_sequence_length=2048 is the derived max_model_len.
+        ({"max_sequence_length": 2048}, 2048),
+        ({"max_sequence_length": 16_384}, None),
+        ({"max_sequence_length": 2048, "rope_scaling": {"type": "linear", "factor": 2.0}}, 4096),
+    ],
+)
+def test_the_least_of_the_lengths_in_a_file_is_the_longest_context(
+    lengths: dict[str, Any], longest: int | None
+) -> None:
+    spec = _import(configs.LLAMA, max_position_embeddings=8192, **lengths).spec
+    assert (spec.max_context, spec.longest_context) == (8192, longest)
 
 
 def test_a_stretched_context_is_no_reason_for_vllm_to_refuse() -> None:

@@ -79,7 +79,10 @@ def _sparse_name(asked: str | None, rows: ToStore, rules: VllmRules) -> str:
         return rows.dtype
     packed = backend == "FLASHMLA_SPARSE" or (backend is None and major != BLACKWELL)
     if asked == "fp8_e4m3" and packed and rules.version >= _SPARSE_FP8:
-        raise RefusedError(f"{rules.name} takes fp8 for FlashMLA's rows of sparse MLA, not fp8_e4m3")
+        raise RefusedError(
+            f"{rules.name} takes fp8 for FlashMLA's rows of sparse MLA, not fp8_e4m3: give the KV dtype, fp8 "
+            "or bf16, or a card of Blackwell"
+        )
     if backend in ("FLASHINFER_MLA_SPARSE", "FLASHINFER_MLA_SPARSE_SM90"):
         return "fp8"
     if backend is not None or major != BLACKWELL or rules.sparse_fp8 == "packed":
