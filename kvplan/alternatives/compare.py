@@ -10,7 +10,8 @@ from kvplan.alternatives.whatif import shared_out
 from kvplan.arguments import as_argument
 from kvplan.errors import OptionsError
 from kvplan.planner.lists import axes_signature
-from kvplan.planner.several import Models, as_prices
+from kvplan.planner.prices import as_prices, hourly
+from kvplan.planner.several import Models
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 
@@ -66,7 +67,7 @@ def compare(
         raise OptionsError(f"{len(lines):,} lines are more than {_MOST_LINES:,}: kvplan sweep takes grids")
     costs = as_prices(prices or {}, "kvplan.compare")
     found = [(each, row_or_reason(each.spec, each.options)) for each in lines]
-    rows = shared_out([replace(row, price=_price(row, costs)) for _, row in found])
+    rows = shared_out([replace(row, price=_price(row, each.options, costs)) for each, row in found])
     named = [(each.name, row, (each.spec, each.options)) for (each, _), row in zip(found, rows, strict=True)]
     if sort is not None:
         named.sort(key=lambda each: _order(each[1], sort))
@@ -81,10 +82,10 @@ def compare(
 compare.__signature__ = axes_signature(compare)  # type: ignore[attr-defined]
 
 
-def _price(row: Row, costs: Mapping[str, float]) -> float | None:
+def _price(row: Row, options: Mapping[str, Any], costs: Mapping[str, float]) -> float | None:
     """Return what a sequence costs in an hour; None without a price, or where none fits."""
-    each = costs.get(row.gpu or "")
-    return each * row.gpus / row.max_batch if each is not None and row.max_batch else None
+    hour = hourly(options.get("gpu"), row.gpus, costs)
+    return None if hour is None or not row.max_batch else hour / row.max_batch
 
 
 def _order(row: Row, key: Sort) -> tuple[bool, float]:

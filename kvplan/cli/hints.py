@@ -52,7 +52,7 @@ def with_grid(error: KvplanError, words: Sequence[str]) -> KvplanError:
     name, text = found
     return OptionsError(
         f"{name} {text[:_SHORT]} has several values, and `kvplan {words[0]}` answers one plan: "
-        "`kvplan sweep` takes lists"
+        "`kvplan sweep` takes lists" + (", and + joins cards of one machine" if name == "--gpu" else "")
     )
 
 

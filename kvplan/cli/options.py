@@ -251,10 +251,10 @@ def _parser(read: Callable[[str], object]) -> Callable[[object], object]:
 
 
 def one_gpu(given: Sequence[str] | None) -> str | None:
-    """Return the GPU that was given, if any; raise OptionsError for more, of which a plan has one kind."""
+    """Return the GPU that was given, if any; raise OptionsError for more: kinds of them are one text."""
     if given and len(given) > 1:
         raise OptionsError(
-            f"--gpu is given {len(given)} times: a plan has GPUs of one kind, and --tp, --pp, --dp count them"
+            f"--gpu is given {len(given)} times: --tp, --pp, --dp count GPUs of one kind, and + joins several"
         )
     return given[0] if given else None
 

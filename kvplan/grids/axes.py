@@ -11,7 +11,7 @@ from kvplan.arguments import Option, as_argument
 from kvplan.engines import find_engine
 from kvplan.errors import OptionsError, UnitError, did_you_mean
 from kvplan.files import exists
-from kvplan.gpus import find_card, several
+from kvplan.gpus import find_card, machine
 from kvplan.grids.arrays import AnyArray, Ints
 from kvplan.grids.comes import Source, outputs_of, source_of
 from kvplan.grids.options import SweepOptions, as_rate
@@ -178,7 +178,8 @@ def _checked(name: str, value: object) -> Any:  # noqa: ANN401 - any option's va
 
 def _known_gpu(gpu: int | str) -> int | str:
     if isinstance(gpu, str):
-        find_card(several(gpu)[1])
+        for _, kind in machine(gpu):
+            find_card(kind)
     return gpu
 
 

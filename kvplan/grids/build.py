@@ -16,7 +16,8 @@ from kvplan.grids.comes import require_one_load
 from kvplan.grids.grid import Axis, Grid, Structure
 from kvplan.grids.pairs import MODEL, read_pairs
 from kvplan.planner.options import OF_LISTS
-from kvplan.planner.several import Models, as_models, as_prices
+from kvplan.planner.prices import as_prices
+from kvplan.planner.several import Models, as_models
 from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
 

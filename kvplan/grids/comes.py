@@ -52,10 +52,8 @@ def source_of(text: str) -> Source:
         return Source(text)
     with Path(text).open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
-    # When requests came, and what they share, changes no load.
-    return Source(
-        text, digest, replace(read, arrivals=None, hashes=None) if isinstance(read, Observed) else read
-    )
+    # What requests share changes no load; in which order they came does.
+    return Source(text, digest, replace(read, hashes=None) if isinstance(read, Observed) else read)
 
 
 def outputs_of(text: str) -> Source:

@@ -12,7 +12,8 @@ from kvplan.grids.columns import NONE
 from kvplan.grids.comes import traffic_from
 from kvplan.grids.contexts import Contexts
 from kvplan.grids.grid import Structure
-from kvplan.grids.labels import labels_of, price_of, ratios
+from kvplan.grids.labels import labels_of, ratios
+from kvplan.planner.prices import hourly
 from kvplan.traffic.chances import METHODS
 from kvplan.traffic.held import Held, held_of
 
@@ -34,9 +35,8 @@ def held_by(structure: Structure, contexts: Contexts, prices: Mapping[str, float
     labels, figures = labels_of(structure, plan), dict[str, AnyArray]()
     if plan is not None:
         figures = {name: np.array([[row[name]] for row in rows]) for name in _NOTHING}
-        figures |= ratios(
-            "max_batch_likely", figures["max_batch_likely"], labels["gpus"], price_of(structure, prices)
-        )
+        hour = hourly(structure.options.get("gpu"), labels["gpus"], prices)
+        figures |= ratios("max_batch_likely", figures["max_batch_likely"], labels["gpus"], hour)
     return Chunk(
         labels=labels,
         context=contexts.tokens,

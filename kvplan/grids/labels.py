@@ -1,11 +1,9 @@
 """What all points of a structure say of it, and what people compare structures by."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import AnyArray
 from kvplan.grids.columns import NONE, PRICE
 from kvplan.grids.grid import Structure
@@ -18,31 +16,26 @@ def labels_of(structure: Structure, plan: Plan | None) -> dict[str, Any]:
     if plan is not None:
         choice, deployment = plan.deployment.choice, plan.deployment
         planned = {
-            "gpu": plan.budget.gpu,
+            "gpu": plan.gpu,
             "engine": deployment.engine.name,
             "kv_dtype": deployment.kv.name,
             "tp": choice.tp,
             "pp": choice.pp,
             "dp": choice.dp,
-            "gpus": choice.tp * choice.pp * choice.dp,
+            "gpus": deployment.gpus,
         }
     asked = {name: value for name, value in structure.asked.items() if value is not None}
     return {"model": structure.model, **planned, **asked}
 
 
-def price_of(structure: Structure, prices: Mapping[str, float]) -> float | None:
-    """Return the price of a GPU of a structure: that of its card, `8xH100` or beside a memory, too."""
-    gpu = structure.options.get("gpu")
-    return prices.get(find_card(several(gpu)[1]).name) if prices and isinstance(gpu, str) else None
-
-
-def ratios(name: str, most: AnyArray, gpus: int, price: float | None) -> dict[str, AnyArray]:
+def ratios(name: str, most: AnyArray, gpus: int, hour: float | None) -> dict[str, AnyArray]:
     """
     Return what people compare plans by, of the *most* sequences that the column *name* has.
 
-    No bytes are among it, and NaN stands where there is none.
+    *hour* is what all *gpus* cost, None without prices. No bytes are among it, and NaN stands where there is
+    none.
     """
     found = {f"{name}_per_gpu": np.where(most == NONE, np.nan, most / gpus)}
-    if price is not None:
-        found[PRICE.name] = price * gpus / np.where(most < 1, np.nan, most)
+    if hour is not None:
+        found[PRICE.name] = hour / np.where(most < 1, np.nan, most)
     return found

@@ -11,7 +11,7 @@ from kvplan.grids.chunks import Chunk, below
 from kvplan.grids.contexts import Contexts, read_contexts, refused_at, with_refusals
 from kvplan.grids.crowds import held_by
 from kvplan.grids.grid import Grid, Piece, Structure
-from kvplan.grids.labels import labels_of, price_of, ratios
+from kvplan.grids.labels import labels_of, ratios
 from kvplan.grids.lines import (
     held,
     limits,
@@ -25,6 +25,7 @@ from kvplan.grids.lines import (
 from kvplan.grids.searched import searched
 from kvplan.planner.fit import plan_of
 from kvplan.planner.plan import Plan
+from kvplan.planner.prices import hourly
 
 
 class Answering:
@@ -78,9 +79,8 @@ class Answering:
         some = contexts.tokens[contexts.answered][0]
         tokens = np.where(contexts.answered, contexts.tokens, some)
         figures = figures_of(plan, tokens, batch) | {"max_context": self._longest[1][None, :]}
-        figures |= ratios(
-            "max_batch", figures["max_batch"], labels["gpus"], price_of(structure, self.grid.prices)
-        )
+        hour = hourly(structure.options.get("gpu"), labels["gpus"], self.grid.prices)
+        figures |= ratios("max_batch", figures["max_batch"], labels["gpus"], hour)
         return _chunk(labels, contexts, batch, figures)
 
     def _planned(self, structure: Structure, context: int) -> Plan | KvplanError:

@@ -79,7 +79,7 @@ def _chart(degrees: Sequence[Degree], plans: Sequence[Drawn]) -> Chart:
     return Chart(
         kind="tp",
         title=_title(first, held, tokens),
-        subtitle=", ".join(filter(None, (first.plan.budget.gpu, subtitle([first])))),
+        subtitle=", ".join(filter(None, (first.plan.gpu, subtitle([first])))),
         panels=bars,
     )
 

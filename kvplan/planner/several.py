@@ -1,13 +1,10 @@
-"""What is asked of several plans at once: their models, and the prices of their cards."""
+"""The models that several plans at once are asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from kvplan.arguments import ArgumentError, as_argument
-from kvplan.errors import OptionsError
+from kvplan.arguments import ArgumentError
 from kvplan.files import exists
-from kvplan.frozen import FrozenDict
-from kvplan.gpus import find_card, several
 from kvplan.planner.lists import split_values
 from kvplan.planner.size import Model
 from kvplan.specs import ModelSpec
@@ -33,16 +30,3 @@ def as_models(models: object, asker: str) -> list[Model]:
         else:
             found.append(each)
     return found
-
-
-def as_prices(prices: object, asker: str) -> Mapping[str, float]:
-    """Return prices of a GPU and hour by the cards' own names; raise a KvplanError for what is no price."""
-    if not isinstance(prices, Mapping) or not all(isinstance(gpu, str) for gpu in prices):
-        raise ArgumentError(f"{asker}: prices: expected a dict of prices by the names of GPUs")
-    for gpu, price in prices.items():
-        read = as_argument(price, float, f"{asker}: the price of {gpu[:40]}")
-        if not 0 < float(price) < float("inf"):
-            raise OptionsError(
-                f"{read!r} is no price of {gpu[:40]}: write h100-80gb=2.50, for a GPU and hour"
-            )
-    return FrozenDict({find_card(several(gpu)[1]).name: float(price) for gpu, price in prices.items()})

@@ -57,6 +57,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--pipeline-parallel-size -pp", "pp"),
     asks("--data-parallel-size -dp", "dp"),
     asks("--decode-context-parallel-size -dcp", "dcp"),
+    asks("--nnodes -n", "nodes"),
     asks(
         "--max-model-len",
         "context",
@@ -97,6 +98,7 @@ _ASKED: tuple[Row, ...] = (
     ),
     setting("--enforce-eager", "enforce_eager", "--no-enforce-eager"),
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
+    setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
     asks("--max-cudagraph-capture-size", "settings.max_cudagraph_capture_size", COUNT_TEXT),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
@@ -227,7 +229,6 @@ _LEFT_OUT: tuple[Row, ...] = (
         takes="json",
     ),
     left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
-    left_out("--skip-mm-profiling", _MEDIA, takes="nothing"),
     left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
     left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
     left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),

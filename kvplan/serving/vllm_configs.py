@@ -1,4 +1,4 @@
-"""What configs in JSON say of a plan, as config/*.py of vLLM 0.33.0 has them: drafts, experts, adapters."""
+"""What configs in JSON say of a plan, by config/*.py of vLLM 0.33.0: drafts, experts, adapters."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -13,21 +13,19 @@ from pydantic import (
 from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
 from kvplan.attention.uncached import Shared
-from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
+from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
+from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.specs.written import AttentionByName, CacheDtype, DeclaredBy, ModelDtype, Runs, WeightDtype
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
-
-if TYPE_CHECKING:
-    from kvplan.specs.readings import Reading
 
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
@@ -65,28 +63,30 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
+    `longest_context` is the longest that engines take by the config, where that is not `max_context`.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
-    `quantized` lists hub ids with the same cache and other
-    weights, whose size kvplan does not know. `kv_cache_dtype` is what the
-    checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
-    every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
-    the model decides; `quantized_kv` has what releases of `quantized` declare, by ModelOpt. `states_fixed`
-    says that the release's config or code fixes the dtype of recurrent states, so that an engine does not
-    choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
-    stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
-    no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `mlp` has the widths of the MLPs. `draft` is the module that the checkpoint brings to draft tokens,
-    which nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes
-    where the release stores some otherwise than in `dtype`; a model without them is spread evenly.
-    `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers for
-    images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
-    tensors give them. `ignored` names fields of the source that could change the memory and that the user had
-    ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means this
-    model by its words alone, and `read_by` says how it was read.
+    `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
+    those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
+    `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `kv_cache_open`
+    says why a declaration is not understood, so that whoever runs the model decides; `quantized_kv` has what
+    releases of `quantized` declare, by ModelOpt. `states_fixed` says that the release's config or code fixes
+    the dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of the
+    residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output head is the
+    same matrix, and neither tied nor untied where there is no head. `replicated` parameters, counted of the
+    text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
+    those of a tower of images. `rotations` are the positions in tables of rotary embeddings, where they are
+    not those of `max_context` once. `draft` is the module that the checkpoint brings to draft tokens, which
+    nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
+    release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names
+    parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
+    why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
+    `ignored` names fields of the source that could change the memory and that the user had ignored, `unread`
+    unknown ones that cannot. `read_as` is the name that was asked for, where it means this model by its words
+    alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -96,12 +96,16 @@ class ModelSpec(Facts):
     quantized_kv: Annotated[
         dict[Text, CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
     ]
+    quantized_weights: Annotated[
+        dict[Text, QuantizedWeights], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
+    ]
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
     dtype: ModelDtype
     dtype_open: bool = False
     max_context: Count | None = None
+    longest_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None
@@ -115,6 +119,8 @@ class ModelSpec(Facts):
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     mlp: Mlp | None = None
+    vision: Vision | None = None
+    rotations: Count | None = None
     draft: DraftModule | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
@@ -143,6 +149,12 @@ class ModelSpec(Facts):
         total = info.data.get("parameters")
         if value is not None and value.parameters() != total:
             raise ValueError(f"the parts have {value.parameters()} parameters, and parameters is {total}")
+        if releases := info.data.get("quantized_weights"):
+            if value is None or {*releases} - {*info.data.get("quantized", ())}:
+                raise ValueError(
+                    f"quantized_weights are of {_names({*releases})}, not of parts and quantized"
+                )
+            same_parameters(value, releases)
         return value
 
     @field_validator("attention")
@@ -199,6 +211,18 @@ class ModelSpec(Facts):
         widths = self.mlp is not None and self.mlp.experts_per_token is not None
         return widths or (self.parts is not None and self.parts.has_experts)
 
+    @property
+    def met_by_all(self) -> Mlp | None:
+        """The widths of MLPs, where `parts` tell: the widest that every token meets, be it beside experts."""
+        if self.mlp is None or self.parts is None or self.hidden is None:
+            return self.mlp
+        matrices = 2 + self.mlp.gated
+        dense = self.parts.widest("dense", matrices, self.hidden)
+        if dense and self.mlp.intermediate:  # A layer may have several, and biases.
+            dense = self.mlp.intermediate
+        width = max(dense, self.parts.widest("shared", matrices, self.hidden))
+        return self.mlp.model_copy(update={"intermediate": width or None})
+
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
         Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.
@@ -206,48 +230,6 @@ class ModelSpec(Facts):
         Raises a pydantic.ValidationError for what is no fact, or none that there can be.
         """
         return type(self).model_validate(dict(self) | facts)
-
-    def as_quantized(self, hub_id: str) -> "ModelSpec":
-        """Return the spec of a quantised release: the same cache and parameters, in a format not known."""
-        declared = self.quantized_kv.get(hub_id)
-        changes = {
-            "weight_dtype": None,
-            "weight_bytes": None,
-            "weight_blocks": None,
-            "weights_open": True,
-            "tensors": None,
-            "parts": self.parts and self.parts.without_bytes(),
-            "kv_cache_dtype": declared,
-            "kv_cache_by": "modelopt" if declared else None,
-        }
-        known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
-        return self.model_copy(update={"hf_id": known, **changes})
-
-    def as_read(self, name: str, reading: "Reading") -> "ModelSpec":
-        """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
-        spec, dtype = self, reading.sixteen_bits
-        if reading.other_weights:
-            spec = self.as_quantized(name)
-            if not reading.same_parameters:
-                spec = spec.model_copy(update={"parameters": None, "parts": None, "uncounted": ()})
-            # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
-            # a GGUF, whose cache is as import_gguf has it.
-            narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
-            spec = spec.model_copy(update=narrower if self.dtype == "float32" else {})
-        elif dtype is not None:
-            # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
-            stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-            others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
-            parts = self.parts and self.parts.without_bytes()
-            spec = self.model_copy(update={**stored, **others, "parts": parts})
-        changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
-        return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
-
-    def with_weights_in(self, weight_dtype: str | None) -> "ModelSpec":
-        """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
-        if weight_dtype is None or self.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
-            return self
-        return self.model_copy(update={"weight_blocks": None})
 
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""

@@ -105,7 +105,7 @@ class Held(Answer, Shown):
     @figure
     def gpu(self) -> str:
         """The card's name, or the memory that was given."""
-        return self.plan.budget.gpu
+        return self.plan.gpu
 
     @figure
     def kv_dtype(self) -> str:
@@ -194,7 +194,7 @@ class Held(Answer, Shown):
 
     @figure
     def method(self) -> str | None:
-        """How `likely` was found: by `convolution`, exactly; `normal`, a closed form; or seeded `draws`."""
+        """How `likely` was found: `convolution`, `normal` or `draws`, or `replay`, a trace in its order."""
         return self._numbers.method
 
     @figure
@@ -228,7 +228,7 @@ class Held(Answer, Shown):
             return ()
         each = self.requests_per_second / self.dp
         counts = [(rate, math.ceil(rate / each)) for rate in self.rates]
-        gpus = self.tp * self.pp
+        gpus = self.plan.deployment.replica_gpus
         return tuple(
             Replicas(requests_per_second=rate, replicas=count, gpus=count * gpus) for rate, count in counts
         )

@@ -26,6 +26,9 @@ MODELS = (
     "bert-base",
 )
 LAWS = ("fixed:1k", "uniform:100..9k", "lognormal:p50=1k,p99=4k", "pareto:p50=1k,p99=8k,max=16k")
+TIMED = Path(__file__).parents[1] / "traffic" / "traces" / "azure-code-2023.csv.gz"
+"""8,819 requests in the order of their arrival."""
+
 TRACE = "prompt_tokens,completion_tokens\n100,20\n3000,500\n12000,1\n700,0\n"
 
 
@@ -100,3 +103,12 @@ def test_random_points_over_all_engines(tmp_path: Path) -> None:
             points += len(found)
             refused += sum(each["reason"] is not None for each in found)
     assert points / 10 < refused < points * 6 / 10
+
+
+def test_a_trace_with_arrivals_is_worked_off_in_its_order_in_a_grid_too() -> None:
+    options = {"gpu": "h100-80gb", "engine": "vllm", "context": 16_384, "traffic": [str(TIMED)]}
+    (structure, chunk), *others = chunks_of(make_grid("llama-3.1-8b", options))
+    assert not others
+    (found,) = points_of(chunk, ANSWERS)
+    assert found["method"] == "replay"
+    assert found == held(structure, 16_384)
