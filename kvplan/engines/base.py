@@ -247,7 +247,8 @@ class ToStore(NamedTuple):
     What an engine chooses the format of a cache by, beside what was asked for.
 
     `roles` are those of the model's rows, `dtype` the one in which it runs, `architecture` its type;
-    `settings` are the engine's own, as text, and `card` None where none is named.
+    `settings` are the engine's own, as text, and `card` None where none is named. `scaled` says that the
+    release is known to bring scales for a cache in fp8.
     """
 
     roles: AbstractSet[Role]
@@ -255,6 +256,7 @@ class ToStore(NamedTuple):
     architecture: str | None = None
     card: Card | None = None
     settings: Mapping[str, str] = FrozenDict()
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -385,6 +385,7 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         architecture=spec.architecture,
         card=choice.card,
         settings=choice.settings,
+        scaled=spec.scales_cache,
     )
     kv = kv_format(engine.kv_dtype(asked, rows))
     return _layers(spec, Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv

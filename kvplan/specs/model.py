@@ -223,6 +223,12 @@ class ModelSpec(Facts):
         width = max(dense, self.parts.widest("shared", matrices, self.hidden))
         return self.mlp.model_copy(update={"intermediate": width or None})
 
+    @property
+    def scales_cache(self) -> bool:
+        """Whether the release is known to bring scales for a KV cache in fp8, or to be made for them."""
+        blocks = self.weight_blocks is not None and self.weight_blocks.by == "fp8"
+        return blocks or self.kv_cache_by in ("modelopt", "compressed-tensors")
+
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
         Return this spec with other *facts*, checked as a file's are: `spec.changed(max_context=65536)`.

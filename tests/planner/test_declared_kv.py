@@ -197,6 +197,26 @@ def test_a_release_of_the_catalogue_declares_what_its_file_does(hub_id: str) -> 
     assert (known.kv_cache_dtype, known.kv_cache_by) == ("fp8", "modelopt")
 
 
+@pytest.mark.parametrize(
+    "section",
+    [
+        SECTIONS["modelopt fp8"],
+        SECTIONS["compressed-tensors"],
+        {"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"},
+    ],
+)
+def test_vllm_takes_no_fp8_e5m2_with_a_checkpoint_of_fp8(tmp_path: Path, section: dict[str, Any]) -> None:
+    with pytest.raises(KvplanError, match="takes no fp8_e5m2 with a checkpoint in fp8"):
+        kvplan.size(_file(tmp_path / "model", section), context=1000, engine="vllm", kv_dtype="fp8_e5m2")
+
+
+def test_vllm_takes_fp8_e5m2_with_a_checkpoint_of_awq(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path / "model", {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
+    )
+    assert _kept(path, "vllm", kv_dtype="fp8_e5m2")[0] == "fp8"
+
+
 @needs_originals
 def test_what_sparse_mla_declares_has_rows_on_blackwell_alone() -> None:
     """Rows of 576 bytes in FLASHINFER_MLA_SPARSE; on Hopper vLLM says "No valid attention backend found"."""

@@ -50,6 +50,9 @@ def kv_dtype_name(asked: str | None, rows: ToStore, *, rules: VllmRules) -> str:
         return rows.dtype
     if asked == "fp8_e5m2" and "latent" in rows.roles:
         raise RefusedError(f"no attention backend of {rules.name} stores a latent in fp8_e5m2: use fp8")
+    if asked == "fp8_e5m2" and rows.scaled and "key" in rows.roles:
+        # _init_kv_cache_quant in model_executor/layers/attention/attention.py, alike since 0.19.1.
+        raise RefusedError(f"{rules.name} takes no fp8_e5m2 with a checkpoint in fp8: use fp8")
     if rows.architecture in _UNTOLD and kv_format(asked).name != short_dtype(rows.dtype):
         raise RefusedError(
             f"{rules.name} keeps the cache of {rows.architecture} in the model's dtype whatever is asked: "

@@ -96,6 +96,15 @@ def test_kv_dtypes_that_a_release_does_not_take(
         kv_dtype_name(asked, ToStore(roles=roles, dtype=dtype), rules=find_rules(version))
 
 
+def test_a_checkpoint_with_scales_for_fp8_takes_no_other_fp8() -> None:
+    """As vLLM says it: "fp8_e5m2 kv-cache is not supported with fp8 checkpoints"."""
+    plain = ToStore(roles=PLAIN, dtype="bfloat16")
+    assert kv_dtype_name("fp8_e5m2", plain, rules=NEWEST) == "fp8_e5m2"
+    assert kv_dtype_name("fp8", plain._replace(scaled=True), rules=NEWEST) == "fp8"
+    with pytest.raises(RefusedError, match="takes no fp8_e5m2 with a checkpoint in fp8: use fp8"):
+        kv_dtype_name("fp8_e5m2", plain._replace(scaled=True), rules=NEWEST)
+
+
 @pytest.mark.parametrize("gpu", ["h200-141gb", "b200", None])
 def test_naming_the_backend_that_is_taken_undoes_no_refusal(gpu: str | None) -> None:
     """FLASHMLA_SPARSE has fp8 and fp8_ds_mla alone (supported_kv_cache_dtypes in flashmla_sparse.py)."""
