@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvplan.engines.settings import Setting
     from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
+    from kvplan.specs.vision import Vision
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
@@ -31,9 +32,9 @@ class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
 
-    None, and a `dcp` or an `ep` of 1, leave it to the engine. Whole routed experts are dealt out over `ep`
-    ranks. `settings` are options that only one engine has, by
-    its own names, as text.
+    None, and a `dcp`, a `cp` or an `ep` of 1, leave it to the engine. Tokens of a sequence are shared out
+    over `dcp` of the tensor-parallel ranks, or over `cp` times as many GPUs; whole routed experts are dealt
+    out over `ep` ranks. `settings` are options that only one engine has, by its own names, as text.
     """
 
     block_size: int | None = None
@@ -41,6 +42,7 @@ class SharedOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    cp: int = 1
     ep: int = 1
     prompt: int | None = None
     settings: Mapping[str, str] = field(default_factory=FrozenDict)
@@ -80,7 +82,7 @@ class EngineOptions(SharedOptions):
     `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
     each node, None where that is not known.
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
-    most query heads that share a KV head; `model_context` is the longest context that the model was made for,
+    most query heads that share a KV head; `model_context` is the longest context that its config allows,
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
     not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
@@ -117,11 +119,11 @@ class ProfileRun(NamedTuple):
     `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
-    `has_experts` and `has_states` say whether layers are mixtures or keep recurrent states, `sees` whether a
-    tower of images is known of, `plain_weights` whether all are in the model's dtype. `context` is the
-    longest that is served, and `indexer` the width of sparse attention's keys and the tokens of one;
-    `settings` are the engine's own.
+    engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images,
+    `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
+    are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
+    whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
+    sparse attention's keys and the tokens of one; `settings` are the engine's own.
     """
 
     card: Card
@@ -135,6 +137,8 @@ class ProfileRun(NamedTuple):
     batched_tokens: int | None
     sequences: int | None
     mlp: "Mlp | None" = None
+    vision: "Vision | None" = None
+    kinds: "tuple[Kind, ...]" = ()
     architecture: str | None = None
     has_experts: bool = False
     has_states: bool = False
@@ -210,6 +214,11 @@ def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int 
     return ()
 
 
+def one_rank(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+    """Return 1: engines without context parallelism of its own GPUs have no more of them."""
+    return 1
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -238,7 +247,8 @@ class ToStore(NamedTuple):
     What an engine chooses the format of a cache by, beside what was asked for.
 
     `roles` are those of the model's rows, `dtype` the one in which it runs, `architecture` its type;
-    `settings` are the engine's own, as text, and `card` None where none is named.
+    `settings` are the engine's own, as text, and `card` None where none is named. `scaled` says that the
+    release is known to bring scales for a cache in fp8.
     """
 
     roles: AbstractSet[Role]
@@ -246,6 +256,7 @@ class ToStore(NamedTuple):
     architecture: str | None = None
     card: Card | None = None
     settings: Mapping[str, str] = FrozenDict()
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +279,8 @@ class Engine:
     `has_tower` says whether a tower of images is loaded at all.
     `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
     layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
-    tier of the cache in the host's memory holds once what all ranks hold alike.
+    tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
+    of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
@@ -300,6 +312,7 @@ class Engine:
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     once_on_host: Callable[[EngineOptions], bool] = never_once
+    context_ranks: Callable[[EngineOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
     drafts: Literal["none", "last", "spread"] = "none"
@@ -316,7 +329,10 @@ class Engine:
         for name in options.given():
             if name not in self.takes and name != "settings":
                 option = name.replace("_", "-")
-                raise OptionsError(f"the engine {self.name} has no --{option}: leave it out")
+                instead = (
+                    "share tokens out with --dcp" if name == "cp" and "dcp" in self.takes else "leave it out"
+                )
+                raise OptionsError(f"the engine {self.name} has no --{option}: {instead}")
         if options.settings:
             from kvplan.engines.settings import require_declared  # noqa: PLC0415 - a cold command has none
 

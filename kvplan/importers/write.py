@@ -17,6 +17,7 @@ from kvplan.specs.model import ModelSpec, StoredParts
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.quantized import QuantizedWeights
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.vision import Vision
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
@@ -26,6 +27,7 @@ _FACTS = (
     "dtype",
     "dtype_open",
     "max_context",
+    "longest_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",
@@ -39,6 +41,7 @@ _FACTS = (
     "tied",
     "replicated",
     "mlp",
+    "rotations",
     "draft",
     "states_fixed",
 )
@@ -64,9 +67,15 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
+    lines += _vision(spec.vision) if spec.vision else []
     lines += _stored(spec.tensors) if spec.tensors else []
     lines += _parts(spec.parts, origins.get("parts", "")) if spec.parts else []
     return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
+
+
+def _vision(vision: Vision) -> list[str]:
+    widths = vision.model_dump(exclude_defaults=True)
+    return _flow("vision: ", [f"{name}: {_fact(value)}" for name, value in widths.items()], "  ", "{}")
 
 
 def _stored(stored: StoredParts) -> list[str]:

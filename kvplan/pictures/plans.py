@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kvplan.alternatives.products import Models, Product, read_products
+from kvplan.alternatives.products import Product, read_products
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner import words
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.fit import plan
 from kvplan.planner.lists import split_values
 from kvplan.planner.plan import Plan
+from kvplan.planner.several import Models
 from kvplan.planner.work import as_tokens
 from kvplan.units import format_tokens
 

@@ -82,7 +82,7 @@ def _fewest(plan: Plan) -> int:
 def _spreads(plan: Plan) -> Iterator[Spread]:
     """Yield spreads with tp within a node, the fewest GPUs first: those of one node, then of whole nodes."""
     layers, node = plan.deployment.spec.layer_count, _node(plan)
-    inside = [tp for tp in reversed(_legal(plan)) if tp <= node and _can_run(plan, tp)]
+    inside = [tp for tp in reversed(_legal(plan)) if tp <= node]
     for gpus in (*range(1, node), *range(node, SEARCHED_GPUS + 1, node)):
         if gpus > searched_gpus(plan):
             return
@@ -98,7 +98,7 @@ def _node(plan: Plan) -> int:
 
 def _across_nodes(plan: Plan) -> list[Spread]:
     """Return spreads with tp over more than a node, the fewest GPUs first."""
-    wide = [tp for tp in _legal(plan) if tp > _node(plan) and _can_run(plan, tp)]
+    wide = [tp for tp in _legal(plan) if tp > _node(plan)]
     stages = range(1, plan.deployment.spec.layer_count + 1)
     every = [Spread(gpus=tp * pp, tp=tp, pp=pp) for tp in wide for pp in stages if tp * pp <= SEARCHED_GPUS]
     return sorted(every, key=lambda spread: spread.gpus)
@@ -115,6 +115,8 @@ def _can_run(plan: Plan, tp: int) -> bool:
 
 def _holds(plan: Plan, tp: int, pp: int, load: Load) -> bool:
     """Return whether a load fits on one replica so spread; an engine may refuse the spread."""
+    if pp > 1 and not _can_run(plan, tp):  # No number of stages makes it run.
+        return False
     try:
         return _moved(plan, plan.deployment.respread(tp=tp, pp=pp)).fits(load)
     except KvplanError:

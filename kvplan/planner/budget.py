@@ -63,10 +63,11 @@ class Budget:
 
     def memory(self, *, weights_bytes: int, kv_used_bytes: int) -> Memory:
         """Return the lines of the card with this much of weights and cache on it."""
-        left = self.left_bytes(weights_bytes, self.middle_bytes)
+        budget_bytes = self.budget_bytes(weights_bytes, self.middle_bytes)
+        left = budget_bytes - weights_bytes - self.middle_bytes
         return Memory(
             gpu_bytes=self.gpu_bytes,
-            budget_bytes=self.budget_bytes(weights_bytes, self.middle_bytes),
+            budget_bytes=budget_bytes,
             weights_bytes=weights_bytes,
             activation_bytes=self.needs.activation_bytes,
             overhead_bytes=self.needs.overhead_bytes,
@@ -193,13 +194,15 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=(spec.max_context or longest) * _rotated(deployment) * element_bytes,
+            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
             batched_tokens=options.max_num_batched_tokens,
             sequences=sequences or options.max_num_seqs,
-            mlp=spec.mlp,
+            mlp=spec.met_by_all,
+            vision=spec.vision,
+            kinds=spec.kinds(),
             architecture=spec.architecture,
             has_experts=options.has_experts,
             has_states=options.has_states,
@@ -210,6 +213,11 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             settings=options.settings,
         )
     )
+
+
+def _rotations(spec: ModelSpec, longest: int) -> int:
+    """Return the positions in tables of rotary embeddings."""
+    return spec.rotations or spec.max_context or longest
 
 
 def _indexer(deployment: Deployment) -> tuple[int, int] | None:

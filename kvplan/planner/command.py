@@ -66,10 +66,8 @@ def _said(plan: Plan, work: Work) -> dict[str, Any]:
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
         "draft_kv_dtype": choice.draft_kv_dtype,
-        **choice.shared(),
+        **choice.given(),
         "prompt": None,  # It is a part of the load: no server is told.
         "max_num_seqs": plan.lowered if choice.max_num_seqs is None else choice.max_num_seqs,
-        "dcp": choice.dcp if choice.dcp > 1 else None,
-        "ep": choice.ep if choice.ep > 1 else None,
         "settings": dict(choice.settings),
     }

@@ -19,6 +19,7 @@ from kvplan.engines import (
     find_engine,
 )
 from kvplan.errors import KvplanError, SplitError
+from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
@@ -68,7 +69,7 @@ class Choice(SharedOptions):
     @property
     def node_gpus(self) -> int | None:
         """The GPUs of each node; None where it is not known. Raises SplitError where they are not alike."""
-        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp, self.nodes)
+        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp * self.cp, self.nodes)
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
         """Return the same spread and cache format by the formula, without an engine's options."""
@@ -83,6 +84,7 @@ class Choice(SharedOptions):
             encoder_tokens=self.encoder_tokens,
             draft=self.draft,
             max_num_seqs=self.max_num_seqs,
+            cp=self.cp,
             card=self.card,
             cards=self.cards,
         )
@@ -120,18 +122,28 @@ class Deployment:
         return self.choice.dp
 
     @property
+    def replica_gpus(self) -> int:
+        """The GPUs of one replica: tp x pp, and those of context parallelism in place of each."""
+        return self.tp * len(self.stages) * self.engine.context_ranks(self.options)
+
+    @property
+    def gpus(self) -> int:
+        """The GPUs of all replicas."""
+        return self.replica_gpus * self.dp
+
+    @property
     def stage_sizes(self) -> tuple[int, ...]:
         """The number of layers of each pipeline stage."""
         return tuple(len(stage.types) for stage in self.stages)
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
         """
-        Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy.
+        Return one replica over *tp* ranks and *pp* even stages, without cp; raise like deploy.
 
         GPUs of several kinds are as many as they are: they hold no other spread.
         """
         ep = min(self.choice.ep, tp)
-        spread = replace(self.choice, tp=tp, pp=pp, dp=1, ep=ep, nodes=None, pp_layers=None)
+        spread = replace(self.choice, tp=tp, pp=pp, dp=1, cp=1, ep=ep, nodes=None, pp_layers=None)
         return deploy(self.spec, spread)
 
     def reserved_bytes(self, load: Load) -> int:
@@ -152,11 +164,12 @@ class Deployment:
         more, some = self.by_stage(uniform(tokens, several)), self.by_stage(uniform(tokens, several - 1))
         return max(after - before for after, before in zip(more, some, strict=True))
 
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
     def analytic(self) -> "Deployment":
         """Return the same spread and cache format by the formula alone."""
         return deploy(self.spec, self.choice.analytic(self.stage_sizes, self.kv))
 
-    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
         return plain(self.growing.arrangement.token_bytes(rank))
@@ -180,7 +193,8 @@ class Deployment:
         """Return the bytes on all GPUs for *batch* sequences dealt out over the replicas."""
         shares = Counter(batch // self.dp + (replica < batch % self.dp) for replica in range(self.dp))
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
-        return sum(self.tp * count * on_one[share] for share, count in shares.items())
+        ranks = self.replica_gpus // len(self.stages)
+        return sum(ranks * count * on_one[share] for share, count in shares.items())
 
     @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def by_sequence(self, tokens: int) -> tuple[Straight, ...] | None:
@@ -200,9 +214,9 @@ def plain(size: Fraction) -> int | float:
     return size.numerator if size.denominator == 1 else float(size)
 
 
-def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
     """Return the formula's bytes per rank that one more token adds to *count* layers, all windows full."""
-    return plain(count * token_bytes(terms, tp))
+    return plain(count * token_bytes(terms, tp) / cp)
 
 
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
@@ -227,11 +241,11 @@ def kept_deployment(spec: ModelSpec, choice: Choice) -> Deployment | KvplanError
 
 
 def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
-    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
+    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp), ("cp", choice.cp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)
-    require_ranks(choice.cards, tp=choice.tp, pp=choice.pp, dp=choice.dp)
+    require_ranks(choice.cards, tp=choice.tp, pp=choice.pp, dp=choice.dp, cp=choice.cp)
     engine = find_engine(choice.engine)
     engine.require_taken(choice)
     if (choice.nodes or 1) > 1 and not engine.several_nodes:
@@ -330,7 +344,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
     options = EngineOptions(
         architecture=spec.architecture,
         sharing=sharing(spec),
-        model_context=spec.max_context,
+        model_context=spec.longest_context or spec.max_context,
         tp=choice.tp,
         pp=len(stages),
         dp=choice.dp,
@@ -362,7 +376,7 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
     """Return the terms of each layer type, and the cache format in which they are stored."""
     if choice.encoder_tokens is not None and choice.encoder_tokens < 1:
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
-    plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
+    plain = _layers(spec, Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
     asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
     rows = ToStore(
@@ -371,6 +385,13 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         architecture=spec.architecture,
         card=choice.card,
         settings=choice.settings,
+        scaled=spec.scales_cache,
     )
     kv = kv_format(engine.kv_dtype(asked, rows))
-    return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
+    return _layers(spec, Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
+
+
+@lru_cache(maxsize=KEPT)
+def _layers(spec: ModelSpec, target: Target) -> dict[str, Layer]:
+    """Return the terms of each layer type; kept, as other spreads of a model have the same."""
+    return FrozenDict(spec.lower_types(target))

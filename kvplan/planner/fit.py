@@ -21,12 +21,12 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
-    Resource,
     RunsFewer,
     Sources,
     Uncounted,
     Warned,
 )
+from kvplan.planner.limits import limit_of
 from kvplan.planner.loaded import loaded_on_all
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
@@ -36,6 +36,7 @@ from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
+from kvplan.specs.releases import with_weights_in
 
 if TYPE_CHECKING:
     from kvplan.serving import Served
@@ -300,7 +301,7 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
     choice = choice_of(spec, options, asked.cards() or asked.card())
-    deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
+    deployment = deploy(with_weights_in(spec, asked.weight_dtype), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 
 
@@ -342,27 +343,3 @@ def _lowered(plan: Plan, sequences: int) -> Lowered:
     needs = plan.budget.needs
     least = None if needs.low_bytes == needs.high_bytes else plan.startable(needs.high_bytes)
     return Lowered(engine=plan.deployment.engine.name, sequences=sequences, least=least)
-
-
-def limit_of(plan: Plan, context: int, max_batch: int | None) -> Limit:
-    """Return what stops one sequence more beside the *max_batch* that a plan holds of a context."""
-    memory = plan.without_cache(context)
-    weights, left = memory.weights_bytes, memory.free_bytes
-    if weights + left < 0:
-        others = memory.activation_bytes + memory.overhead_bytes
-        return Limit(resource=Resource.OVERHEAD, needed_bytes=others, free_bytes=memory.budget_bytes)
-    if left < 0:
-        return Limit(resource=Resource.WEIGHTS, needed_bytes=weights, free_bytes=weights + left)
-    if max_batch is None:
-        return Limit(resource=Resource.NOTHING)
-    most = plan.most_sequences(context)
-    if most and max_batch == most * plan.deployment.dp:
-        return Limit(resource=Resource.SEQUENCES, sequences=most)
-    if plan.is_bounded():
-        return Limit(resource=Resource.POOL)
-    more = plan.memory(uniform(context, max_batch + plan.deployment.dp))
-    free = plan.memory(uniform(context, max_batch) if max_batch else ()).free_bytes
-    needed = free - more.free_bytes
-    return Limit(
-        resource=Resource.CACHE, needed_bytes=needed, free_bytes=max(0, free), sequences=max_batch + 1
-    )

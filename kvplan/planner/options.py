@@ -152,6 +152,10 @@ MaxNumBatchedTokens = Annotated[
 MaxNumSeqs = Annotated[int | None, Option(help="The most sequences of one replica.", least=1)]
 PrefixCaching = Annotated[bool | None, Option(help="Keep what prefix caching needs.", unsaid="the engine's")]
 Dcp = Annotated[int, Option(help="Decode context parallelism, over the TP ranks.", default=1, least=1)]
+Cp = Annotated[
+    int,
+    Option(help="Context-parallel GPUs: further ones, each with its part of a sequence.", default=1, least=1),
+]
 Ep = Annotated[
     int, Option(help="GPUs over which whole experts are dealt out, of the tp x dp.", default=1, least=1)
 ]
@@ -214,6 +218,7 @@ class SharedChoices(TypedDict, total=False):
     max_num_seqs: MaxNumSeqs
     prefix_caching: PrefixCaching
     dcp: Dcp
+    cp: Cp
     ep: Ep
 
 

@@ -101,7 +101,7 @@ class Plan(Shown):
         return tuple(
             StageMemory(
                 gpu=self.budgets[rank].gpu,
-                gpus=self.deployment.tp * self.deployment.dp,
+                gpus=self.deployment.gpus // len(sizes),
                 layers=layers,
                 memory=self._memory(rank, used[rank]),
             )
@@ -159,6 +159,10 @@ class Plan(Shown):
         from kvplan.planner.advice import advise  # noqa: PLC0415 - it asks other plans
 
         return advise(self, context=as_tokens(context), batch=as_batch(batch))
+
+    def free_bytes(self, load: Load) -> int:
+        """Return what the tightest card has free with a load on it; below 0 if that lacks."""
+        return _left(self.deployment, self.left, dealt(load, self.deployment.dp))
 
     def without_cache(self, context: int) -> Memory:
         """Return the lines of the card that sequences of *context* tokens fill first, with no cache on it."""

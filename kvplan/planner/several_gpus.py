@@ -8,7 +8,7 @@ from kvplan.engines import EXACT, find_engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import is_counted, machine
 
-DEGREES = ("tp", "pp", "dp")
+DEGREES = ("tp", "pp", "dp", "cp")
 """The options that say over how many GPUs a model is spread."""
 
 
@@ -38,9 +38,8 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
     if used == count:
         return {**options, "gpu": one}, None
     if any(name in options for name in DEGREES):
-        spread = " x ".join(f"{name} {degree}" for name, degree in degrees.items())
         alone = "" if unlike else f", or give --gpu {one}"
-        raise OptionsError(f"{gpu} are {count} GPUs, and {spread} use {used}: make them agree{alone}")
+        raise OptionsError(f"{gpu} are {count} GPUs, and {_said(degrees)} use {used}: make them agree{alone}")
     way = _way(options)
     if unlike and way != "pp":
         raise OptionsError(
@@ -62,14 +61,18 @@ def _on_nodes(
     if used == nodes * count:
         return {**options, "gpu": one}, None
     if any(name in options for name in DEGREES):
-        spread = " x ".join(f"{name} {degree}" for name, degree in degrees.items())
         raise OptionsError(
-            f"{gpu} on {nodes} nodes are {nodes * count} GPUs, and {spread} use {used}: make them agree"
+            f"{gpu} on {nodes} nodes are {nodes * count} GPUs, and {_said(degrees)} use {used}: "
+            "make them agree"
         )
     read = (
         f"{gpu} on {nodes} nodes is read as {nodes * count} x {one}, with tp {count} within each x pp {nodes}"
     )
     return {**options, "gpu": one, "tp": count, "pp": nodes}, read
+
+
+def _said(degrees: Mapping[str, int]) -> str:
+    return " x ".join(f"{name} {degree}" for name, degree in degrees.items() if degree > 1 or name != "cp")
 
 
 def _way(options: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from kvplan.errors import OptionsError, SplitError
 from kvplan.gpus import Card
 
 
-def require_ranks(cards: Sequence[Card], *, tp: int, pp: int, dp: int) -> None:
+def require_ranks(cards: Sequence[Card], *, tp: int, pp: int, dp: int, cp: int) -> None:
     """Raise SplitError where *cards* of several kinds are not those of one replica's ranks."""
     if not cards:
         return
@@ -14,6 +14,8 @@ def require_ranks(cards: Sequence[Card], *, tp: int, pp: int, dp: int) -> None:
         raise SplitError(
             f"dp={dp}: replicas on GPUs of several kinds hold unlike caches: plan each replica alone"
         )
+    if cp > 1:
+        raise SplitError(f"cp={cp} gives each GPU an equal part of a sequence: plan it on GPUs of one kind")
     if tp * pp != len(cards):
         raise SplitError(
             f"tp={tp} x pp={pp} are {tp * pp} ranks, and there are {len(cards)} GPUs of several kinds"

@@ -15,6 +15,7 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
+    PassedOn,
     ReadAs,
     Replicated,
     Resource,
@@ -49,8 +50,7 @@ def limit(fact: Limit) -> str:
 
 def where(plan: Plan) -> str:
     """Return on how many of which cards, or in which memory, a plan stands: `on one NVIDIA L4`."""
-    choice, budget = plan.deployment.choice, plan.budget
-    gpus = choice.tp * choice.pp * choice.dp
+    choice, budget, gpus = plan.deployment.choice, plan.budget, plan.deployment.gpus
     if budget.sources.card is None:
         return f"in {budget.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
     cards = choice.cards or (budget.sources.card,) * gpus
@@ -132,6 +132,11 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return f"tp={fact.tp} stores each {fact.unit} {fact.copies} times: there is only 1 to share out"
         case Replicated():
             return f"tp={fact.tp} stores each of the {fact.units} {fact.unit} {fact.copies} times"
+        case PassedOn():
+            return (
+                f"cp={fact.cp} stores weights and states on each rank, and in a prefill of {fact.context:,} "
+                f"tokens each passes {format_gib(fact.size_bytes)} on, round the ring"
+            )
         case Uncounted():
             return f"the weights are without {'; '.join(fact.parts)}: give --weights"
         case LabelRead():

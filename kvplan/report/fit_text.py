@@ -93,7 +93,7 @@ def headline(answer: Fit) -> tuple[str, Tone]:
 
 
 def _subtitle(answer: Fit) -> str:
-    degrees = (("tp", answer.tp), ("pp", answer.pp), ("dp", answer.dp))
+    degrees = (("tp", answer.tp), ("pp", answer.pp), ("cp", answer.deployment.choice.cp), ("dp", answer.dp))
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
     parts = [answer.model, spread, f"KV cache in {answer.kv_dtype}", f"engine {answer.engine}"]
     if answer.prompt is not None:
@@ -214,7 +214,7 @@ def _start_up(answer: Fit) -> list[Line]:
 
 def _experts(answer: Fit) -> list[Line]:
     """Return where the experts are and what all weights come to, where replicas hold them together."""
-    found, gpus = answer.experts, answer.tp * answer.pp * answer.dp
+    found, gpus = answer.experts, answer.deployment.gpus
     if found is None or (found.dealt_over == 1 and found.cut_over <= answer.tp):
         return []
     cut = f", each cut over {found.cut_over}" if found.cut_over > 1 else ", whole"

@@ -66,6 +66,8 @@ def values(setting: Setting) -> st.SearchStrategy[str]:
             return st.sampled_from(("true", "false"))
         case "ratio":
             return st.integers(1, 150).map(lambda percent: f"{percent / 100:.2f}")
+        case "ratios":
+            return st.lists(st.integers(1, 9).map(str), min_size=1, max_size=4).map(",".join)
         case "name":
             return st.sampled_from(setting.choices) if setting.choices else NAMES[setting.name]
 

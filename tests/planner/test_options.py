@@ -11,6 +11,7 @@ import kvplan
 from kvplan.cli.commands import app
 from kvplan.engines import EXACT, EngineOptions, SharedOptions, engine_names, find_engine
 from kvplan.errors import OptionsError
+from kvplan.grids.options import SweepOptions
 from kvplan.planner import options
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
@@ -23,6 +24,7 @@ ASKED: dict[str, Any] = {
     "max_num_seqs": 7,
     "prefix_caching": True,
     "dcp": 2,
+    "cp": 2,
     "ep": 2,
     "prompt": 100,
     "settings": {"made_up": "1"},
@@ -57,6 +59,7 @@ def test_what_is_said_against_a_log_is_what_a_command_reads() -> None:
     ("command", "kind"),
     [
         ("fit", options.FitOptions),
+        ("sweep", SweepOptions),
         ("tiers", TierOptions),
         ("size", options.SizeOptions),
         ("check", options.CheckOptions),

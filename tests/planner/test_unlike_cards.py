@@ -99,7 +99,7 @@ def test_every_layers_weights_are_on_one_card() -> None:
 def test_an_asked_split_is_that_of_the_command() -> None:
     """-ts of a serving command, and what is written for the plan, which is read again."""
     command = "llama-server -m a.gguf -c 8192 -np 1 -ts 3,3,2"
-    asked: dict[str, Any] = {**read_command(shlex.split(command)).asked}
+    asked: Any = read_command(shlex.split(command)).asked
     assert (asked["pp"], asked["settings"]) == (3, {"tensor_split": "3,3,2"})
     answer = kvplan.fit(
         "llama-3.1-70b",
@@ -114,8 +114,7 @@ def test_an_asked_split_is_that_of_the_command() -> None:
     assert answer.command.endswith("-ts 3,3,2")
     planned = kvplan.fit("llama-3.1-70b", gpu=MIXED, engine="llamacpp", context="8k", weights="40GB")
     assert planned.command is not None
-    words = planned.command.partition(": ")[2] or planned.command
-    written: dict[str, Any] = {**read_command(shlex.split(words)).asked}
+    written: Any = read_command(shlex.split(planned.command.partition(": ")[2] or planned.command)).asked
     again = kvplan.fit(
         "llama-3.1-70b",
         gpu=MIXED,
@@ -130,8 +129,8 @@ def test_an_asked_split_is_that_of_the_command() -> None:
 def test_a_list_of_counted_cards_is_one_machine_where_it_can_be_nothing_else() -> None:
     """llama.cpp splits a model over all cards; elsewhere the degrees say that all are used."""
     listed, joined = "2xrtx-4090,1xrtx-a6000", MIXED
-    machines: tuple[dict[str, Any], ...] = ({"engine": "llamacpp"}, {"engine": "vllm", "pp": 3})
-    for options in machines:
+    each: tuple[dict[str, Any], ...] = ({"engine": "llamacpp"}, {"engine": "vllm", "pp": 3})
+    for options in each:
         one, other = (
             kvplan.fit("llama-3.1-8b", gpu=gpu, context="8k", **options) for gpu in (listed, joined)
         )

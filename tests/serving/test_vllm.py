@@ -87,6 +87,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--no-enforce-eager", {"settings": {"enforce_eager": "false"}}),
     ("--language-model-only", {"settings": {"language_model_only": "true"}}),
     ("--no-language-model-only", {"settings": {"language_model_only": "false"}}),
+    ("--skip-mm-profiling", {"settings": {"skip_mm_profiling": "true"}}),
+    ("--no-skip-mm-profiling", {"settings": {"skip_mm_profiling": "false"}}),
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
