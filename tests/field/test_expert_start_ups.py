@@ -175,7 +175,7 @@ VENDORS = [
         "h200",
         (256, 32, 1, 8),
     ),
-    # Its Moonshotai/Kimi-K2.md, the first of two nodes of 8 x H20
+    # Its Moonshotai/Kimi-K2.md, the first of two nodes of 8 x H20 (the larger of two)
     (
         (
             "vllm serve moonshotai/Kimi-K2-Instruct --port 8000 --served-model-name kimi-k2 "
@@ -184,7 +184,7 @@ VENDORS = [
             "--max-num-batched-tokens 8192 --max-num-seqs 256 --gpu-memory-utilization 0.85 "
             "--enable-auto-tool-choice --tool-call-parser kimi_k2"
         ),
-        "h20-96gb",
+        "h20-141gb",
         (384, 24, 1, 16),
     ),
     # Its GLM/GLM5.md, of 8 x H200

@@ -60,6 +60,9 @@ def _reviewed() -> list[Entry]:
 def test_imported_spec_equals_the_reviewed_one(entry: Entry) -> None:
     complete = import_complete(FOLDER / entry["file"])
     imported, reviewed = complete.spec, load(entry["hf_id"])
+    if reviewed.draft is not None:  # What no config tells.
+        draft = reviewed.draft.model_copy(update={"weights": None})
+        reviewed = reviewed.model_copy(update={"draft": draft})
     accepted = ACCEPTED.get(entry["file"], ())
     # A release in other weights has none of the reviewed one's; a part is as its parameters are.
     same = imported.parameters == reviewed.parameters and reviewed.parts is not None
