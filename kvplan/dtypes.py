@@ -1,6 +1,7 @@
 """How numbers are stored in a cache: exact ratios of bytes to elements, never rounded bits."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from kvplan.errors import UnknownNameError, did_you_mean
@@ -247,6 +248,7 @@ def dtype_by_name(name: str) -> Dtype:
         raise _unknown(name, list(_DTYPES)) from None
 
 
+@cache
 def kv_format(text: str) -> CacheFormat:
     """
     Return the cache format of `fp8`, `fp8_ds_mla`, or `q8_0,value=q4_0` (one role apart).

@@ -172,6 +172,7 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
         "aliases": (),
         "quantized": (),
         "quantized_kv": {},
+        "quantized_weights": {},
         "source": f"{spec.name} ({spec.source}), changed: {change.words()} ({change.source})",
         "notes": None,
         "architecture": spec.architecture if _same_shapes(spec, names) else None,

@@ -37,7 +37,7 @@ class Disaggregation(Timed):
     @figure
     def decode_gpu(self) -> str | None:
         """The card that decodes; None where none was named."""
-        return self.plans[1].budget.gpu if self.plans else None
+        return self.plans[1].gpu if self.plans else None
 
     @figure
     def decode_tp(self) -> int:

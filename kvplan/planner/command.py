@@ -57,7 +57,9 @@ def _said(plan: Plan, work: Work) -> dict[str, Any]:
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
         "dp": choice.dp if choice.dp > 1 else None,
-        "pp_layers": choice.pp_layers,
+        "nodes": choice.nodes if (choice.nodes or 1) > 1 else None,
+        # llama.cpp would split by the memory that is free when it starts: the plan says how.
+        "pp_layers": plan.deployment.stage_sizes if choice.cards else choice.pp_layers,
         "context": work.context,
         "batch": work.batch,
         "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,

@@ -94,6 +94,11 @@ class Size(Answer, Shown):
         return self.deployment.dp
 
     @figure
+    def nodes(self) -> int | None:
+        """The nodes over which the GPUs are spread; None where that is not known."""
+        return self.deployment.choice.nodes
+
+    @figure
     def context(self) -> int:
         """The tokens of each sequence."""
         return self.work.context
@@ -243,15 +248,18 @@ def _passed_on(deployment: Deployment, context: int) -> int:
     return (cp - 1) * max(parts)
 
 
-def choice_of(spec: ModelSpec, options: Mapping[str, Any], card: Card | None = None) -> Choice:
+def choice_of(
+    spec: ModelSpec, options: Mapping[str, Any], on: Card | tuple[Card, ...] | None = None
+) -> Choice:
     """
-    Return what *options* choose of a deployment, on a *card* where one is known.
+    Return what *options* choose of a deployment *on* a card where one is known, or on several kinds of them.
 
     A model that is named as its own draft drafts with its own module.
     """
     draft = as_draft(options.get("draft"))
     chosen = {**part(options, Choice), "draft": OWN if draft == spec else draft}
-    return Choice(**chosen, card=card)
+    cards = on if isinstance(on, tuple) else ()
+    return Choice(**chosen, card=cards[0] if isinstance(on, tuple) else on, cards=cards)
 
 
 def as_draft(draft: Model | None) -> ModelSpec | Literal["mtp"] | None:

@@ -1,5 +1,6 @@
 """The words for the facts of an answer, in JSON and in the report alike."""
 
+from itertools import groupby
 from typing import assert_never
 
 from kvplan.planner.budget import Budget
@@ -24,6 +25,7 @@ from kvplan.planner.facts import (
     Uncounted,
     Warned,
 )
+from kvplan.planner.plan import Plan
 from kvplan.units import format_gib, gib_apart
 
 
@@ -46,11 +48,17 @@ def limit(fact: Limit) -> str:
             return f"activation and overhead need {needed} per GPU, and the budget is {there}"
 
 
-def where(budget: Budget, gpus: int) -> str:
+def where(plan: Plan) -> str:
     """Return on how many of which cards, or in which memory, a plan stands: `on one NVIDIA L4`."""
-    if budget.sources.card is not None:
-        return f"on {f'{gpus} x' if gpus > 1 else 'one'} {budget.sources.card.label}"
-    return f"in {budget.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
+    choice, budget, gpus = plan.deployment.choice, plan.budget, plan.deployment.gpus
+    if budget.sources.card is None:
+        return f"in {budget.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
+    cards = choice.cards or (budget.sources.card,) * gpus
+    kinds = [(label, len(list(each))) for label, each in groupby(card.label for card in cards)]
+    counts = [
+        f"{'one' if count == 1 and len(kinds) == 1 else f'{count} x'} {label}" for label, count in kinds
+    ]
+    return f"on {' and '.join(counts)}"
 
 
 def change(hint: Hint) -> str:

@@ -41,10 +41,7 @@ def hold_document(answer: Held) -> Document:
 
 
 def _headline(answer: Held) -> Line:
-    gpus = answer.plan.deployment.gpus
-    card = answer.plan.budget.sources.card
-    where = f"{answer.gpu if card is None else card.label}"
-    on = f"on {gpus} x {where}" if gpus > 1 else f"on one {where}"
+    on = words.where(answer.plan)
     if answer.likely is None or answer.never is None:
         return line(f"Any number of sequences runs {on}: memory sets no limit.", "yes")
     if not answer.never:
@@ -111,7 +108,8 @@ def _little(answer: Held) -> list[Line]:
     return [
         line(
             f"{answer.requests_per_second:,.2f} requests per second at most, as each runs "
-            f"{answer.requests.mean_life * answer.seconds:,.2f} s (Little's law; prefills take no time)",
+            f"{answer.requests.mean_life * answer.seconds:,.2f} s (Little's law; prefills take no time: "
+            "kvplan bounds has theirs)",
             label="Bound",
         )
     ]

@@ -1,7 +1,7 @@
 """The parts of a model's weights, layer by layer: what each way of spreading it over GPUs divides."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -70,14 +70,24 @@ class ModelParts(Facts):
         return hash((self.embedding, self.head, self.layers))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each layer's kind, from the first to the last."""
+        return unrolled(self.layers)
+
+    @property
     def of_layers(self) -> tuple[LayerParts, ...]:
         """The parts of each layer, from the first to the last."""
-        return tuple(self.kinds[name] for name in unrolled(self.layers))
+        return tuple(self.kinds[name] for name in self.names)
 
     @property
     def has_experts(self) -> bool:
         """Whether a layer has a mixture of experts."""
         return any(kind.experts for kind in self.kinds.values())
+
+    def widest(self, part: Literal["dense", "shared"], matrices: int, hidden: int) -> int:
+        """Return the width of the widest such MLP of a layer, of so many *matrices*; 0 without one."""
+        sizes = [Measure(element_bytes=None).of(getattr(kind, part)) for kind in self.kinds.values()]
+        return max(sizes) // (matrices * hidden)
 
     def without_bytes(self) -> "ModelParts":
         """Return the parts by their parameters alone."""
@@ -92,7 +102,7 @@ class ModelParts(Facts):
         """Return all parts in a measure."""
         ends = sum(map(measure.of, (self.embedding, self.head, self.beside, self.tower)))
         each = {name: _layer(kind, measure) for name, kind in self.kinds.items()}
-        return ends + sum(each[name] for name in unrolled(self.layers))
+        return ends + sum(each[name] for name in self.names)
 
 
 class Measure(NamedTuple):

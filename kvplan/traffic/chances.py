@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from kvplan.traffic.moments import Moments
 
 Method = Literal["convolution", "normal", "draws", "replay"]
 """How a probability was found: exactly, by a closed form, by seeded draws, or in a trace's own order."""
+
+METHODS: tuple[Method, ...] = get_args(Method)
 
 Room = Callable[[int], Sequence[Bound]]
 """How much of each amount there is for so many sequences."""

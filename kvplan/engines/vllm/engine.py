@@ -38,7 +38,7 @@ from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
-from kvplan.terms import Growing, Layer, Stage
+from kvplan.terms import Growing, Layer, Stage, distinct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def _pulled(cache: PagedCache, handover: Handover) -> tuple[Pulled, ...]:
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) -> PagedCache:
     given = read_settings(SETTINGS, options.settings)
     layers = [stage.layers for stage in stages]
-    every = tuple(chain.from_iterable(layers))
+    every = distinct(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
     require_adapters(given)
@@ -215,7 +215,7 @@ def _once_on_host(options: EngineOptions, rules: VllmRules) -> bool:
     0.33, and of 0.28, which is the first that has it.
     """
     alone = options.pp == options.dcp == context_ranks(options) == 1
-    return rules.offloads_once and alone and options.tp <= _NODE_GPUS
+    return rules.offloads_once and alone and options.tp <= (options.node_gpus or _NODE_GPUS)
 
 
 _NODE_GPUS = 8

@@ -19,6 +19,7 @@ from kvplan.engines.vllm.prefills import exports
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules
+from kvplan.engines.vllm.windows import windows_of
 from kvplan.terms import Layer
 
 _FIRST_WITHOUT_TOWERS = (0, 17)
@@ -48,6 +49,11 @@ SETTINGS = (
         name="language_model_only",
         kind="flag",
         help="on loads no tower of images, audio or video; as limits of 0 in limit_mm_per_prompt do",
+    ),
+    Setting(
+        name="skip_mm_profiling",
+        kind="flag",
+        help="on profiles no images: what a tower needs of the card must be left free by --utilization",
     ),
     Setting(name="max_cudagraph_capture_size", kind="count", help="the largest batch captured as a graph"),
     Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
@@ -127,7 +133,8 @@ def own_options(
     drafts: Sequence[Layer] = (),
 ) -> VllmOptions:
     """Return vLLM's own options, with what the chosen prefill kernels of *layers* add to states."""
-    asked = _asked(options, given, rules)
+    windows = windows_of(layers, options.architecture, rules)
+    asked = replace(_asked(options, given, rules), windows=windows)
     if options.draft is not None:
         asked = replace(asked, **_drafting(options.draft, given, drafts))
     found = exports(layers, rules, gdn=_gdn_backend(options, given), kda=given.name("kda_prefill_backend"))
