@@ -93,7 +93,8 @@ def _parts(
         "attention": _with(first.attention, projection if cut else 0, element_bytes),
     }
     kinds: dict[str, LayerParts] = {name: last[name] for name in pattern}
-    kinds[pattern[0]] = first.model_copy(update=more)
+    own = spec.draft and spec.draft.weights
+    kinds[pattern[0]] = own or first.model_copy(update=more)
     return ModelParts(embedding=spec.parts.embedding if embeds else 0, kinds=kinds, layers=runs)
 
 

@@ -50,6 +50,14 @@ def test_a_module_of_the_models_own_is_planned_as_vllm_does(said: Planned) -> No
     assert more == [0] * (said.pp - 1) + [said.weights + said.later]
 
 
+@pytest.mark.parametrize(("tp", "said"), [(1, 5_711_911_276), (8, 753_712_940)])
+def test_a_module_that_is_unlike_deepseek_v3s_has_the_weights_of_its_spec(tp: int, said: int) -> None:
+    """DeepSeekV4MTP of vLLM 0.33, whose embedding and head are the model's once they are loaded."""
+    card: dict[str, Any] = {"gpu": "h200-141gb", "engine": "vllm@0.33", "tp": tp}
+    with_draft, without = (kvplan.plan("deepseek-v4-flash", draft=draft, **card) for draft in ("mtp", None))
+    assert with_draft.weights[0] - without.weights[0] == said - 2 * 2 * 129_280 * 4096 // tp
+
+
 def test_a_module_takes_the_place_of_its_settings() -> None:
     settings = {"num_speculative_tokens": "1"}
     own = kvplan.fit("glm-5.2", draft="mtp", settings=settings, kv_dtype="fp8", **GIVEN)

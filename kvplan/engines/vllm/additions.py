@@ -13,6 +13,7 @@ from kvplan.engines.vllm.backends import HOPPER, major_of
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.weight_blocks import LEAST_REFINED
 from kvplan.specs.parts import Amount, Measure
+from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import ceil_div
 
 _FP32_BYTES = 4
@@ -23,13 +24,34 @@ _WIDE_ROUTERS = frozenset({"glm4_moe", "minimax_m2"})
 _MXFP4_EXPERTS = frozenset({"gpt_oss"})
 """Architectures whose releases store experts in MXFP4, with biases: models/gpt_oss.py."""
 
+_WHOLE = 128
+
+_ROUNDED = frozenset({"deepseek_v4", "kimi_k3"})
+"""Architectures whose experts are in MXFP4 without biases, in widths of whole 128 for NVIDIA's kernels."""
+
+_PADS = frozenset({"deepseek_v4"})
+"""
+Classes that round the width of shared experts up to whole 128 on each rank, and route by a token's id.
+
+Source: DeepseekV4MLP and DeepseekV4MoE in models/deepseek_v4/nvidia/model.py.
+"""
+
 ENDS_EVERYWHERE = frozenset({"gpt_oss", "mixtral", "qwen3_moe"})
 """Classes that have embedding, last norm and head on every pipeline stage: their files in models/."""
 
 
 def added(held: HeldLayer, rules: VllmRules) -> int:
     """Return the bytes that a rank holds of a layer beyond its share of what the release stores."""
-    return _router(held) + _indexer(held) + _scales(held) + _kernels(held, rules) + absorbed(held)
+    of_classes = _router(held) + _rounded(held) - _narrow_table(held)
+    return of_classes + _indexer(held) + _scales(held) + _kernels(held, rules) + absorbed(held)
+
+
+def divided(blocks: WeightBlocks | None, architecture: str | None) -> WeightBlocks | None:
+    """Return the blocks of weights, without the inputs that a class rounds up to whole blocks itself."""
+    if blocks is None or architecture not in _PADS:
+        return blocks
+    # Beside the shared experts' there are those of the output projection, which are wider.
+    return blocks.model_copy(update={"inputs": (max(blocks.inputs),)})
 
 
 def absorbed(held: HeldLayer) -> int:
@@ -63,6 +85,34 @@ def _router(held: HeldLayer) -> int:
     return max(0, parameters * _FP32_BYTES - stored)
 
 
+def _rounded(held: HeldLayer) -> int:
+    """Return what experts of whole 128 take more; a shared one that is padded is as wide as the others."""
+    layer = held.parts
+    if held.options.architecture not in _ROUNDED or not layer.width:
+        return 0
+    routed = _padding(layer.expert, layer.width, held.shares.expert, held.element_bytes)
+    experts = held.shares.on_rank(layer.experts) * routed
+    if held.options.architecture not in _PADS:
+        return experts
+    return experts + _padding(layer.shared, layer.width, held.shares.shared, held.element_bytes)
+
+
+def _padding(amount: Amount, width: int, ranks: int, element_bytes: int) -> int:
+    """Return by how much a rank's part of matrices is more in whole 128 of their width."""
+    stored = Measure(element_bytes).of(amount)
+    return stored * ceil_div(ceil_div(width, ranks), _WHOLE) * _WHOLE // width - ceil_div(stored, ranks)
+
+
+def _narrow_table(held: HeldLayer) -> int:
+    """Return by how much a table of experts by token, of eight bytes each in the release, is less in four."""
+    layer = held.parts
+    if held.options.architecture not in _PADS or not layer.experts:
+        return 0
+    more = Measure(held.element_bytes).of(layer.router) - Measure(None).of(layer.router) * held.element_bytes
+    # Else it is a bias in float32, one for each expert.
+    return more // 2 if more > layer.experts * _FP32_BYTES else 0
+
+
 def _indexer(held: HeldLayer) -> int:
     """
     Return what sparse MLA's indexer takes more: its key's norm in float32, its matrix in the model's dtype.
@@ -89,7 +139,7 @@ def _indexer(held: HeldLayer) -> int:
 def _scales(held: HeldLayer) -> int:
     """Return the scales that are repeated where a rank's part of an expert is no whole blocks."""
     layer, blocks = held.parts, held.options.weight_blocks
-    if blocks is None or not layer.experts or not layer.width:
+    if blocks is None or not blocks.experts or not layer.experts or not layer.width:
         return 0
     blocks, width = blocks.of_experts(), layer.width // held.shares.expert
     if width % blocks.rows == 0 and width % blocks.columns == 0:

@@ -14,7 +14,7 @@ from kvplan.engines.handover import Handover, Pulled
 from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.adapters import adapter_bytes, require_adapters
-from kvplan.engines.vllm.additions import ENDS_EVERYWHERE, added
+from kvplan.engines.vllm.additions import ENDS_EVERYWHERE, added, divided
 from kvplan.engines.vllm.backends import (
     has_unknown_kernels,
     require_backend,
@@ -187,7 +187,8 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
     require_adapters(given)
-    require_whole_blocks(options.weight_blocks, _cutting(options, rules))
+    blocks = divided(options.weight_blocks, options.architecture)
+    require_whole_blocks(blocks, _cutting(options, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)

@@ -16,6 +16,12 @@ Their shared experts are then whole on each rank: disable_tp=is_sequence_paralle
 and nemotron_h.py of model_executor/models, vLLM 0.33. Mistral Large 3 and Kimi's are of the first.
 """
 
+_ON_ONE_STAGE = frozenset({"deepseek_v4", "kimi_k3"})
+"""Classes that do so on one pipeline stage alone: nvidia/model.py of theirs in models, vLLM 0.33."""
+
+_WHOLE_DENSE = frozenset({"kimi_k3"})
+"""Of these, those whose dense MLPs are whole then, too: KimiMLP."""
+
 
 def context_ranks(options: EngineOptions) -> int:
     """Return the GPUs of prefill context parallelism in place of each: world_size in config/parallel.py."""
@@ -37,10 +43,15 @@ def shares(options: EngineOptions) -> Shares:
         expert=1 if whole else ranks, experts=ranks if whole else 1, spare=_spare(given, whole=whole)
     )
     # use_sequence_parallel_moe in config/parallel.py, for all but a few ways to send tokens.
-    if not (whole and options.tp > 1 and options.dp > 1 and options.architecture in _BY_TOKENS):
+    if not (whole and options.tp > 1 and options.dp > 1 and _by_tokens(options)):
         return found
     # The class of sparse MLA has its dense MLPs whole, too: models/deepseek_v32.
-    return found._replace(shared=1, dense=1 if options.roles >= SPARSE_MLA_ROLES else found.dense)
+    dense = options.roles >= SPARSE_MLA_ROLES or options.architecture in _WHOLE_DENSE
+    return found._replace(shared=1, dense=1 if dense else found.dense)
+
+
+def _by_tokens(options: EngineOptions) -> bool:
+    return options.architecture in _BY_TOKENS or (options.architecture in _ON_ONE_STAGE and options.pp == 1)
 
 
 def _deals_out(options: EngineOptions, given: Settings, ranks: int) -> bool:

@@ -40,13 +40,21 @@ SWIZZLED = {"gpt-oss-120b": (36, 128), "gpt-oss-20b": (24, 32)}
 # release in bfloat16 leaves to its class: 75 layers of 256 experts. Where heads are repeated, their biases
 # (92 layers of 8 x 128 keys and values) and norms (62 of 8 x 128, of which a rank of 16 has one whole) are,
 # too.
-BESIDE: dict[str, dict[int | None, int]] = {
+_JOINED = {hidden: 4 * 4 * hidden + 4 + 1 for hidden in (4096, 7168)}
+BESIDE: dict[str, dict[int | str | None, int]] = {
     "minimax-m2.5": {16: 62 * 8 + 62 * 64, None: 62 * 8},
     "glm-5.1": {None: 75 * 256 * 2},
     "glm-4.5": {16: 92 * 2 * 128},
     # Of the tower, cut as a whole here, embeddings, norms and outputs' biases are on each rank: 1408 x (1 and
     # 577 of classes and places, 4 of the ends, 6 of each of 34 layers) in two bytes.
     "llama-4-scout-17b-16e": {tp: 2 * 1408 * (578 + 4 + 34 * 6) * (tp - 1) // tp for tp in (1, 2, 4, 8)},
+    # In float32: each rank has sinks of 64 heads at least, and each stage what joins the four streams after
+    # all layers.
+    "deepseek-v4-flash": dict.fromkeys(("tp8 dp1 pp2", "tp8 dp1 pp2 ep"), 4 * _JOINED[4096]),
+    "deepseek-v4-pro": {
+        **{tp: 4 * 61 * (64 - 128 // tp) for tp in (4, 8, 16)},
+        **dict.fromkeys(("tp8 dp1 pp2", "tp8 dp1 pp2 ep"), 4 * (61 * 48 + _JOINED[7168])),
+    },
 }
 
 
@@ -83,7 +91,7 @@ def test_the_weights_of_a_rank_are_those_of_vllms_class(model: str, asked: str) 
     planned = stage_weights(deployment, weights)
     layers, each = ABSORBED.get(model, (0, 0))
     beside = BESIDE.get(model, {})
-    known = beside.get(deployment.tp, beside.get(None, 0))
+    known = beside.get(asked, beside.get(deployment.tp, beside.get(None, 0)))
     assert len(planned) == len(said)
     loaded = layers * each // deployment.tp + swizzled(model, asked)
     assert sum(said) - (sum(planned) - loaded) == known
@@ -101,6 +109,22 @@ def test_heads_that_do_not_spread_are_refused_as_vllm_does() -> None:
     """Total number of attention heads (40) must be divisible by tensor parallel size (16)."""
     with pytest.raises(SplitError, match="40 heads do not spread over tp=16"):
         deployed("llama-4-scout-17b-16e", "tp16 dp1 pp1")
+
+
+def test_kimi_k3_has_the_way_to_its_experts_whole_on_each_rank() -> None:
+    """By hand: its class needs CUDA. Files' tensors add up to the parts, of which these are not cut."""
+    hidden, latent = 7168, 3584
+    latents = 92 * (2 * hidden * latent + latent)
+    routers = 92 * (896 * hidden * 2 + 896 * 4)
+    norms = 93 * 6 * hidden + 3 * hidden
+    mla = 24 * (hidden * (1536 + 576) + 1536 + 512)
+    kda = 69 * (hidden * 128 * 2 + 128 * 4)
+    whole = 2 * (latents + norms + mla) + routers + kda
+    deployment = deployed("kimi-k3", "tp8 dp1 pp1 ep")
+    weights = deployment.spec.weights()
+    assert weights is not None
+    (planned,) = stage_weights(deployment, weights)
+    assert planned == whole + (1_560_860_324_864 - whole) // 8
 
 
 def test_eight_models_were_asked() -> None:
