@@ -64,8 +64,8 @@ def newer_plan_accuracy() -> None:
         "were printed.\n"
         "Of a log that does not tell whether torch.compile had a cache of the model, the nearer of both "
         "plans counts.\n"
-        f"The median plan is off by {median(errors):.1%}, {near} of them are within {_NEAR:.0%}, and {inside} "
-        "printed figures lie in the range.\n"
+        f"The median plan is off by {median(errors):.1%}, {near} of them are within {_NEAR:.0%}, and "
+        f"{inside} printed figures lie in the range.\n"
     )
     cog.outl("| start-up | printed | planned | range | error |\n|---|---|---|---|---|")
     for plan in sorted(plans, key=lambda each: -abs(each.error)):
