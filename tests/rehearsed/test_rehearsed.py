@@ -142,7 +142,8 @@ def test_graphs_are_measured_without_what_a_driver_takes_first(row: Row) -> None
     """
     That is 0.2 GiB on real cards; small models have smaller pools than the line, too.
 
-    Those with states have fewer kernels. Mixtures have larger ones, which their range counts on: half as much again.
+    Those with states have fewer kernels. Mixtures have larger ones, which their range counts on: half as much
+    again.
     """
     latents = any(kind.kind == "mla" for kind in row.spec.kinds())
     more = more_kernels(row.spec.architecture, experts=row.spec.has_experts, latents=latents)
