@@ -18,7 +18,7 @@ from kvplan.units import counted, maximum, minimum
 
 Unit = Literal[
     "heads", "groups", "state heads", "q and k heads", "channels", "gate blocks", "output groups",
-    "latent", "entry", "indexer key head", "token shift",
+    "latent", "entry", "indexer key head", "token shift", "vector",
 ]  # fmt: skip
 """What tensor parallelism shares out, or what is stored whole because it has no such axis."""
 
@@ -201,6 +201,10 @@ class Term:
     rows: Rows
     stream: Stream | None = None
 
+    def __hash__(self) -> int:
+        # Engines keep layers as keys; these facts tell most terms apart, and cost a tenth of all.
+        return hash((self.role, self.width, self.split.count, self.dtype.name))
+
     @property
     def row_bytes(self) -> int:
         """Bytes of one row of one unit."""
@@ -235,7 +239,11 @@ Layer = tuple[Term, ...]
 
 def distinct(layers: Iterable[Layer]) -> tuple[Layer, ...]:
     """Return each layer once, in order. Those of one type are one object, so that few are compared."""
-    return tuple(dict.fromkeys({id(layer): layer for layer in layers}.values()))
+    found: list[Layer] = []
+    for layer in {id(layer): layer for layer in layers}.values():
+        if layer not in found:  # Unlike layers differ early; to hash them would be to read them whole.
+            found.append(layer)
+    return tuple(found)
 
 
 def keeps_all(layer: Layer) -> bool:

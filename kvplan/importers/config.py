@@ -28,6 +28,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
+from kvplan.importers.longest import longest_context
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.rotations import read_rotations
@@ -119,6 +120,7 @@ def import_values(
         top.skip_repeated(text)
         top.skip(*BESIDE_TEXT.get(str(top.values.get("model_type")), ()))
     drafter = read_drafter(top) if text is top else None
+    longest = _longest(top, text, reading.max_context)
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
@@ -138,6 +140,7 @@ def import_values(
         "vision": read_vision(top),
         "rotations": read_rotations(text),
         "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
+        "longest_context": longest,
     }
     return Imported(
         spec=spec.model_copy(update=found),
@@ -149,6 +152,14 @@ def import_values(
         outer=None if text is top else top,
         drafter=drafter,
     )
+
+
+def _longest(top: Fields, text: Fields, max_context: int) -> int | None:
+    """Return the longest context that engines take by the file, None where it is the spec's."""
+    found = longest_context(text, top, max_context)
+    if found is not None:
+        text.state("longest_context", "all lengths that the file names, and the factor of its rotations")
+    return found
 
 
 def _text_parts(top: Fields) -> list[Fields]:

@@ -109,6 +109,9 @@ def read_drafter(top: Fields) -> Drafter | None:
     if not known:
         return None
     top.skip(*_FIELDS)
+    if top.values.get("use_sliding_window") is False:
+        # A draft's layers have the cache of its target, whose window is not theirs to say.
+        top.skip("sliding_window")
     dflash, eagle = _part(top, "dflash_config"), _part(top, "eagle_config")
     if dflash:
         top.skip("dflash_config")

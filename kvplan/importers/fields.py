@@ -17,8 +17,8 @@ from kvplan.importers.strict_json import Json, shown
 
 MAX_COUNT = 10**9
 
-_WINDOW = ("sliding_window", "max_window_layers")
-"""Fields that say nothing beside a `use_sliding_window` of false: vLLM 0.33, config/model.py."""
+_SWITCH = "use_sliding_window"
+"""A field of Qwen's classes: vLLM does not read it, and takes any `sliding_window` that a class leaves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +243,9 @@ class Fields:
     def _is_known(self, name: str) -> bool:
         if name in self.used or name in HARMLESS or name in PARAMETER_FIELDS:
             return True
-        if name in _WINDOW and self.values.get("use_sliding_window") is False:
+        if name == "max_window_layers" and self.values.get(_SWITCH) is False:
+            return True
+        if name == "sliding_window" and _SWITCH in self.used and self.values[_SWITCH] is False:
             return True
         return any(_same(self.values[name], value) for value in NEUTRAL.get(name, ()))
 

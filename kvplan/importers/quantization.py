@@ -5,7 +5,7 @@ The dtype of the KV cache is another matter: it is what the config declares for 
 nothing where the config is silent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kvplan.errors import ImportedError
@@ -53,8 +53,8 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
     field that is not known leaves their size open, and a declaration of the KV cache that is not known, or on
     which the two files disagree, leaves its dtype open. Raises ImportedError for a section that is no object.
     """
-    section = _section(config)
-    fields = Section(section or {}, f"{file}: quantization_config")
+    place, section = _section(config)
+    fields = Section(_unwrapped(section or {}), f"{file}: quantization_config")
     extra = Section(_modelopt_part(hf_quant or {}), "hf_quant_config.json: quantization")
     if section is None and hf_quant is None:
         return None
@@ -63,7 +63,8 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
     form, problem = _format(main, method)
     excluded = form.excluded if form.excluded is not None else extra.optional_texts("exclude_modules")
     fp4_experts = config.get("expert_dtype") == "fp4" or main.values.get("moe_quant_algo") == "NVFP4"
-    kv_dtype, by, kv_problem = _declaration(section, fields, extra, file)
+    declared_by = _declared_by(section, fields, extra, place)
+    kv_dtype, kv_problem = _declaration(fields, extra, file)
     return Quantization(
         method=method,
         bits=form.bits,
@@ -74,7 +75,7 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
         scale_bytes=form.scale_bytes,
         excluded=excluded,
         kv_dtype=kv_dtype,
-        kv_declared_by=by,
+        kv_declared_by=declared_by if kv_dtype else None,
         kv_problem=kv_problem,
         ends=form.ends,
         problem=problem,
@@ -91,16 +92,22 @@ def _format(section: Section, method: str) -> tuple[Format, str | None]:
         return Format(bits=()), str(error)
 
 
-def _section(config: Config) -> Config | None:
-    """Return the part of a config.json that describes the quantisation, wherever it stands."""
-    nested = [config.get(name) for name in ("text_config", "llm_config", "language_config")]
-    for place in (config, *(value for value in nested if isinstance(value, dict))):
-        for name, value in _sections(place):
+def _section(config: Config) -> tuple[str, Config | None]:
+    """Return the part of a config.json that describes the quantisation, and the object that it stands in."""
+    nested = {name: config.get(name) for name in ("text_config", "llm_config", "language_config")}
+    for place, values in {"": config, **nested}.items():
+        for name, value in _sections(values) if isinstance(values, Mapping) else ():
             if isinstance(value, dict) and value:
-                return value
+                return place, value
             if value is not None and value != {}:
                 raise ImportedError(f"{name}: found {shown(value)}; expected an object")
-    return None
+    return "", None
+
+
+def _unwrapped(section: Config) -> Config:
+    """Return a section with the fields of its `quantization`, where ModelOpt wrote them before 0.31."""
+    inner = section.get("quantization")
+    return {**section, **inner} if isinstance(inner, dict) else section
 
 
 def _sections(place: Config) -> Iterator[tuple[str, Json]]:
@@ -130,31 +137,42 @@ def _method(section: Section) -> str:
     return ALIASES.get(name.lower(), name.lower()) if isinstance(name, str) else "a method without a name"
 
 
-def _declared_by(section: Config | None, fields: Section) -> str:
+_MODELOPT = ("FP8", "FP8_PER_CHANNEL_PER_TOKEN", "FP8_PB_WO", "NVFP4", "MIXED_PRECISION")
+"""ModelOpt's algorithms by which vLLM 0.33 knows a section without a method as ModelOpt's."""
+
+
+def _declared_by(section: Config | None, fields: Section, extra: Section, place: str) -> str:
     """
     Return what declares the KV cache: the method that the section names, or the file beside the config.
 
-    vLLM 0.33 reads the file where a config.json has no section, and by the section's own `quant_method`
-    alone (transformers_utils/config.py, utils/torch_utils.py).
+    vLLM 0.33 reads the file where a config.json has no section, and takes ModelOpt's declaration from where
+    its weights' algorithm stands, too, but never from within a text model's part; that of compressed-tensors
+    may stand in `text_config`: get_kv_cache_quant_algo_string in utils/torch_utils.py, and
+    _normalize_quantization_config and get_quantization_config in
+    transformers_utils/model_arch_config_convertor.py.
     """
     if section is None:
-        return "modelopt"
-    if fields.kv_dtype() is None:
+        return "modelopt" if _is_modelopt(extra.values) else "other"
+    if not fields.declares_kv():
         return "hf_quant_config"
     name = str(section.get("quant_method") or "").lower().replace("_", "-")
-    known = ("modelopt", "compressed-tensors")
-    return next((each for each in known if name.startswith(each)), "other")
+    if name.startswith("compressed-tensors"):
+        return "compressed-tensors" if place in ("", "text_config") else "other"
+    inner = section.get("quantization")
+    wrapped = isinstance(inner, dict) and _is_modelopt(inner)
+    return "modelopt" if not place and (wrapped or name.startswith("modelopt")) else "other"
 
 
-def _declaration(
-    section: Config | None, fields: Section, extra: Section, file: str
-) -> tuple[str | None, str | None, str | None]:
-    """Return the dtype declared for the KV cache, what declares it, and why that is not understood."""
+def _is_modelopt(part: Config) -> bool:
+    return str(part.get("quant_algo") or "").upper() in _MODELOPT
+
+
+def _declaration(fields: Section, extra: Section, file: str) -> tuple[str | None, str | None]:
+    """Return the dtype declared for the KV cache, and why what is declared is not understood."""
     try:
-        dtype = _one_declaration(fields.kv_dtype(), extra.kv_dtype(), file)
+        return _one_declaration(fields.kv_dtype(), extra.kv_dtype(), file), None
     except CacheDeclarationError as error:
-        return None, None, error.line
-    return dtype, _declared_by(section, fields) if dtype else None, None
+        return None, error.line
 
 
 def _one_declaration(config: str | None, hf_quant: str | None, file: str) -> str | None:

@@ -70,6 +70,10 @@ class Section:
             raise self.error(name, f"found {shown(value)}; expected an object")
         return Section(value, f"{self.where}.{name}")
 
+    def declares_kv(self) -> bool:
+        """Tell whether the section says anything of the KV cache."""
+        return any(self.values.get(name) is not None for name in _KV_FIELDS)
+
     def kv_dtype(self) -> str | None:
         """Return what the section declares for the KV cache, or None; raise CacheDeclarationError."""
         unknown = [name for name, value in self.values.items() if _is_unknown(name, value)]
@@ -89,12 +93,25 @@ def _kv_name(value: Json) -> str | None:
     """Return the cache dtype of one declaration, None if it is not known."""
     if isinstance(value, str):
         return _KV_NAMES.get(value.upper())
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not _is_heeded(value):
         return None
     for (kind, bits, group), name in _KV_SCHEMES.items():
         if (value.get("type"), value.get("num_bits"), value.get("group_size")) == (kind, bits, group):
             return name
     return None
+
+
+def _is_heeded(scheme: Config) -> bool:
+    """
+    Tell whether engines heed a scheme with such scales, as far as it says how they are made.
+
+    compressed-tensors' must be of a tensor or of a head, and symmetric; ModelOpt's must be fixed. Sources:
+    validate_kv_cache_scheme in quantization/compressed_tensors/compressed_tensors.py, and
+    get_kv_cache_quant_algo_string in utils/torch_utils.py of vLLM 0.33.
+    """
+    if (strategy := scheme.get("strategy")) is not None:
+        return strategy in ("tensor", "attn_head") and scheme.get("symmetric", True) is True
+    return scheme.get("dynamic", False) is False
 
 
 def _is_unknown(name: str, value: Json) -> bool:

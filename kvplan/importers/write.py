@@ -14,7 +14,8 @@ from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
 from kvplan.specs.model import ModelSpec, StoredParts
-from kvplan.specs.parts import ModelParts
+from kvplan.specs.parts import LayerParts, ModelParts
+from kvplan.specs.quantized import QuantizedWeights
 from kvplan.specs.runs import LayerRun
 from kvplan.specs.vision import Vision
 
@@ -26,6 +27,7 @@ _FACTS = (
     "dtype",
     "dtype_open",
     "max_context",
+    "longest_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",
@@ -59,6 +61,7 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
     if spec.quantized_kv:
         parts = [f"{_item(name)}: {dtype}" for name, dtype in spec.quantized_kv.items()]
         lines += _flow("quantized_kv: ", parts, "  ", "{}")
+    lines += _quantized(spec.quantized_weights) if spec.quantized_weights else []
     lines += _notes(spec.notes) if spec.notes else []
     for key in _FACTS:
         value = getattr(spec, key)
@@ -85,11 +88,23 @@ def _parts(parts: ModelParts, origin: str) -> list[str]:
     ends = {name: value for name, value in parts if name not in ("kinds", "layers") and value}
     lines = _commented("parts:", origin)
     lines += [f"  {name}: {_fact(value)}" for name, value in ends.items()]
-    lines.append("  kinds:")
-    for name, kind in parts.kinds.items():
+    return [*lines, *_kinds(parts.kinds, "  "), *_runs(parts.layers, "  ")]
+
+
+def _kinds(kinds: Mapping[str, LayerParts], indent: str) -> list[str]:
+    lines = [f"{indent}kinds:"]
+    for name, kind in kinds.items():
         amounts = [f"{part}: {_fact(value)}" for part, value in kind if value]
-        lines += _flow(f"    {_item(name)}: ", amounts, "      ", "{}")
-    return [*lines, *_runs(parts.layers, "  ")]
+        lines += _flow(f"{indent}  {_item(name)}: ", amounts, f"{indent}    ", "{}")
+    return lines
+
+
+def _quantized(releases: Mapping[str, QuantizedWeights]) -> list[str]:
+    lines = ["quantized_weights:"]
+    for name, release in releases.items():
+        lines += [f"  {_item(name)}:", f"    source: {_scalar(release.source)}"]
+        lines += [f"    weight_blocks: {_fact(release.weight_blocks)}", *_kinds(release.kinds, "    ")]
+    return lines
 
 
 def _notes(text: str) -> list[str]:

@@ -44,8 +44,9 @@ def loaded(deployment: Deployment, replica_bytes: int, *, alone: bool = False) -
     )
 
 
+@lru_cache(maxsize=KEPT)
 def loaded_on_all(deployment: Deployment, replica_bytes: int) -> int:
-    """Return the same on all GPUs together."""
+    """Return the same on all GPUs together; kept, too."""
     weights = stage_weights(deployment, replica_bytes)
     change = sum(adapter_bytes(deployment)) - sum(offloaded_bytes(deployment, weights))
     return all_weights(deployment, replica_bytes) + deployment.tp * deployment.dp * change

@@ -35,7 +35,7 @@ class Cut:
     def on_stages(self, stages: Sequence[int]) -> tuple[int, ...]:
         """Return what the rank of each stage holds, *stages* being layers per stage."""
         starts = [sum(stages[:number]) for number in range(len(stages))]
-        each = list(zip(self.parts.of_layers, self.repeats, strict=True))
+        each = list(zip(self.parts.names, self.repeats, strict=True))
         sizes = [
             self._layers(each[start : start + count]) + sum(self.added[start : start + count])
             for start, count in zip(starts, stages, strict=True)
@@ -56,9 +56,12 @@ class Cut:
         yield 0, embedding * self.embedding
         yield last, head + embedding * (self.tied and (stages > 1 or not self.embedding))
 
-    def _layers(self, stage: Sequence[tuple[LayerParts, int]]) -> int:
-        """Return what a rank holds of the layers of a stage, each with its repeats."""
-        return sum(times * self._layer(layer, repeats) for (layer, repeats), times in Counter(stage).items())
+    def _layers(self, stage: Sequence[tuple[str, int]]) -> int:
+        """Return what a rank holds of the layers of a stage, by the names of their kinds, with repeats."""
+        kinds = self.parts.kinds
+        return sum(
+            times * self._layer(kinds[name], repeats) for (name, repeats), times in Counter(stage).items()
+        )
 
     def _layer(self, layer: LayerParts, repeats: int) -> int:
         """Return what the rank holds of one layer."""

@@ -54,15 +54,24 @@ _TOLD_APART = 9
 """An answer's first figures, which say what was asked, tell most answers apart."""
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
+
+
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
     """Return a value as `--json` prints it: dataclasses by their fields."""
-    if value is None or isinstance(value, int | float | str):
+    if type(value) in _PLAIN:
         return value
-    if is_dataclass(value):
-        return {each.name: plain_value(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple):
         return tuple(map(plain_value, value))
-    return dict(value) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return dict(value)
+    return {name: plain_value(getattr(value, name)) for name in _fields(value.__class__)} or value
+
+
+@cache
+def _fields(of: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; none for other types."""
+    return tuple(each.name for each in fields(of)) if is_dataclass(of) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,16 @@ class Memory:
     free_bytes: int
     adapters_bytes: int = 0
     offloaded_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageMemory:
+    """A GPU of one pipeline stage, of which there are `gpus` alike: its layers, and its memory."""
+
+    gpu: str
+    gpus: int
+    layers: int
+    memory: Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines import HeldLayer
-from kvplan.planner.deployment import Deployment
+from kvplan.planner.deployment import KEPT, Deployment
 from kvplan.planner.drafts import OWN
 from kvplan.specs import ModelSpec
 from kvplan.specs.model import StoredParts
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from kvplan.planner.parts import Cut
 
 
+@lru_cache(maxsize=KEPT)
 def stage_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...]:
     """
     Return the bytes of the weights on the fullest GPU of each pipeline stage, as the engine spreads them.
 
     By the parts that the spec counts; without any they are spread evenly over the layers. Those of a draft
-    are where its layers are.
+    are where its layers are. The last ones are kept, as deployments are.
     """
     sizes = _model_weights(deployment, replica_bytes)
     if deployment.draft is None:
@@ -159,10 +161,11 @@ def all_weights(deployment: Deployment, replica_bytes: int) -> int:
         draft_bytes = all_weights(deployment.draft, _draft_bytes(deployment, replica_bytes))
         return draft_bytes + all_weights(replace(deployment, draft=None), replica_bytes)
     spec, ranks = deployment.spec, deployment.tp * deployment.dp
-    if spec.parts is None or (deployment.engine.even_weights and deployment.choice.ep == 1):
+    dealt = deployment.engine.shares(deployment.options).experts
+    if spec.parts is None or dealt == 1:  # All ranks of a stage hold alike.
         return ranks * sum(stage_weights(deployment, replica_bytes))
     cut, as_released = _cut(deployment, spec.parts, replica_bytes)
-    given, dealt = None if as_released else replica_bytes, cut.shares.experts
+    given = None if as_released else replica_bytes
     each = (_in_bytes(replace(cut, rank=rank), deployment.stage_sizes, given) for rank in range(dealt))
     return sum(map(sum, each)) * ranks // dealt
 
@@ -222,11 +225,11 @@ def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> lis
     """Return what a rank holds of each layer beside its share of what the release stores."""
     spec, engine = deployment.spec, deployment.engine
     shares = engine.shares(deployment.options)
-    of_each = list(zip(parts.of_layers, spec.layer_types, strict=True))
+    of_each = list(zip(parts.names, spec.layer_types, strict=True))
     found = {
-        (layer, name): engine.added(
+        (kind, name): engine.added(
             HeldLayer(
-                parts=layer,
+                parts=parts.kinds[kind],
                 kinds=spec.attention[name],
                 hidden=spec.hidden or 0,
                 element_bytes=element_bytes,
@@ -234,7 +237,7 @@ def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> lis
                 options=deployment.options,
             )
         )
-        for layer, name in dict.fromkeys(of_each)
+        for kind, name in dict.fromkeys(of_each)
     }
     return [found[each] for each in of_each]
 

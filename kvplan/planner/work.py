@@ -1,7 +1,6 @@
 """What is asked of a plan, read: contexts, numbers of sequences, and loads of both."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +51,8 @@ def require_room_for(prompt: int | None, context: int) -> None:
 
 def as_batch(batch: int) -> int:
     """Return *batch* if it is a number of sequences that can be asked for."""
+    if type(batch) is int and 1 <= batch <= MAX_COUNT:  # As above.
+        return batch
     return parse_count(str(as_argument(batch, int, "sequences")), "sequences")
 
 
@@ -61,9 +62,10 @@ def as_load(load: Iterable[tuple[int | str, int]]) -> Load:
         pairs = [_pair(each) for each in load]
     except (TypeError, ValueError):
         raise ArgumentError('a load is pairs of tokens and sequences: [("32k", 4), (2048, 60)]') from None
-    lengths: Counter[int] = Counter()
-    for tokens, sequences in pairs:
-        lengths[as_tokens(tokens)] += as_batch(sequences)
+    lengths: dict[int, int] = {}
+    for asked, sequences in pairs:
+        tokens = as_tokens(asked)
+        lengths[tokens] = lengths.get(tokens, 0) + as_batch(sequences)
     return tuple(lengths.items())
 
 

@@ -70,9 +70,14 @@ class ModelParts(Facts):
         return hash((self.embedding, self.head, self.layers))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each layer's kind, from the first to the last."""
+        return unrolled(self.layers)
+
+    @property
     def of_layers(self) -> tuple[LayerParts, ...]:
         """The parts of each layer, from the first to the last."""
-        return tuple(self.kinds[name] for name in unrolled(self.layers))
+        return tuple(self.kinds[name] for name in self.names)
 
     @property
     def has_experts(self) -> bool:
@@ -97,7 +102,7 @@ class ModelParts(Facts):
         """Return all parts in a measure."""
         ends = sum(map(measure.of, (self.embedding, self.head, self.beside, self.tower)))
         each = {name: _layer(kind, measure) for name, kind in self.kinds.items()}
-        return ends + sum(each[name] for name in unrolled(self.layers))
+        return ends + sum(each[name] for name in self.names)
 
 
 class Measure(NamedTuple):

@@ -84,6 +84,7 @@ CHANGED: dict[str, object] = {
     "dtype": "float16",
     "dtype_open": True,
     "max_context": 1,
+    "longest_context": 1,
     "parameters": 8_030_261_249,
     "weight_dtype": "int4",
     "weight_bytes": 1,
@@ -124,7 +125,12 @@ def _complete() -> ModelSpec:
 
 
 def test_every_field_of_a_spec_is_a_label_or_is_changed_here() -> None:
-    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {"attention", "layers", "quantized_kv"}
+    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {
+        "attention",
+        "layers",
+        "quantized_kv",
+        "quantized_weights",
+    }
 
 
 @pytest.mark.parametrize("fact", CHANGED)

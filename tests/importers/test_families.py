@@ -94,6 +94,78 @@ def test_max_window_layers_counts_the_full_ones() -> None:
     assert kvplan.size(spec, context="32k").bytes_per_sequence == 2048 * (21 * 32768 + 7 * 4096)
 
 
+def test_mixtures_of_qwen_slide_in_layers_of_their_own() -> None:
+    """
+    Every other layer of Qwen2MoeConfig's, from the first on and below `max_window_layers`.
+
+    Qwen3MoeConfig has no list of types, and its model one mask for all layers.
+    """
+    used = {"use_sliding_window": True, "max_window_layers": 20, "sliding_window": 4096, "head_dim": 128}
+    older = _import(configs.QWEN2, model_type="qwen2_moe", **used).spec
+    assert older.layer_types == ("local", "full") * 10 + ("full",) * 8
+    newer = _import(configs.QWEN2, model_type="qwen3_moe", **used).spec
+    assert [(kind.kind, newer.layer_count) for kind in newer.kinds()] == [("sliding", 28)]
+
+
+def test_a_switch_that_the_class_does_not_read_turns_no_window_off() -> None:
+    """LlamaConfig keeps any field, and vLLM takes `sliding_window` from it."""
+    with pytest.raises(KvplanError, match="sliding_window: the reader of llama does not know this field"):
+        _import(configs.LLAMA, use_sliding_window=False, sliding_window=4096)
+    assert _per_token(configs.LLAMA, use_sliding_window=False, sliding_window=None) == _per_token(
+        configs.LLAMA
+    )
+
+
+def test_a_window_of_0_is_none() -> None:
+    """ModelConfig of vLLM: some checkpoints set it to 0 for no window."""
+    assert _per_token(configs.MISTRAL, sliding_window=0) == 128 * 1024
+
+
+@pytest.mark.parametrize(
+    ("scaling", "longest"),
+    [
+        # vLLM 0.33 starts Llama 2 7B with the first two and contexts of 16,000 and 8,000 tokens.
+        ({"type": "linear", "factor": 4.0}, 32_768),
+        ({"rope_type": "dynamic", "factor": 2}, 16_384),
+        # These name the stretched context as max_position_embeddings.
+        ({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096}, None),
+        ({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}, None),
+        ({"type": "linear", "factor": 1.0}, None),
+        ({"type": "linear", "factor": None}, None),
+        (None, None),
+    ],
+)
+def test_a_factor_of_rotations_stretches_the_context(scaling: object, longest: int | None) -> None:
+    spec = _import(configs.LLAMA, max_position_embeddings=8192, rope_scaling=scaling).spec
+    assert (spec.max_context, spec.longest_context) == (8192, longest)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "longest"),
+    [
+        # vLLM 0.33 says of the first: max_sequence_length=2048 is the derived max_model_len.
+        ({"max_sequence_length": 2048}, 2048),
+        ({"max_sequence_length": 16_384}, None),
+        ({"max_sequence_length": 2048, "rope_scaling": {"type": "linear", "factor": 2.0}}, 4096),
+    ],
+)
+def test_the_least_of_the_lengths_in_a_file_is_the_longest_context(
+    lengths: dict[str, Any], longest: int | None
+) -> None:
+    spec = _import(configs.LLAMA, max_position_embeddings=8192, **lengths).spec
+    assert (spec.max_context, spec.longest_context) == (8192, longest)
+
+
+def test_a_stretched_context_is_no_reason_for_vllm_to_refuse() -> None:
+    spec = _import(
+        configs.LLAMA, max_position_embeddings=8192, rope_scaling={"type": "linear", "factor": 2.0}
+    ).spec
+    plan: dict[str, Any] = {"engine": "vllm", "gpu": "h100-80gb", "kv_memory": "60GiB"}
+    assert kvplan.fit(spec, context=16_384, **plan).num_blocks
+    with pytest.raises(KvplanError, match="refuses a context of 16,385 tokens"):
+        kvplan.fit(spec, context=16_385, **plan)
+
+
 def test_a_used_window_must_be_given() -> None:
     with pytest.raises(KvplanError, match="sliding_window: found nothing"):
         _import(_without(configs.QWEN2, "sliding_window"), use_sliding_window=True)

@@ -9,6 +9,7 @@ import pytest
 import kvplan
 from kvplan.errors import KvplanError
 from kvplan.importers.complete import import_complete
+from kvplan.importers.quantization import read_quantization
 from kvplan.importers.write import as_yaml
 from kvplan.planner import words
 from kvplan.planner.facts import DeclaredKv
@@ -52,6 +53,15 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "kv_cache_scheme": CT,
     },
     "no method": {"quant_algo": "FP8", "kv_cache_scheme": "FP8"},
+    # As ModelOpt wrote it into a config.json before 0.31: its hf_quant_config.json, in full.
+    "modelopt within": {
+        "producer": {"name": "modelopt", "version": "0.29.0"},
+        "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]},
+    },
+    "modelopt of the cache": {
+        "producer": {"name": "modelopt", "version": "0.29.0"},
+        "quantization": {"quant_algo": None, "kv_cache_quant_algo": "FP8"},
+    },
 }
 
 
@@ -77,6 +87,10 @@ SECTIONS: dict[str, dict[str, Any]] = {
         ("compressed-tensors", "sglang", "bf16"),
         # vLLM 0.33 says "auto" of this file: the section names no method.
         ("no method", "vllm", "bf16"),
+        ("modelopt within", "vllm", "fp8"),
+        ("modelopt within", "trtllm", "fp8"),
+        # It knows ModelOpt by the weights' algorithm, and here there is none.
+        ("modelopt of the cache", "vllm", "bf16"),
     ],
 )
 def test_auto_is_what_the_engine_makes_of_a_declaration(
@@ -100,6 +114,8 @@ def test_auto_is_what_the_engine_makes_of_a_declaration(
         ("modelopt fp8", None, 57_220, 915_520),
         ("modelopt int8", None, 28_610, 457_760),
         ("compressed-tensors", None, 57_220, 915_520),
+        ("modelopt within", None, 57_220, 915_520),
+        ("modelopt of the cache", None, 28_610, 457_760),
         ("modelopt fp8", "bf16", 28_610, 457_760),
     ],
 )
@@ -143,6 +159,17 @@ def test_the_file_beside_a_config_declares_too(
     assert _kept(path, engine)[0] == dtype
 
 
+@pytest.mark.parametrize(
+    ("section", "by"),
+    [("modelopt fp8", "other"), ("compressed-tensors", "compressed-tensors")],
+)
+def test_vllm_finds_no_modelopt_in_a_text_models_part(section: str, by: str) -> None:
+    """get_kv_cache_quant_algo_string reads the outer section alone; quantised layers have the inner one."""
+    found = read_quantization({"text_config": {"quantization_config": SECTIONS[section]}}, file="config.json")
+    assert found is not None
+    assert (found.kv_dtype, found.kv_declared_by) == ("fp8", by)
+
+
 def test_a_declaration_that_vllm_refuses(tmp_path: Path) -> None:
     section = SECTIONS["compressed-tensors"] | {"kv_cache_scheme": {**CT, "type": "int"}}
     with pytest.raises(KvplanError, match=r"vLLM 0\.33 takes no KV cache in int8 from compressed-tensors"):
@@ -170,10 +197,40 @@ def test_a_release_of_the_catalogue_declares_what_its_file_does(hub_id: str) -> 
     assert (known.kv_cache_dtype, known.kv_cache_by) == ("fp8", "modelopt")
 
 
+@pytest.mark.parametrize(
+    "section",
+    [
+        SECTIONS["modelopt fp8"],
+        SECTIONS["compressed-tensors"],
+        {"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"},
+    ],
+)
+def test_vllm_takes_no_fp8_e5m2_with_a_checkpoint_of_fp8(tmp_path: Path, section: dict[str, Any]) -> None:
+    with pytest.raises(KvplanError, match="takes no fp8_e5m2 with a checkpoint in fp8"):
+        kvplan.size(_file(tmp_path / "model", section), context=1000, engine="vllm", kv_dtype="fp8_e5m2")
+
+
+def test_vllm_takes_fp8_e5m2_with_a_checkpoint_of_awq(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path / "model", {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
+    )
+    assert _kept(path, "vllm", kv_dtype="fp8_e5m2")[0] == "fp8"
+
+
 @needs_originals
-def test_sparse_mla_asks_for_the_row() -> None:
-    with pytest.raises(KvplanError, match="depends on FlashInfer and the card: give the KV dtype"):
+def test_what_sparse_mla_declares_has_rows_on_blackwell_alone() -> None:
+    """Rows of 576 bytes in FLASHINFER_MLA_SPARSE; on Hopper vLLM says "No valid attention backend found"."""
+    with pytest.raises(KvplanError, match=r"takes fp8 for FlashMLA's rows .* give the KV dtype"):
         kvplan.size("nvidia/GLM-5.1-NVFP4", context=1000, engine="vllm")
+    there: dict[str, Any] = {
+        "engine": "vllm@0.33",
+        "gpu": "b200",
+        "kv_memory": 60_000_012_345,
+        "context": 20_000,
+        "tp": 8,
+    }
+    answer = kvplan.fit("nvidia/GLM-5.1-NVFP4", **there)
+    assert (answer.num_blocks, answer.kv_tokens) == (16_976, 1_084_728)
     assert (
         kvplan.size("nvidia/GLM-5.1-NVFP4", context=1000, engine="vllm", kv_dtype="bf16").kv_dtype == "bf16"
     )
@@ -181,7 +238,16 @@ def test_sparse_mla_asks_for_the_row() -> None:
 
 @pytest.mark.parametrize("engine", ["exact", "vllm", "sglang", "llamacpp"])
 @pytest.mark.parametrize(
-    "declared", [{"kv_cache_quant_algo": "FP3"}, {"kv_cache_bits": 8}, {"kv_cache_scheme": "FP8; rm -rf"}]
+    "declared",
+    [
+        {"kv_cache_quant_algo": "FP3"},
+        {"kv_cache_bits": 8},
+        {"kv_cache_scheme": "FP8; rm -rf"},
+        # vLLM takes no heed of the first, and refuses the others.
+        {"kv_cache_scheme": {**FP8, "dynamic": True}},
+        {"kv_cache_scheme": {**CT, "strategy": "token"}},
+        {"kv_cache_scheme": {**CT, "symmetric": False}},
+    ],
 )
 def test_a_declaration_that_is_not_understood_is_asked_for(
     tmp_path: Path, engine: str, declared: dict[str, Any]

@@ -18,6 +18,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("-pp 2", {"pp": 2}),
     ("--data-parallel-size 8", {"dp": 8}),
     ("-dp 8", {"dp": 8}),
+    ("--nnodes 2", {"nodes": 2}),
+    ("-n 1", {"nodes": 1}),
     ("--decode-context-parallel-size 2", {"dcp": 2}),
     ("-dcp 2", {"dcp": 2}),
     ("--max-model-len 32768", {"context": 32768}),

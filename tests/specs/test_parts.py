@@ -7,6 +7,7 @@ from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
+from kvplan.specs.releases import as_quantized
 from kvplan.specs.runs import LayerRun
 
 DENSE = LayerParts(attention=40, whole=4, dense=(100, 110))
@@ -68,7 +69,7 @@ def test_the_parts_of_a_spec_are_all_of_it() -> None:
 
 
 def test_a_release_in_another_format_keeps_the_parameters_of_each_part() -> None:
-    release = spec(quantized=("org/model-int4",)).as_quantized("org/model-int4")
+    release = as_quantized(spec(quantized=("org/model-int4",)), "org/model-int4")
     assert release.parts == parts().without_bytes()
 
 

@@ -17,6 +17,17 @@ _WINDOWS_KEPT_WHOLE = frozenset(
         "phimoe",
         "phi3",
         "phi3_v",
+        # Nor do qwen2.cpp, which MiMo becomes, qwen2moe.cpp, qwen2vl.cpp, qwen3.cpp and qwen3moe.cpp.
+        "mimo",
+        "qwen2",
+        "qwen2_5_omni_text",
+        "qwen2_5_vl",
+        "qwen2_5_vl_text",
+        "qwen2_moe",
+        "qwen2_vl",
+        "qwen2_vl_text",
+        "qwen3",
+        "qwen3_moe",
     }
 )
 

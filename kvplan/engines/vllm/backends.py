@@ -10,7 +10,7 @@ from kvplan.engines.cards import WRITTEN
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card, Vendor
-from kvplan.terms import Layer
+from kvplan.terms import Layer, distinct
 
 Family = Literal["keys and values", "a latent", "a latent and an indexer"]
 Release = tuple[int, int]
@@ -224,7 +224,7 @@ def require_head_size(layers: Sequence[Layer], rules: VllmRules, card: Card | No
     narrow = 64
     if any(
         term.role == "key" and term.dtype.name == "nvfp4" and term.width == narrow
-        for layer in dict.fromkeys(layers)
+        for layer in distinct(layers)
         for term in layer
     ):
         raise RefusedError(
@@ -283,7 +283,7 @@ def roles_of(layers: Sequence[Layer]) -> set[Role]:
 
 def _stored(layers: Sequence[Layer]) -> set[str]:
     """Return the dtypes of keys, values and latents; those of packed rows by the names of their formats."""
-    return {name for layer in dict.fromkeys(layers) for name in _row_dtypes(layer)}
+    return {name for layer in distinct(layers) for name in _row_dtypes(layer)}
 
 
 def _row_dtypes(layer: Layer) -> Iterator[str]:

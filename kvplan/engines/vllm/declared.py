@@ -18,7 +18,7 @@ def declared_kv(dtype: str, by: str | None, roles: AbstractSet[Role], rules: Vll
     nothing. Sources: vLLM 0.33, utils/torch_utils.py (get_kv_cache_quant_algo_string),
     model_executor/layers/attention/attention.py (Attention.__init__) and
     layers/quantization/compressed_tensors/compressed_tensors.py (validate_kv_cache_scheme); since when:
-    pull requests 30785 and 30141. Raises RefusedError for what vLLM refuses, and for fp8 in sparse MLA.
+    pull requests 30785 and 30141. Raises RefusedError for what vLLM refuses.
     """
     if by is None or by not in rules.declared_kv:
         return None
@@ -31,9 +31,19 @@ def declared_kv(dtype: str, by: str | None, roles: AbstractSet[Role], rules: Vll
     if dtype not in _MODELOPT:
         return None
     if roles >= SPARSE_MLA_ROLES:
-        # fp8_e4m3 is not FlashMLA's fp8_ds_mla: v1/attention/backends/mla/flashmla_sparse.py.
-        raise RefusedError(
-            f"which row {rules.name} gives sparse MLA for the {dtype} that the checkpoint declares depends "
-            "on FlashInfer and the card: give the KV dtype, such as bf16 or fp8_ds_mla"
-        )
+        return _of_sparse_mla(dtype, rules)
     return dtype
+
+
+def _of_sparse_mla(dtype: str, rules: VllmRules) -> str:
+    """
+    Return fp8_e4m3, which FlashInfer's kernel on Blackwell has and FlashMLA's has not (formats.py).
+
+    Source: MODELOPT_TO_VLLM_KV_CACHE_DTYPE_MAP in utils/torch_utils.py of vLLM 0.33.
+    """
+    if dtype != "fp8":
+        raise RefusedError(
+            f"which row {rules.name} gives sparse MLA for the {dtype} that the checkpoint declares is not "
+            "known to kvplan: give the KV dtype, such as bf16 or fp8"
+        )
+    return "fp8_e4m3"

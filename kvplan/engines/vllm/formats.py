@@ -12,6 +12,14 @@ _NOT_IN_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 _FP8 = ("fp8", "fp8_e4m3", "fp8_e5m2")
 
 
+_FP8_UNASKED = frozenset({"glm_moe_dsa"})
+_FP8_UNASKED_SINCE: tuple[int, int] = (0, 32)
+"""
+Model types whose class asks for fp8_e4m3 on Blackwell where nobody asks, and since which release.
+
+Source: GlmMoeDsaForCausalLM in model_executor/models/config.py of 0.32.0 and 0.33.0; not so in 0.30.0.
+"""
+
 _SPARSE_FP8: tuple[int, int] = (0, 18)
 """The release from which FLASHMLA_SPARSE is asked for `fp8` (supported_kv_cache_dtypes)."""
 
@@ -42,6 +50,9 @@ def kv_dtype_name(asked: str | None, rows: ToStore, *, rules: VllmRules) -> str:
         return rows.dtype
     if asked == "fp8_e5m2" and "latent" in rows.roles:
         raise RefusedError(f"no attention backend of {rules.name} stores a latent in fp8_e5m2: use fp8")
+    if asked == "fp8_e5m2" and rows.scaled and "key" in rows.roles:
+        # _init_kv_cache_quant in model_executor/layers/attention/attention.py, alike since 0.19.1.
+        raise RefusedError(f"{rules.name} takes no fp8_e5m2 with a checkpoint in fp8: use fp8")
     if rows.architecture in _UNTOLD and kv_format(asked).name != short_dtype(rows.dtype):
         raise RefusedError(
             f"{rules.name} keeps the cache of {rows.architecture} in the model's dtype whatever is asked: "
@@ -62,13 +73,19 @@ def _sparse_name(asked: str | None, rows: ToStore, rules: VllmRules) -> str:
     if asked == "fp8_e5m2":
         raise RefusedError(f"no attention backend of {rules.name} stores a latent in fp8_e5m2: use fp8")
     backend, major = rows.settings.get("attention_backend"), major_of(rows.card)
+    by_class = rows.architecture in _FP8_UNASKED and rules.version >= _FP8_UNASKED_SINCE
+    if by_class and major == BLACKWELL and asked in (None, "auto"):
+        asked = "fp8_e4m3"
     if backend == "FLASHINFER_MLA_SPARSE_SM120" or (backend is None and major == 12):  # noqa: PLR2004 - as above
         return "fp8_ds_mla"
     if asked not in _FP8:
         return rows.dtype
     packed = backend == "FLASHMLA_SPARSE" or (backend is None and major != BLACKWELL)
     if asked == "fp8_e4m3" and packed and rules.version >= _SPARSE_FP8:
-        raise RefusedError(f"{rules.name} takes fp8 for FlashMLA's rows of sparse MLA, not fp8_e4m3")
+        raise RefusedError(
+            f"{rules.name} takes fp8 for FlashMLA's rows of sparse MLA, not fp8_e4m3: give the KV dtype, fp8 "
+            "or bf16, or a card of Blackwell"
+        )
     if backend in ("FLASHINFER_MLA_SPARSE", "FLASHINFER_MLA_SPARSE_SM90"):
         return "fp8"
     if backend is not None or major != BLACKWELL or rules.sparse_fp8 == "packed":

@@ -21,7 +21,7 @@ from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.scheduler import Held, Kinds, needs
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.loads import Load, longest_in, sequences_in
-from kvplan.terms import Layer
+from kvplan.terms import Layer, distinct
 from kvplan.units import ceil_div, counted
 
 _MOST = 2**50
@@ -151,6 +151,8 @@ class Layout:
     def worst_context(self, load: Load) -> int | None:
         """Return the length of the requests of which one takes most blocks in flight; None without any."""
         asked = [context for context, batch in load if batch]
+        if len(asked) == 1:
+            return asked[0]
         return max(asked, key=self.in_flight_blocks, default=None)
 
     def watermark_blocks(self, load: Load) -> int:
@@ -160,9 +162,10 @@ class Layout:
         A request is admitted against a share of the whole pool, rounded down, but alone without it
         (can_fit_full_sequence in v1/core/kv_cache_manager.py).
         """
-        share, worst = self.options.watermark, self.worst_context(load)
+        share = self.options.watermark
+        worst = self.worst_context(load) if share else None
         # The first request has no others beside it.
-        if not share or worst is None or sequences_in(load) < 2:  # noqa: PLR2004
+        if worst is None or sequences_in(load) < 2:  # noqa: PLR2004
             return 0
         needed = self._needed_blocks(load)
         spare = self.peak_blocks(worst) - self.admitted_blocks(worst)
@@ -193,7 +196,7 @@ def plan_layout(
     Raises RefusedError for what this version of vLLM refuses or kvplan does not know of it, and
     SplitError where units do not spread over *tp*.
     """
-    layers = tuple(chain.from_iterable(layers_by_rank))
+    layers = distinct(chain.from_iterable(layers_by_rank))
     require_cp(layers, tp=tp, dcp=options.dcp, pcp=options.pcp, rules=rules)
     _require_known(rules, options)
     block_size, caches = _aligned_caches(layers_by_rank, tp, rules, options)
@@ -217,7 +220,7 @@ def _aligned_caches(
     layers_by_rank: Sequence[Sequence[Layer]], tp: int, rules: VllmRules, options: VllmOptions
 ) -> tuple[int, list[Cache]]:
     """Return the block size of attention, raised where layers need it, and the pages of that size."""
-    layers = tuple(chain.from_iterable(layers_by_rank))
+    layers = distinct(chain.from_iterable(layers_by_rank))
     usual = choose_blocks(layers, rules, options.attention_backend, options.major)
     kernel_block = options.kernel_block or usual.kernel_block
     asked = options.block_size or usual.block_size

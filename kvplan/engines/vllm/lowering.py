@@ -77,9 +77,10 @@ class Lowering:
         if key.dtype != value.dtype or key.dtype.name not in _PLAIN + _PER_HEAD:
             raise self._no_dtype(terms)
         rows = key.known_rows
-        window = rows.window if isinstance(rows, Growing) else None
+        given = rows.window if isinstance(rows, Growing) else None
+        window = self.options.windows.of(given)
         return PageSpec(
-            paging=_paging(rows),
+            paging="full" if window is None and given else _paging(rows),
             heads=key.split.on_rank(self.tp),
             widths=(key.width, value.width),
             dtype=key.dtype.name,

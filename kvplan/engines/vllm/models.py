@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.profiling import EAGER_STATES
 from kvplan.engines.vllm.versions import RELEASES, VllmRules
-from kvplan.terms import Layer
+from kvplan.terms import Layer, distinct
 
 _LAST = {
     "phi3small": (0, 9),
@@ -16,6 +16,7 @@ _LAST = {
     "bamba": (0, 23),
     "dots1": (0, 23),
     "internlm": (0, 23),
+    "minimax": (0, 23),
     "minimax_m1": (0, 23),
     "minimax_text_01": (0, 23),
     "qwen": (0, 23),
@@ -31,12 +32,17 @@ _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0
 """
 
 
-_NEVER = frozenset({"gla", "gla_swa", "longcat2", "recurrent_gemma", "retnet", "yuan"})
+_NEVER = frozenset(
+    {"codegen", "diffllama", "git", "gla", "gla_swa", "gpt_neo", "gpt_neox_japanese", "lara_mini", "lfm3"}
+    | {"longcat2", "recurrent_gemma", "retnet", "xglm", "yuan", "zamba"}
+)
 """
 Published model types without a class, whose layers vLLM could page.
 
 Source: model_executor/models/registry.py, alike in 0.12.0, 0.19.1, 0.24.0, 0.28.0 and 0.33.0; transformers'
-own classes of these, where there are any, are none that its Transformers backend takes.
+own classes of these, where there are any, are none that its Transformers backend takes: they have another
+attention than the interface's, or layers with states (_try_resolve_transformers there, and
+_create_attention_instances in model_executor/models/transformers/base.py).
 """
 
 _OF_OWN_CODE = frozenset({"bunny-phi", "llava", "llava_llama"})
@@ -185,4 +191,4 @@ def _has_no_cross_attention(architecture: str | None, layers: Sequence[Layer]) -
     """Return whether a published model type attends to an encoder, which no class of vLLM does for it."""
     if architecture is None or architecture in _ENCODER_DECODERS:
         return False
-    return any(term.allocation.pool == "cross" for layer in dict.fromkeys(layers) for term in layer)
+    return any(term.allocation.pool == "cross" for layer in distinct(layers) for term in layer)

@@ -1,6 +1,6 @@
 """What a user chooses when vLLM starts, as far as it concerns the cache."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kvplan.dtypes import Dtype
@@ -9,6 +9,7 @@ from kvplan.engines.vllm.drafts import Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.skipping import Skipped
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.engines.vllm.windows import Windows
 
 StateMode = Literal["none", "align"]
 
@@ -28,6 +29,7 @@ class VllmOptions:
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
     stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
+    The model's class makes `windows` of those that its spec has.
     Requests come with `prompt` tokens; None if that is not known. Where the card's kernels are not known,
     `any_block` that is asked for is taken.
     """
@@ -53,6 +55,7 @@ class VllmOptions:
     speculative_tokens: int = 0
     draft: Draft | Known | None = None
     skipped: Skipped | None = None
+    windows: Windows = field(default_factory=Windows)
     blocks: int | None = None
     watermark: float = 0.0
     max_num_seqs: int | None = None

@@ -19,6 +19,7 @@ from kvplan.engines.vllm.prefills import exports
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.skipping import read_skipped
 from kvplan.engines.vllm.versions import NEWEST, VllmRules
+from kvplan.engines.vllm.windows import windows_of
 from kvplan.terms import Layer
 
 _FIRST_WITHOUT_TOWERS = (0, 17)
@@ -132,7 +133,8 @@ def own_options(
     drafts: Sequence[Layer] = (),
 ) -> VllmOptions:
     """Return vLLM's own options, with what the chosen prefill kernels of *layers* add to states."""
-    asked = _asked(options, given, rules)
+    windows = windows_of(layers, options.architecture, rules)
+    asked = replace(_asked(options, given, rules), windows=windows)
     if options.draft is not None:
         asked = replace(asked, **_drafting(options.draft, given, drafts))
     found = exports(layers, rules, gdn=_gdn_backend(options, given), kda=given.name("kda_prefill_backend"))

@@ -17,7 +17,7 @@ REASONS = {
     "replication": "what TP cannot split is stored on several ranks",
     "row layout": "vLLM's rows and state dtypes in place of the spec's",
     "context parallelism": "tokens are shared out over the DCP ranks",
-    "windows kept whole": "without the hybrid manager windows drop nothing",
+    "windows kept whole": "windows drop nothing without the hybrid manager, or in a class that has none",
     "window reserve": "the tokens of one prefill in flight stay until its windows have passed them",
     "window spare block": "a window rarely starts where a block does",
     "encoder reserve": "cross-attention is charged max_num_batched_tokens",

@@ -93,7 +93,7 @@ MODEL_TYPES: dict[str, str] = {
     "phimoe": "windows.phi3",
     "starcoder2": "windows.mixtral",
     "qwen2": "qwen.qwen2",
-    "qwen2_moe": "qwen.qwen2",
+    "qwen2_moe": "qwen.qwen2_moe",
     "qwen2_vl": "qwen.qwen2",
     "qwen2_vl_text": "qwen.qwen2",
     "qwen2_5_vl": "qwen.qwen2",

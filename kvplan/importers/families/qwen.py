@@ -1,5 +1,7 @@
 """Qwen2 and Qwen3, whose files give a window that no layer uses."""
 
+from collections.abc import Callable, Sequence
+
 from kvplan.importers.families.common import (
     Frame,
     Reading,
@@ -21,6 +23,10 @@ from kvplan.importers.fields import Fields
 
 def qwen2(fields: Fields, dtype: str) -> Reading:
     """Read Qwen2Config: a window is given and not used, and `is_causal` false makes an encoder."""
+    return _qwen2(fields, dtype, _from_layer)
+
+
+def _qwen2(fields: Fields, dtype: str, slide: "_Slide") -> Reading:
     del dtype
     base = frame(fields)
     heads = take_heads(fields)
@@ -31,7 +37,7 @@ def qwen2(fields: Fields, dtype: str) -> Reading:
         fields.skip("sliding_window", "use_sliding_window", "max_window_layers")
         note = "is_causal is false: every token sees all others at once, so nothing is kept"
         return base.same("encoder", {"kind": "none", "heads": heads, "head_dim": head_dim}, notes=[note])
-    return _from_layer(fields, base, heads, groups, head_dim)
+    return _windowed(fields, base, (heads, groups, head_dim), slide)
 
 
 def _is_causal(fields: Fields) -> bool:
@@ -47,25 +53,53 @@ def qwen3(fields: Fields, dtype: str) -> Reading:
     base = frame(fields)
     heads = take_heads(fields)
     groups, head_dim = take_groups(fields, heads), take_head_dim(fields)
-    return _from_layer(fields, base, heads, groups, head_dim)
+    return _windowed(fields, base, (heads, groups, head_dim), _from_layer)
 
 
 def qwen3_moe(fields: Fields, dtype: str) -> Reading:
-    """Read Qwen3MoeConfig, whose class takes hidden / heads where the head size is null."""
+    """
+    Read Qwen3MoeConfig, whose window is that of all layers, whatever `max_window_layers` says.
+
+    Its class takes hidden / heads where the head size is null (configuration_qwen3_moe.py and
+    modeling_qwen3_moe.py of transformers 5.23).
+    """
     del dtype
     base = frame(fields)
     heads = take_heads(fields)
     groups = take_groups(fields, heads)
-    return _from_layer(fields, base, heads, groups, stated_head_dim(fields, base.hidden, heads))
+    head_dim = stated_head_dim(fields, base.hidden, heads)
+    return _windowed(fields, base, (heads, groups, head_dim), _all_layers)
 
 
-def _from_layer(fields: Fields, base: Frame, heads: int, groups: int, head_dim: int) -> Reading:
-    """
-    Take the three fields of Qwen's windows: layers from `max_window_layers` on slide, if any does.
+def qwen2_moe(fields: Fields, dtype: str) -> Reading:
+    """Read Qwen2MoeConfig, as Qwen2's but for the layers that slide (configuration_qwen2_moe.py of 5.23)."""
+    return _qwen2(fields, dtype, _every_other_below)
 
-    Source: configuration_qwen2.py of transformers 5.23.
-    """
-    full = softmax(heads, groups, head_dim)
+
+_Slide = Callable[[Fields, int], Sequence[bool]]
+"""Which of so many layers slide where a window is used."""
+
+
+def _all_layers(fields: Fields, count: int) -> Sequence[bool]:
+    fields.skip("max_window_layers")
+    return [True] * count
+
+
+def _from_layer(fields: Fields, count: int) -> Sequence[bool]:
+    """Return that layers from `max_window_layers` on slide: configuration_qwen2.py of transformers 5.23."""
+    first = fields.take_whole("max_window_layers", to="layers")
+    return [index >= first for index in range(count)]
+
+
+def _every_other_below(fields: Fields, count: int) -> Sequence[bool]:
+    """Return that the first layer of each two slides, below `max_window_layers`."""
+    end = fields.take_whole("max_window_layers", to="layers")
+    return [index < end and index % 2 == 0 for index in range(count)]
+
+
+def _windowed(fields: Fields, base: Frame, shape: tuple[int, int, int], slide: _Slide) -> Reading:
+    """Take the fields of Qwen's windows: the layers that *slide* has do, if any does."""
+    full = softmax(*shape)
     window = fields.take_optional_whole("sliding_window") or None
     if window is None and fields.take_bool("use_sliding_window", absent=False):
         raise fields.error(
@@ -77,15 +111,14 @@ def _from_layer(fields: Fields, base: Frame, heads: int, groups: int, head_dim: 
         if fields.has("layer_types"):
             layers = by_types(fields, base.layers, {"full_attention": "full"})
         return base.mixed(layers, {"full": full})
-    first = fields.take_whole("max_window_layers", to="layers")
-    layers = ["local" if index >= first else "full" for index in range(base.layers)]
+    layers = ["local" if slides else "full" for slides in slide(fields, base.layers)]
     if fields.has("layer_types"):
         names = {"sliding_attention": "local", "full_attention": "full"}
         require_equal(
             fields, "layer_types", by_types(fields, base.layers, names), layers, "max_window_layers"
         )
     fields.origins["window"] = f"{fields.path}sliding_window = {window}"
-    return base.mixed(layers, {"full": full, "local": sliding(heads, groups, head_dim, window)})
+    return base.mixed(layers, {"full": full, "local": sliding(*shape, window)})
 
 
 def dots1(fields: Fields, dtype: str) -> Reading:

@@ -82,7 +82,11 @@ def exaone4(fields: Fields, dtype: str) -> Reading:
 
 
 def cohere2(fields: Fields, dtype: str) -> Reading:
-    """Read Cohere2Config: a period, or the list of types."""
+    """
+    Read Cohere2Config: a period, or the list of types.
+
+    Its first releases say the period as `layer_switch`, too, and how their own code was to run them.
+    """
     del dtype
     base = frame(fields)
     heads = take_heads(fields)
@@ -95,8 +99,14 @@ def cohere2(fields: Fields, dtype: str) -> Reading:
         require_equal(fields, "layer_types", layers, told or layers, "sliding_window_pattern")
     else:
         layers = told
-    fields.skip("order_of_interleaved_layers")
+    if period:
+        product(fields, "layer_switch", period, "sliding_window_pattern")
+    fields.skip("order_of_interleaved_layers", *_COHERE2)
     return base.mixed(layers, {"local": sliding(*shape, window), "global": softmax(*shape)})
+
+
+_COHERE2 = ("use_embedding_sharing", "use_gated_activation", "use_parallel_block", "use_parallel_embedding")
+"""Switches of Command R7B's release that its class does not read: it always has what they turn on."""
 
 
 def step3(fields: Fields, dtype: str) -> Reading:

@@ -73,8 +73,12 @@ def phi3(fields: Fields, dtype: str) -> Reading:
 
 
 def _windowed(fields: Fields, base: Frame, heads: int, groups: int, head_dim: int) -> Reading:
-    """Take `sliding_window`, which may be null but must be there, for all layers."""
-    if fields.take("sliding_window") is None:
+    """
+    Take `sliding_window`, which must be there, for all layers; null says that there is none, and so does 0.
+
+    Of 0: ModelConfig.__post_init__ in config/model.py of vLLM 0.33.
+    """
+    if fields.take("sliding_window") is None or not fields.take_whole("sliding_window"):
         return base.same("full", softmax(heads, groups, head_dim))
     window = fields.take_count("sliding_window", to="window")
     # Such a window bounds nothing, and yet engines keep it: vLLM pages it as any other.

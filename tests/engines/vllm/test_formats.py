@@ -59,6 +59,25 @@ def test_the_rows_of_sparse_mla_follow_the_card_and_the_backend(
 
 
 @pytest.mark.parametrize(
+    ("asked", "gpu", "version", "name"),
+    [
+        # GlmMoeDsaForCausalLM in model_executor/models/config.py of 0.32.0 and 0.33.0; 0.30.0 has it not.
+        (None, "b200", None, "fp8"),
+        ("auto", "b200", "0.32", "fp8"),
+        ("bfloat16", "b200", None, "bfloat16"),
+        (None, "b200", "0.30", "bfloat16"),
+        (None, "h200", None, "bfloat16"),
+        (None, "rtx-pro-6000", None, "fp8_ds_mla"),
+    ],
+)
+def test_the_class_of_glm_5_asks_for_fp8_on_blackwell(
+    asked: str | None, gpu: str, version: str | None, name: str
+) -> None:
+    rows = ToStore(roles=SPARSE, dtype="bfloat16", architecture="glm_moe_dsa", card=find_card(gpu))
+    assert kv_dtype_name(asked, rows, rules=find_rules(version)) == name
+
+
+@pytest.mark.parametrize(
     ("asked", "roles", "dtype", "version", "message"),
     [
         ("fp32", PLAIN, "bfloat16", None, "has no KV dtype fp32 beside a model that runs in bfloat16"),
@@ -75,6 +94,15 @@ def test_kv_dtypes_that_a_release_does_not_take(
 ) -> None:
     with pytest.raises(RefusedError, match=message):
         kv_dtype_name(asked, ToStore(roles=roles, dtype=dtype), rules=find_rules(version))
+
+
+def test_a_checkpoint_with_scales_for_fp8_takes_no_other_fp8() -> None:
+    """As vLLM says it: "fp8_e5m2 kv-cache is not supported with fp8 checkpoints"."""
+    plain = ToStore(roles=PLAIN, dtype="bfloat16")
+    assert kv_dtype_name("fp8_e5m2", plain, rules=NEWEST) == "fp8_e5m2"
+    assert kv_dtype_name("fp8", plain._replace(scaled=True), rules=NEWEST) == "fp8"
+    with pytest.raises(RefusedError, match="takes no fp8_e5m2 with a checkpoint in fp8: use fp8"):
+        kv_dtype_name("fp8_e5m2", plain._replace(scaled=True), rules=NEWEST)
 
 
 @pytest.mark.parametrize("gpu", ["h200-141gb", "b200", None])

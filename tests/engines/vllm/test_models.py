@@ -17,6 +17,9 @@ UNTIL = [
     ("mpt-7b", "0.28", "0.30"),
 ]
 
+# The same list has MiniMaxForCausalLM, transformers' class of MiniMax-01.
+MINIMAX = ("minimax", "0.23", "0.24")
+
 
 @pytest.mark.parametrize(("model", "last", "next_release"), UNTIL)
 def test_a_removed_model_is_planned_up_to_its_last_release(model: str, last: str, next_release: str) -> None:
@@ -24,6 +27,14 @@ def test_a_removed_model_is_planned_up_to_its_last_release(model: str, last: str
     for release in (next_release, "0.33"):
         with pytest.raises(kvplan.KvplanError, match=f"no longer serves .*: {last} was the last"):
             kvplan.size(model, engine=f"vllm@{release}", context=4096)
+
+
+def test_a_removed_class_of_transformers_is_planned_up_to_its_last_release() -> None:
+    model_type, last, next_release = MINIMAX
+    spec = kvplan.load("minimax-m1-80k").model_copy(update={"architecture": model_type})
+    assert kvplan.size(spec, engine=f"vllm@{last}", context=4096, prefix_caching=False).total_bytes
+    with pytest.raises(kvplan.KvplanError, match=f"no longer serves {model_type}: {last} was the last"):
+        kvplan.size(spec, engine=f"vllm@{next_release}", context=4096)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +61,27 @@ def test_a_model_type_without_a_class_is_refused(model: str, release: str) -> No
 def test_a_model_type_whose_class_was_not_read_is_refused(model_type: str) -> None:
     spec = kvplan.load("llama-3.1-8b").model_copy(update={"architecture": model_type})
     with pytest.raises(kvplan.KvplanError, match=f"^how {NEWEST.name} keeps the cache of {model_type}"):
+        kvplan.size(spec, engine="vllm", context=512)
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    [
+        # vLLM 0.33: "Model architectures ... are not supported for now".
+        "codegen",
+        "gpt_neo",
+        "gpt_neox_japanese",
+        "xglm",
+        # vLLM 0.33: "Layer 0 does not dispatch through the Transformers attention interface".
+        "diffllama",
+        "zamba",
+        # transformers' class of this: KeyError 'vllm'.
+        "git",
+    ],
+)
+def test_a_class_of_transformers_that_its_backend_does_not_take_is_refused(model_type: str) -> None:
+    spec = kvplan.load("llama-3.1-8b").model_copy(update={"architecture": model_type})
+    with pytest.raises(kvplan.KvplanError, match=f"has no class that serves {model_type}: choose"):
         kvplan.size(spec, engine="vllm", context=512)
 
 
