@@ -1,6 +1,7 @@
 """How numbers are stored in a cache: exact ratios of bytes to elements, never rounded bits."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from kvplan.errors import UnknownNameError, did_you_mean
@@ -26,8 +27,9 @@ class Dtype:
     A storage format of one row: `block_bytes` for each `block` elements, plus `row_extra` bytes.
 
     A row is what one unit (a KV head, a latent) keeps for one token. `row_extra` holds scales that
-    are stored once a row; the newest `residual` rows stay in 16 bits. The source of a layout that is
-    not a plain number stands beside it.
+    are stored once a row; the newest `residual` rows stay in 16 bits. Beside its rows a token takes
+    `token_extra` bytes on each rank, and one element of `sparse` is kept apart, as a value and an index. The
+    source of a layout that is not a plain number stands beside it.
     """
 
     name: str
@@ -35,6 +37,15 @@ class Dtype:
     block: int = 1
     row_extra: int = 0
     residual: int = 0
+    token_extra: int = 0
+    sparse: int = 0
+
+    def require_rows_alone(self, what: str) -> None:
+        """Raise UnknownNameError if a token takes more than its rows, and of *what* that is not published."""
+        if self.token_extra or self.sparse:
+            raise UnknownNameError(
+                f"how {what} would be kept in {self.name} is not published: choose another cache format"
+            )
 
     def row_bytes(self, width: int) -> int:
         """Return the bytes of one row of *width* elements; raise if blocks do not divide it."""
@@ -83,6 +94,13 @@ TURBO_KEY4 = Dtype(name="turboquant key of 4 bits", block_bytes=1, block=2, row_
 TURBO_KEY3 = Dtype(name="turboquant key of 3 bits", block_bytes=3, block=8, row_extra=2)
 TURBO_VALUE4 = Dtype(name="turboquant value of 4 bits", block_bytes=1, block=2, row_extra=4)
 TURBO_VALUE3 = Dtype(name="turboquant value of 3 bits", block_bytes=3, block=8, row_extra=4)
+
+# KVQuant, arXiv 2401.18079, appendix M: a token's values have a scale and an offset of 16 bits; those of keys
+# are calibrated by channel, once for all. With 1 % of outliers, each of these is a value and an index of 16
+# bits in a sparse matrix, which has an index of 32 bits for each token.
+SPARSE = Dtype(name="values and indices of 16 bits", block_bytes=4)
+_NUQ = {4: (1, 2), 3: (3, 8), 2: (1, 4)}
+"""Bytes and the elements in them, by the bits of one."""
 
 _PLAIN = (
     FP32,
@@ -185,7 +203,17 @@ _TURBOQUANT = tuple(
         ("3bit_nc", TURBO_KEY3, TURBO_VALUE3),
     )
 )
-_FORMATS = {fmt.name: fmt for fmt in (*map(_uniform, _PLAIN), *_MLA_FORMATS, *_TURBOQUANT)}
+
+
+def _nuq(bits: int, *, outliers: bool) -> CacheFormat:
+    block_bytes, block = _NUQ[bits]
+    name, sparse, index = (f"nuq{bits}-1%", 100, 4) if outliers else (f"nuq{bits}", 0, 0)
+    key = Dtype(name=name, block_bytes=block_bytes, block=block, sparse=sparse, token_extra=index)
+    return CacheFormat(name=name, roles=(("key", key), ("value", replace(key, token_extra=index + 4))))
+
+
+_KVQUANT = tuple(_nuq(bits, outliers=outliers) for bits in _NUQ for outliers in (False, True))
+_FORMATS = {fmt.name: fmt for fmt in (*map(_uniform, _PLAIN), *_MLA_FORMATS, *_TURBOQUANT, *_KVQUANT)}
 
 
 def kv_format_names() -> list[str]:
@@ -220,6 +248,7 @@ def dtype_by_name(name: str) -> Dtype:
         raise _unknown(name, list(_DTYPES)) from None
 
 
+@cache
 def kv_format(text: str) -> CacheFormat:
     """
     Return the cache format of `fp8`, `fp8_ds_mla`, or `q8_0,value=q4_0` (one role apart).

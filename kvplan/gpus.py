@@ -138,6 +138,27 @@ def several(text: str) -> tuple[int, str]:
     return int(found["before"] or found["after"]), found["gpu"] or found["of"]
 
 
+def machine(text: str) -> tuple[tuple[int, str], ...]:
+    """
+    Return how many GPUs of which kind *text* names, in order: `2xrtx-4090+1xrtx-3090`.
+
+    Kinds that are alike and side by side are one. Raises UnknownNameError for a kind that is no card.
+    """
+    groups: list[tuple[int, str]] = []
+    for part in text.split("+"):
+        count, one = several(part.strip())
+        if groups and find_card(groups[-1][1]) == find_card(one):
+            groups[-1] = groups[-1][0] + count, groups[-1][1]
+        else:
+            groups.append((count, one))
+    return tuple(groups)
+
+
+def is_counted(text: str) -> bool:
+    """Return whether *text* says how many cards it names, be it one: `1xrtx-3090`."""
+    return re.fullmatch(_COUNTED, text.strip(), re.IGNORECASE) is not None
+
+
 @lru_cache(maxsize=_KEPT)
 def find_card(text: str) -> Card:
     """
@@ -158,6 +179,10 @@ def find_card(text: str) -> Card:
             device=gpu.device,
             bandwidth=None if gpu.bandwidth is None else parse_rate(gpu.bandwidth),
             flops=FrozenDict({dtype: parse_flops(each) for dtype, each in gpu.flops.items()}),
+        )
+    if "+" in text:
+        raise UnknownNameError(
+            f"{text!r} are GPUs of several kinds, and here one is asked for: give one of them"
         )
     count, one = several(text)
     if count > 1:

@@ -38,6 +38,15 @@ def test_a_capacity_plan_of_ten_lines_is_shown() -> None:
     assert max(lengths) <= 10
 
 
+def test_a_planners_five_questions_are_a_command_and_five_lines_each() -> None:
+    """Both are run: the commands by cog, the lines by the test above."""
+    section = TEXTS["sweep.md"].partition("## Five questions")[2].partition("\n## ")[0]
+    assert len(re.findall(r"^\$ kvplan sweep ", section, re.MULTILINE)) == 5
+    lines = [each.strip().splitlines() for each in re.findall(r"```python\n(.*?)```", section, re.DOTALL)]
+    assert len(lines) == 5
+    assert max(sum(bool(line) for line in each) for each in lines) <= 5
+
+
 SPECS = [block for _, block in blocks("yaml") if re.search(r"^name:", block, re.MULTILINE)]
 
 

@@ -58,10 +58,30 @@ TURBOQUANT = {
     "turboquant_3bit_nc": 48 + 2 + 48 + 4,
 }
 
+# 128 elements of so many bits. KVQuant, arXiv 2401.18079, appendix M: a token's values also have a scale and
+# an offset of 16 bits, and with outliers each token of a sparse matrix an index of 32.
+KVQUANT = {
+    "nuq4": (64, 0, 4),
+    "nuq4-1%": (64, 4, 8),
+    "nuq3": (48, 0, 4),
+    "nuq3-1%": (48, 4, 8),
+    "nuq2": (32, 0, 4),
+    "nuq2-1%": (32, 4, 8),
+}
+
+
+@pytest.mark.parametrize(("name", "sizes"), KVQUANT.items())
+def test_kvquants_rows_and_what_is_beside_them(name: str, sizes: tuple[int, int, int]) -> None:
+    row, of_keys, of_values = sizes
+    key, value = (kv_format(name).dtype(role) for role in ("key", "value"))
+    assert key.row_bytes(128) == value.row_bytes(128) == row
+    assert (key.token_extra, value.token_extra) == (of_keys, of_values)
+    assert {key.sparse, value.sparse} == ({100} if name.endswith("%") else {0})
+
 
 def test_every_format_is_held_against_its_layout() -> None:
     """A format that is added needs a line above, or a test of its roles below."""
-    assert set(kv_format_names()) == ROW_OF_128.keys() | MLA_FORMATS | TURBOQUANT.keys()
+    assert set(kv_format_names()) == ROW_OF_128.keys() | MLA_FORMATS | TURBOQUANT.keys() | KVQUANT.keys()
 
 
 @pytest.mark.parametrize(("short", "long"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32")])

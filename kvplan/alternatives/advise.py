@@ -124,6 +124,8 @@ def _of_a_plan(asked: Row, options: Mapping[str, Any]) -> Changes:
     yield from ((both, f"--kv-dtype {engine.narrow_kv} --tp {tp}", narrow | {"tp": tp}) for tp in wider)
     if "dcp" in engine.takes:
         yield from (("spread", f"--dcp {dcp}", {"dcp": dcp}) for dcp in _CONTEXT_RANKS if asked.tp % dcp == 0)
+    if "cp" in engine.takes:
+        yield from (("spread", f"--cp {cp}", {"cp": cp}) for cp in _CONTEXT_RANKS if cp > asked.cp)
     yield from (("spread", f"--pp {pp}", {"pp": pp}) for pp in _STAGES if pp > asked.pp)
     if options.get("weights") is None:
         yield from (

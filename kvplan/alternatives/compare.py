@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from kvplan.alternatives.products import Models, read_products
+from kvplan.alternatives.products import read_products
 from kvplan.alternatives.rows import Row, row_or_reason
 from kvplan.alternatives.whatif import shared_out
-from kvplan.arguments import ArgumentError, as_argument
+from kvplan.arguments import as_argument
 from kvplan.errors import OptionsError
-from kvplan.gpus import find_card, several
 from kvplan.planner.lists import axes_signature
+from kvplan.planner.prices import as_prices, hourly
+from kvplan.planner.several import Models
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 
@@ -64,9 +65,9 @@ def compare(
     lines = read_products(models, options, asker="kvplan.compare")
     if len(lines) > _MOST_LINES:
         raise OptionsError(f"{len(lines):,} lines are more than {_MOST_LINES:,}: kvplan sweep takes grids")
-    costs = _costs(prices or {})
+    costs = as_prices(prices or {}, "kvplan.compare")
     found = [(each, row_or_reason(each.spec, each.options)) for each in lines]
-    rows = shared_out([replace(row, price=_price(row, costs)) for _, row in found])
+    rows = shared_out([replace(row, price=_price(row, each.options, costs)) for each, row in found])
     named = [(each.name, row, (each.spec, each.options)) for (each, _), row in zip(found, rows, strict=True)]
     if sort is not None:
         named.sort(key=lambda each: _order(each[1], sort))
@@ -81,21 +82,10 @@ def compare(
 compare.__signature__ = axes_signature(compare)  # type: ignore[attr-defined]
 
 
-def _costs(prices: object) -> dict[str, float]:
-    """Return prices by the catalogue's names; raise OptionsError for what is no price."""
-    if not isinstance(prices, Mapping) or not all(isinstance(gpu, str) for gpu in prices):
-        raise ArgumentError("kvplan.compare: prices: expected a dict of prices by the names of GPUs")
-    for gpu, price in prices.items():
-        read = as_argument(price, float, f"kvplan.compare: the price of {gpu[:40]}")
-        if not 0 < float(price) < float("inf"):
-            raise OptionsError(f"{read!r} is no price of {gpu[:40]}: write h100-80gb=2.50")
-    return {find_card(several(gpu)[1]).name: float(price) for gpu, price in prices.items()}
-
-
-def _price(row: Row, costs: Mapping[str, float]) -> float | None:
+def _price(row: Row, options: Mapping[str, Any], costs: Mapping[str, float]) -> float | None:
     """Return what a sequence costs in an hour; None without a price, or where none fits."""
-    each = costs.get(row.gpu or "")
-    return each * row.gpus / row.max_batch if each is not None and row.max_batch else None
+    hour = hourly(options.get("gpu"), row.gpus, costs)
+    return None if hour is None or not row.max_batch else hour / row.max_batch
 
 
 def _order(row: Row, key: Sort) -> tuple[bool, float]:

@@ -4,17 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from pathlib import Path
 from typing import Any, get_args
 
 from kvplan.arguments import ArgumentError, Option, as_argument
 from kvplan.errors import OptionsError, did_you_mean
 from kvplan.planner.lists import split_values
 from kvplan.planner.options import OF_LISTS, FitOptions
-from kvplan.planner.size import Model, as_spec
+from kvplan.planner.several import Models, as_models
+from kvplan.planner.size import as_spec
 from kvplan.specs import ModelSpec
-
-Models = Model | Sequence[Model]
 
 _TRUTHS = {"true": True, "false": False}
 
@@ -60,16 +58,7 @@ def read_products(models: Models, options: Mapping[str, Any], *, asker: str) -> 
 
 
 def _specs(models: Models, ignore: Sequence[str], asker: str) -> tuple[ModelSpec, ...]:
-    named = [models] if isinstance(models, str | Path | ModelSpec) else models
-    if not isinstance(named, list | tuple):
-        raise ArgumentError(f"{asker}: models: expected a name, a path, a spec, or a list of them")
-    listed: list[Model] = []
-    for each in named:
-        if not isinstance(each, str | Path | ModelSpec):
-            raise ArgumentError(f"{asker}: models: found a {type(each).__name__}; expected names")
-        # A file may have commas in its name.
-        parts = isinstance(each, str) and "," in each and not Path(each).exists()
-        listed += split_values("model", str(each)) if parts else [each]
+    listed = as_models(models, asker)
     if not listed:
         raise OptionsError("give at least one model: llama-3.1-8b, or several: llama-3.1-8b,qwen3-8b")
     return tuple(as_spec(each, ignore) for each in listed)

@@ -33,6 +33,7 @@ class Row:
     gpu: str | None = None
     tp: int = 1
     pp: int = 1
+    cp: int = 1
     dp: int = 1
     context: int | None = None
     batch: int = 1
@@ -52,7 +53,7 @@ class Row:
     @property
     def gpus(self) -> int:
         """The GPUs of all replicas."""
-        return self.tp * self.pp * self.dp
+        return self.tp * self.pp * self.cp * self.dp
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `--json` prints."""
@@ -80,6 +81,7 @@ def row_of(spec: ModelSpec, options: Mapping[str, Any]) -> Row:
         kv_dtype=answer.kv_dtype,
         tp=answer.tp,
         pp=answer.pp,
+        cp=answer.deployment.engine.context_ranks(answer.deployment.options),
         dp=answer.dp,
         context=answer.context,
         batch=answer.batch,
@@ -114,7 +116,8 @@ def _held(answer: Size) -> dict[str, Any]:
 
 def _refused(spec: ModelSpec, options: Mapping[str, Any], error: KvplanError) -> Row:
     """Return a row that says why there is no answer; what was asked stands in it."""
-    asked = {name: options[name] for name in ("engine", "kv_dtype", "tp", "pp", "dp") if options.get(name)}
+    named = ("engine", "kv_dtype", "tp", "pp", "cp", "dp")
+    asked = {name: options[name] for name in named if options.get(name)}
     gpu = options.get("gpu")
     return Row(
         model=spec.name,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from kvplan.dtypes import BF16, FP16, FP32, Dtype, Role, model_dtype_words, short_dtype
+from kvplan.dtypes import BF16, FP16, FP32, INT8, SPARSE, Dtype, Role, model_dtype_words, short_dtype
 from kvplan.errors import SpecError
 from kvplan.terms import Allocation, Fixed, Growing, Layer, Pool, Split, Stream, Target, Term, Unit
 
@@ -136,7 +136,8 @@ def growing(  # noqa: PLR0913 - each is one fact of a term
     """
     Return the terms of rows that come with the tokens, stored as the cache format says.
 
-    This is one term, or two for a format that keeps its newest tokens in full precision.
+    This is one term, or two for a format that keeps its newest tokens in full precision, and what a format
+    keeps beside rows.
     """
     dtype = target.kv.dtype(role)
     rows = Growing(window=window, stride=stride, skip=dtype.residual, chunked=chunked)
@@ -150,11 +151,24 @@ def growing(  # noqa: PLR0913 - each is one fact of a term
         rows=rows,
     )
     if not dtype.residual:
-        return (term,)
+        return (term, *_beside(term, rows))
     newest = dtype.residual if window is None else min(dtype.residual, window)
     rows = replace(rows, window=newest, skip=0, newest=True)
     full = replace(term, label=f"newest {label}", dtype=BF16, rows=rows)
     return (term, full)
+
+
+def _beside(term: Term, rows: Growing) -> Layer:
+    """Return what a format keeps beside the *rows* of a term: some elements apart, and what a token has."""
+    found, dtype = [], term.dtype
+    if dtype.sparse:
+        apart = replace(rows, stride=rows.stride * dtype.sparse)
+        found.append(replace(term, label=f"outliers of {term.label}", dtype=SPARSE, rows=apart))
+    if dtype.token_extra:
+        split, width = whole("vector"), dtype.token_extra
+        label = f"scales and indices of {term.label}"
+        found.append(replace(term, label=label, split=split, width=width, dtype=INT8))
+    return tuple(found)
 
 
 def fixed(  # noqa: PLR0913 - each is one fact of a term
@@ -169,6 +183,7 @@ def fixed(  # noqa: PLR0913 - each is one fact of a term
     stream: Stream | None = None,
 ) -> Term:
     """Return the term of rows that a sequence holds from its first token on."""
+    dtype.require_rows_alone(label)
     return Term(
         role=role,
         label=label,

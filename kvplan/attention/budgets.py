@@ -91,6 +91,7 @@ class Budget(Grouped):
 
     def _stored(self, role: Role, name: str, width: int, rows: Kept, dtype: Dtype) -> Layer:
         """Return one term, or two for a format that keeps its newest tokens in full precision."""
+        dtype.require_rows_alone("a budget of tokens")
         term = Term(
             role=role,
             label=name,
@@ -125,6 +126,7 @@ class Composed(SoftmaxKind):
 
     def lower(self, target: Target) -> Layer:
         """Return the terms of K and V, and of the matrices that mix heads."""
+        target.kv.dtype("key").require_rows_alone("matrices that mix heads")
         mixing = Term(
             role="key",
             label="mixing matrices",

@@ -124,6 +124,13 @@ def each_layer(
     return rebuilt(spec, change, layers)
 
 
+def each_kind(
+    spec: ModelSpec, change: Change, made: Callable[[Kind], Kind], eligible: Callable[[Kind], bool]
+) -> ModelSpec:
+    """Return a spec of which each *eligible* kind is what *made* makes of it; raise as `each_layer` does."""
+    return each_layer(spec, change, lambda _, kinds: swapped(kinds, eligible, made), eligible)
+
+
 def swapped(kinds: Kinds, eligible: Callable[[Kind], bool], made: Callable[[Kind], Kind]) -> Kinds:
     """Return the kinds of a layer with each *eligible* one replaced."""
     return tuple(made(kind) if eligible(kind) else kind for kind in kinds)
@@ -165,6 +172,7 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
         "aliases": (),
         "quantized": (),
         "quantized_kv": {},
+        "quantized_weights": {},
         "source": f"{spec.name} ({spec.source}), changed: {change.words()} ({change.source})",
         "notes": None,
         "architecture": spec.architecture if _same_shapes(spec, names) else None,

@@ -5,13 +5,20 @@ from typing import ClassVar, cast
 from kvplan.attention import Kind
 from kvplan.attention.budgets import Composed
 from kvplan.attention.grouped import SoftmaxKind
-from kvplan.changes.base import Change, each_layer, swapped
+from kvplan.changes.base import Change, each_kind
 from kvplan.changes.softmax import is_full, is_softmax, shape
 from kvplan.errors import OptionsError
 from kvplan.specs.model import ModelSpec
 
 
-class MoH(Change):
+class SavesNothing(Change):
+    """What is done to heads on the way to attention: no row more or less is kept."""
+
+    def made_of(self, spec: ModelSpec) -> ModelSpec:
+        return each_kind(spec, self, lambda kind: kind, is_softmax)
+
+
+class MoH(SavesNothing):
     """Each token is routed to some of the query heads: the cache stays as it is."""
 
     name: ClassVar[str] = "moh"
@@ -21,11 +28,8 @@ class MoH(Change):
         "every head's keys and values are still cached: a later token may be routed to any of them"
     )
 
-    def made_of(self, spec: ModelSpec) -> ModelSpec:
-        return each_layer(spec, self, lambda _, kinds: kinds, is_softmax)
 
-
-class MOHSA(Change):
+class MOHSA(SavesNothing):
     """Each head also sees parts of its neighbours' keys and values: the cache stays as it is."""
 
     name: ClassVar[str] = "mohsa"
@@ -34,9 +38,6 @@ class MOHSA(Change):
     note: ClassVar[str] = (
         "an overlap is read from the neighbours' rows, which are cached once, before they are overlapped"
     )
-
-    def made_of(self, spec: ModelSpec) -> ModelSpec:
-        return each_layer(spec, self, lambda _, kinds: kinds, is_softmax)
 
 
 class DCMHA(Change):
@@ -59,4 +60,4 @@ class DCMHA(Change):
             facts = {name: value for name, value in shape(softmax).items() if name != "groups"}
             return Composed(kind="dcmha", **facts)
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_full, composed), is_full)
+        return each_kind(spec, self, composed, is_full)

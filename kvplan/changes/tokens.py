@@ -7,7 +7,7 @@ from kvplan.attention.base import Count
 from kvplan.attention.budgets import Budget
 from kvplan.attention.grouped import GQA, SoftmaxKind
 from kvplan.attention.windowed import Sliding
-from kvplan.changes.base import Change, Kinds, each_layer, swapped
+from kvplan.changes.base import Change, Kinds, each_kind, each_layer, swapped
 from kvplan.changes.softmax import is_full, shape
 from kvplan.errors import OptionsError
 from kvplan.specs.model import ModelSpec
@@ -27,7 +27,7 @@ class StreamingLLM(Change):
             facts = shape(cast("SoftmaxKind", kind))
             return Sliding(kind="sliding", window=self.recent, sinks=self.sinks, **facts)
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_full, streaming), is_full)
+        return each_kind(spec, self, streaming, is_full)
 
 
 def _kept(kind: Kind, tokens: int) -> Kind:
@@ -45,9 +45,7 @@ class H2O(Change):
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
         tokens = self.heavy + self.recent
-        return each_layer(
-            spec, self, lambda _, kinds: swapped(kinds, is_full, lambda kind: _kept(kind, tokens)), is_full
-        )
+        return each_kind(spec, self, lambda kind: _kept(kind, tokens), is_full)
 
 
 class SnapKV(Change):
@@ -62,17 +60,17 @@ class SnapKV(Change):
     )
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
-        return each_layer(
-            spec, self, lambda _, kinds: swapped(kinds, is_full, lambda kind: _kept(kind, self.kept)), is_full
-        )
+        return each_kind(spec, self, lambda kind: _kept(kind, self.kept), is_full)
 
 
 class PyramidKV(Change):
     """
-    Lower layers keep more tokens of the prompt than higher ones, `kept` on average, in equal steps.
+    Lower layers keep more tokens of the prompt than higher ones, about `kept` on average, in equal steps.
 
-    The last layer has a `beta`-th of the average beside the newest `recent` tokens, which all keep, and the
-    first what makes the average up.
+    Beside the newest `recent` tokens, which all keep, the last layer has a `beta`-th of the average and the
+    first what makes the average up. The steps are whole, as in the authors' code (PyramidKVCluster of
+    pyramidkv/pyramidkv_utils.py in KVCache-Factory at c97f9d70), so that what a division leaves over is kept
+    on top: in the last layer all of it.
     """
 
     kept: Count
@@ -80,8 +78,10 @@ class PyramidKV(Change):
     beta: Count = 20
     name: ClassVar[str] = "pyramidkv"
     help: ClassVar[str] = "As snapkv, more in lower layers than in higher ones: 1024."
-    source: ClassVar[str] = "PyramidKV, arXiv 2406.02069, section 4"
-    note: ClassVar[str] = SnapKV.note
+    source: ClassVar[str] = "PyramidKV, arXiv 2406.02069, section 4, and its authors' KVCache-Factory"
+    note: ClassVar[str] = (
+        f"{SnapKV.note}; of less than twice the budget each layer keeps the same, as --snapkv has it"
+    )
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
         if self.kept <= self.recent:
@@ -89,10 +89,11 @@ class PyramidKV(Change):
         count = sum(any(map(is_full, spec.attention[name])) for name in spec.layer_types)
         average = self.kept - self.recent
         last = average // self.beta
-        first, steps = 2 * average - last, max(1, count - 1)
+        first = 2 * average - last
+        step = (first - last) // max(1, count - 1)
 
         def layer(number: int, kinds: Kinds) -> Kinds:
-            tokens = self.recent + first - number * (first - last) // steps
+            tokens = self.recent + first - number * step
             return swapped(kinds, is_full, lambda kind: _kept(kind, tokens))
 
         return each_layer(spec, self, layer, is_full)
@@ -144,4 +145,4 @@ class DMS(Change):
             facts = shape(cast("SoftmaxKind", kind))
             return Budget(kind="budget", one_of=self.one_of, newest=self.newest, **facts)
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_full, sparse), is_full)
+        return each_kind(spec, self, sparse, is_full)

@@ -6,7 +6,7 @@ from kvplan.attention import Kind
 from kvplan.attention.base import Count, Width
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
 from kvplan.attention.latent import MLA
-from kvplan.changes.base import Change, each_layer, swapped
+from kvplan.changes.base import Change, each_kind
 from kvplan.changes.softmax import is_full, is_softmax, shape
 from kvplan.errors import OptionsError
 from kvplan.specs.model import ModelSpec
@@ -29,7 +29,7 @@ class ToGQA(Change):
                 return GQA(kind="gqa", **shape(softmax) | {"groups": self.groups})
             return kind.model_copy(update={"groups": self.groups})
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_softmax, grouped), is_softmax)
+        return each_kind(spec, self, grouped, is_softmax)
 
 
 def _require_merging(kind: SoftmaxKind, groups: int) -> None:
@@ -57,7 +57,7 @@ class ToMQA(Change):
             facts = shape(cast("SoftmaxKind", kind))
             return MQA(kind="mqa", **{name: value for name, value in facts.items() if name != "groups"})
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_softmax, single), is_softmax)
+        return each_kind(spec, self, single, is_softmax)
 
 
 class ToMHA(Change):
@@ -76,7 +76,7 @@ class ToMHA(Change):
             facts = {name: value for name, value in shape(softmax).items() if name != "groups"}
             return MHA(kind="mha", **facts)
 
-        return each_layer(spec, self, lambda _, kinds: swapped(kinds, is_softmax, whole), is_softmax)
+        return each_kind(spec, self, whole, is_softmax)
 
 
 class ToMLA(Change):
@@ -95,9 +95,7 @@ class ToMLA(Change):
     source: ClassVar[str] = "TransMLA, arXiv 2502.07864; MHA2MLA, arXiv 2502.14837"
 
     def made_of(self, spec: ModelSpec) -> ModelSpec:
-        return each_layer(
-            spec, self, lambda _, kinds: swapped(kinds, _can_be_latent, self._latent), _can_be_latent
-        )
+        return each_kind(spec, self, self._latent, _can_be_latent)
 
     def _latent(self, kind: Kind) -> Kind:
         widths = {"d_c": self.d_c, "d_rope": self.d_rope} | ({"d_nope": self.d_nope} if self.d_nope else {})

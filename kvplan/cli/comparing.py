@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, Unpack
+from typing import Annotated, Any, Unpack
 
 import typer
 
@@ -23,8 +23,6 @@ Sort = Annotated[
         help="Sort by bytes_per_token, bytes_per_sequence, max_batch, max_context, gpus or price.",
     ),
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print a table of Markdown.")]
 Heads = Annotated[int | None, typer.Option("--heads", help="With --kinds: heads, h.", min=1)]
 HeadDim = Annotated[int | None, typer.Option("--head-dim", help="With --kinds: a head's size, d.", min=1)]
 Hidden = Annotated[int | None, typer.Option("--hidden", help="With --kinds: the model's width, H.", min=1)]
@@ -53,21 +51,21 @@ def _compare(
     layers: Layers = None,
     sort: Sort = None,
     price: Prices = None,
-    as_csv: Csv = False,
-    as_markdown: Markdown = False,
+    as_csv: o.AsCsv = False,
+    as_markdown: o.AsMarkdown = False,
     as_json: o.AsJson = False,
     output: o.ReportFile = None,
     **options: Unpack[FitOptions],
 ) -> None:
     """Models, cards, engines, spreads, dtypes and contexts side by side: a line for each product."""
-    o.require_one(as_csv=as_csv, as_markdown=as_markdown, as_json=as_json, output=output)
+    form = o.form_or_report(as_csv=as_csv, as_markdown=as_markdown, as_json=as_json, output=output)
     if kinds and output is not None:
         raise OptionsError(
             "-o FILE: the table of kinds is no report: print it with --csv, --markdown or --json"
         )
     asked = {"heads": heads, "head_dim": head_dim, "hidden": hidden, "layers": layers}
     if kinds:
-        _print_kinds(models or (), asked, options, as_csv=as_csv, as_markdown=as_markdown, as_json=as_json)
+        _print_kinds(models or (), asked, options, form)
         return
     if given := [f"--{name.replace('_', '-')}" for name, value in asked.items() if value is not None]:
         raise OptionsError(f"{', '.join(given)}: dimensions are for --kinds")
@@ -76,12 +74,12 @@ def _compare(
     answer = compare(models or (), sort=sort, prices=read_prices(price), **options)  # type: ignore[arg-type]
     if output is not None:
         write_report(answer, output)
-    elif as_json:
+    elif form == "json":
         print_answer(answer.to_dict())
     else:
         from kvplan.report import alternatives_text as text
 
-        if form := _form(as_csv=as_csv, as_markdown=as_markdown):
+        if form is not None:
             print_text(text.comparison_text(answer, form))
         else:
             text.print_comparison(answer)
@@ -90,13 +88,7 @@ def _compare(
 
 
 def _print_kinds(
-    models: Sequence[str],
-    asked: dict[str, int | None],
-    options: FitOptions,
-    *,
-    as_csv: bool,
-    as_markdown: bool,
-    as_json: bool,
+    models: Sequence[str], asked: dict[str, int | None], options: FitOptions, form: o.Form | None
 ) -> None:
     from kvplan.alternatives.kinds import kinds
 
@@ -104,20 +96,15 @@ def _print_kinds(
         first = given[0].replace("_", "-")
         raise OptionsError(f"--{first}: the table of kinds is of dimensions alone, in elements")
     rows = kinds(_dimensions(models, asked))
-    if as_json:
+    if form == "json":
         print_answer({"kinds": [row.to_dict() for row in rows]})
         return
     from kvplan.report import alternatives_text as text
 
-    if form := _form(as_csv=as_csv, as_markdown=as_markdown):
+    if form is not None:
         print_text(text.kinds_text(rows, form))
     else:
         text.print_kinds(rows)
-
-
-def _form(*, as_csv: bool, as_markdown: bool) -> Literal["csv", "markdown"] | None:
-    """Return in which form other programs are to have a table; None for people."""
-    return "csv" if as_csv else "markdown" if as_markdown else None
 
 
 def _dimensions(models: Sequence[str], asked: dict[str, int | None]) -> Any:  # noqa: ANN401 - Dimensions

@@ -45,7 +45,7 @@ def _fit(
     **options: Unpack[FitOptions],
 ) -> None:
     """How many sequences fit on a GPU, and what would hold more. Exit status 1 if --batch does not fit."""
-    o.require_one(as_json=as_json, output=output)
+    o.form_or_report(as_json=as_json, output=output)
     ask, answer, ignored = _answered(model, options, given=o.given_names(ctx, options))
     if output is not None:
         beside = _vllm_beside(ask, answer, options.get("utilization"))

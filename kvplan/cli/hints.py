@@ -44,7 +44,7 @@ def _instead(word: str, words: Sequence[str]) -> str:
 
 def with_grid(error: KvplanError, words: Sequence[str]) -> KvplanError:
     """Return the error of a command line, or one that names `sweep` where several values were given."""
-    if words[:1] not in (["fit"], ["size"]):
+    if words[:1] not in (["fit"], ["size"], ["hold"]):
         return error
     found = next((pair for pair in _given(words[1:]) if _is_list(pair[1])), None)
     if found is None:
@@ -52,7 +52,7 @@ def with_grid(error: KvplanError, words: Sequence[str]) -> KvplanError:
     name, text = found
     return OptionsError(
         f"{name} {text[:_SHORT]} has several values, and `kvplan {words[0]}` answers one plan: "
-        "`kvplan sweep` takes lists"
+        "`kvplan sweep` takes lists" + (", and + joins cards of one machine" if name == "--gpu" else "")
     )
 
 
@@ -70,10 +70,12 @@ def _given(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _flags() -> set[str]:
     """Return how options of which a grid takes several values are typed."""
-    from kvplan.planner.options import OF_LISTS, FitOptions
+    from kvplan.grids.options import SweepOptions
+    from kvplan.planner.options import OF_LISTS
 
+    single = (*OF_LISTS, "rps")  # `hold` takes several rates itself.
     read = {
-        name: get_args(hint)[1] for name, hint in FitOptions.__annotations__.items() if name not in OF_LISTS
+        name: get_args(hint)[1] for name, hint in SweepOptions.__annotations__.items() if name not in single
     }
     flags = (
         ("--" + name.replace("_", "-"), each.name, each.other, each.short) for name, each in read.items()
@@ -82,7 +84,9 @@ def _flags() -> set[str]:
 
 
 def _is_list(text: str) -> bool:
-    """Return whether a value is several: `8k,32k` or `1k..1m`; `q8_0,value=q4_0` and `8,192` are one each."""
+    """Return whether a value is several: `8k,32k` or `1k..1m`; `8,192` and `uniform:1k..4k` are one each."""
+    if ":" in text:
+        return False
     parts = text.split(",")
     if len(parts) == 1:
         return ".." in text

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
@@ -77,6 +77,8 @@ ModelOrCommand = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, sizes in bytes.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 ReportFile = Annotated[
     Path | None,
     typer.Option(
@@ -96,15 +98,26 @@ KindName = Annotated[
 ]
 
 
-def require_one(*, output: Path | None, **printed: bool) -> None:
-    """Raise OptionsError for more than one form of an answer, and for a report that cannot be written."""
-    if sum((*printed.values(), output is not None)) > 1:
+Form = Literal["csv", "json", "markdown"]
+
+
+def one_form(*, output: object, **printed: bool) -> Form | None:
+    """Return the form in which other programs get an answer; raise OptionsError for several."""
+    asked = [name.removeprefix("as_") for name, is_asked in printed.items() if is_asked]
+    if len(asked) + (output is not None) > 1:
         names = [f"--{name.removeprefix('as_')}" for name in printed]
         raise OptionsError(f"give one of {', '.join(names)} and -o FILE")
+    return cast("Form", asked[0]) if asked else None
+
+
+def form_or_report(*, output: Path | None, **printed: bool) -> Form | None:
+    """Return the same; raise OptionsError for a report that cannot be written, too."""
+    form = one_form(output=output, **printed)
     if output is not None:
         from kvplan.report.reports import require_report
 
         require_report(output)
+    return form
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:
@@ -238,10 +251,10 @@ def _parser(read: Callable[[str], object]) -> Callable[[object], object]:
 
 
 def one_gpu(given: Sequence[str] | None) -> str | None:
-    """Return the GPU that was given, if any; raise OptionsError for more, of which a plan has one kind."""
+    """Return the GPU that was given, if any; raise OptionsError for more: kinds of them are one text."""
     if given and len(given) > 1:
         raise OptionsError(
-            f"--gpu is given {len(given)} times: a plan has GPUs of one kind, and --tp, --pp, --dp count them"
+            f"--gpu is given {len(given)} times: --tp, --pp, --dp count GPUs of one kind, and + joins several"
         )
     return given[0] if given else None
 

@@ -50,12 +50,15 @@ Value = Annotated[
 ]
 
 Traffic = Annotated[
-    str | None, typer.Option(metavar="TRAFFIC", help="Of traffic: the requests, as in kvplan hold.")
+    str | None, typer.Option(metavar="TRAFFIC", help="Of traffic and heat: the requests, as in kvplan hold.")
 ]
 Outputs = Annotated[
-    str | None, typer.Option(metavar="LAW", help="Of traffic: a law of outputs, beside one of prompts.")
+    str | None,
+    typer.Option(metavar="LAW", help="Of traffic and heat: a law of outputs, beside one of prompts."),
 ]
-Risk = Annotated[str | None, typer.Option(metavar="P", help="Of traffic: as in kvplan hold.  [default: 1%]")]
+Risk = Annotated[
+    str | None, typer.Option(metavar="P", help="Of traffic and heat: as in kvplan hold.  [default: 1%]")
+]
 
 EPILOG = examples(
     "kvplan plot memory llama-3.1-8b qwen3-8b --gpu h100-80gb -c 8k",
@@ -102,8 +105,10 @@ def _plot(
 
         require_ending(Path(output))
     given = {"traffic": traffic, "outputs": outputs, "risk": risk}
-    for name in (name for name, each in given.items() if each is not None and kind != "traffic"):
-        raise OptionsError(f"--{name} is of the kind traffic")
+    for name in (
+        name for name, each in given.items() if each is not None and kind not in ("traffic", "heat")
+    ):
+        raise OptionsError(f"--{name} is of the kinds traffic and heat")
     chart = plot(kind, models or (), rows=rows, columns=columns, value=value, **given, **options)
     if output is not None:
         chart.save(output, dark=dark, width=width)

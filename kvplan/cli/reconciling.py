@@ -53,7 +53,7 @@ def _reconcile(
     """
     from kvplan.reconcile import Overrides, read_source, reconcile
 
-    o.require_one(as_json=as_json, output=output)
+    o.form_or_report(as_json=as_json, output=output)
     answer = reconcile(read_source(log), Overrides(model=model, **part(options, Overrides)))
     if output is not None:
         write_report(answer, output)

@@ -15,7 +15,8 @@ from kvplan.cli.meter import Meter
 from kvplan.cli.prices import Prices, read_prices
 from kvplan.cli.printing import AnsweredError, complain, examples
 from kvplan.errors import OptionsError
-from kvplan.planner.options import OF_LISTS, FitOptions
+from kvplan.grids.options import SweepOptions
+from kvplan.planner.options import OF_LISTS
 
 if TYPE_CHECKING:
     from kvplan.grids.results import Sweep
@@ -44,15 +45,14 @@ Columns = Annotated[
     str | None, typer.Option(metavar="AXIS", help="The table's columns.  [default: contexts]")
 ]
 Value = Annotated[
-    str | None, typer.Option(metavar="FIGURE", help="The table's figure.  [default: max_batch]")
+    str | None,
+    typer.Option(metavar="FIGURE", help="The table's figure.  [default: max_batch, or max_batch_likely]"),
 ]
 Pareto = Annotated[
     str | None,
     typer.Option(metavar="KEY,...", help="Mark the points that no other beats by these: max_batch,gpus."),
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print a JSON object a line, sizes in bytes.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 Output = Annotated[
     str | None,
     typer.Option(
@@ -72,6 +72,7 @@ _EPILOG = examples(
     "kvplan sweep llama-3.1-70b --gpu h200-141gb --tp 2..8 --kv-dtype bf16,fp8",
     "kvplan sweep qwen3-32b --with gpu=h100-80gb,tp=4 --with gpu=h200-141gb,tp=2",
     "kvplan sweep qwen3-8b --gpu l4-24gb --tp 1,2 -c 1k..32k+1k -b 1..64 --csv",
+    "kvplan sweep qwen3-8b --gpu h100-80gb,l40s-48gb --traffic azure-conv-2023",
 )
 
 app = typer.Typer()
@@ -88,25 +89,24 @@ def _sweep(
     columns: Columns = None,
     value: Value = None,
     pareto: Pareto = None,
-    as_csv: Csv = False,
+    as_csv: o.AsCsv = False,
     as_json: JsonLines = False,
-    as_markdown: Markdown = False,
+    as_markdown: o.AsMarkdown = False,
     output: Output = None,
     resume: Resume = False,
     workers: Workers = None,
-    **options: Unpack[FitOptions],
+    **options: Unpack[SweepOptions],
 ) -> None:
     """A grid: all products of models, GPUs, engines, spreads, dtypes, contexts and batches.
 
-    Each option of fit takes several values: 1,2 or 1k..1m (doubled) or 8k..64k+8k (in steps).
+    Each option of fit takes several values: 1,2 or 1k..1m (doubled) or 8k..64k+8k (in steps). With
+    --traffic, one or more, points are answered as by hold.
     """
     import gc
 
     from kvplan.grids.sweep import sweep
 
-    kinds = sum((as_csv, as_json, as_markdown, output is not None))
-    if kinds > 1:
-        raise OptionsError("give one of --csv, --json, --markdown and -o FILE")
+    form = o.one_form(as_csv=as_csv, as_json=as_json, as_markdown=as_markdown, output=output)
     if resume and output is None:
         raise OptionsError("--resume goes on with a file that was not finished: name it with -o FILE")
     # The program starts without garbage collection; a long run should not.
@@ -126,39 +126,23 @@ def _sweep(
     )
     table = {name: each for name, each in (("rows", rows), ("columns", columns), ("value", value)) if each}
     with _metered(meter, output):
-        _answer(
-            asked,
-            table,
-            as_csv=as_csv,
-            as_json=as_json,
-            as_markdown=as_markdown,
-            output=output,
-            resume=resume,
-        )
+        if output is not None:
+            asked.save(output, resume=resume, **table)
+        else:
+            _print(asked, table, form)
     if reason := asked.unanswered():
         raise AnsweredError(f"no point of this grid has an answer: {reason}")
 
 
-def _answer(
-    asked: "Sweep",
-    table: dict[str, str],
-    *,
-    as_csv: bool,
-    as_json: bool,
-    as_markdown: bool,
-    output: str | None,
-    resume: bool,
-) -> None:
-    """Write the answers as they were asked for."""
-    if output is not None:
-        asked.save(output, resume=resume, **table)
-    elif as_csv or as_json:
+def _print(asked: "Sweep", table: dict[str, str], form: o.Form | None) -> None:
+    """Print the answers as they were asked for."""
+    if form in ("csv", "json"):
         from kvplan.grids.texts import csv_head, csv_lines, json_lines
 
-        sys.stdout.write(csv_head(asked.columns) if as_csv else "")
+        sys.stdout.write(csv_head(asked.columns) if form == "csv" else "")
         for chunk in asked.chunks():
-            sys.stdout.writelines((csv_lines if as_csv else json_lines)(chunk, asked.columns))
-    elif as_markdown:
+            sys.stdout.writelines((csv_lines if form == "csv" else json_lines)(chunk, asked.columns))
+    elif form == "markdown":
         sys.stdout.write(asked.to_markdown(**table))
     else:
         from kvplan.report.sweep_text import print_sweep

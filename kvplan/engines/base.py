@@ -16,11 +16,14 @@ from kvplan.gpus import Card
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from kvplan.attention import Kind
     from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
     from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
+    from kvplan.specs.vision import Vision
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
@@ -29,9 +32,9 @@ class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
 
-    None, and a `dcp` or an `ep` of 1, leave it to the engine. Whole routed experts are dealt out over `ep`
-    ranks. `settings` are options that only one engine has, by
-    its own names, as text.
+    None, and a `dcp`, a `cp` or an `ep` of 1, leave it to the engine. Tokens of a sequence are shared out
+    over `dcp` of the tensor-parallel ranks, or over `cp` times as many GPUs; whole routed experts are dealt
+    out over `ep` ranks. `settings` are options that only one engine has, by its own names, as text.
     """
 
     block_size: int | None = None
@@ -39,6 +42,7 @@ class SharedOptions:
     max_num_seqs: int | None = None
     prefix_caching: bool | None = None
     dcp: int = 1
+    cp: int = 1
     ep: int = 1
     prompt: int | None = None
     settings: Mapping[str, str] = field(default_factory=FrozenDict)
@@ -75,7 +79,8 @@ class EngineOptions(SharedOptions):
     """
     How an engine is asked to run a model.
 
-    `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not.
+    `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
+    each node, None where that is not known.
     `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
     most query heads that share a KV head; `model_context` is the longest context that its config allows,
     None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
@@ -91,6 +96,7 @@ class EngineOptions(SharedOptions):
     tp: int = 1
     pp: int = 1
     dp: int = 1
+    node_gpus: int | None = None
     dtype: str = "bfloat16"
     roles: frozenset[Role] = frozenset()
     states_fixed: bool = False
@@ -113,11 +119,11 @@ class ProfileRun(NamedTuple):
     `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
     those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
     context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once. `mlp` has the widths of the MLPs, `architecture` is the spec's,
-    `has_experts` and `has_states` say whether layers are mixtures or keep recurrent states, `sees` whether a
-    tower of images is known of, `plain_weights` whether all are in the model's dtype. `context` is the
-    longest that is served, and `indexer` the width of sparse attention's keys and the tokens of one;
-    `settings` are the engine's own.
+    engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images,
+    `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
+    are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
+    whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
+    sparse attention's keys and the tokens of one; `settings` are the engine's own.
     """
 
     card: Card
@@ -131,6 +137,8 @@ class ProfileRun(NamedTuple):
     batched_tokens: int | None
     sequences: int | None
     mlp: "Mlp | None" = None
+    vision: "Vision | None" = None
+    kinds: "tuple[Kind, ...]" = ()
     architecture: str | None = None
     has_experts: bool = False
     has_states: bool = False
@@ -197,6 +205,20 @@ def never_once(options: EngineOptions) -> bool:  # noqa: ARG001 - for all
     return False
 
 
+Extra = Literal["first", "before last", "last", "with head"]
+"""Which pipeline stages get the layers that an even split leaves over: see Engine."""
+
+
+def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int | Fraction]":  # noqa: ARG001 - for all
+    """Return nothing: engines without a rule of their own split layers evenly, whatever the cards."""
+    return ()
+
+
+def one_rank(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+    """Return 1: engines without context parallelism of its own GPUs have no more of them."""
+    return 1
+
+
 class Share(NamedTuple):
     """
     Which part of a card an engine takes.
@@ -250,20 +272,23 @@ class Engine:
     `needs` estimates what else must be on the card. `takes` names the SharedOptions that it has, `settings`
     are its own. `extra` says which pipeline stages get the layers that an even split leaves over: the first,
     the last, or those before the last, from the second-last backwards, because the last also holds the output
-    head. `with head` splits the layers and the head together, as one layer more. `shares` says over how many
+    head. `with head` splits the layers and the head together, as one layer more, in the `proportions` that
+    its settings or cards of several kinds give. `shares` says over how many
     ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
     classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
     `has_tower` says whether a tower of images is loaded at all.
     `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
     layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
-    tier of the cache in the host's memory holds once what all ranks hold alike.
+    tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
+    of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
     or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
     token and its hidden state together in a draft of the model's own, which others hold whole, and where
     `draft_embeds` such a draft has an embedding of its own beside stages that have none. `spread` is
-    how several GPUs are used where only their number is given: tensor ranks or pipeline stages. `narrow_kv`
+    how several GPUs are used where only their number is given: tensor ranks or pipeline stages, and
+    `several_nodes` whether ranks may be on more than one. `narrow_kv`
     is the cache format of about 8 bits that it has. `pulled` is what each pipeline rank reads of a prompt
     from an instance that prefills, and `connector` names what does that; None where it is not known.
     """
@@ -278,7 +303,8 @@ class Engine:
     settings: "tuple[Setting, ...]" = ()
     model_dtype: Callable[[str, str | None, Card | None], str] = as_released
     unsaid_dtype: str | None = None
-    extra: Literal["first", "before last", "last", "with head"] = "before last"
+    extra: Extra = "before last"
+    proportions: Callable[[Mapping[str, str], Sequence[Card]], "Sequence[int | Fraction]"] = evenly
     shares: Callable[[EngineOptions], Shares] = over_tp
     added: Callable[[HeldLayer], int] = nothing_added
     ends_everywhere: AbstractSet[str] = frozenset()
@@ -286,12 +312,14 @@ class Engine:
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     once_on_host: Callable[[EngineOptions], bool] = never_once
+    context_ranks: Callable[[EngineOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
     drafts: Literal["none", "last", "spread"] = "none"
     draft_projections: AbstractSet[str] = frozenset()
     draft_embeds: bool = False
     spread: Literal["tp", "pp"] = "tp"
+    several_nodes: bool = True
     narrow_kv: str = "fp8"
     pulled: Callable[[Any, Handover], tuple[Pulled, ...]] | None = None
     connector: str | None = None
@@ -301,7 +329,10 @@ class Engine:
         for name in options.given():
             if name not in self.takes and name != "settings":
                 option = name.replace("_", "-")
-                raise OptionsError(f"the engine {self.name} has no --{option}: leave it out")
+                instead = (
+                    "share tokens out with --dcp" if name == "cp" and "dcp" in self.takes else "leave it out"
+                )
+                raise OptionsError(f"the engine {self.name} has no --{option}: {instead}")
         if options.settings:
             from kvplan.engines.settings import require_declared  # noqa: PLC0415 - a cold command has none
 

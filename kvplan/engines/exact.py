@@ -13,14 +13,21 @@ from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
 from kvplan.terms import Growing, Layer, Rows, Stage
+from kvplan.units import ceil_div
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """Every sequence takes the sum of its terms, and nothing else does."""
+    """
+    Every sequence takes the sum of its terms, and nothing else does.
+
+    Each of `cp` ranks has an equal part of a sequence's tokens, one after the other, as in Ring Attention
+    (arXiv 2310.01889, section 3), and each has whole what does not come with the tokens: states, encoders.
+    """
 
     stages: tuple[Stage, ...]
     tp: int
+    cp: int = 1
     assumed: tuple[str, ...] = ()
     longest: int | None = None
     takes_arrays: bool = True
@@ -37,15 +44,20 @@ class Sum:
 
     def sequence_bytes(self, rank: int, context: int) -> int:
         """Return the bytes of one sequence on one rank of a pipeline stage."""
-        return _of_ranks(self.rows[rank : rank + 1], context)[0]
+        return _of_ranks(self.rows[rank : rank + 1], ceil_div(context, self.cp))[0]
 
     def by_sequence(self, context: int) -> tuple[Straight, ...]:
         """Return the same for the first and the others."""
-        return tuple(Straight(size, size) for size in _of_ranks(self.rows, context))
+        return tuple(Straight(size, size) for size in _of_ranks(self.rows, ceil_div(context, self.cp)))
 
     def tally(self, lengths: int) -> BytesTally:  # noqa: ARG002 - the same for all
-        """Return the bytes of each sequence; what all tokens of a prefix have a row in can be stored once."""
-        return BytesTally(of=partial(_of_ranks, self.rows), first_of=partial(_of_ranks, self._every_token()))
+        """
+        Return the bytes of each sequence; what all tokens of a prefix have a row in can be stored once.
+
+        But not over `cp` ranks, of which the first ones have the prefix of a long sequence.
+        """
+        first_of = partial(_of_ranks, self._every_token()) if self.cp == 1 else None
+        return BytesTally(of=partial(_of_part, self.rows, self.cp), first_of=first_of)
 
     def _every_token(self) -> tuple[tuple[tuple[Rows, int], ...], ...]:
         """Return the rows that no window bounds and no state replaces."""
@@ -58,7 +70,7 @@ class Sum:
         """Return what one token more adds to the terms of a rank."""
         rows = self.rows[rank]
         step = lcm(*(each.stride for each, _ in rows))
-        return Fraction(sum(size * each.growth(step) for each, size in rows), step)
+        return Fraction(sum(size * each.growth(step) for each, size in rows), step * self.cp)
 
     def fixed_bytes(self, rank: int) -> int:
         """Return the terms of states and of an encoder's tokens."""
@@ -68,7 +80,9 @@ class Sum:
         """Return the formula's bytes, those of a draft apart."""
         size, draft = self.reserved_bytes(rank=rank, load=load), self.stages[rank].drafts
         rows = terms_rows([(layer, 1) for layer in draft], self.tp)
-        drafted = sum(batch * each.at(tokens) * row for tokens, batch in load for each, row in rows)
+        drafted = sum(
+            batch * each.at(ceil_div(tokens, self.cp)) * row for tokens, batch in load for each, row in rows
+        )
         formula = Line(name="formula", size_bytes=size - drafted, reason="the terms of every layer")
         if not draft:
             return (formula,)
@@ -91,6 +105,11 @@ class Sum:
 def _of_ranks(ranks: Sequence[Sequence[tuple[Rows, int]]], context: int) -> tuple[int, ...]:
     """Return the bytes of the rows of a sequence on each rank."""
     return tuple(sum(size * rows.at(context) for rows, size in rank) for rank in ranks)
+
+
+def _of_part(ranks: Sequence[Sequence[tuple[Rows, int]]], cp: int, context: int) -> tuple[int, ...]:
+    """Return the same of the tokens that one of *cp* ranks has."""
+    return _of_ranks(ranks, ceil_div(context, cp))
 
 
 def rows_of(stage: Stage, tp: int) -> tuple[tuple[Rows, int], ...]:
@@ -120,7 +139,11 @@ def as_asked(asked: str | None, rows: ToStore) -> str:
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:
-    return Sum(stages=tuple(stages), tp=options.tp)
+    return Sum(stages=tuple(stages), tp=options.tp, cp=options.cp)
+
+
+def _context_ranks(options: EngineOptions) -> int:
+    return options.cp
 
 
 EXACT_UTILIZATION = "0.9"
@@ -133,7 +156,8 @@ EXACT = Engine(
     kv_dtype=as_asked,
     share=Share(of="card", default=always(EXACT_UTILIZATION)),
     needs=vllm_start_up,
-    takes=frozenset({"max_num_seqs", "ep"}),
+    takes=frozenset({"max_num_seqs", "cp", "ep"}),
+    context_ranks=_context_ranks,
     even_weights=True,
     drafts="last",
 )

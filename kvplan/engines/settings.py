@@ -11,7 +11,7 @@ from kvplan.units import parse_count
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Value: TypeAlias = "int | bool | str | Fraction | tuple[int, ...]"
+Value: TypeAlias = "int | bool | str | Fraction | tuple[int, ...] | list[Fraction]"
 
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _RATIO = re.compile(r"\d{1,18}(?:\.\d{1,18})?", re.ASCII)
@@ -23,11 +23,11 @@ class Setting:
     An option by the engine's own name, underscores for hyphens, and what it takes.
 
     A `count` is an int above 0, `counts` several of them with commas between, a `ratio` a number
-    above 0, a `name` one of `choices`, or any where there are none.
+    above 0, `ratios` several of them, a `name` one of `choices`, or any where there are none.
     """
 
     name: str
-    kind: Literal["count", "counts", "flag", "ratio", "name"]
+    kind: Literal["count", "counts", "flag", "ratio", "ratios", "name"]
     help: str
     choices: tuple[str, ...] = ()
 
@@ -59,6 +59,11 @@ class Settings:
 
         value = self.values.get(name)
         return value if isinstance(value, Fraction) else None
+
+    def ratios(self, name: str) -> "list[Fraction] | None":
+        """Return a setting of the kind `ratios`, exactly."""
+        value = self.values.get(name)
+        return value if isinstance(value, list) else None
 
     def name(self, name: str) -> str | None:
         """Return a setting of the kind `name`."""
@@ -96,6 +101,8 @@ def _read(setting: Setting, text: str) -> Value:
             return _FLAGS[text.lower()]
         case "ratio":
             return _ratio(setting.name, text)
+        case "ratios":
+            return [_ratio(setting.name, part.strip()) for part in text.split(",")]
         case "name":
             if setting.choices and text not in setting.choices:
                 known = ", ".join(setting.choices)

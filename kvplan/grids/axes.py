@@ -1,7 +1,8 @@
-"""The axes of a grid, read: lists, ranges and single values of any option of `fit`."""
+"""The axes of a grid, read: lists, ranges and single values of any option of `fit` or `hold`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import numpy as np
@@ -9,17 +10,21 @@ import numpy as np
 from kvplan.arguments import Option, as_argument
 from kvplan.engines import find_engine
 from kvplan.errors import OptionsError, UnitError, did_you_mean
-from kvplan.gpus import find_card, several
+from kvplan.files import exists
+from kvplan.gpus import find_card, machine
 from kvplan.grids.arrays import AnyArray, Ints
-from kvplan.planner.lists import split_values
-from kvplan.planner.options import OF_LISTS, FitOptions
+from kvplan.grids.comes import Source, outputs_of, source_of
+from kvplan.grids.options import SweepOptions, as_rate
+from kvplan.planner.lists import OF_LAWS, split_values
+from kvplan.planner.options import OF_LISTS
 from kvplan.planner.work import LONGEST, as_tokens
+from kvplan.traffic.options import as_risk
 from kvplan.units import MAX_COUNT, parse_count
 
 OPTIONS: Mapping[str, tuple[Any, Option]] = {
-    name: get_args(hint) for name, hint in FitOptions.__annotations__.items()
+    name: get_args(hint) for name, hint in SweepOptions.__annotations__.items()
 }
-"""The type of each option of `fit`, and what else is known of it."""
+"""The type of each option of a grid, and what else is known of it."""
 
 NUMBERS = ("context", "batch")
 """The axes that are numbers of the work: all others make another plan."""
@@ -36,7 +41,7 @@ _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def require_option(name: str) -> str:
-    """Return the name of an option of `fit`, its hyphens as underscores; raise OptionsError for any other."""
+    """Return the name of an option, its hyphens as underscores; raise OptionsError if a grid has no such."""
     spelt = name.strip().lstrip("-").replace("-", "_")
     if spelt not in OPTIONS:
         hint = did_you_mean(spelt, list(OPTIONS)) or f": a grid has {', '.join(OPTIONS)}"
@@ -92,10 +97,14 @@ def _once(name: str, read: tuple[Any, ...]) -> tuple[Any, ...]:
     for each in read:
         if each in seen:
             raise OptionsError(
-                f"{name.replace('_', '-')} has {each!r} twice: each point would be there twice"
+                f"{name.replace('_', '-')} has {_said(each)} twice: each point would be there twice"
             )
         seen.add(each)
     return read
+
+
+def _said(value: object) -> str:
+    return repr(str(value) if isinstance(value, Source) else value)
 
 
 def _read(name: str, item: object) -> list[Any]:
@@ -107,6 +116,8 @@ def _read(name: str, item: object) -> list[Any]:
             f"{item.strip()!r} may be one number or several: write {item.strip().replace(',', '')}, or a "
             "blank behind each comma"
         )
+    if name in OF_LAWS and exists(Path(item)):  # A file may have commas in its name.
+        return [_checked(name, item)]
     values: list[Any] = []
     for text in split_values(name, item):
         found = _RANGE.fullmatch(text) if _is_count(name) else None
@@ -160,10 +171,29 @@ def _checked(name: str, value: object) -> Any:  # noqa: ANN401 - any option's va
     read = as_argument(value, kind, f"kvplan.sweep: {name}")
     if isinstance(read, int) and option.least is not None and read < option.least:
         raise OptionsError(f"{name.replace('_', '-')} is {read}: it is at least {option.least}")
-    if name == "gpu" and isinstance(read, str):
-        find_card(several(read)[1])
-    if name == "engine" and isinstance(read, str):
-        find_engine(read)
     if name == "context" and read is not None and not str(read).lower().startswith(LONGEST):
         return as_tokens(read)  # type: ignore[arg-type]  # an int or text by its annotation
-    return read
+    return _UNDERSTOOD[name](read) if name in _UNDERSTOOD and read is not None else read
+
+
+def _known_gpu(gpu: int | str) -> int | str:
+    if isinstance(gpu, str):
+        for _, kind in machine(gpu):
+            find_card(kind)
+    return gpu
+
+
+def _known_engine(engine: str) -> str:
+    find_engine(engine)
+    return engine
+
+
+_UNDERSTOOD: Mapping[str, Callable[[Any], object]] = {
+    "gpu": _known_gpu,
+    "engine": _known_engine,
+    "traffic": source_of,
+    "outputs": outputs_of,
+    "risk": as_risk,
+    "rps": as_rate,
+}
+"""What makes a value of what was given; it raises a KvplanError for what means nothing."""

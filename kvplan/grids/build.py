@@ -3,26 +3,23 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kvplan.arguments import ArgumentError, as_argument
 from kvplan.errors import OptionsError
-from kvplan.files import exists
 from kvplan.frozen import FrozenDict
-from kvplan.gpus import find_card, several
 from kvplan.grids.arrays import Ints
 from kvplan.grids.axes import NUMBERS, read_axis, read_numbers, require_option
 from kvplan.grids.columns import PLANNED
+from kvplan.grids.comes import require_one_load
 from kvplan.grids.grid import Axis, Grid, Structure
 from kvplan.grids.pairs import MODEL, read_pairs
 from kvplan.planner.options import OF_LISTS
-from kvplan.planner.size import as_spec
+from kvplan.planner.prices import as_prices
+from kvplan.planner.several import Models, as_models
+from kvplan.planner.size import Model, as_spec
 from kvplan.specs import ModelSpec
-
-Models = str | Path | ModelSpec | Sequence[str | Path | ModelSpec]
 
 _MOST_STRUCTURES = 10**6
 """Plans of one grid: each has its line in memory."""
@@ -50,6 +47,7 @@ def make_grid(
     axes = {name: read_axis(name, given[name]) for name in _in_order(given) if name not in NUMBERS}
     numbers = {name: read_numbers(name, given[name]) for name in NUMBERS if name in given}
     paired = list(read[0]) if read else []
+    require_one_load({*given, *paired})
     named = _models(models, read)
     combinations = len(named) * prod(map(len, axes.values()))
     if combinations > _MOST_STRUCTURES:
@@ -61,7 +59,12 @@ def make_grid(
     specs = {name: as_spec(model, ignored) for name, model in dict(named_once(named)).items()}
     asked = tuple(name for name in (*axes, *paired) if name not in (*OF_LISTS, *NUMBERS, MODEL))
     structures = tuple(_structures(named, specs, axes, numbers, asked))
-    return Grid(structures=structures, asked=asked, paired=tuple(paired), prices=_priced(prices or {}))
+    return Grid(
+        structures=structures,
+        asked=asked,
+        paired=tuple(paired),
+        prices=as_prices(prices or {}, "kvplan.sweep"),
+    )
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
@@ -70,13 +73,13 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: planned.index(name) if name in planned else len(planned))
 
 
-Named = tuple[str, str | Path | ModelSpec, Mapping[str, Any]]
+Named = tuple[str, Model, Mapping[str, Any]]
 """How a model is called in the table, the model, and the options that go with it."""
 
 
-def named_once(named: Sequence[Named]) -> Iterator[tuple[str, str | Path | ModelSpec]]:
+def named_once(named: Sequence[Named]) -> Iterator[tuple[str, Model]]:
     """Yield each model with its name; raise OptionsError for two unlike ones of one name."""
-    seen: dict[str, str | Path | ModelSpec] = {}
+    seen: dict[str, Model] = {}
     for name, model, _ in named:
         if seen.setdefault(name, model) != model:
             raise OptionsError(f"two models of this grid are called {name}: give one of them another name")
@@ -99,23 +102,9 @@ def _rest(pair: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in pair.items() if name != MODEL}
 
 
-def _listed(models: Models | None) -> list[str | Path | ModelSpec]:
-    """Return the models one by one: text may name several, unless it is a file's name as it stands."""
-    if models is None:
-        return []
-    several_of = [models] if isinstance(models, str | Path | ModelSpec) else models
-    if not isinstance(several_of, list | tuple):
-        raise ArgumentError("kvplan.sweep: models: expected a name, a path, a spec, or a list of them")
-    found: list[str | Path | ModelSpec] = []
-    for each in several_of:
-        if isinstance(each, str) and "," in each and not exists(Path(each)):
-            found += [part.strip() for part in each.split(",") if part.strip()]
-        elif isinstance(each, str | Path | ModelSpec):
-            found.append(each)
-        else:
-            raise ArgumentError(
-                f"kvplan.sweep: models: found a {type(each).__name__}; expected names or specs"
-            )
+def _listed(models: object) -> list[Model]:
+    """Return the models one by one, each once."""
+    found = [] if models is None else as_models(models, "kvplan.sweep")
     names = [_name(each) for each in found]
     for name in names:
         if names.count(name) > 1:
@@ -160,14 +149,3 @@ def _batches(own: int | None, numbers: Mapping[str, Axis]) -> Ints:
         return np.array([own], dtype=np.int64)
     found = numbers.get("batch", _ALONE)
     return found if isinstance(found, np.ndarray) else np.array(found, dtype=np.int64)
-
-
-def _priced(prices: object) -> Mapping[str, float]:
-    """Return prices by the catalogue's names of their GPUs; raise a KvplanError for what is no price."""
-    if not isinstance(prices, Mapping) or not all(isinstance(gpu, str) for gpu in prices):
-        raise ArgumentError("kvplan.sweep: prices: expected a dict of prices by the names of GPUs")
-    for gpu, price in prices.items():
-        as_argument(price, float, f"kvplan.sweep: the price of {gpu}")
-        if not 0 < price < float("inf"):
-            raise OptionsError(f"{price!r} is no price of {gpu}: write h100-80gb=2.50, for a GPU and hour")
-    return FrozenDict({find_card(several(gpu)[1]).name: float(price) for gpu, price in prices.items()})

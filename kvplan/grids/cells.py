@@ -3,10 +3,6 @@
 from kvplan.grids.columns import Column
 from kvplan.units import format_gib, format_tokens
 
-_ANY = "any"
-"""Stands where memory sets no limit."""
-
-_UNLIMITED = ("max_batch", "max_context", "max_batch_per_gpu")
 _WIDE = 1000
 """From here on a ratio is written without decimals."""
 
@@ -19,7 +15,7 @@ def head_of(axis: str | None, value: object) -> str:
 def cell_of(figure: Column, value: object) -> str:
     """Return a figure: bytes in GiB, and a word for what memory does not limit."""
     if value is None:
-        return _ANY if figure.name in _UNLIMITED else ""
+        return figure.without or ""
     if figure.is_bytes and isinstance(value, int):
         return format_gib(value)
     return said(value)

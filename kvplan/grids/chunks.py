@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from kvplan.grids.arrays import AnyArray, Flags, Ints
-from kvplan.grids.columns import Column
-from kvplan.grids.lines import NONE, RESOURCES
+from kvplan.grids.columns import NONE, Column
+from kvplan.grids.lines import RESOURCES
+from kvplan.traffic.chances import METHODS
 
-NULLABLE = ("max_batch", "max_context")
-"""Figures in which NONE stands for the None of `fit`."""
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "limit": tuple(each.value for each in RESOURCES),
+    "method": METHODS,
+}
+"""Figures that are words, told by their places."""
 
-
-_VARYING = ("context", "batch", "limit", "reason", "pareto")
+_VARYING = ("context", "batch", "reason", "pareto", *_WORDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,12 +63,11 @@ class Chunk:
         """Return a column of text as places in a list of few; below 0 where there is none."""
         if column.name == "reason":
             return self.flat(self.why[:, None]), self.reasons
-        if column.name != "limit":
+        if column.name not in _WORDS:
             value = self.labels.get(column.name)
             return np.full(len(self), -1 if value is None else 0), () if value is None else (str(value),)
-        words = [each.value for each in RESOURCES]
-        known = self.figures.get("limit", np.full((1, 1), -1))
-        return self.flat(np.where(self.why[:, None] < 0, known, -1)), words
+        known = self.figures.get(column.name, np.full((1, 1), -1))
+        return self.flat(np.where(self.why[:, None] < 0, known, -1)), _WORDS[column.name]
 
     def _found(self, column: Column) -> tuple[AnyArray, Flags | None]:
         refused = self.why[:, None] >= 0
@@ -79,7 +81,7 @@ class Chunk:
                 marked = np.zeros((1, 1), dtype=np.bool_) if self.pareto is None else self.pareto
                 return marked, None
             case name if name in self.figures:
-                return self.figures[name], _missing(name, self.figures[name], refused)
+                return self.figures[name], _missing(column, self.figures[name], refused)
             case name:
                 value = self.labels.get(name)
                 return np.array([[_ZERO[column.kind] if value is None else value]]), (
@@ -91,10 +93,10 @@ _ZERO: Mapping[str, Any] = {"int": 0, "float": 0.0, "flag": False}
 """What stands at a point without a value."""
 
 
-def _missing(name: str, values: AnyArray, refused: Flags) -> Flags | None:
+def _missing(column: Column, values: AnyArray, refused: Flags) -> Flags | None:
     if values.dtype.kind == "f":
         refused = refused | np.isnan(values)
-    if name in NULLABLE:
+    elif column.without is not None:
         refused = refused | (values == NONE)
     return refused if refused.any() else None
 

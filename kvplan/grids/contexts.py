@@ -42,6 +42,13 @@ class Contexts:
         why = np.where(self.answered, len(self.reasons), self.why)
         return replace(self, why=why, reasons=(*self.reasons, reason))
 
+    def with_reason(self, place: int, reason: str) -> "Contexts":
+        """Return the same with a reason for one of them."""
+        reasons = self.reasons if reason in self.reasons else (*self.reasons, reason)
+        why = self.why.copy()
+        why[place] = reasons.index(reason)
+        return replace(self, why=why, reasons=reasons)
+
     def at(self, place: int) -> "Contexts":
         """Return one of them."""
         return replace(self, tokens=self.tokens[place : place + 1], why=self.why[place : place + 1])

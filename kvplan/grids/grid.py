@@ -12,10 +12,14 @@ import numpy as np
 
 from kvplan.frozen import FrozenDict
 from kvplan.grids.arrays import AnyArray, Ints
+from kvplan.grids.options import TRAFFIC
 from kvplan.specs import ModelSpec
 
 CHUNK = 2**18
 """Points that are answered at once: some tens of MB, whatever the grid."""
+
+_HELD = 8
+"""The same of traffic, each point of which takes some tenths of a second."""
 
 Axis = Ints | tuple[Any, ...]
 """The values of a numeric axis: ints, or among others None and words, the longest context of each model."""
@@ -26,8 +30,8 @@ class Structure:
     """
     What makes one plan, and the numbers that are asked of it: every context with every batch.
 
-    `model` is how the model was named, `options` are those of `fit` but the work, and `asked` those that
-    stand in columns, as they were given.
+    `model` is how the model was named, `options` are those of `fit` but the work, or of `hold` but the
+    context, and `asked` those that stand in columns, as they were given.
     """
 
     model: str
@@ -71,6 +75,16 @@ class Grid:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
+    @property
+    def of_traffic(self) -> bool:
+        """Whether the load of each point is a traffic, in place of sequences of one length."""
+        return TRAFFIC in self.asked
+
+    @property
+    def chunk(self) -> int:
+        """The points that are answered at once, at the most."""
+        return _HELD if self.of_traffic else CHUNK
+
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """The number of the first point of each structure, and of the point behind the last."""
@@ -82,14 +96,14 @@ class Grid:
         return range(points * number // count, points * (number + 1) // count)
 
     def pieces(self, points: range) -> Iterator[Piece]:
-        """Yield rectangles of at most CHUNK points that are the asked *points*, in order."""
+        """Yield rectangles of at most `chunk` points that are the asked *points*, in order."""
         first = int(np.searchsorted(self.starts, points.start, side="right")) - 1
         for number in range(first, len(self.structures)):
             start, structure = self.starts[number], self.structures[number]
             if start >= points.stop:
                 break
             begin, end = max(points.start, start) - start, min(points.stop - start, len(structure))
-            for contexts, batches in _rectangles(begin, end, len(structure.batches)):
+            for contexts, batches in _rectangles(begin, end, len(structure.batches), self.chunk):
                 yield Piece(number, contexts, batches)
 
     @cached_property
@@ -111,16 +125,16 @@ def _bytes_of(axis: Axis) -> bytes:
     return axis.tobytes() if isinstance(axis, np.ndarray) else repr(axis).encode()
 
 
-def _rectangles(begin: int, end: int, width: int) -> Iterator[tuple[slice, slice]]:
+def _rectangles(begin: int, end: int, width: int, most: int) -> Iterator[tuple[slice, slice]]:
     """Yield rectangles of rows of *width* points that are the points from *begin* to *end*, in order."""
     while begin < end:
         row, column = divmod(begin, width)
-        rows = min((end - begin) // width, max(1, CHUNK // width)) if not column else 0
-        if rows and width <= CHUNK:
+        rows = min((end - begin) // width, max(1, most // width)) if not column else 0
+        if rows and width <= most:
             yield slice(row, row + rows), slice(0, width)
             begin += rows * width
         else:
-            stop = min(column + CHUNK, width, column + end - begin)
+            stop = min(column + most, width, column + end - begin)
             yield slice(row, row + 1), slice(column, stop)
             begin += stop - column
 

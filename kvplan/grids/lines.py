@@ -7,13 +7,11 @@ import numpy as np
 
 from kvplan.engines import Straight
 from kvplan.grids.arrays import MOST, Ints, ints, require_held
+from kvplan.grids.columns import NONE
 from kvplan.planner.facts import Resource
 from kvplan.planner.plan import Plan
 from kvplan.planner.search import LARGEST
 from kvplan.units import ceil_div
-
-NONE = -1
-"""Stands for the None of `max_batch` and `max_context`: memory sets no limit."""
 
 _BOUNDLESS = LARGEST + 1
 RESOURCES = tuple(Resource)

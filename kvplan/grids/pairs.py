@@ -6,6 +6,7 @@ from typing import Any
 from kvplan.arguments import ArgumentError
 from kvplan.errors import OptionsError
 from kvplan.grids.axes import OPTIONS, read_axis, read_text, require_option
+from kvplan.planner.lists import OF_LAWS
 
 MODEL = "model"
 
@@ -51,7 +52,7 @@ def _text(text: str) -> dict[str, Any]:
             if spelt in pair:
                 raise OptionsError(f"{spelt} stands twice in the pair {text[:60]!r}")
             pair[last := spelt] = value.strip()
-        elif last is not None and last in ("kv_dtype", "pp_layers"):
+        elif last is not None and last in ("kv_dtype", "pp_layers", *OF_LAWS):
             pair[last] += f",{part.strip()}"
         else:
             raise OptionsError(

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kvplan.errors import OptionsError
 from kvplan.grids.cells import cell_of, head_of
-from kvplan.grids.columns import FIGURES, PARETO, PRICE, WHY, Column, find_column
+from kvplan.grids.columns import PARETO, PRICE, RATE, REPLICAS, Column, find_column, is_figure
+from kvplan.grids.grid import Grid
 from kvplan.grids.results import Sweep
 from kvplan.grids.texts import row_dicts
 from kvplan.inert import in_markdown
@@ -14,7 +17,11 @@ from kvplan.inert import in_markdown
 MOST_POINTS = 20_000
 """Of a table that people read; more go into a file."""
 
-_ALONE = ("max_batch", "max_context", "kv_bytes", "free_bytes", PRICE.name, PARETO.name)
+_ALONE = (
+    *("max_batch", "max_context", "kv_bytes", "free_bytes"),
+    *("max_batch_never", "max_batch_likely", "max_batch_average", RATE.name),
+    *(each.name for each in (REPLICAS[-1], PRICE, PARETO)),
+)
 """The figures beside the only axis that varies."""
 
 
@@ -55,7 +62,7 @@ def pivot_of(sweep: Sweep, *, rows: Sequence[str], columns: str | None, value: s
         )
     points = [point for chunk in sweep.chunks() for point in row_dicts(chunk, sweep.columns)]
     axes = {
-        each.name: {point[each.name] for point in points} for each in sweep.columns if not _is_figure(each)
+        each.name: {point[each.name] for point in points} for each in sweep.columns if not is_figure(each)
     }
     shape = _shape(sweep, axes, rows, columns, value)
     cells = _Cells(shape)
@@ -71,12 +78,12 @@ def _shape(
     sweep: Sweep, axes: Mapping[str, set[Any]], rows: Sequence[str], columns: str | None, value: str | None
 ) -> _Shape:
     """Return the table that was asked for, and the usual one of what was left open."""
-    figure = _figure(sweep, value or "max_batch")
+    figure = _figure(sweep, value or ("max_batch_likely" if sweep.grid.of_traffic else "max_batch"))
     named = [_axis(name, axes) for name in rows]
     across = _axis(columns, axes) if columns else None
     if across in named:
         raise OptionsError(f"{across} is in the rows and in the columns: name it once")
-    given = ("model", "context", "batch", *sweep.grid.asked)
+    given = ("model", *_of_work(sweep.grid), *sweep.grid.asked)
     free = [name for name in axes if name in given and len(axes[name]) > 1 and name not in (*named, across)]
     # Of what goes together each row is one.
     apart = [name for name in free if name not in sweep.grid.paired]
@@ -92,8 +99,12 @@ def _shape(
     return _Shape(down or ["model"], across, [figure])
 
 
-def _is_figure(column: Column) -> bool:
-    return column in (*FIGURES, *WHY, PRICE, PARETO)
+def _of_work(grid: Grid) -> tuple[str, ...]:
+    """Return the axes of the work; a model's longest context is no axis of traffic, which seldom has it."""
+    longest = all(
+        not isinstance(each.contexts, np.ndarray) and each.contexts == (None,) for each in grid.structures
+    )
+    return () if grid.of_traffic and longest else ("context", "batch")
 
 
 def _axis(name: str, axes: Mapping[str, object]) -> str:
@@ -105,8 +116,8 @@ def _axis(name: str, axes: Mapping[str, object]) -> str:
 
 def _figure(sweep: Sweep, name: str) -> Column:
     found = find_column(name, sweep.columns)
-    if not _is_figure(found):
-        figures = ", ".join(each.name for each in sweep.columns if _is_figure(each))
+    if not is_figure(found):
+        figures = ", ".join(each.name for each in sweep.columns if is_figure(each))
         raise OptionsError(f"{found.name} is an axis, and no figure: choose of {figures}")
     return found
 

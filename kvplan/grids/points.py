@@ -1,4 +1,4 @@
-"""The answers to a grid's points, a piece at a time: what `fit` answers to each, or its error."""
+"""The answers to a grid's points, a piece at a time: what `fit` or `hold` answers to each, or its error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,10 @@ from kvplan.errors import KvplanError
 from kvplan.grids.arrays import AnyArray, Ints
 from kvplan.grids.chunks import Chunk, below
 from kvplan.grids.contexts import Contexts, read_contexts, refused_at, with_refusals
+from kvplan.grids.crowds import held_by
 from kvplan.grids.grid import Grid, Piece, Structure
+from kvplan.grids.labels import labels_of, ratios
 from kvplan.grids.lines import (
-    NONE,
     held,
     limits,
     lines_of,
@@ -24,6 +25,7 @@ from kvplan.grids.lines import (
 from kvplan.grids.searched import searched
 from kvplan.planner.fit import plan_of
 from kvplan.planner.plan import Plan
+from kvplan.planner.prices import hourly
 
 
 class Answering:
@@ -42,6 +44,8 @@ class Answering:
             self._structure = structure
             self._forget()
         contexts = read_contexts(structure, piece.contexts)
+        if self.grid.of_traffic:
+            return held_by(structure, contexts, self.grid.prices)
         if structure.spec.max_context:
             return self._answered(structure, contexts, piece.batches)
         # The context stands in for that of a model that is made for none: each has a plan of its own.
@@ -60,12 +64,12 @@ class Answering:
         """Return the answers to contexts that share one plan, if there is one."""
         batch = structure.batches[batches]
         if not contexts.answered.any():
-            return _chunk(_labels(structure, None), contexts, batch, {})
+            return _chunk(labels_of(structure, None), contexts, batch, {})
         plan = self._planned(structure, int(contexts.tokens[contexts.answered][0]))
         if isinstance(plan, KvplanError):
             refused = contexts.all_refused(plan.line)
-            return _chunk(_labels(structure, None), refused, batch, {})
-        labels = _labels(structure, plan)
+            return _chunk(labels_of(structure, None), refused, batch, {})
+        labels = labels_of(structure, plan)
         contexts = with_refusals(plan, contexts)
         if not contexts.answered.any():
             return _chunk(labels, contexts, batch, {})
@@ -75,7 +79,8 @@ class Answering:
         some = contexts.tokens[contexts.answered][0]
         tokens = np.where(contexts.answered, contexts.tokens, some)
         figures = figures_of(plan, tokens, batch) | {"max_context": self._longest[1][None, :]}
-        figures |= ratios(figures["max_batch"], labels["gpus"], self.grid.prices.get(plan.budget.gpu))
+        hour = hourly(structure.options.get("gpu"), labels["gpus"], self.grid.prices)
+        figures |= ratios("max_batch", figures["max_batch"], labels["gpus"], hour)
         return _chunk(labels, contexts, batch, figures)
 
     def _planned(self, structure: Structure, context: int) -> Plan | KvplanError:
@@ -108,33 +113,6 @@ def figures_of(plan: Plan, contexts: Ints, batches: Ints) -> dict[str, AnyArray]
         "max_batch": max_batch[:, None],
         "limit": limits(plan, lines, max_batch)[:, None],
     }
-
-
-def ratios(max_batch: AnyArray, gpus: int, price: float | None) -> dict[str, AnyArray]:
-    """Return what people compare plans by; no bytes are among it, and NaN stands where there is none."""
-    found = {"max_batch_per_gpu": np.where(max_batch == NONE, np.nan, max_batch / gpus)}
-    if price is not None:
-        paid = np.where(max_batch < 1, np.nan, max_batch)
-        found["price_per_sequence"] = price * gpus / paid
-    return found
-
-
-def _labels(structure: Structure, plan: Plan | None) -> dict[str, Any]:
-    """Return what all points of a structure say of it: as it was asked, or else as it is planned."""
-    planned: dict[str, Any] = {}
-    if plan is not None:
-        choice, deployment = plan.deployment.choice, plan.deployment
-        planned = {
-            "gpu": plan.budget.gpu,
-            "engine": deployment.engine.name,
-            "kv_dtype": deployment.kv.name,
-            "tp": choice.tp,
-            "pp": choice.pp,
-            "dp": choice.dp,
-            "gpus": choice.tp * choice.pp * choice.dp,
-        }
-    asked = {name: value for name, value in structure.asked.items() if value is not None}
-    return {"model": structure.model, **planned, **asked}
 
 
 def _chunk(

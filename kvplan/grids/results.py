@@ -11,7 +11,7 @@ import numpy as np
 from kvplan.grids.chunks import Chunk
 from kvplan.grids.columns import Column, columns_of, find_column
 from kvplan.grids.frontier import Frontier, frontier_of
-from kvplan.grids.grid import CHUNK, Grid
+from kvplan.grids.grid import Grid
 from kvplan.grids.points import Answering
 from kvplan.grids.shards import Workers, in_order
 from kvplan.grids.texts import row_dicts
@@ -168,7 +168,7 @@ class Sweep(Shown):
             answering = Answering(self.grid)
             yield from map(answering.answer, self.grid.pieces(range(len(self))))
             return
-        shards = -(-len(self) // CHUNK)
+        shards = -(-len(self) // self.grid.chunk)
         for chunks in in_order(self.workers, partial(answered_shard, self.grid, shards), range(shards)):
             yield from chunks
 

@@ -17,11 +17,14 @@ from kvplan.grids.grid import Grid
 from kvplan.grids.points import Answering
 from kvplan.grids.results import Sweep
 from kvplan.grids.shards import carry_out
-from kvplan.grids.sinks import batch_writer, batches_of, fill, sink_of
+from kvplan.grids.sinks import batches_of, batches_to, fill, sink_of
 from kvplan.grids.texts import csv_head
 
 PART = 2**20
 """Points of one part: so many are lost, at the most, for each worker that ends."""
+
+_CHUNKS = 8
+"""Chunks of one part, at the most: where one takes long, as with traffic, parts are small."""
 
 REPORTS = (".html", ".json")
 ENDINGS = (".csv", ".jsonl", ".parquet", ".arrow", ".md", *REPORTS)
@@ -50,13 +53,17 @@ def save(
         write_whole(sweep.to_markdown(**table), target)
     elif ending in REPORTS:
         sweep.report(target, **table)
-    elif len(sweep) <= PART:
+    elif len(sweep) <= _points_of_part(sweep.grid):
         _save_at_once(sweep, target, ending)
     else:
         parts = _beside(target)
         _save_parts(sweep, parts, ending, resume=resume)
         _join(sweep, parts, target, ending)
         shutil.rmtree(parts)
+
+
+def _points_of_part(grid: Grid) -> int:
+    return min(PART, _CHUNKS * grid.chunk)
 
 
 def _ending(path: str | Path) -> str:
@@ -82,7 +89,7 @@ def _save_at_once(sweep: Sweep, target: Path, ending: str) -> None:
 
 def _save_parts(sweep: Sweep, folder: Path, ending: str, *, resume: bool) -> None:
     """Write each part of a sweep that a folder does not have yet."""
-    count = max(1, -(-len(sweep) // PART))
+    count = max(1, -(-len(sweep) // _points_of_part(sweep.grid)))
     _claim(folder, sweep.grid, count, resume=resume)
     written = Written(
         grid=sweep.grid,
@@ -179,9 +186,9 @@ def _join(sweep: Sweep, parts: Path, target: Path, ending: str) -> None:
                 with path.open("rb") as part:
                     shutil.copyfileobj(part, file, _COPIED)
             return
-        writer = batch_writer(file, sweep.columns, ending)
+        joined = batches_to(file, sweep.columns, ending)
         try:
             for batch in batches_of(paths, ending):
-                writer.write_batch(batch)
+                joined.put(batch)
         finally:
-            writer.close()
+            joined.close()

@@ -3,8 +3,9 @@
 import numpy as np
 
 from kvplan.grids.arrays import AnyArray, Ints, ints
-from kvplan.grids.lines import NONE, RESOURCES
-from kvplan.planner.fit import limit_of
+from kvplan.grids.columns import NONE
+from kvplan.grids.lines import RESOURCES
+from kvplan.planner.limits import limit_of
 from kvplan.planner.plan import Plan
 from kvplan.planner.results import Memory
 

@@ -1,12 +1,12 @@
 """The files that chunks are written to: lines of text, or Arrow's batches."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from kvplan.extras import needed
-from kvplan.grids.arrow import batch_of, schema_of
+from kvplan.grids.arrow import batch_of, pyarrow, schema_of
 from kvplan.grids.chunks import Chunk
 from kvplan.grids.columns import Column
 from kvplan.grids.texts import csv_head, csv_lines, json_lines
@@ -34,24 +34,62 @@ class _Lines:
         """Do nothing: the file is closed by who opened it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batches:
+@dataclass(slots=True)
+class Batches:
+    """
+    Arrow's record batches in a file, gathered until they are worth a row group or a batch of it.
+
+    Each of these has a kilobyte or more of its own, and a grid of many plans has as many small chunks.
+    """
+
     writer: Any
+    gathered: list[Any] = field(default_factory=list)
+    rows: int = 0
+
+    def put(self, batch: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+        """Take a batch, and write what is there if it is enough."""
+        self.gathered.append(batch)
+        self.rows += batch.num_rows
+        if self.rows >= _ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the rest, and the end of the file."""
+        try:
+            self._flush()
+        finally:
+            self.writer.close()
+
+    def _flush(self) -> None:
+        if self.gathered:
+            # What is written is let go even if the disk is full: the end of the file is written, too.
+            there, self.gathered, self.rows = self.gathered, [], 0
+            self.writer.write_table(pyarrow().Table.from_batches(there).combine_chunks())
+
+
+_ROWS = 2**17
+"""Rows that are written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrow:
+    batches: Batches
     columns: tuple[Column, ...]
 
     def write(self, chunk: Chunk) -> None:
-        self.writer.write_batch(batch_of(chunk, self.columns))
+        self.batches.put(batch_of(chunk, self.columns))
 
     def close(self) -> None:
-        self.writer.close()
+        self.batches.close()
 
 
-def batch_writer(file: BinaryIO, columns: tuple[Column, ...], ending: str) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return pyarrow's writer of Parquet, or of Arrow's file format."""
+def batches_to(file: BinaryIO, columns: tuple[Column, ...], ending: str) -> Batches:
+    """Return where record batches go in a file of Parquet, or of Arrow's file format."""
     schema = schema_of(columns)
     if ending == ".arrow":
-        return needed("pyarrow.ipc", "Arrow", "sweep").new_file(file, schema)
-    return needed("pyarrow.parquet", "Parquet", "sweep").ParquetWriter(file, schema, compression="zstd")
+        return Batches(needed("pyarrow.ipc", "Arrow", "sweep").new_file(file, schema))
+    parquet = needed("pyarrow.parquet", "Parquet", "sweep")
+    return Batches(parquet.ParquetWriter(file, schema, compression="zstd"))
 
 
 def sink_of(file: BinaryIO, columns: tuple[Column, ...], ending: str, *, head: bool) -> Sink:
@@ -61,7 +99,7 @@ def sink_of(file: BinaryIO, columns: tuple[Column, ...], ending: str, *, head: b
         return _Lines(file, columns, csv_lines)
     if ending == ".jsonl":
         return _Lines(file, columns, json_lines)
-    return _Batches(batch_writer(file, columns, ending), columns)
+    return _Arrow(batches_to(file, columns, ending), columns)
 
 
 def fill(sink: Sink, chunks: Iterable[Chunk]) -> None:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kvplan.arguments import ArgumentError
 from kvplan.extras import needed
+from kvplan.grids.options import SweepOptions
 from kvplan.planner.lists import axes_signature
+from kvplan.planner.several import Models
 
 if TYPE_CHECKING:
-    from kvplan.grids.build import Models
     from kvplan.grids.results import Sweep
 
 
 def sweep(  # noqa: PLR0913 - what a grid is, and who answers it
-    models: "Models | None" = None,
+    models: Models | None = None,
     *,
     pairs: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
     prices: Mapping[str, float] | None = None,
@@ -26,6 +27,9 @@ def sweep(  # noqa: PLR0913 - what a grid is, and who answers it
 ) -> "Sweep":
     """
     Return a grid of plans: all products of *models* and of the values of each option of `fit`.
+
+    With a *traffic*, in place of *batch*, the points are answered as `hold` does, by its options *outputs*,
+    *prefix*, *samples*, *risk*, *tpot* and *rps*, too.
 
     An option takes a value, a list, or text: `"1,2"`, `"1k..1m"` (doubled), `"8k..64k+8k"` (in steps);
     context and batch take ranges and arrays of ints, too. *pairs* are options that go together, as dicts or
@@ -56,4 +60,4 @@ def _told(progress: Any) -> Callable[[int, int], None] | None:  # noqa: ANN401 -
 
 
 # To `help`, and to editors, the options are keywords.
-sweep.__signature__ = axes_signature(sweep)  # type: ignore[attr-defined]
+sweep.__signature__ = axes_signature(sweep, SweepOptions)  # type: ignore[attr-defined]

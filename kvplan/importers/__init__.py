@@ -93,9 +93,10 @@ def named(name: str) -> "ModelSpec | None":
     # Imported here, as pydantic is not needed for what is above.
     from kvplan.specs.load import load as load_spec  # noqa: PLC0415
     from kvplan.specs.readings import read_name  # noqa: PLC0415
+    from kvplan.specs.releases import as_read  # noqa: PLC0415
 
     reading = read_name(name)
-    return None if reading is None else load_spec(reading.model).as_read(name, reading)
+    return None if reading is None else as_read(load_spec(reading.model), name, reading)
 
 
 def _by_name(model: str, unknown: UnknownNameError, ignore: Sequence[str]) -> "ModelSpec":

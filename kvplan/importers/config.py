@@ -31,7 +31,9 @@ from kvplan.importers.layer_words import check_layer_types
 from kvplan.importers.longest import longest_context
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
+from kvplan.importers.rotations import read_rotations
 from kvplan.importers.strict_json import Json, read_json
+from kvplan.importers.vision import read_vision
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
 
@@ -135,6 +137,8 @@ def import_values(
         "unread": unread,
         "dtype_open": said is None,
         "mlp": read_mlp(text, model_type),
+        "vision": read_vision(top),
+        "rotations": read_rotations(text),
         "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
         "longest_context": longest,
     }

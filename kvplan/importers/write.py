@@ -14,8 +14,10 @@ from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
 from kvplan.specs.model import ModelSpec, StoredParts
-from kvplan.specs.parts import ModelParts
+from kvplan.specs.parts import LayerParts, ModelParts
+from kvplan.specs.quantized import QuantizedWeights
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.vision import Vision
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
@@ -39,6 +41,7 @@ _FACTS = (
     "tied",
     "replicated",
     "mlp",
+    "rotations",
     "draft",
     "states_fixed",
 )
@@ -58,14 +61,21 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
     if spec.quantized_kv:
         parts = [f"{_item(name)}: {dtype}" for name, dtype in spec.quantized_kv.items()]
         lines += _flow("quantized_kv: ", parts, "  ", "{}")
+    lines += _quantized(spec.quantized_weights) if spec.quantized_weights else []
     lines += _notes(spec.notes) if spec.notes else []
     for key in _FACTS:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
+    lines += _vision(spec.vision) if spec.vision else []
     lines += _stored(spec.tensors) if spec.tensors else []
     lines += _parts(spec.parts, origins.get("parts", "")) if spec.parts else []
     return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
+
+
+def _vision(vision: Vision) -> list[str]:
+    widths = vision.model_dump(exclude_defaults=True)
+    return _flow("vision: ", [f"{name}: {_fact(value)}" for name, value in widths.items()], "  ", "{}")
 
 
 def _stored(stored: StoredParts) -> list[str]:
@@ -78,11 +88,23 @@ def _parts(parts: ModelParts, origin: str) -> list[str]:
     ends = {name: value for name, value in parts if name not in ("kinds", "layers") and value}
     lines = _commented("parts:", origin)
     lines += [f"  {name}: {_fact(value)}" for name, value in ends.items()]
-    lines.append("  kinds:")
-    for name, kind in parts.kinds.items():
+    return [*lines, *_kinds(parts.kinds, "  "), *_runs(parts.layers, "  ")]
+
+
+def _kinds(kinds: Mapping[str, LayerParts], indent: str) -> list[str]:
+    lines = [f"{indent}kinds:"]
+    for name, kind in kinds.items():
         amounts = [f"{part}: {_fact(value)}" for part, value in kind if value]
-        lines += _flow(f"    {_item(name)}: ", amounts, "      ", "{}")
-    return [*lines, *_runs(parts.layers, "  ")]
+        lines += _flow(f"{indent}  {_item(name)}: ", amounts, f"{indent}    ", "{}")
+    return lines
+
+
+def _quantized(releases: Mapping[str, QuantizedWeights]) -> list[str]:
+    lines = ["quantized_weights:"]
+    for name, release in releases.items():
+        lines += [f"  {_item(name)}:", f"    source: {_scalar(release.source)}"]
+        lines += [f"    weight_blocks: {_fact(release.weight_blocks)}", *_kinds(release.kinds, "    ")]
+    return lines
 
 
 def _notes(text: str) -> list[str]:

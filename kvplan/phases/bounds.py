@@ -111,8 +111,7 @@ def decode_bound(plan: Plan, context: int, sequences: int, bandwidth: int) -> De
 
 def prefill_seconds(plan: Plan, tokens: int, flops: int) -> float:
     """Return the least time in which all GPUs of one replica compute a prompt of *tokens* tokens."""
-    gpus = plan.deployment.tp * len(plan.deployment.stages)
-    return prompt_operations(plan.deployment.spec, tokens) / (gpus * flops)
+    return prompt_operations(plan.deployment.spec, tokens) / (plan.deployment.replica_gpus * flops)
 
 
 def most_requests_per_second(held: int, prefill: float, output: int, per_token: float) -> float:

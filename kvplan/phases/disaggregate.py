@@ -37,7 +37,7 @@ class Disaggregation(Timed):
     @figure
     def decode_gpu(self) -> str | None:
         """The card that decodes; None where none was named."""
-        return self.plans[1].budget.gpu if self.plans else None
+        return self.plans[1].gpu if self.plans else None
 
     @figure
     def decode_tp(self) -> int:
@@ -172,6 +172,8 @@ def disaggregate(model: Model, **options: Unpack[DisaggregateOptions]) -> Disagg
     spec = as_spec(model, options.get("ignore", ()))
     prompt = as_context(options.get("context"), spec)
     output = options.get("output")
+    if options.get("cp", 1) > 1:
+        raise OptionsError("what context-parallel instances pass on is not known to kvplan: leave --cp out")
     own, other = _instances(options)
     plans = None
     if options.get("gpu") is not None or options.get("kv_memory") is not None:

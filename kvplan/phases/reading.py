@@ -12,6 +12,7 @@ from kvplan.planner.weights import read_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
 from kvplan.terms import Target
+from kvplan.units import ceil_div
 
 _CHOSEN_ROLES = frozenset({"key", "value", "latent", "rope", "entry"})
 """Rows of which a sparse indexer lets a query read a few."""
@@ -72,7 +73,7 @@ def cache_reads(deployment: Deployment, tokens: int) -> tuple[int, ...]:
     sparse = any(term.role == "indexer" for layer in deployment.layers.values() for term in layer)
     return tuple(
         sum(
-            count * term.bytes_on_rank(tokens, deployment.tp)
+            count * term.bytes_on_rank(ceil_div(tokens, deployment.choice.cp), deployment.tp)
             for layer, count in stage.counts
             for term in layer
             if not (sparse and term.role in _CHOSEN_ROLES and term.rows.growth(term.rows.stride))

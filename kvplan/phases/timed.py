@@ -82,7 +82,7 @@ class Timed(Answer):
     @figure
     def gpu(self) -> str | None:
         """The card that prefills; None where none was named."""
-        return self.plans[0].budget.gpu if self.plans else None
+        return self.plans[0].gpu if self.plans else None
 
     @figure
     def tp(self) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log2
 from typing import Any
 
-from kvplan.alternatives.products import Models
 from kvplan.engines import EXACT
 from kvplan.errors import KvplanError
 from kvplan.pictures.chart import Chart, Lines, Mark, Series
@@ -20,7 +19,9 @@ from kvplan.pictures.plans import (
 )
 from kvplan.pictures.scales import context_axis, count_axis
 from kvplan.planner.plan import Plan
-from kvplan.units import MAX_COUNT, format_tokens, octaves
+from kvplan.planner.several import Models
+from kvplan.planner.stairs import corners, sampled
+from kvplan.units import MAX_COUNT, format_tokens
 
 _SHORTEST = 1024
 """Tokens at which the axis begins; models that are made for few tokens get three octaves."""
@@ -153,11 +154,8 @@ def _held(plan: Plan, tokens: int) -> int:
 
 def _positions(plan: Plan, low: int, high: int, marked: Iterable[int]) -> list[int]:
     """Return contexts close to each other, and where few sequences are held those at which one fewer fits."""
-    found = {low, high, *marked, *octaves(low, high, _PER_DOUBLING)}
-    for sequences in range(1, _EXACT_STEPS + 1):
-        last = plan.max_context(sequences * plan.deployment.dp)
-        found |= {last, last + 1} if last else set()
-    return sorted(each for each in found if low <= each <= high)
+    steps = (each for last in corners(plan, _EXACT_STEPS) for each in (last, last + 1))
+    return sampled(low, high, *marked, *steps, per_doubling=_PER_DOUBLING)
 
 
 def _bound(lines: Sequence[Series], low: int, high: int) -> tuple[tuple[float, float], ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kvplan.alternatives.products import Models, Product
+from kvplan.alternatives.products import Product
 from kvplan.engines import EXACT
 from kvplan.errors import KvplanError
 from kvplan.pictures.chart import Chart, Edge, Lines, Mark, Series
@@ -15,6 +15,7 @@ from kvplan.pictures.scales import bytes_axis, context_axis
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.fit import plan
 from kvplan.planner.options import SizeOptions
+from kvplan.planner.several import Models
 from kvplan.planner.size import size
 from kvplan.terms import Growing
 from kvplan.units import format_bytes, format_tokens, octaves

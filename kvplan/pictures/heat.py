@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kvplan.alternatives.products import Models
 from kvplan.errors import OptionsError
 from kvplan.grids.sweep import sweep
 from kvplan.pictures.chart import Cell, Chart, Heat
+from kvplan.planner.several import Models
 
 if TYPE_CHECKING:
     from kvplan.grids.pivot import Pivot
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 MOST_ROWS, MOST_COLUMNS = 40, 24
 """More cells are a table: `kvplan sweep`."""
 
-_WORDS = {"max_batch": "Sequences held at once", "max_context": "The longest context"}
+_WORDS = {
+    "max_batch": "Sequences held at once",
+    "max_batch_likely": "Sequences held at once but for the risk",
+    "max_context": "The longest context",
+}
 """The figures that titles have a word for; all others are called as in a sweep."""
 
 

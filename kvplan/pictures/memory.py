@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kvplan.alternatives.products import Models
 from kvplan.loads import uniform
 from kvplan.pictures.chart import Bar, Bars, Chart, Edge, Part, PartKind
 from kvplan.pictures.phrases import fitting, most_and_fewest, number_of
 from kvplan.pictures.plans import MOST_BARS, Drawn, read_plans, subtitle
 from kvplan.pictures.scales import gib_axis
 from kvplan.planner.results import Memory
+from kvplan.planner.several import Models
 from kvplan.planner.work import as_context
 from kvplan.units import format_bytes, format_gib, format_tokens, printed_gib
 

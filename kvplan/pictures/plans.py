@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kvplan.alternatives.products import Models, Product, read_products
+from kvplan.alternatives.products import Product, read_products
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner import words
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.fit import plan
 from kvplan.planner.lists import split_values
 from kvplan.planner.plan import Plan
+from kvplan.planner.several import Models
 from kvplan.planner.work import as_tokens
 from kvplan.units import format_tokens
 
@@ -40,8 +41,7 @@ class Drawn:
     @property
     def where(self) -> str:
         """On how many of which cards it stands."""
-        deployment = self.plan.deployment
-        return words.where(self.plan.budget, deployment.tp * deployment.choice.pp * deployment.dp)
+        return words.where(self.plan)
 
     @property
     def longest(self) -> int | None:
@@ -102,7 +102,7 @@ def subtitle(drawn: Collection[Drawn]) -> str:
     """Return how plans were asked for: what all of them share; one plan's cards stand in its title."""
     cards = {each.where for each in drawn} if len(drawn) > 1 else set()
     if len(cards) > 1:
-        cards = {each.plan.budget.gpu for each in drawn}
+        cards = {each.plan.gpu for each in drawn}
     shared = shared_by([each.plan.deployment for each in drawn])
     return ", ".join([*cards, shared] if len(cards) == 1 else [shared])
 

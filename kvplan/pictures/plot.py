@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from kvplan.alternatives.products import Models
 from kvplan.arguments import as_argument
 from kvplan.errors import OptionsError, did_you_mean
 from kvplan.pictures.chart import Chart
 from kvplan.planner.lists import axes_signature
+from kvplan.planner.several import Models
 
 KINDS: Mapping[str, str] = {
     "memory": "the card's memory as a bar, of several plans one below the other",

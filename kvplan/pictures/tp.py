@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kvplan.alternatives.products import Models, Product
+from kvplan.alternatives.products import Product
 from kvplan.errors import KvplanError, OptionsError, SplitError
 from kvplan.pictures.chart import Bar, Bars, Chart, Part
 from kvplan.pictures.phrases import number_of
 from kvplan.pictures.plans import MOST_BARS, Drawn, each_of, subtitle
 from kvplan.pictures.scales import gib_axis, number_axis
 from kvplan.planner.fit import plan
+from kvplan.planner.several import Models
 from kvplan.planner.work import as_context
 from kvplan.terms import Split
 from kvplan.units import counted, format_bytes, format_tokens
@@ -78,7 +79,7 @@ def _chart(degrees: Sequence[Degree], plans: Sequence[Drawn]) -> Chart:
     return Chart(
         kind="tp",
         title=_title(first, held, tokens),
-        subtitle=", ".join(filter(None, (first.plan.budget.gpu, subtitle([first])))),
+        subtitle=", ".join(filter(None, (first.plan.gpu, subtitle([first])))),
         panels=bars,
     )
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kvplan.alternatives.products import Models, read_products
+from kvplan.alternatives.products import read_products
 from kvplan.errors import OptionsError
 from kvplan.pictures.chart import Chart, Edge, Lines, Series
 from kvplan.pictures.scales import gib_axis, number_axis
 from kvplan.planner.options import FitOptions
+from kvplan.planner.several import Models
 from kvplan.traffic.held import Held, Histogram
 from kvplan.traffic.hold import hold
 from kvplan.units import counted, format_gib

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kvplan.alternatives.products import Models
 from kvplan.engines import Line
 from kvplan.loads import uniform
 from kvplan.pictures.chart import Bar, Bars, Chart, Part, PartKind
 from kvplan.pictures.plans import Drawn, read_plans, subtitle
 from kvplan.pictures.scales import gib_axis
+from kvplan.planner.several import Models
 from kvplan.planner.work import as_context
 from kvplan.units import counted, format_bytes, format_tokens
 

@@ -22,7 +22,7 @@ SEARCHED_GPUS = 256
 """The fewest GPUs are searched up to this many."""
 
 NODE_GPUS = 8
-"""The GPUs that NVLink joins in a node: eight on NVIDIA's HGX boards of H100, H200 and B200."""
+"""The GPUs that NVLink joins in a node, where a plan does not say: eight on NVIDIA's HGX boards."""
 
 DEARER = 2
 """
@@ -34,7 +34,8 @@ token passes one after the other, but nobody buys many times the GPUs to go with
 def advise(plan: Plan, *, context: int, batch: int) -> Advice:
     """Return the ways out for *batch* sequences of *context* tokens."""
     load, longest = uniform(context, batch), plan.deployment.arrangement.longest
-    if longest is not None and context > longest:  # No number of GPUs makes the engine take more.
+    beyond = longest is not None and context > longest  # No number of GPUs makes the engine take more.
+    if beyond or plan.deployment.choice.cards:  # GPUs of several kinds are those that there are.
         return Advice(smallest_tp=None, smallest_gpus=None, hints=hints(plan, context, batch))
     return Advice(
         smallest_tp=smallest_tp(plan, load),
@@ -80,18 +81,24 @@ def _fewest(plan: Plan) -> int:
 
 def _spreads(plan: Plan) -> Iterator[Spread]:
     """Yield spreads with tp within a node, the fewest GPUs first: those of one node, then of whole nodes."""
-    layers = plan.deployment.spec.layer_count
-    inside = [tp for tp in reversed(_legal(plan)) if tp <= NODE_GPUS]
-    for gpus in (*range(1, NODE_GPUS), *range(NODE_GPUS, SEARCHED_GPUS + 1, NODE_GPUS)):
+    layers, node = plan.deployment.spec.layer_count, _node(plan)
+    inside = [tp for tp in reversed(_legal(plan)) if tp <= node]
+    for gpus in (*range(1, node), *range(node, SEARCHED_GPUS + 1, node)):
         if gpus > searched_gpus(plan):
             return
-        whole = [tp for tp in inside if gpus % tp == 0 and (gpus <= NODE_GPUS or NODE_GPUS % tp == 0)]
+        whole = [tp for tp in inside if gpus % tp == 0 and (gpus <= node or node % tp == 0)]
         yield from (Spread(gpus=gpus, tp=tp, pp=gpus // tp) for tp in whole if gpus // tp <= layers)
+
+
+def _node(plan: Plan) -> int:
+    """Return the GPUs of a node: those that a plan has on each of several, else what is usual."""
+    choice = plan.deployment.choice
+    return choice.node_gpus or NODE_GPUS if (choice.nodes or 1) > 1 else NODE_GPUS
 
 
 def _across_nodes(plan: Plan) -> list[Spread]:
     """Return spreads with tp over more than a node, the fewest GPUs first."""
-    wide = [tp for tp in _legal(plan) if tp > NODE_GPUS]
+    wide = [tp for tp in _legal(plan) if tp > _node(plan)]
     stages = range(1, plan.deployment.spec.layer_count + 1)
     every = [Spread(gpus=tp * pp, tp=tp, pp=pp) for tp in wide for pp in stages if tp * pp <= SEARCHED_GPUS]
     return sorted(every, key=lambda spread: spread.gpus)
@@ -137,7 +144,7 @@ def _changes(plan: Plan, context: int) -> Iterator[tuple[Change, Plan]]:
     wider = next((tp for tp in _legal(plan) if tp > plan.deployment.tp), None)
     if wider is not None:
         with suppress(KvplanError):  # an engine's other options may not allow it
-            yield ("tp", wider), _changed(plan, tp=wider)
+            yield ("tp", wider), _changed(plan, tp=wider, nodes=None)
     if context // 2 >= (plan.deployment.choice.prompt or 1):
         yield ("context", context // 2), plan
 

@@ -6,7 +6,7 @@ from typing import Literal
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines import Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.gpus import Card, find_card
+from kvplan.gpus import Card, find_card, machine
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.facts import Origin, Sources
 from kvplan.planner.results import Memory
@@ -63,10 +63,11 @@ class Budget:
 
     def memory(self, *, weights_bytes: int, kv_used_bytes: int) -> Memory:
         """Return the lines of the card with this much of weights and cache on it."""
-        left = self.left_bytes(weights_bytes, self.middle_bytes)
+        budget_bytes = self.budget_bytes(weights_bytes, self.middle_bytes)
+        left = budget_bytes - weights_bytes - self.middle_bytes
         return Memory(
             gpu_bytes=self.gpu_bytes,
-            budget_bytes=self.budget_bytes(weights_bytes, self.middle_bytes),
+            budget_bytes=budget_bytes,
             weights_bytes=weights_bytes,
             activation_bytes=self.needs.activation_bytes,
             overhead_bytes=self.needs.overhead_bytes,
@@ -90,6 +91,18 @@ class Asked:
 
     def card(self) -> Card | None:
         """Return the card, by which engines choose defaults; None if a KV memory is given alone."""
+        return None if self._named is None else find_card(self._named)
+
+    def cards(self) -> tuple[Card, ...]:
+        """Return the card of each GPU in the order of ranks where they are of several kinds; else none."""
+        named = self._named
+        if named is None or "+" not in named:
+            return ()
+        return tuple(card for count, one in machine(named) for card in (find_card(one),) * count)
+
+    @property
+    def _named(self) -> str | None:
+        """The GPU as text, None if a KV memory is given alone."""
         if self.gpu is None and self.kv_memory is None:
             raise OptionsError("give a GPU (h100-80gb, or a size: 80GB) or the memory for the KV cache")
         if self.gpu is None:
@@ -98,7 +111,15 @@ class Asked:
             raise OptionsError(
                 f"a GPU of {self.gpu} bytes is none: give all its bytes, or text with a unit: '{self.gpu}GB'"
             )
-        return find_card(f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu)
+        return f"{self.gpu}B" if isinstance(self.gpu, int) else self.gpu
+
+
+def utilization_of(deployment: Deployment, asked: Asked, card: Card) -> tuple[int, int]:
+    """Return the share of a card that was asked for, or that the engine takes of it."""
+    share = asked.utilization
+    if share is None:
+        share = deployment.engine.share.default(card.total_bytes, deployment.options)
+    return parse_ratio(str(share))
 
 
 def make_budget(
@@ -111,14 +132,11 @@ def make_budget(
     in for the longest context of a model that is not made for any; *sequences* run at once where the engine's
     default is too many.
     """
-    card = asked.card()
+    card = next(iter(asked.cards()), None) or asked.card()
     if asked.kv_memory is not None or card is None:
         return _known_kv_memory(asked, card, longest)
     engine = deployment.engine
-    share = asked.utilization
-    if share is None:
-        share = engine.share.default(card.total_bytes, deployment.options)
-    ratio = parse_ratio(str(share))
+    ratio = utilization_of(deployment, asked, card)
     weights_bytes, weights_from = _weights(deployment.spec, asked)
     return Budget(
         gpu=card.name,
@@ -135,10 +153,9 @@ def make_budget(
 def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sources:
     counted = weights is Origin.PARAMETERS
     by_part = weights is Origin.RELEASE and spec.parts is not None
-    of_card = Origin.GIVEN if card.source is None else Origin.LABEL if card.estimated else Origin.DRIVER
     return Sources(
         card=card,
-        gpu_bytes=of_card,
+        gpu_bytes=origin_of(card),
         weights=weights,
         parameters=spec.parameters if counted or by_part else None,
         weight_dtype=(asked.weight_dtype or spec.weight_dtype or spec.dtype) if counted else None,
@@ -146,6 +163,11 @@ def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sour
         overhead=Origin.GIVEN if _is_given(asked) else Origin.ESTIMATE,
         stands_in=not spec.max_context,
     )
+
+
+def origin_of(card: Card) -> Origin:
+    """Return how the memory of a card is known."""
+    return Origin.GIVEN if card.source is None else Origin.LABEL if card.estimated else Origin.DRIVER
 
 
 _PLAIN = 0.99
@@ -172,13 +194,15 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=(spec.max_context or longest) * _rotated(deployment) * element_bytes,
+            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
             batched_tokens=options.max_num_batched_tokens,
             sequences=sequences or options.max_num_seqs,
-            mlp=spec.mlp,
+            mlp=spec.met_by_all,
+            vision=spec.vision,
+            kinds=spec.kinds(),
             architecture=spec.architecture,
             has_experts=options.has_experts,
             has_states=options.has_states,
@@ -189,6 +213,11 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             settings=options.settings,
         )
     )
+
+
+def _rotations(spec: ModelSpec, longest: int) -> int:
+    """Return the positions in tables of rotary embeddings."""
+    return spec.rotations or spec.max_context or longest
 
 
 def _indexer(deployment: Deployment) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from kvplan.errors import SplitError
 from kvplan.planner.check_experts import Rule, expert_degrees, expert_rules
 from kvplan.planner.deployment import Choice, growth, lowered
 from kvplan.planner.model_dtype import stored_in
+from kvplan.planner.nodes import crossing, node_gpus
 from kvplan.planner.options import CheckOptions
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.splits import (
@@ -43,6 +44,7 @@ class Check:
     pp: int
     dp: int
     ep: int
+    nodes: int | None
     ok: bool
     checks: tuple[Rule, ...]
     legal_tp: tuple[int, ...]
@@ -72,7 +74,7 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
     degree that cannot be understood. *ignore* is as in size.
     """
     tp, pp = options.get("tp", 1), options.get("pp", 1)
-    dp, ep = options.get("dp", 1), options.get("ep", 1)
+    dp, ep, nodes = options.get("dp", 1), options.get("ep", 1), options.get("nodes")
     kv_dtype = options.get("kv_dtype")
     spec = stored_in(as_spec(model, options.get("ignore", ())), kv_dtype)
     layers, _ = lowered(spec, Choice(kv_dtype=kv_dtype))
@@ -82,6 +84,7 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
         *_spreading(spec, layers, parts, tp),
         _stages(spec, pp, options.get("pp_layers")),
         *expert_rules(spec, tp=tp, dp=dp, ep=ep),
+        *_nodes(tp * pp * dp, nodes),
     )
     by_ep = expert_degrees(spec, tp=tp, dp=dp)
     return Check(
@@ -90,6 +93,7 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
         pp=pp,
         dp=dp,
         ep=ep,
+        nodes=nodes,
         ok=all(rule.ok for rule in rules),
         checks=rules,
         legal_tp=legal_tps(parts),
@@ -100,7 +104,7 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
         },
         legal_ep=tuple(each for each, reason in by_ep.items() if reason is None),
         refused_ep={each: reason for each, reason in by_ep.items() if reason is not None},
-        advice=(*_advice(spec), *_cut_weights(spec, tp, ep)),
+        advice=(*_advice(spec), *_cut_weights(spec, tp, ep), *_across(tp, tp * pp * dp, nodes)),
         ignored_fields=(*spec.ignored, *spec.unread),
     )
 
@@ -160,6 +164,25 @@ def _stages(spec: ModelSpec, pp: int, pp_layers: tuple[int, ...] | None) -> Rule
     return Rule(
         rule="layers / pp", ok=True, detail=f"{counted(spec.layer_count, 'layer')} on PP {pp}: {sizes}"
     )
+
+
+def _nodes(gpus: int, nodes: int | None) -> Iterator[Rule]:
+    """Say how many GPUs each of several nodes has."""
+    if nodes is None:
+        return
+    try:
+        each = node_gpus(gpus, nodes)
+    except SplitError as error:
+        yield Rule(rule="GPUs / nodes", ok=False, detail=error.line)
+        return
+    detail = f"{counted(gpus, 'GPU')} on {counted(nodes, 'node')}: {each} on each"
+    yield Rule(rule="GPUs / nodes", ok=True, detail=detail)
+
+
+def _across(tp: int, gpus: int, nodes: int | None) -> Iterator[str]:
+    """Say where a tensor-parallel group reaches beyond a node."""
+    if nodes is not None and gpus % nodes == 0 and (across := crossing(tp, gpus // nodes)):
+        yield across
 
 
 def _advice(spec: ModelSpec) -> Iterator[str]:

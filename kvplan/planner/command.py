@@ -57,17 +57,17 @@ def _said(plan: Plan, work: Work) -> dict[str, Any]:
         "tp": choice.tp if choice.tp > 1 else None,
         "pp": choice.pp if choice.pp > 1 else None,
         "dp": choice.dp if choice.dp > 1 else None,
-        "pp_layers": choice.pp_layers,
+        "nodes": choice.nodes if (choice.nodes or 1) > 1 else None,
+        # llama.cpp would split by the memory that is free when it starts: the plan says how.
+        "pp_layers": plan.deployment.stage_sizes if choice.cards else choice.pp_layers,
         "context": work.context,
         "batch": work.batch,
         "kv_dtype": None if choice.kv_dtype == "auto" else choice.kv_dtype,
         "utilization": None if asked.utilization is None else str(asked.utilization),
         "kv_memory": None if asked.kv_memory is None else as_bytes(asked.kv_memory),
         "draft_kv_dtype": choice.draft_kv_dtype,
-        **choice.shared(),
+        **choice.given(),
         "prompt": None,  # It is a part of the load: no server is told.
         "max_num_seqs": plan.lowered if choice.max_num_seqs is None else choice.max_num_seqs,
-        "dcp": choice.dcp if choice.dcp > 1 else None,
-        "ep": choice.ep if choice.ep > 1 else None,
         "settings": dict(choice.settings),
     }

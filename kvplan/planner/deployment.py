@@ -19,13 +19,16 @@ from kvplan.engines import (
     find_engine,
 )
 from kvplan.errors import KvplanError, SplitError
+from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.planner.declared_kv import as_declared
 from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of, require_apart
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
+from kvplan.planner.nodes import crossing, node_gpus
 from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
+from kvplan.planner.unlike_cards import how_split, require_alike, require_ranks
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
 
@@ -45,7 +48,8 @@ class Choice(SharedOptions):
     `kv_dtype` says otherwise; `pp_layers` are the layers of each stage where they are not split evenly;
     `encoder_tokens` replaces the spec's. `draft` drafts tokens: a model, or `mtp`, the module that the
     model's own checkpoint brings; an engine that stores its cache apart does so in `draft_kv_dtype`. Engines
-    choose some defaults by the `card`, where it is known.
+    choose some defaults by the `card`, where it is known; `cards` are those of all ranks, stage by stage,
+    where they are of several kinds. They are on so many `nodes`, None where that is not known.
     """
 
     engine: str = "exact"
@@ -54,11 +58,18 @@ class Choice(SharedOptions):
     tp: int = 1
     pp: int = 1
     dp: int = 1
+    nodes: int | None = None
     pp_layers: tuple[int, ...] | None = None
     encoder_tokens: int | None = None
     draft: ModelSpec | Literal["mtp"] | None = None
     draft_kv_dtype: str | None = None
     card: Card | None = None
+    cards: tuple[Card, ...] = ()
+
+    @property
+    def node_gpus(self) -> int | None:
+        """The GPUs of each node; None where it is not known. Raises SplitError where they are not alike."""
+        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp * self.cp, self.nodes)
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
         """Return the same spread and cache format by the formula, without an engine's options."""
@@ -68,11 +79,14 @@ class Choice(SharedOptions):
             tp=self.tp,
             pp=self.pp,
             dp=self.dp,
+            nodes=self.nodes,
             pp_layers=stage_sizes,
             encoder_tokens=self.encoder_tokens,
             draft=self.draft,
             max_num_seqs=self.max_num_seqs,
+            cp=self.cp,
             card=self.card,
+            cards=self.cards,
         )
 
 
@@ -108,14 +122,29 @@ class Deployment:
         return self.choice.dp
 
     @property
+    def replica_gpus(self) -> int:
+        """The GPUs of one replica: tp x pp, and those of context parallelism in place of each."""
+        return self.tp * len(self.stages) * self.engine.context_ranks(self.options)
+
+    @property
+    def gpus(self) -> int:
+        """The GPUs of all replicas."""
+        return self.replica_gpus * self.dp
+
+    @property
     def stage_sizes(self) -> tuple[int, ...]:
         """The number of layers of each pipeline stage."""
         return tuple(len(stage.types) for stage in self.stages)
 
     def respread(self, *, tp: int, pp: int) -> "Deployment":
-        """Return one replica of this deployment over *tp* ranks and *pp* even stages; raise like deploy."""
+        """
+        Return one replica over *tp* ranks and *pp* even stages, without cp; raise like deploy.
+
+        GPUs of several kinds are as many as they are: they hold no other spread.
+        """
         ep = min(self.choice.ep, tp)
-        return deploy(self.spec, replace(self.choice, tp=tp, pp=pp, dp=1, ep=ep, pp_layers=None))
+        spread = replace(self.choice, tp=tp, pp=pp, dp=1, cp=1, ep=ep, nodes=None, pp_layers=None)
+        return deploy(self.spec, spread)
 
     def reserved_bytes(self, load: Load) -> int:
         """Return the bytes that the sequences of one replica take on a rank of the fullest stage."""
@@ -164,7 +193,8 @@ class Deployment:
         """Return the bytes on all GPUs for *batch* sequences dealt out over the replicas."""
         shares = Counter(batch // self.dp + (replica < batch % self.dp) for replica in range(self.dp))
         on_one = {share: sum(self.by_stage(uniform(tokens, share))) for share in shares}
-        return sum(self.tp * count * on_one[share] for share, count in shares.items())
+        ranks = self.replica_gpus // len(self.stages)
+        return sum(ranks * count * on_one[share] for share, count in shares.items())
 
     @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def by_sequence(self, tokens: int) -> tuple[Straight, ...] | None:
@@ -184,9 +214,9 @@ def plain(size: Fraction) -> int | float:
     return size.numerator if size.denominator == 1 else float(size)
 
 
-def growth(terms: Iterable[Term], tp: int, *, count: int = 1) -> int | float:
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
     """Return the formula's bytes per rank that one more token adds to *count* layers, all windows full."""
-    return plain(count * token_bytes(terms, tp))
+    return plain(count * token_bytes(terms, tp) / cp)
 
 
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
@@ -211,26 +241,50 @@ def kept_deployment(spec: ModelSpec, choice: Choice) -> Deployment | KvplanError
 
 
 def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
-    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp)):
+    for name, degree in (("tp", choice.tp), ("pp", choice.pp), ("dp", choice.dp), ("cp", choice.cp)):
         if not 1 <= degree <= MAX_DEGREE:
             raise SplitError(f"{name}={degree} is not between 1 and {MAX_DEGREE}")
     require_sharing(spec)
+    require_ranks(choice.cards, tp=choice.tp, pp=choice.pp, dp=choice.dp, cp=choice.cp)
     engine = find_engine(choice.engine)
     engine.require_taken(choice)
+    if (choice.nodes or 1) > 1 and not engine.several_nodes:
+        raise SplitError(f"{engine.name} runs on one node: how it uses others is not known, leave nodes out")
     spec, note = as_run(spec, choice.dtype, engine, choice.card)
     layers, kv = lowered(spec, choice, engine)
     require_tp(spec, layers, choice.tp)
     require_experts(spec, choice.ep)
     draft = _drafted(spec, choice, engine, layers)
     deployment = _arranged(spec, choice, engine, kv, layers, draft)
+    _require_alike(deployment)
     shares = engine.shares(deployment.options)  # It refuses what does not go together.
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
     assumed = [Assumed(text=text) for text in deployment.arrangement.assumed]
+    across = crossing(choice.tp, choice.node_gpus) if choice.node_gpus else None
+    if across is not None:
+        assumed.append(Assumed(text=across))
+    if choice.cards and choice.pp_layers is None and "tensor_split" not in choice.settings:
+        proportions = engine.proportions(choice.settings, choice.cards)
+        assumed.append(
+            Assumed(text=how_split(engine.name, deployment.stage_sizes, by_memory=bool(proportions)))
+        )
     if shares.experts > 1 and spec.parts is None:
         assumed.append(Assumed(text=_uncounted(spec)))
     notes = (*(each for each in said if each), *assumed)
     return replace(deployment, notes=notes) if notes else deployment
+
+
+def _require_alike(deployment: Deployment) -> None:
+    """Raise OptionsError where an engine would lay the cache out otherwise on another one of the cards."""
+    spec, choice, engine = deployment.spec, deployment.choice, deployment.engine
+
+    def laid_out(card: Card) -> tuple[CacheFormat, Arrangement]:
+        on_card = replace(choice, card=card, pp_layers=deployment.stage_sizes)
+        layers, kv = lowered(spec, on_card, engine)
+        return kv, _arranged(spec, on_card, engine, kv, layers, deployment.draft).arrangement
+
+    require_alike(engine.name, choice.cards, laid_out)
 
 
 def _uncounted(spec: ModelSpec) -> str:
@@ -277,7 +331,13 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
             counts=tuple((layers[name], count) for name, count in Counter(types).items()),
             readers=tuple(window for name in types for window in spec.readers(name)),
         )
-        for types in split_stages(spec.layer_types, choice.pp, choice.pp_layers, engine.extra)
+        for types in split_stages(
+            spec.layer_types,
+            choice.pp,
+            choice.pp_layers,
+            engine.extra,
+            engine.proportions(choice.settings, choice.cards),
+        )
     )
     if draft is not None:
         stages = draft_stages(stages, draft.stages)
@@ -294,6 +354,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         weight_blocks=spec.weight_blocks,
         has_experts=spec.has_experts,
         has_parts=spec.parts is not None,
+        node_gpus=choice.node_gpus,
         draft=None if draft is None else drafting_of(draft.spec, own=choice.draft == OWN),
         card=choice.card,
         **choice.shared(),
@@ -315,7 +376,7 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
     """Return the terms of each layer type, and the cache format in which they are stored."""
     if choice.encoder_tokens is not None and choice.encoder_tokens < 1:
         raise SplitError(f"{choice.encoder_tokens} encoder tokens are not at least 1")
-    plain = spec.lower_types(Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
+    plain = _layers(spec, Target(kv=kv_format(spec.dtype), encoder_tokens=choice.encoder_tokens))
     roles = {term.role for layer in plain.values() for term in layer}
     asked, _ = as_declared(spec, choice.kv_dtype, engine, roles)
     rows = ToStore(
@@ -327,4 +388,10 @@ def lowered(spec: ModelSpec, choice: Choice, engine: Engine = EXACT) -> tuple[di
         scaled=spec.scales_cache,
     )
     kv = kv_format(engine.kv_dtype(asked, rows))
-    return spec.lower_types(Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
+    return _layers(spec, Target(kv=kv, encoder_tokens=choice.encoder_tokens)), kv
+
+
+@lru_cache(maxsize=KEPT)
+def _layers(spec: ModelSpec, target: Target) -> dict[str, Layer]:
+    """Return the terms of each layer type; kept, as other spreads of a model have the same."""
+    return FrozenDict(spec.lower_types(target))

@@ -153,6 +153,14 @@ class Replicated(NamedTuple):
     tp: int
 
 
+class PassedOn(NamedTuple):
+    """Each of `cp` ranks passes so many bytes on in a prefill of `context` tokens, and has all weights."""
+
+    cp: int
+    context: int
+    size_bytes: int
+
+
 class Uncounted(NamedTuple):
     """Parts of the model whose weights are not counted."""
 
@@ -177,6 +185,7 @@ Warned = (
     | LeftOut
     | Ignored
     | Replicated
+    | PassedOn
     | Uncounted
     | LabelRead
 )

@@ -10,7 +10,7 @@ from kvplan.engines import EXACT, Line, StartUp
 from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
 from kvplan.planner import words
-from kvplan.planner.budget import Asked
+from kvplan.planner.budget import Asked, Budget
 from kvplan.planner.deployment import KEPT, Deployment, deploy
 from kvplan.planner.drafts import uncounted_draft
 from kvplan.planner.facts import (
@@ -21,21 +21,22 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
-    Resource,
     RunsFewer,
     Sources,
     Uncounted,
     Warned,
 )
+from kvplan.planner.limits import limit_of
 from kvplan.planner.loaded import loaded_on_all
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.results import Advice, Experts, Memory, Spread, figure
+from kvplan.planner.results import Advice, Experts, Memory, Spread, StageMemory, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
+from kvplan.specs.releases import with_weights_in
 
 if TYPE_CHECKING:
     from kvplan.serving import Served
@@ -80,7 +81,7 @@ class Fit(Size, Shown):
     @figure
     def gpu(self) -> str:
         """The card's name, or the memory that was given."""
-        return self.plan.budget.gpu
+        return self.plan.gpu
 
     @figure
     def fits(self) -> bool:
@@ -152,6 +153,11 @@ class Fit(Size, Shown):
         return self.plan.memory(self.work.load)
 
     @figure
+    def stages(self) -> tuple[StageMemory, ...]:
+        """A GPU of each pipeline stage with `batch` sequences on it."""
+        return self.plan.stages(self.work.load)
+
+    @figure
     def weights_bytes_all_gpus(self) -> int:
         """The weights on all GPUs together: what is whole on several counts on each."""
         return loaded_on_all(self.deployment, self.plan.budget.replica_weights_bytes)
@@ -197,8 +203,8 @@ class Fit(Size, Shown):
 
     @figure
     def sources(self) -> Sources:
-        """Where the figures of the memory come from."""
-        return self.plan.budget.sources
+        """Where the figures of `memory` come from."""
+        return self.budget.sources
 
     @figure
     def command(self) -> str | None:
@@ -221,8 +227,13 @@ class Fit(Size, Shown):
                 {"change": words.change(each), "max_batch": each.max_batch, "max_context": each.max_context}
                 for each in self.hints
             ),
-            "sources": words.sources(self.plan.budget),
+            "sources": words.sources(self.budget),
         }
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of the tightest card, of which `memory` tells."""
+        return self.plan.tightest(self.work.load)
 
     @cached_property
     def _start_up(self) -> StartUp | None:
@@ -289,8 +300,8 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     """Return the plan of a spec by the options of `fit` that are no work."""
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
-    choice = choice_of(spec, options, asked.card())
-    deployment = deploy(spec.with_weights_in(asked.weight_dtype), choice)
+    choice = choice_of(spec, options, asked.cards() or asked.card())
+    deployment = deploy(with_weights_in(spec, asked.weight_dtype), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 
 
@@ -303,12 +314,12 @@ def _noted(deployment: Deployment, spread: str) -> Deployment:
 def warnings_of_plan(plan: Plan) -> Iterator[Warned]:
     """Yield what to know of a plan's memory, whatever is asked of it."""
     spec, budget, draft = plan.deployment.spec, plan.budget, plan.deployment.draft
+    labels = {each.gpu: each for each in plan.budgets if each.sources.gpu_bytes is Origin.LABEL}
     if spec.uncounted and budget.counts_weights:
         yield Uncounted(parts=spec.uncounted)
     if draft is not None and draft.spec.weights() is None and budget.counts_weights:
         yield Assumed(text=uncounted_draft(draft.spec))
-    if budget.sources.gpu_bytes is Origin.LABEL:
-        yield LabelRead(gpu=budget.gpu, total_bytes=budget.gpu_bytes)
+    yield from (LabelRead(gpu=each.gpu, total_bytes=each.gpu_bytes) for each in labels.values())
     if plan.lowered is not None:
         yield _lowered(plan, plan.lowered)
 
@@ -332,26 +343,3 @@ def _lowered(plan: Plan, sequences: int) -> Lowered:
     needs = plan.budget.needs
     least = None if needs.low_bytes == needs.high_bytes else plan.startable(needs.high_bytes)
     return Lowered(engine=plan.deployment.engine.name, sequences=sequences, least=least)
-
-
-def limit_of(plan: Plan, context: int, max_batch: int | None) -> Limit:
-    """Return what stops one sequence more beside the *max_batch* that a plan holds of a context."""
-    memory = plan.without_cache(context)
-    weights, left = memory.weights_bytes, memory.free_bytes
-    if weights + left < 0:
-        others = memory.activation_bytes + memory.overhead_bytes
-        return Limit(resource=Resource.OVERHEAD, needed_bytes=others, free_bytes=memory.budget_bytes)
-    if left < 0:
-        return Limit(resource=Resource.WEIGHTS, needed_bytes=weights, free_bytes=weights + left)
-    if max_batch is None:
-        return Limit(resource=Resource.NOTHING)
-    most = plan.most_sequences(context)
-    if most and max_batch == most * plan.deployment.dp:
-        return Limit(resource=Resource.SEQUENCES, sequences=most)
-    if plan.is_bounded():
-        return Limit(resource=Resource.POOL)
-    free = plan.free_bytes(uniform(context, max_batch) if max_batch else ())
-    more = plan.free_bytes(uniform(context, max_batch + plan.deployment.dp))
-    return Limit(
-        resource=Resource.CACHE, needed_bytes=free - more, free_bytes=max(0, free), sequences=max_batch + 1
-    )

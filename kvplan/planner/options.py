@@ -26,7 +26,11 @@ Bytes = int | str
 """A size: bytes, or text with its unit."""
 
 Gpu = Annotated[
-    Bytes | None, Option(help="A GPU by name (h100-80gb), or a size with its unit.", metavar="GPU")
+    Bytes | None,
+    Option(
+        help="A GPU by name (h100-80gb), or a size with its unit; 8xh100, or 2xrtx-4090+1xrtx-3090 together.",
+        metavar="GPU",
+    ),
 ]
 GpuOfALog = Annotated[
     Bytes | None,
@@ -61,6 +65,14 @@ Batch = Annotated[
 Tp = Annotated[int, Option(help="Tensor-parallel GPUs.", default=1, least=1, other="--tensor-parallel-size")]
 Pp = Annotated[int, Option(help="Pipeline stages.", default=1, least=1, other="--pipeline-parallel-size")]
 Dp = Annotated[int, Option(help="Replicas, each with a cache of its own.", default=1, least=1)]
+Nodes = Annotated[
+    int | None,
+    Option(
+        help="Nodes over which the GPUs are spread evenly; --gpu 8xh100 then names those of each.",
+        unsaid="not known",
+        least=1,
+    ),
+]
 ModelDtype = Annotated[str | None, Option(help="Run the model in this dtype: float16, bfloat16, float32.")]
 KvDtype = Annotated[
     str | None,
@@ -140,6 +152,10 @@ MaxNumBatchedTokens = Annotated[
 MaxNumSeqs = Annotated[int | None, Option(help="The most sequences of one replica.", least=1)]
 PrefixCaching = Annotated[bool | None, Option(help="Keep what prefix caching needs.", unsaid="the engine's")]
 Dcp = Annotated[int, Option(help="Decode context parallelism, over the TP ranks.", default=1, least=1)]
+Cp = Annotated[
+    int,
+    Option(help="Context-parallel GPUs: further ones, each with its part of a sequence.", default=1, least=1),
+]
 Ep = Annotated[
     int, Option(help="GPUs over which whole experts are dealt out, of the tp x dp.", default=1, least=1)
 ]
@@ -184,6 +200,7 @@ class SpreadOptions(TypedDict, total=False):
     tp: Tp
     pp: Pp
     dp: Dp
+    nodes: Nodes
     dtype: ModelDtype
     kv_dtype: KvDtype
     engine: EngineName
@@ -201,6 +218,7 @@ class SharedChoices(TypedDict, total=False):
     max_num_seqs: MaxNumSeqs
     prefix_caching: PrefixCaching
     dcp: Dcp
+    cp: Cp
     ep: Ep
 
 
@@ -257,6 +275,7 @@ class CheckOptions(FileOptions, total=False):
     pp: Pp
     dp: Dp
     ep: Ep
+    nodes: Nodes
     kv_dtype: KvDtype
     pp_layers: PpLayers
 

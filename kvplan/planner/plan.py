@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 
 from kvplan.engines import EXACT, Arrangement, Line, StartUp, Straight
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import Load, dealt, longest_in, sequences_in, uniform
-from kvplan.planner.budget import Asked, Budget, make_budget
+from kvplan.planner.budget import Asked, Budget
 from kvplan.planner.deployment import KEPT, Deployment
 from kvplan.planner.loaded import Loaded, loaded
-from kvplan.planner.results import Advice, Memory
+from kvplan.planner.results import Advice, Memory, StageMemory
 from kvplan.planner.search import LARGEST, largest
+from kvplan.planner.stage_budgets import stage_budgets
 from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
 from kvplan.shown import Shown
 
@@ -22,15 +24,15 @@ class Plan(Shown):
     A model deployed on cards of one kind, whatever the work: ask it, in microseconds, what fits.
 
     A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Replicas get
-    them in turn, the longest first. `asked` is what was said of the memory, and `budget` what follows
-    from it for this deployment. Of a GPU of each pipeline stage, in bytes: what is `loaded` of weights, what
+    them in turn, the longest first. `asked` is what was said of the memory, and `budgets` what follows
+    from it for a GPU of each pipeline stage. Of these, in bytes: what is `loaded` of weights, what
     is `left` for the cache (below 0 if the rest does not fit), and of that what the `pools` take, which a
     setting may bound. `lowered` is the most sequences at once that the engine must be told, as it would
     refuse to start with its own default; None where it starts, or was told.
     """
 
     asked: Asked
-    budget: Budget
+    budgets: tuple[Budget, ...]
     deployment: Deployment
     loaded: Loaded
     left: tuple[int, ...]
@@ -40,7 +42,18 @@ class Plan(Shown):
     def __repr__(self) -> str:
         deployment = self.deployment
         spread = f"tp {deployment.tp} x pp {deployment.choice.pp} x dp {deployment.dp}"
-        return f"<Plan {deployment.spec.name} on {self.budget.gpu}, {deployment.engine.name}, {spread}>"
+        return f"<Plan {deployment.spec.name} on {self.gpu}, {deployment.engine.name}, {spread}>"
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of a GPU of the first stage: all others' too, where they are of one kind."""
+        return self.budgets[0]
+
+    @property
+    def gpu(self) -> str:
+        """The card's name, those of several kinds with their numbers, or the memory that was given."""
+        names = groupby(card.name for card in self.deployment.choice.cards)
+        return "+".join(f"{len(list(each))}x{name}" for name, each in names) or self.budget.gpu
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -80,6 +93,26 @@ class Plan(Shown):
         used = self.deployment.by_stage(dealt(as_load(load), self.deployment.dp))
         rank = self._tightest(used)
         return self._memory(rank, used[rank])
+
+    def stages(self, load: Iterable[tuple[int | str, int]]) -> tuple[StageMemory, ...]:
+        """Return a GPU of each pipeline stage, the fullest and smallest one, with a load on it."""
+        used = self.deployment.by_stage(dealt(as_load(load), self.deployment.dp))
+        sizes = self.deployment.stage_sizes
+        return tuple(
+            StageMemory(
+                gpu=self.budgets[rank].gpu,
+                gpus=self.deployment.gpus // len(sizes),
+                layers=layers,
+                memory=self._memory(rank, used[rank]),
+            )
+            for rank, layers in enumerate(sizes)
+        )
+
+    def tightest(self, load: Iterable[tuple[int | str, int]]) -> Budget:
+        """Return the budget of the card that has the least left with a load on it."""
+        return self.budgets[
+            self._tightest(self.deployment.by_stage(dealt(as_load(load), self.deployment.dp)))
+        ]
 
     def refusal(self, context: int | str) -> str | None:
         """
@@ -137,7 +170,7 @@ class Plan(Shown):
         return self._memory(rank, 0)
 
     def _memory(self, rank: int, kv_used_bytes: int) -> Memory:
-        memory = self.budget.memory(weights_bytes=self.weights[rank], kv_used_bytes=kv_used_bytes)
+        memory = self.budgets[rank].memory(weights_bytes=self.weights[rank], kv_used_bytes=kv_used_bytes)
         adapters, offloaded = self.loaded.adapters[rank], self.loaded.offloaded[rank]
         if not adapters and not offloaded:
             return memory
@@ -179,7 +212,8 @@ class Plan(Shown):
 
     def left_beside(self, other_bytes: int) -> tuple[int, ...]:
         """Return what is left on each stage beside weights and *other_bytes*."""
-        return tuple(self.budget.left_bytes(weights, other_bytes) for weights in self.weights)
+        each = zip(self.budgets, self.weights, strict=True)
+        return tuple(budget.left_bytes(weights, other_bytes) for budget, weights in each)
 
     def _started(self, left: Sequence[int], tokens: int) -> StartUp | None:
         """Return what the engine prints with so much *left* on each stage; None as in `start_up`."""
@@ -295,12 +329,14 @@ def _lowered(plan: Plan, least: int) -> Plan:
 
 def _planned(deployment: Deployment, asked: Asked, longest: int, sequences: int | None = None) -> Plan:
     """Return the plan of so many *sequences* at once, in place of the engine's default."""
-    budget = make_budget(deployment, asked, longest=longest, sequences=sequences)
-    each = loaded(deployment, budget.replica_weights_bytes, alone=budget.sources.weights is None)
-    left = tuple(budget.left_bytes(size, budget.middle_bytes) for size in each.weights)
+    budgets = stage_budgets(deployment, asked, longest=longest, sequences=sequences)
+    first = budgets[0]
+    each = loaded(deployment, first.replica_weights_bytes, alone=first.sources.weights is None)
+    of_stages = zip(budgets, each.weights, strict=True)
+    left = tuple(budget.left_bytes(size, budget.middle_bytes) for budget, size in of_stages)
     return Plan(
         asked=asked,
-        budget=budget,
+        budgets=budgets,
         deployment=deployment,
         loaded=each,
         left=left,

@@ -110,6 +110,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageMemory:
+    """A GPU of one pipeline stage, of which there are `gpus` alike: its layers, and its memory."""
+
+    gpu: str
+    gpus: int
+    layers: int
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experts:
     """
     How the routed experts of a layer are spread: of `count`, the fullest GPU holds a part of `on_gpu`.

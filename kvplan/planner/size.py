@@ -15,13 +15,14 @@ from kvplan.loads import Load, uniform
 from kvplan.planner import words
 from kvplan.planner.deployment import Choice, Deployment, deploy, growth
 from kvplan.planner.drafts import OWN
-from kvplan.planner.facts import BeyondContext, Ignored, ReadAs, Replicated, Warned
+from kvplan.planner.facts import BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import Answer, LayerSize, figure
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
+from kvplan.terms import Fixed
 from kvplan.units import ceil_div, format_bytes, format_gib
 
 Model = str | Path | ModelSpec
@@ -91,6 +92,11 @@ class Size(Answer, Shown):
     def dp(self) -> int:
         """Replicas, each with a cache of its own."""
         return self.deployment.dp
+
+    @figure
+    def nodes(self) -> int | None:
+        """The nodes over which the GPUs are spread; None where that is not known."""
+        return self.deployment.choice.nodes
 
     @figure
     def context(self) -> int:
@@ -181,14 +187,14 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
 
 
 def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[LayerSize, ...]:
-    tp, growing = deployment.tp, deployment.growing.layers
+    tp, cp, growing = deployment.tp, deployment.choice.cp, deployment.growing.layers
     own = tuple(
         LayerSize(
             kind=layer_kind(deployment.spec, name),
             count=count,
-            bytes_per_token=growth(growing[name], tp, count=count),
+            bytes_per_token=growth(growing[name], tp, count=count, cp=cp),
             bytes_per_sequence=count
-            * sum(term.bytes_on_rank(context, tp) for term in deployment.layers[name]),
+            * sum(term.bytes_on_rank(ceil_div(context, cp), tp) for term in deployment.layers[name]),
         )
         for name, count in Counter(deployment.stages[rank].types).items()
     )
@@ -218,17 +224,42 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
     for split in splits:
         if (copies := split.copies(tp)) > 1:
             yield Replicated(unit=split.unit, units=split.count, copies=copies, tp=tp)
+    if deployment.choice.cp > 1:
+        yield PassedOn(cp=deployment.choice.cp, context=context, size_bytes=_passed_on(deployment, context))
 
 
-def choice_of(spec: ModelSpec, options: Mapping[str, Any], card: Card | None = None) -> Choice:
+def _passed_on(deployment: Deployment, context: int) -> int:
     """
-    Return what *options* choose of a deployment, on a *card* where one is known.
+    Return what a rank of the fullest stage sends to the next one in a prefill of *context* tokens.
+
+    Keys and values go round the ring of cp ranks: each rank sends its own and those that it got, but for what
+    the next one began with (Ring Attention, arXiv 2310.01889, section 3).
+    """
+    tp, cp = deployment.tp, deployment.choice.cp
+    parts = (
+        sum(
+            count * term.bytes_on_rank(ceil_div(context, cp), tp)
+            for layer, count in stage.counts
+            for term in layer
+            if not isinstance(term.rows, Fixed)
+        )
+        for stage in deployment.stages
+    )
+    return (cp - 1) * max(parts)
+
+
+def choice_of(
+    spec: ModelSpec, options: Mapping[str, Any], on: Card | tuple[Card, ...] | None = None
+) -> Choice:
+    """
+    Return what *options* choose of a deployment *on* a card where one is known, or on several kinds of them.
 
     A model that is named as its own draft drafts with its own module.
     """
     draft = as_draft(options.get("draft"))
     chosen = {**part(options, Choice), "draft": OWN if draft == spec else draft}
-    return Choice(**chosen, card=card)
+    cards = on if isinstance(on, tuple) else ()
+    return Choice(**chosen, card=cards[0] if isinstance(on, tuple) else on, cards=cards)
 
 
 def as_draft(draft: Model | None) -> ModelSpec | Literal["mtp"] | None:

@@ -1,10 +1,13 @@
 """What of a model tensor and pipeline parallelism divide, and the degrees over which it spreads."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from itertools import accumulate
 
+from kvplan.engines.base import Extra
 from kvplan.errors import SplitError
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split
@@ -96,14 +99,16 @@ def split_stages(
     layer_types: tuple[str, ...],
     pp: int,
     pp_layers: tuple[int, ...] | None = None,
-    extra: Literal["first", "before last", "last", "with head"] = "before last",
+    extra: Extra = "before last",
+    proportions: Sequence[int | Fraction] = (),
 ) -> tuple[tuple[str, ...], ...]:
     """
     Return the layer types of each of *pp* stages: *pp_layers* of them, or an even split.
 
     *extra* says which stages get what an even split leaves over (Engine.extra): `before last` is the
     rule of vLLM 0.33, `last` SGLang's (get_pp_indices), `first` TensorRT-LLM's (mapping.py), and `with
-    head` llama.cpp's for cards with equal memory (get_layer_buft_list in src/llama-model.cpp).
+    head` llama.cpp's (get_layer_buft_list in src/llama-model.cpp), which deals layers out in *proportions*
+    where they are not even.
     """
     count = len(layer_types)
     if pp_layers is None:
@@ -112,7 +117,7 @@ def split_stages(
             raise SplitError(
                 f"{counted(count, 'layer')} {verb} not fill pp={pp} stages; use at most --pp {count}"
             )
-        pp_layers = _even(count, pp, extra)
+        pp_layers = with_head(count, pp, proportions) if extra == "with head" else _even(count, pp, extra)
     if len(pp_layers) != pp or sum(pp_layers) != count or min(pp_layers) < 1:
         sizes = ",".join(map(str, pp_layers))
         raise SplitError(
@@ -122,13 +127,22 @@ def split_stages(
     return tuple(layer_types[start : start + size] for start, size in zip(starts, pp_layers, strict=True))
 
 
-def _even(
-    count: int, pp: int, extra: Literal["first", "before last", "last", "with head"]
-) -> tuple[int, ...]:
-    """Return how many of *count* layers each of *pp* stages gets; the head counts as one more, or not."""
-    if extra == "with head":
-        held = Counter(layer * pp // (count + 1) for layer in range(count))
-        return tuple(held[stage] for stage in range(pp))
+def with_head(count: int, pp: int, proportions: Sequence[int | Fraction]) -> tuple[int, ...]:
+    """
+    Return how many of *count* layers each of *pp* stages gets in *proportions*; without any, evenly.
+
+    Layers and head stand in a row, each as long as the others; the stage in which one begins has it.
+    """
+    shares = proportions or (1,) * pp
+    if len(shares) != pp:
+        raise SplitError(f"{counted(len(shares), 'share')} of the layers are not those of pp={pp} stages")
+    ends, total = list(accumulate(shares)), sum(shares)
+    held = Counter(bisect_right(ends, Fraction(layer * total, count + 1)) for layer in range(count))
+    return tuple(held[stage] for stage in range(pp))
+
+
+def _even(count: int, pp: int, extra: Extra) -> tuple[int, ...]:
+    """Return how many of *count* layers each of *pp* stages gets, the head left out of the account."""
     base, rest = divmod(count, pp)
     start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
     return tuple(base + (start <= stage < start + rest) for stage in range(pp))

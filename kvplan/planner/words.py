@@ -1,5 +1,6 @@
 """The words for the facts of an answer, in JSON and in the report alike."""
 
+from itertools import groupby
 from typing import assert_never
 
 from kvplan.planner.budget import Budget
@@ -14,6 +15,7 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
+    PassedOn,
     ReadAs,
     Replicated,
     Resource,
@@ -23,6 +25,7 @@ from kvplan.planner.facts import (
     Uncounted,
     Warned,
 )
+from kvplan.planner.plan import Plan
 from kvplan.units import format_gib, gib_apart
 
 
@@ -45,11 +48,17 @@ def limit(fact: Limit) -> str:
             return f"activation and overhead need {needed} per GPU, and the budget is {there}"
 
 
-def where(budget: Budget, gpus: int) -> str:
+def where(plan: Plan) -> str:
     """Return on how many of which cards, or in which memory, a plan stands: `on one NVIDIA L4`."""
-    if budget.sources.card is not None:
-        return f"on {f'{gpus} x' if gpus > 1 else 'one'} {budget.sources.card.label}"
-    return f"in {budget.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
+    choice, budget, gpus = plan.deployment.choice, plan.budget, plan.deployment.gpus
+    if budget.sources.card is None:
+        return f"in {budget.gpu}" + (f" on each of {gpus} GPUs" if gpus > 1 else "")
+    cards = choice.cards or (budget.sources.card,) * gpus
+    kinds = [(label, len(list(each))) for label, each in groupby(card.label for card in cards)]
+    counts = [
+        f"{'one' if count == 1 and len(kinds) == 1 else f'{count} x'} {label}" for label, count in kinds
+    ]
+    return f"on {' and '.join(counts)}"
 
 
 def change(hint: Hint) -> str:
@@ -123,6 +132,11 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return f"tp={fact.tp} stores each {fact.unit} {fact.copies} times: there is only 1 to share out"
         case Replicated():
             return f"tp={fact.tp} stores each of the {fact.units} {fact.unit} {fact.copies} times"
+        case PassedOn():
+            return (
+                f"cp={fact.cp} stores weights and states on each rank, and in a prefill of {fact.context:,} "
+                f"tokens each passes {format_gib(fact.size_bytes)} on, round the ring"
+            )
         case Uncounted():
             return f"the weights are without {'; '.join(fact.parts)}: give --weights"
         case LabelRead():

@@ -52,6 +52,7 @@ def make_setup(log: StartUpLog, asked: Overrides) -> tuple[Setup, tuple[str, ...
         tp=asked.tp or printed.tp or 1,
         pp=asked.pp or printed.pp or 1,
         dcp=asked.dcp or printed.dcp or 1,
+        cp=asked.cp or 1,
         ep=asked.ep or 1,
         block_size=asked.block_size or printed.block_size,
         max_num_batched_tokens=asked.max_num_batched_tokens or printed.max_num_batched_tokens,

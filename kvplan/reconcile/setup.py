@@ -24,6 +24,7 @@ class Overrides:
     tp: int | None = None
     pp: int | None = None
     dcp: int | None = None
+    cp: int | None = None
     ep: int | None = None
     kv_dtype: str | None = None
     block_size: int | None = None

@@ -168,7 +168,7 @@ _COLUMNS = (
 
 
 def _assumed(name: str, fit: Fit) -> tuple[str, ...]:
-    budget, ends, held = fit.plan.budget, fit.kv_range, fit.max_batch_range
+    budget, ends, held = fit.budget, fit.kv_range, fit.max_batch_range
     needs = budget.needs
     estimated = needs.low_bytes != needs.high_bytes
     sequences = "any" if fit.max_batch is None else f"{fit.max_batch:,}"
@@ -201,7 +201,7 @@ def _assumptions(fits: Sequence[tuple[str, Fit]]) -> Iterator[Block]:
 
 
 def _sources(fit: Fit) -> Iterator[str]:
-    said, budget = words.sources(fit.plan.budget), fit.plan.budget
+    said, budget = words.sources(fit.budget), fit.budget
     yield f"memory of {budget.gpu}: {said['gpu_bytes']}"
     if budget.sources.card is not None:
         yield f"weights of {fit.model}: {said['weights']}"

@@ -93,11 +93,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card's memory by its parts, which sum to all of it."""
+    """A card's memory by its parts, which sum to all of it; `which` says whose memory it is."""
 
     parts: tuple[Part, ...]
     total_bytes: int
     note: str
+    which: str = "each GPU"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def _assumptions(answer: Fit) -> Iterator[Assumption]:
 
 def _memory(answer: Fit) -> Iterator[Assumption]:
     """Yield the parts of a card and their sources."""
-    budget, said = answer.plan.budget, words.sources(answer.plan.budget)
+    budget, said = answer.budget, words.sources(answer.budget)
     yield "memory of a GPU", format_gib(budget.gpu_bytes), "", said["gpu_bytes"]
     if budget.sources.card is not None:
         weights = format_gib(budget.replica_weights_bytes)

@@ -1,9 +1,11 @@
 """The answer of `kvplan fit` as a document: a sentence, the card as a bar and as lines, the ways out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from kvplan.loads import uniform
 from kvplan.planner import words
 from kvplan.planner.advice import searched_gpus
+from kvplan.planner.budget import Budget
 from kvplan.planner.facts import Origin
 from kvplan.planner.fit import Fit
 from kvplan.planner.results import Memory
@@ -11,6 +13,7 @@ from kvplan.report.document import (
     BLANK,
     Block,
     Card,
+    Column,
     Document,
     Grid,
     Heading,
@@ -18,6 +21,7 @@ from kvplan.report.document import (
     Part,
     Span,
     Step,
+    Table,
     Tone,
     Waterfall,
     line,
@@ -44,7 +48,7 @@ def fit_document(answer: Fit, *, beside: Fit | str | None = None, ignored: Seque
         line(_subtitle(answer), "quiet"),
         *pinned(answer.source),
     ]
-    parts += [BLANK, card(answer), BLANK, *_findings(answer)]
+    parts += [BLANK, card(answer), *_each_card(answer), BLANK, *_findings(answer)]
     if ignored:
         parts.append(line(" ".join(ignored), "quiet", label="Ignored"))
     parts += [*not_read(answer.ignored_fields), *_beside(beside)]
@@ -73,7 +77,7 @@ def _serve(command: str) -> Line:
 
 def headline(answer: Fit) -> tuple[str, Tone]:
     """Return the answer in a sentence, and whether it is a yes."""
-    where = words.where(answer.plan.budget, answer.tp * answer.pp * answer.dp)
+    where = words.where(answer.plan)
     each = f"of {counted(answer.context, 'token')}"
     asked = f"{counted(answer.batch, 'sequence')} {each}"
     if answer.max_batch is None:
@@ -89,7 +93,7 @@ def headline(answer: Fit) -> tuple[str, Tone]:
 
 
 def _subtitle(answer: Fit) -> str:
-    degrees = (("tp", answer.tp), ("pp", answer.pp), ("dp", answer.dp))
+    degrees = (("tp", answer.tp), ("pp", answer.pp), ("cp", answer.deployment.choice.cp), ("dp", answer.dp))
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
     parts = [answer.model, spread, f"KV cache in {answer.kv_dtype}", f"engine {answer.engine}"]
     if answer.prompt is not None:
@@ -99,12 +103,36 @@ def _subtitle(answer: Fit) -> str:
 
 def card(answer: Fit) -> Card:
     """Return the tightest card with the sequences that were asked for on it, or as many as fit."""
-    parts = tuple(_parts(answer, *_shown(answer)))
-    return Card(parts, answer.memory.gpu_bytes, _total_note(answer))
+    memory, batch = _shown(answer)
+    budget = answer.plan.tightest(uniform(answer.context, batch) if batch else ())
+    parts = tuple(_parts(answer, memory, batch, words.sources(budget)))
+    which = budget.gpu if answer.deployment.choice.cards else "each GPU"
+    return Card(parts, memory.gpu_bytes, _total_note(budget), which)
 
 
-def _total_note(answer: Fit) -> str:
-    match answer.sources.gpu_bytes:
+def _each_card(answer: Fit) -> list[Block]:
+    """Return every stage's card with the same sequences on it, where they are of several kinds."""
+    if not answer.deployment.choice.cards:
+        return []
+    load = uniform(answer.context, _shown(answer)[1])
+    names = ("layers", "weights", "KV cache", "free", "of")
+    columns = (Column("GPU"), *(Column(name, numbers=True) for name in names))
+    rows = tuple(
+        (
+            f"{each.gpus} x {each.gpu}" if each.gpus > 1 else each.gpu,
+            str(each.layers),
+            format_gib(each.memory.weights_bytes),
+            format_gib(each.memory.kv_used_bytes),
+            format_gib(each.memory.free_bytes),
+            format_gib(each.memory.gpu_bytes),
+        )
+        for each in answer.plan.stages(load)
+    )
+    return [BLANK, Table(columns, rows)]
+
+
+def _total_note(budget: Budget) -> str:
+    match budget.sources.gpu_bytes:
         case Origin.LABEL:
             return "its label, as no driver's figure is known"
         case Origin.DRIVER:
@@ -120,8 +148,7 @@ def _shown(answer: Fit) -> tuple[Memory, int]:
     return answer.filled, answer.max_batch
 
 
-def _parts(answer: Fit, memory: Memory, batch: int) -> list[Part]:
-    sources = words.sources(answer.plan.budget)
+def _parts(answer: Fit, memory: Memory, batch: int, sources: Mapping[str, str]) -> list[Part]:
     share = ceil_div(batch, answer.dp)
     each = answer.bytes_per_sequence
     used = f"{counted(share, 'sequence')} of {format_gib(each) if each >= GIB else format_bytes(each)}"
@@ -158,8 +185,9 @@ def _findings(answer: Fit) -> list[Line]:
     lines += [
         line(words.limit(answer.limit), label="Limit"),
         line(_longest(answer, asked), label="Longest"),
-        line(_fewest(answer, asked), label="Fewest"),
     ]
+    if not answer.deployment.choice.cards:
+        lines.append(line(_fewest(answer, asked), label="Fewest"))
     if answer.command:
         lines.append(_serve(answer.command))
     return [*lines, *(line(words.warning(each), "warning", label="Warning") for each in answer.warnings)]
@@ -186,7 +214,7 @@ def _start_up(answer: Fit) -> list[Line]:
 
 def _experts(answer: Fit) -> list[Line]:
     """Return where the experts are and what all weights come to, where replicas hold them together."""
-    found, gpus = answer.experts, answer.tp * answer.pp * answer.dp
+    found, gpus = answer.experts, answer.deployment.gpus
     if found is None or (found.dealt_over == 1 and found.cut_over <= answer.tp):
         return []
     cut = f", each cut over {found.cut_over}" if found.cut_over > 1 else ", whole"

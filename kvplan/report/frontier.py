@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from kvplan.errors import KvplanError
 from kvplan.planner.plan import Plan
+from kvplan.planner.stairs import corners, sampled
 from kvplan.report.document import Chart, Mark, Series
-from kvplan.units import KIB, octaves
+from kvplan.units import KIB
 
 _SHORTEST = KIB
 _UNTOLD = 128 * KIB
@@ -15,7 +16,7 @@ _PER_DOUBLING = 4
 """Points of a line from one context to twice that."""
 
 STAIRS = 16
-"""Up to so many sequences a line has each number's corner: the longest context of which so many stand."""
+"""Up to so many sequences of a replica a line has each number's corner."""
 
 TOKENS, SEQUENCES = "tokens of each sequence", "sequences at once"
 
@@ -27,7 +28,7 @@ def frontier(plans: Sequence[tuple[str, Plan]], *, asked: int, mark: Mark | None
     The contexts end where the longest model does, or at the *asked* one; the first plan has its range.
     """
     made_for = [plan.deployment.spec.max_context or _UNTOLD for _, plan in plans]
-    contexts = sampled(min(_SHORTEST, asked), max(asked, *made_for), asked)
+    contexts = sampled(min(_SHORTEST, asked), max(asked, *made_for), asked, per_doubling=_PER_DOUBLING)
     found = (_series(name, plan, contexts, ranged=not at) for at, (name, plan) in enumerate(plans))
     lines = tuple(each for each in found if len(each.points) > 1)
     if not lines:
@@ -36,15 +37,9 @@ def frontier(plans: Sequence[tuple[str, Plan]], *, asked: int, mark: Mark | None
     return Chart("Batch against context", TOKENS, SEQUENCES, lines, marks)
 
 
-def sampled(shortest: int, longest: int, *more: int) -> list[int]:
-    """Return contexts from one to another, some for each doubling, powers of two and *more* among them."""
-    found = {shortest, longest, *more, *octaves(shortest, longest, _PER_DOUBLING)}
-    return sorted(each for each in found if shortest <= each <= longest)
-
-
 def _series(name: str, plan: Plan, contexts: Sequence[int], *, ranged: bool) -> Series:
-    corners = {plan.max_context(batch) for batch in range(1, STAIRS + 1)}
-    every = {*contexts, *(each for each in corners if each and contexts[0] <= each <= contexts[-1])}
+    steps = (each for each in corners(plan, STAIRS) if contexts[0] <= each <= contexts[-1])
+    every = {*contexts, *steps}
     points = tuple(_points(plan, sorted(every)))
     between = tuple(_between(plan, [x for x, _ in points])) if ranged else ()
     return Series(name, points, between)

@@ -14,6 +14,7 @@ _HOW = {
     "convolution": "exactly, by convolution",
     "normal": "by a normal sum with its skewness",
     "draws": "by 10,000 seeded draws",
+    "replay": "as its requests come, in their order",
 }
 
 
@@ -40,10 +41,7 @@ def hold_document(answer: Held) -> Document:
 
 
 def _headline(answer: Held) -> Line:
-    gpus = answer.tp * answer.pp * answer.dp
-    card = answer.plan.budget.sources.card
-    where = f"{answer.gpu if card is None else card.label}"
-    on = f"on {gpus} x {where}" if gpus > 1 else f"on one {where}"
+    on = words.where(answer.plan)
     if answer.likely is None or answer.never is None:
         return line(f"Any number of sequences runs {on}: memory sets no limit.", "yes")
     if not answer.never:
@@ -60,7 +58,12 @@ def _headline(answer: Held) -> Line:
 
 
 def _subtitle(answer: Held) -> str:
-    degrees = (("tp", answer.tp), ("pp", answer.pp), ("dp", answer.dp))
+    degrees = (
+        ("tp", answer.tp),
+        ("pp", answer.pp),
+        ("cp", answer.plan.deployment.choice.cp),
+        ("dp", answer.dp),
+    )
     spread = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1)
     parts = [answer.model, spread, f"KV cache in {answer.kv_dtype}", f"engine {answer.engine}"]
     return ", ".join(part for part in parts if part)
@@ -105,7 +108,8 @@ def _little(answer: Held) -> list[Line]:
     return [
         line(
             f"{answer.requests_per_second:,.2f} requests per second at most, as each runs "
-            f"{answer.requests.mean_life * answer.seconds:,.2f} s (Little's law; prefills take no time)",
+            f"{answer.requests.mean_life * answer.seconds:,.2f} s (Little's law; prefills take no time: "
+            "kvplan bounds has theirs)",
             label="Bound",
         )
     ]

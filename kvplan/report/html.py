@@ -81,7 +81,7 @@ def _card(card: Card) -> str:
         _noted(f"{_swatch(part)}{_text(part.name)}", size, part.note)
         for part, size in zip(card.parts, sizes, strict=True)
     ]
-    whole = _span(Span("each GPU", "strong"))
+    whole = _span(Span(card.which, "strong"))
     rows.append(_noted(whole, format_gib(card.total_bytes), card.note, kind="sum"))
     return f'<div class="bar">{_spread(card)}</div>{_scrolled("".join(rows), "noted")}'
 

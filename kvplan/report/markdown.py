@@ -89,7 +89,7 @@ def _card(card: Card) -> str:
     rows: list[tuple[Cell, ...]] = [
         (part.name, size, part.note) for part, size in zip(card.parts, sizes, strict=True)
     ]
-    rows.append(("each GPU", format_gib(card.total_bytes), card.note))
+    rows.append((card.which, format_gib(card.total_bytes), card.note))
     return _table(["", "", ""], [False, True, False], rows)
 
 

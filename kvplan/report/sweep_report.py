@@ -5,8 +5,10 @@ from typing import Any
 
 from kvplan.grids.columns import find_column
 from kvplan.grids.contexts import read_contexts
+from kvplan.grids.options import OF_TRAFFIC
 from kvplan.grids.pivot import Pivot, title_of
 from kvplan.grids.results import Sweep
+from kvplan.planner.options import OF_LISTS
 from kvplan.report.details import Asked, details
 from kvplan.report.document import Block, Heading, line
 from kvplan.report.reports import Report
@@ -57,9 +59,16 @@ def _named(axis: str, value: str) -> str:
 
 
 def _asked(answer: Sweep) -> Iterator[Asked]:
-    """Yield each plan with the first work that is asked of it."""
+    """Yield each plan with the first work that is asked of it; traffic does not change what a plan is."""
+    seen: set[tuple[Any, ...]] = set()
     for structure in answer.grid.structures:
         contexts = read_contexts(structure, slice(0, 1))
-        if contexts.answered.all():
-            work = {"context": int(contexts.tokens[0]), "batch": int(structure.batches[0])}
-            yield structure.spec, {**structure.options, **work}
+        if not contexts.answered.all():
+            continue
+        work = {"context": int(contexts.tokens[0]), "batch": int(structure.batches[0])}
+        plan = {name: each for name, each in structure.options.items() if name not in OF_TRAFFIC}
+        # What is one list for all of the grid tells no plan from another.
+        told = tuple(sorted(each for each in (plan | work).items() if each[0] not in OF_LISTS))
+        if (key := (structure.model, *told)) not in seen:
+            seen.add(key)
+            yield structure.spec, {**plan, **work}

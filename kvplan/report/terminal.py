@@ -86,5 +86,5 @@ def _card(card: Card) -> RenderableType:
         mark = Text(glyph(part, drawn=can_draw()), style_of(part))
         rows.append((mark, Text(part.name), Text(size), Text(part.note, "dim")))
     total = Text(format_gib(card.total_bytes), "bold")
-    rows.append((Text("="), Text("each GPU", "bold"), total, Text(card.note, "dim")))
+    rows.append((Text("="), Text(card.which, "bold"), total, Text(card.note, "dim")))
     return Group(bar(card.parts, width=bar_width(), drawn=can_draw()), NotedRows(_PARTS, rows))

@@ -24,7 +24,8 @@ def print_size(answer: Size) -> None:
 def size_document(answer: Size) -> Document:
     """Return what a token, a sequence and a batch take."""
     token, sequence = format_bytes(answer.bytes_per_token), format_bytes(answer.bytes_per_sequence)
-    spread = f"tp {answer.tp} x pp {answer.pp} x dp {answer.dp}"
+    cp = answer.deployment.choice.cp
+    spread = f"tp {answer.tp} x pp {answer.pp} x dp {answer.dp}" + (f" x cp {cp}" if cp > 1 else "")
     parts: list[Block] = [
         line(f"{answer.model} caches {token} per token, {sequence} per sequence.", "strong"),
         line(f"KV cache in {answer.kv_dtype}, engine {answer.engine}, {spread}", "quiet"),
@@ -47,7 +48,7 @@ def _sizes(answer: Size) -> Table:
         (f"one sequence of {counted(answer.context, 'token')}", answer.bytes_per_sequence),
         ("of it, whatever the context", answer.fixed_bytes),
         (batch, answer.total_bytes),
-        (f"{batch}, over {counted(answer.tp * answer.pp * answer.dp, 'GPU')}", answer.total_bytes_all_gpus),
+        (f"{batch}, over {counted(answer.deployment.gpus, 'GPU')}", answer.total_bytes_all_gpus),
     )
     columns = (Column("each GPU"), Column("bytes", numbers=True), Column("", numbers=True))
     return Table(columns, tuple((name, f"{size:,}", format_bytes(size)) for name, size in rows))

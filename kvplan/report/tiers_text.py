@@ -32,7 +32,7 @@ def tiers_document(answer: Tiers) -> Document:
 
 
 def _where(answer: Tiers) -> str:
-    gpus, card = answer.tp * answer.pp * answer.fit.dp, answer.fit.sources.card
+    gpus, card = answer.fit.deployment.gpus, answer.fit.sources.card
     return answer.gpu if card is None else f"{f'{gpus} x' if gpus > 1 else 'one'} {card.label}"
 
 

@@ -53,7 +53,7 @@ VLLM_VALUES = """
 --max-parallel-loading-workers --max-seq-len-to-capture --middleware --mm-encoder-attn-backend
 --mm-encoder-attn-dtype --mm-encoder-fp8-scale-path --mm-encoder-fp8-scale-save-margin
 --mm-encoder-fp8-scale-save-path --mm-hasher-algorithm --mm-processor-cache-gb --mm-processor-cache-type
---mm-processor-device --mm-shm-cache-max-object-size-mb --mm-tensor-ipc --moe-backend --nnodes --node-rank
+--mm-processor-device --mm-shm-cache-max-object-size-mb --mm-tensor-ipc --moe-backend --node-rank
 --num-lookahead-slots --num-scheduler-steps --offload-num-in-group --offload-prefetch-step
 --otlp-traces-endpoint --override-attention-dtype --per-request-spec-decode-metrics --port --preemption-mode
 --prefill-schedule-interval --prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit
@@ -65,7 +65,7 @@ VLLM_VALUES = """
 --ssl-ciphers --ssl-keyfile --stream-interval --swap-space --tokenizer --tokenizer-mode --tokenizer-pool-size
 --tokenizer-pool-type --tokenizer-revision --tool-call-parser --tool-parser-plugin --tool-server
 --tool-strict-level --uds --uvicorn-log-level --video-pruning-method --video-pruning-rate --watermark
---worker-cls --worker-extension-cls -asc -dpa -dpb -dpl -dpn -dpp -dpr -n -r
+--worker-cls --worker-extension-cls -asc -dpa -dpb -dpl -dpn -dpp -dpr -r
 """
 
 VLLM_LISTS = """
@@ -169,13 +169,13 @@ SGLANG_VALUES = """
 --load-publish-endpoint --load-snapshot-publish-interval --log-level --log-level-http --log-requests-format
 --log-requests-level --lora-backend --lora-drain-wait-threshold --lora-eviction-policy --mamba-backend
 --mamba-cache-philox-rounds --mamba-max-states-per-path --mamba-track-interval --max-ep-size
---max-loaded-loras --max-lora-chunk-size --max-lora-rank --max-loras-per-batch --max-prefill-tokens
+--max-loaded-loras --max-lora-chunk-size --max-prefill-tokens
 --max-queued-requests --media-url-max-file-size-mb --min-free-slots-delay --mm-attention-backend
 --mm-feature-transport --mm-global-cache-backend --mm-io-worker-num --mm-preprocess-cache-size-mb
 --mm-process-config --mm-processor-worker-num --model-config-parser --model-loader-extra-config --model-type
 --modelexpress-config --modelopt-checkpoint-restore-path --modelopt-checkpoint-save-path
 --modelopt-export-path --moe-runner-backend --monokernel-backend --mooncake-ib-device
---msprobe-dump-config --nccl-init-addr --nccl-port --nnodes --node-rank --num-continuous-decode-steps
+--msprobe-dump-config --nccl-init-addr --nccl-port --node-rank --num-continuous-decode-steps
 --num-reserved-decode-tokens --offload-mode --offload-num-in-group --offload-prefetch-step
 --optimistic-prefill-attempts --otlp-service-name --otlp-traces-endpoint --paged-experts-num-resident
 --pdmux-config-path --ple-offload-backend --ple-offload-dir --port --pp-async-batch-depth
@@ -214,7 +214,7 @@ SGLANG_LISTS = """
 --allowed-media-domains --bucket-e2e-request-latency --bucket-inter-token-latency
 --bucket-time-to-first-token --custom-weight-loader --debug-tensor-dump-layers --encoder-register-urls
 --encoder-urls --flashinfer-autotune-skip-ops --gc-threshold --generation-tokens-buckets
---log-requests-target --lora-target-modules --numa-node --prefill-delayer-forward-passes-buckets
+--log-requests-target --numa-node --prefill-delayer-forward-passes-buckets
 --prefill-delayer-wait-seconds-buckets --prompt-tokens-buckets --return-aux-hidden-state-layer-ids
 --tokenizer-metrics-allowed-custom-labels --uvicorn-access-log-exclude-prefixes
 """
@@ -240,6 +240,7 @@ LLAMACPP_FLAGS = """
 """
 
 LLAMACPP_VALUES = """
+-mg --main-gpu
 --server-base -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio
 --poll -Cb --cpu-mask-batch -Crb --cpu-range-batch --cpu-strict-batch --prio-batch --poll-batch -lcs
 --lookup-cache-static -lcd --lookup-cache-dynamic -n --predict --n-predict --keep -ctxcp --ctx-checkpoints

@@ -100,7 +100,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--embedding --embeddings --rerank --reranking", _OTHER, takes="nothing"),
     left_out("--pooling", _OTHER, "none"),
     left_out("--override-kv", either("the model's header is taken as it is published")),
-    left_out("-mg --main-gpu", more("what one GPU holds more than the others is not counted"), "0"),
 )
 _REFUSED: tuple[Row, ...] = (
     refused("--no-kv-offload -nkvo", "the cache is in the CPU's memory then, not on a GPU", takes="nothing"),

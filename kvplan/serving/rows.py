@@ -15,9 +15,9 @@ def model(names: str) -> ModelName:
     return ModelName(names=tuple(names.split()))
 
 
-def asks(names: str, keyword: str, value: Value = COUNT, unset: str = "") -> Asks:
+def asks(names: str, keyword: str, value: Value = COUNT, unset: str = "", *, takes: Takes = "value") -> Asks:
     """Return an option whose value is a plan's *keyword*."""
-    return Asks(names=tuple(names.split()), keyword=keyword, value=value, unset=unset)
+    return Asks(names=tuple(names.split()), keyword=keyword, value=value, unset=unset, takes=takes)
 
 
 def setting(names: str, name: str, against: str = "", *, on: str = "true") -> Switch:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from kvplan.errors import OptionsError
 from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
 from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
-from kvplan.serving.served import Answer, Found
+from kvplan.serving.served import SETTING, Answer, Found
 from kvplan.serving.table import Dialect, Row, Switch
 from kvplan.serving.values import (
     COUNT_TEXT,
@@ -17,6 +17,7 @@ from kvplan.serving.values import (
     RATIO,
     Value,
     auto,
+    brief,
     cache_format,
     counted,
     name_of,
@@ -40,10 +41,20 @@ _KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e
 
 _ATTENTION_DP = "attention_dp"
 _ALGORITHM, _DRAFT_MODEL = "speculative.algorithm", "speculative.model"
+_STEPS, _BRANCHES, _VERIFIED = "speculative.steps", "speculative.branches", "speculative.verified"
+_DRAFTED = f"{SETTING}speculative_num_draft_tokens"
 # speculative/spec_info.py; the first need no model beside the one that is served.
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
+_PATHS = "lora_paths"
+_ADAPTERS = f"{SETTING}enable_lora"
+_OF_ADAPTERS = tuple(
+    f"{SETTING}{name}" for name in ("max_lora_rank", "lora_target_modules", "max_loras_per_batch")
+)
+_MODULES = Value(
+    read=lambda _, text: ",".join(text.split()), write=lambda text: " ".join(str(text).split(","))
+)
 
 
 _ASKED: tuple[Row, ...] = (
@@ -51,6 +62,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--tp-size --tensor-parallel-size --tp", "tp"),
     asks("--pp-size --pipeline-parallel-size", "pp"),
     asks("--dp-size --data-parallel-size --dp", "dp"),
+    asks("--nnodes", "nodes"),
     asks("--dcp-size --decode-context-parallel-size", "dcp"),
     asks("--context-length", "context", counted(_scaled)),
     asks(
@@ -76,6 +88,11 @@ _ASKED: tuple[Row, ...] = (
     asks("--attn-dp-size --attention-data-parallel-size", _ATTENTION_DP),
     asks("--moe-dense-tp-size", "settings.moe_dense_tp_size", COUNT_TEXT),
     setting("--enable-dp-lm-head", "enable_dp_lm_head"),
+    setting("--enable-lora", "enable_lora"),
+    asks("--lora-paths", _PATHS, NAME, takes="values"),
+    asks("--max-lora-rank", "settings.max_lora_rank", COUNT_TEXT),
+    asks("--lora-target-modules", "settings.lora_target_modules", _MODULES, takes="values"),
+    asks("--max-loras-per-batch", "settings.max_loras_per_batch", COUNT_TEXT),
     asks("--ep-num-redundant-experts", _REDUNDANT, NAME),
     asks("--moe-a2a-backend", "settings.moe_a2a_backend", NAME),
     asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
@@ -94,6 +111,9 @@ _ASKED: tuple[Row, ...] = (
     setting("--disable-hybrid-swa-memory", "disable_hybrid_swa_memory"),
     asks("--speculative-algorithm", _ALGORITHM, NAME),
     asks("--speculative-draft-model-path --speculative-draft-model", _DRAFT_MODEL, NAME),
+    asks("--speculative-num-steps", _STEPS, COUNT_TEXT),
+    asks("--speculative-eagle-topk", _BRANCHES, COUNT_TEXT),
+    asks("--speculative-num-draft-tokens", _VERIFIED, COUNT_TEXT),
     # srt/distributed/utils.py, get_pp_indices.
     asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -102,7 +122,7 @@ _ASKED: tuple[Row, ...] = (
 _GRAPHS = either("the memory of CUDA graphs is estimated for SGLang's own choice of them")
 _DRAFT = more("the weights and the cache layers of the draft are counted only with --draft MODEL")
 _DRAFT_ROWS = either("a draft's layers are counted as those of the model are stored")
-_LORA = more("adapters and their buffers are not counted")
+_LORA = more("slots of adapters are counted only with --max-lora-rank and --lora-target-modules")
 _CPU = less("all weights are counted on the GPU")
 _EXPERTS = more("copies of experts are not counted")
 _WEIGHTS = either("weights are counted as the checkpoint stores them, or as --weight-dtype says")
@@ -139,8 +159,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill", _GRAPHS, takes="values"),
     left_out("--enable-piecewise-cuda-graph --enable-torch-compile", _GRAPHS, takes="nothing"),
     left_out("--speculative-draft-kv-cache-dtype", _DRAFT_ROWS, "auto"),
-    left_out("--enable-lora", _LORA, takes="nothing"),
-    left_out("--lora-paths", _LORA, takes="values"),
     left_out("--offload-group-size", _CPU, "-1", "0"),
     left_out("--ple-offload-embedding --enable-paged-experts", _CPU, takes="nothing"),
     left_out("--kt-weight-path", _CPU),
@@ -220,9 +238,6 @@ _HARMLESS: tuple[Row, ...] = (
     harmless(SGLANG_VALUES, "value"),
     harmless(SGLANG_LISTS, "values"),
     harmless("--model-checksum", "optional"),
-    # How far a draft goes is not of the pool's size, but for the states of drafted tokens, of which a plan
-    # says that it does not count them.
-    harmless("--speculative-num-steps --speculative-num-draft-tokens --speculative-eagle-topk", "value"),
 )
 
 
@@ -234,7 +249,10 @@ def _gather(found: Found, _program: str) -> Found:
     max_running_requests are those of all groups (mem_cache/kv_cache_configurator.py).
     """
     answers = dict(found.answers)
+    drafted = _drafted_tokens(answers)
     draft, told = _drafting(answers)
+    answers |= {} if draft is None or drafted is None else {_DRAFTED: drafted}
+    told += _adapting(answers)
     attention_dp = answers.pop(_ATTENTION_DP, 1)
     if attention_dp != 1:
         answers |= {"dp": attention_dp, _ATTENTION: "true"}
@@ -251,6 +269,25 @@ def _gather(found: Found, _program: str) -> Found:
     return replace(found, answers=answers, unmodelled=(*found.unmodelled, *told))
 
 
+def _adapting(answers: dict[str, Answer]) -> tuple[str, ...]:
+    """
+    Settle whether there are slots for adapters, and return what a plan leaves out of them.
+
+    Adapters at start turn them on, and their files tell what options do not (arg_groups/lora_hook.py).
+    """
+    paths = answers.pop(_PATHS, None)
+    if answers.get(_ADAPTERS) != "true" and not paths:
+        for name in _OF_ADAPTERS:
+            answers.pop(name, None)
+        return ()
+    answers[_ADAPTERS] = "true"
+    if all(name in answers for name in _OF_ADAPTERS[:2]):
+        return ()
+    for name in (_ADAPTERS, *_OF_ADAPTERS):
+        answers.pop(name, None)
+    return (f"--lora-paths {brief(str(paths))}: {_LORA}" if paths else f"--enable-lora: {_LORA}",)
+
+
 def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
     """Take what drafts by the options of speculation, and return it and what a plan leaves out."""
     algorithm = str(answers.pop(_ALGORITHM, "NONE")).upper()
@@ -264,12 +301,24 @@ def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
     return None, (f"--speculative-algorithm {shown(algorithm)}: {_DRAFT}",)
 
 
+def _drafted_tokens(answers: dict[str, Answer]) -> str | None:
+    """Take how far a draft goes, and return how many tokens are verified at once: speculative_hook.py."""
+    steps, branches = answers.pop(_STEPS, None), answers.pop(_BRANCHES, None)
+    drafted = answers.pop(_VERIFIED, None)
+    if steps is not None and str(branches) == "1":
+        return str(int(str(steps)) + 1)
+    return None if drafted is None else str(drafted)
+
+
 def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     """Undo `_gather`."""
     given = {name: answer for name, answer in answers.items() if name != "ep"}
     if given.get("draft") == "mtp":
         del given["draft"]
         given[_ALGORITHM] = "EAGLE"
+    if _DRAFTED in given:
+        verified = given.pop(_DRAFTED)
+        given |= {_STEPS: str(parse_count(str(verified)) - 1), _BRANCHES: "1", _VERIFIED: verified}
     if "ep" in answers:
         given[_EP] = str(answers["ep"])
     dp = _degree(given, "dp")
@@ -285,6 +334,11 @@ def _degree(answers: Mapping[str, Answer], name: str) -> int:
     return degree if isinstance(degree, int) else 1
 
 
+_STANDS_FOR = {
+    **dict.fromkeys((_ALGORITHM, _DRAFT_MODEL, _STEPS, _BRANCHES, _VERIFIED), "speculative"),
+    _PATHS: _PATHS,
+}
+
 SGLANG = Dialect(
     engine="sglang",
     rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
@@ -292,7 +346,7 @@ SGLANG = Dialect(
     abbreviates=True,
     gather=_gather,
     spread=_spread,
-    stands_for=lambda keyword: "speculative" if keyword in (_ALGORITHM, _DRAFT_MODEL) else "",
+    stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),
     # argparse.BooleanOptionalAction, which some of its flags are.
     negate=lambda name: (f"--no-{name[2:]}",),
 )

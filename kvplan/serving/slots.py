@@ -8,7 +8,7 @@ ggml-org/llama.cpp@0c1e57098.
 from collections.abc import Mapping
 
 from kvplan.errors import OptionsError
-from kvplan.serving.rows import either, less, more
+from kvplan.serving.rows import less, more
 from kvplan.serving.served import SETTING, Answer, Found
 from kvplan.serving.values import kvplan_format, shown
 from kvplan.units import parse_count
@@ -16,6 +16,7 @@ from kvplan.units import parse_count
 _SERVER_SLOTS = 4
 _BATCH, _MICRO_BATCH = 2048, 512
 _UNIFIED = f"{SETTING}kv_unified"
+_SPLIT = f"{SETTING}tensor_split"
 _DRAFT = more("the weights and the cache of the draft are counted only with --draft MODEL")
 _LOWERED = "without -c, llama.cpp may lower the context to what fits"
 
@@ -42,12 +43,10 @@ def gather(found: Found, program: str) -> Found:
     elif slots > 1:
         full = " where all are full" if unified else ""
         notes.append(f"-c {given['total']}: {slots} slots {how} it, {context['context']} tokens each{full}")
-    gpus, unmodelled = _gpus(given)
-    draft, told = _draft(given)
+    draft, unmodelled = _draft(given)
     # All slots' cache is allocated at start: they are the batch of the plan, and its bound.
-    answers = {"batch": slots, "max_num_seqs": slots, **context, **_tokens(given), **_types_of(given), **gpus}
-    answers |= draft
-    unmodelled += told
+    answers = {"batch": slots, "max_num_seqs": slots, **context, **_tokens(given), **_types_of(given)}
+    answers |= _gpus(given) | draft
     if "gpu_layers" in given:
         unmodelled += (f"-ngl {given['gpu_layers']}: {less('all layers are counted on the GPUs')}",)
     return Found(
@@ -113,21 +112,20 @@ def _draft(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, .
     return {"draft": "mtp" if model is None else model, **stored}, ()
 
 
-def _gpus(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
-    """Return the GPUs over which layers are split, a plan's pipeline stages, and what it leaves out."""
+def _gpus(given: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return the GPUs over which layers are split, a plan's pipeline stages, and their shares."""
     mode = given.get("mode")
     if mode in ("row", "tensor"):
         raise OptionsError(f"-sm {mode}: kvplan knows only how llama.cpp splits a model by layers")
     parts = str(given["split"]).split(",") if "split" in given else []
     gpus = _count(given, "devices", len(parts) or _count(given, "visible", 1))
-    if mode == "none" or gpus == 1:
-        return {}, ()
-    uneven = (
-        (f"-ts {given['split']}: {either('layers are counted as split evenly')}",)
-        if len(set(parts)) > 1
-        else ()
-    )
-    return {"pp": gpus}, uneven
+    if mode == "none":
+        return {"pp": 1}
+    if len(set(parts)) < 2:  # noqa: PLR2004 - equal shares, or none
+        return {"pp": gpus} if gpus > 1 else {}
+    if len(parts) != gpus:
+        raise OptionsError(f"-ts {given['split']} has {len(parts)} shares, and {gpus} GPUs are named")
+    return {"pp": gpus, _SPLIT: str(given["split"])}
 
 
 def spread(answers: dict[str, Answer]) -> dict[str, Answer]:
@@ -147,8 +145,18 @@ def spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     if "draft" in answers:
         own = answers["draft"] == "mtp"
         given["drafts.type" if own else "drafts.model"] = "draft-mtp" if own else answers["draft"]
-    gpus = _number(answers, "pp", 1)
-    return {**given, "split": ",".join("1" * gpus)} if gpus > 1 else given
+    split = _split(answers)
+    return {**given, "split": split} if split else given
+
+
+def _split(answers: Mapping[str, Answer]) -> str | None:
+    """Return the shares of the GPUs, None for one; the last GPU has the head as a layer more."""
+    if _SPLIT in answers:
+        return str(answers[_SPLIT])
+    layers, gpus = answers.get("pp_layers"), _number(answers, "pp", 1)
+    if isinstance(layers, tuple):
+        return ",".join(map(str, (*layers[:-1], layers[-1] + 1)))
+    return ",".join("1" * gpus) if gpus > 1 else None
 
 
 def _number(answers: Mapping[str, Answer], name: str, default: int) -> int:
@@ -165,6 +173,8 @@ _TURNED = (
     "draft",
     "draft_kv_dtype",
     "pp",
+    "pp_layers",
+    _SPLIT,
 )
 
 

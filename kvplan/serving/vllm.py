@@ -4,11 +4,8 @@ vLLM's options: engine/arg_utils.py, config/*.py and utils/argparse_utils.py of 
 Options that 0.11 to 0.30 had and 0.33 has not are read, too.
 """
 
-from collections.abc import Mapping
-
 from kvplan.serving.harmless import VLLM_FLAGS, VLLM_LISTS, VLLM_OBJECTS, VLLM_VALUES
 from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
-from kvplan.serving.served import Answer, Found
 from kvplan.serving.table import Dialect, Keys, Row, Switch
 from kvplan.serving.values import (
     COUNT_TEXT,
@@ -24,9 +21,16 @@ from kvplan.serving.values import (
     name_of,
     positive,
     scaled,
-    shown,
     sized,
-    whole,
+)
+from kvplan.serving.vllm_configs import (
+    EPLB,
+    REDUNDANT,
+    SPECULATIVE,
+    SPECULATIVE_TOKENS,
+    gather,
+    spread,
+    stands_for,
 )
 
 # utils/argparse_utils.py, human_readable_int.
@@ -45,27 +49,6 @@ _KV = cache_format(
     {"nvfp4_4over6": "nvfp4"},
 )
 _STATE = name_of("auto float32 float16 bfloat16")
-_SPECULATIVE = "speculative_config"
-_SPECULATIVE_TOKENS = f"{_SPECULATIVE}.num_speculative_tokens"
-# config/speculative.py: these guess from the text, without a model.
-_WITHOUT_DRAFT = ("ngram", "ngram_gpu", "suffix", "[ngram]")
-# MTPModelTypes there: each is read as `mtp`.
-_OWN = "mtp"
-_BY_A_MODEL = ("eagle", "eagle3", "dflash", "draft_model")
-_EPLB = "eplb_config"
-_REDUNDANT = f"{_EPLB}.num_redundant_experts"
-_BUFFER = more("--enable-eplb: a rank's buffer for one layer's experts is not counted")
-_WHOLE, _SPARE = "settings.enable_expert_parallel", "settings.num_redundant_experts"
-_ADAPTERS = "settings.enable_lora"
-_OF_ADAPTERS = tuple(
-    f"settings.{name}"
-    for name in ("fully_sharded_loras", "max_loras", "max_lora_rank", "max_cpu_loras", "lora_dtype")
-)
-"""What vLLM takes no heed of without adapters: create_engine_config in engine/arg_utils.py."""
-_DRAFT = more(
-    "what drafts has weights and layers with a cache of its own, which are counted only with --draft MODEL"
-)
-_DRAFT_RANKS = more("a draft on fewer ranks than the model is counted as cut over all of them")
 
 
 _ASKED: tuple[Row, ...] = (
@@ -74,6 +57,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--pipeline-parallel-size -pp", "pp"),
     asks("--data-parallel-size -dp", "dp"),
     asks("--decode-context-parallel-size -dcp", "dcp"),
+    asks("--nnodes -n", "nodes"),
     asks(
         "--max-model-len",
         "context",
@@ -93,12 +77,12 @@ _ASKED: tuple[Row, ...] = (
     asks("--mamba-cache-mode", "settings.mamba_cache_mode", name_of("none align")),
     asks(
         "--speculative-config.num_speculative_tokens --spec-tokens --num-speculative-tokens",
-        _SPECULATIVE_TOKENS,
+        SPECULATIVE_TOKENS,
         COUNT_TEXT,
     ),
-    asks("--spec-method", f"{_SPECULATIVE}.method", NAME),
-    asks("--spec-model --speculative-model", f"{_SPECULATIVE}.model", NAME),
-    Keys(names=("--speculative-config", "-sc"), keyword=_SPECULATIVE),
+    asks("--spec-method", f"{SPECULATIVE}.method", NAME),
+    asks("--spec-model --speculative-model", f"{SPECULATIVE}.model", NAME),
+    Keys(names=("--speculative-config", "-sc"), keyword=SPECULATIVE),
     Switch(
         names=("--enable-prefix-caching",),
         against=("--no-enable-prefix-caching", "--disable-prefix-caching"),
@@ -114,6 +98,7 @@ _ASKED: tuple[Row, ...] = (
     ),
     setting("--enforce-eager", "enforce_eager", "--no-enforce-eager"),
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
+    setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
     asks("--max-cudagraph-capture-size", "settings.max_cudagraph_capture_size", COUNT_TEXT),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
@@ -125,8 +110,8 @@ _ASKED: tuple[Row, ...] = (
     asks("--max-cpu-loras", "settings.max_cpu_loras", COUNT_TEXT),
     asks("--lora-dtype", "settings.lora_dtype", name_of("auto float16 bfloat16")),
     asks("--cpu-offload-gb", "settings.cpu_offload_gb", Value(read=auto(positive, "0", "0.0"))),
-    asks("--eplb-config.num_redundant_experts --num-redundant-experts", _REDUNDANT, NAME),
-    Keys(names=("--eplb-config",), keyword=_EPLB),
+    asks("--eplb-config.num_redundant_experts --num-redundant-experts", REDUNDANT, NAME),
+    Keys(names=("--eplb-config",), keyword=EPLB),
     asks("VLLM_USE_V2_MODEL_RUNNER", "settings.use_v2_model_runner", choice({"1": "true", "0": "false"})),
     # distributed/utils.py, get_pp_indices.
     asks("VLLM_PP_LAYER_PARTITION", "pp_layers", LAYERS),
@@ -244,7 +229,6 @@ _LEFT_OUT: tuple[Row, ...] = (
         takes="json",
     ),
     left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
-    left_out("--skip-mm-profiling", _MEDIA, takes="nothing"),
     left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
     left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
     left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),
@@ -285,76 +269,13 @@ def _negate(name: str) -> tuple[str, ...]:
     return tuple(off)
 
 
-def _gather(found: Found, _program: str) -> Found:
-    """Turn configs in JSON into what a plan takes of them, and drop what vLLM does not look at."""
-    answers = {
-        name: text for name, text in found.answers.items() if not name.startswith((_SPECULATIVE, _EPLB))
-    }
-    speculative = {name: str(text) for name, text in found.answers.items() if name.startswith(_SPECULATIVE)}
-    tokens = speculative.get(_SPECULATIVE_TOKENS)
-    if tokens is not None:
-        answers["settings.num_speculative_tokens"] = str(whole("num_speculative_tokens", tokens))
-    draft, unmodelled = _drafting(speculative)
-    answers |= {} if draft is None else {"draft": draft}
-    if answers.get("settings.enable_eplb") == "true":
-        unmodelled += (_BUFFER,)
-    redundant = str(found.answers.get(_REDUNDANT, "0"))
-    if redundant != "0":
-        answers[_SPARE] = str(whole("num_redundant_experts", redundant))
-    if answers.get(_ADAPTERS) != "true":
-        answers = {name: text for name, text in answers.items() if name not in _OF_ADAPTERS}
-    notes: tuple[str, ...] = ()
-    if "kv_memory" in answers and answers.pop("utilization", None) is not None:
-        # config/cache.py, kv_cache_memory_bytes.
-        notes = ("with --kv-cache-memory-bytes vLLM ignores --gpu-memory-utilization",)
-    return Found(answers=answers, unmodelled=unmodelled, notes=notes)
-
-
-def _drafting(speculative: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
-    """
-    Return what drafts by a config of speculative decoding, and what a plan leaves out of it.
-
-    A method for multi-token prediction without a model takes the module of the model that is served. A model
-    alone is told by its own config.
-    """
-    model = speculative.get(f"{_SPECULATIVE}.model")
-    method = speculative.get(f"{_SPECULATIVE}.method", model)
-    if not speculative or method in _WITHOUT_DRAFT:
-        return None, ()
-    ranks = (_DRAFT_RANKS,) if f"{_SPECULATIVE}.draft_tensor_parallel_size" in speculative else ()
-    own = method is not None and (method == _OWN or method.endswith("_mtp"))
-    if own or (model is not None and method in {*_BY_A_MODEL, model}):
-        return model or _OWN, ranks
-    return None, (f"speculative decoding ({shown(method or 'a draft model')}): {_DRAFT}",)
-
-
-def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
-    """Undo `_gather`; whole experts are dealt out over all ranks, by a flag."""
-    draft = f"{_SPECULATIVE}.method" if answers.get("draft") == _OWN else f"{_SPECULATIVE}.model"
-    of_config = {
-        "settings.num_speculative_tokens": _SPECULATIVE_TOKENS,
-        _SPARE: _REDUNDANT,
-        "draft": draft,
-    }
-    whole = {_WHOLE: "true"} if "ep" in answers else {}
-    named = {of_config.get(name, name): answer for name, answer in answers.items() if name != "ep"}
-    return {**named, **whole}
-
-
-def _stands_for(keyword: str) -> str:
-    """Return what of a plan a config says: all of speculative decoding goes together."""
-    if keyword.startswith(_SPECULATIVE):
-        return _SPECULATIVE
-    return _REDUNDANT if keyword.startswith(_EPLB) else ""
-
-
 VLLM = Dialect(
     engine="vllm",
     rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
     head=lambda model: ["vllm", "serve", model],
     abbreviates=True,
     negate=_negate,
-    gather=_gather,
-    spread=_spread,
-    stands_for=_stands_for,
+    gather=gather,
+    spread=spread,
+    stands_for=stands_for,
 )

@@ -83,9 +83,10 @@ def _written(dialect: Dialect, answers: dict[str, Answer]) -> tuple[list[str], l
         answer = answers.pop(row.keyword)
         name = row.names[0]
         if isinstance(row, Switch):
-            words += _flag(row, answer)
+            words += [_spelt(each, dialect) for each in _flag(row, answer)]
         elif name.startswith("-"):
-            words += [_spelt(name, dialect), row.value.write(answer)]
+            text = row.value.write(answer)
+            words += [_spelt(name, dialect), *(text.split() if row.takes == "values" else [text])]
         else:
             variables.append(f"{name}={shlex.quote(row.value.write(answer))}")
     answers = {name: answer for name, answer in answers.items() if answer != 1 or name not in _DEGREES}

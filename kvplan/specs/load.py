@@ -11,6 +11,7 @@ from kvplan.specs.catalogue import catalogue_folder, find_spec
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
 from kvplan.specs.problems import refusal
+from kvplan.specs.releases import as_quantized
 from kvplan.specs.strict_yaml import read_document
 
 _KEPT = 512
@@ -28,7 +29,7 @@ def load(model: str | Path) -> ModelSpec:
     spec = _shipped(path) if catalogue_folder() in path.parents else load_file(path)
     asked = str(model).strip().lower()
     quantized = next((hub_id for hub_id in spec.quantized if hub_id.lower() == asked), None)
-    return spec.as_quantized(quantized) if quantized else spec
+    return as_quantized(spec, quantized) if quantized else spec
 
 
 @lru_cache(maxsize=_KEPT)

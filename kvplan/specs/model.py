@@ -1,43 +1,34 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    PlainValidator,
-    SerializeAsAny,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
 )
 
-from kvplan.attention import Kind, kind_class, kind_names
+from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
 from kvplan.attention.uncached import Shared
-from kvplan.dtypes import dtype_by_name, model_dtype, model_dtype_words
-from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
 from kvplan.specs.parts import ModelParts
+from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
+from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
+from kvplan.specs.written import AttentionByName, CacheDtype, DeclaredBy, ModelDtype, Runs, WeightDtype
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
-if TYPE_CHECKING:
-    from kvplan.specs.readings import Reading
-
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
-
-_ONLY = ""
-"""The name of the layer type of a model that has a single one."""
 
 
 Size = Annotated[int, Field(ge=0, le=10**18)]
@@ -59,70 +50,6 @@ class StoredParts(Facts):
     everywhere_bytes: Size = 0
 
 
-def _is_shape(value: Any) -> bool:  # noqa: ANN401 - what a file holds
-    return isinstance(value, dict | tuple | list | Kind)
-
-
-def _named_kinds(value: Any) -> Any:  # noqa: ANN401 - what a file holds
-    """Bring the three ways to write `attention` to one: a tuple of kinds for each layer type."""
-    if not isinstance(value, dict) or not value:
-        raise ValueError(
-            "expected an attention kind, as in {kind: gqa, heads: 32, groups: 8, head_dim: 128}, "
-            "or a kind for each named layer type"
-        )
-    if "kind" in value:
-        return {_ONLY: (value,)}
-    if any(type(each) is int for each in value.values()) and not any(map(_is_shape, value.values())):
-        raise ValueError(f"found no kind; expected one of {', '.join(kind_names())}, as in kind: gqa")
-    return {name: kinds if isinstance(kinds, tuple) else (kinds,) for name, kinds in value.items()}
-
-
-def _kind(value: Any) -> Kind:  # noqa: ANN401 - what a file holds
-    """Read one attention kind; a ValidationError of its class keeps its place in the file."""
-    if isinstance(value, Kind):
-        return value
-    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-        raise ValueError("expected an attention kind: a mapping with the key 'kind'")  # noqa: TRY004
-    try:
-        kind = kind_class(value["kind"])
-    except KvplanError as error:
-        raise ValueError(str(error)) from None
-    return kind.model_validate(value)
-
-
-def _runs(value: Any) -> Any:  # noqa: ANN401 - what a file holds
-    """Bring `layers: 32` to a run of the only layer type."""
-    if type(value) is int:
-        return ({"repeat": value, "pattern": (_ONLY,)},)
-    if not isinstance(value, tuple | list) or all(isinstance(each, str) for each in value):
-        raise ValueError("expected a number of layers, or a list of {repeat, pattern}")
-    return tuple(value)
-
-
-def _known_dtype(name: str) -> str:
-    try:
-        return dtype_by_name(name).name
-    except KvplanError as error:
-        raise ValueError(str(error)) from None
-
-
-def _model_dtype(value: Any) -> Any:  # noqa: ANN401 - what a file holds
-    """Return torch's name of a dtype, and what is none as it is, to be refused."""
-    return (model_dtype(value) or value) if isinstance(value, str) else value
-
-
-_ModelDtype = Annotated[
-    Literal["bfloat16", "float16", "float32"],
-    BeforeValidator(_model_dtype),
-    WithJsonSchema({"enum": model_dtype_words(), "type": "string"}, mode="validation"),
-]
-_CacheDtype = Literal["fp8", "int8", "nvfp4"]
-_DeclaredBy = Literal["modelopt", "compressed-tensors", "hf_quant_config", "other"]
-_AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
-_AttentionByName = Annotated[
-    dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds), AfterValidator(FrozenDict)
-]
-_Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]
 Total = Annotated[int, Field(ge=1, le=10**18)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=MAX_LENGTH)]
 Text = Annotated[str, Field(min_length=1)]
@@ -142,23 +69,24 @@ class ModelSpec(Facts):
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
-    `quantized` lists hub ids with the same cache and other
-    weights, whose size kvplan does not know. `kv_cache_dtype` is what the
-    checkpoint declares for its KV cache, and `kv_cache_by` the method, or the file, that declares it, as not
-    every engine heeds each; `kv_cache_open` says why a declaration is not understood, so that whoever runs
-    the model decides; `quantized_kv` has what releases of `quantized` declare, by ModelOpt. `states_fixed`
-    says that the release's config or code fixes the dtype of recurrent states, so that an engine does not
-    choose its own. `hidden` is the width of the residual stream, `vocab` the rows of the embedding as
-    stored; it is `tied` where the output head is the same matrix, and neither tied nor untied where there is
-    no head. `replicated` parameters, counted of the text model alone, are whole on every tensor-parallel
-    rank. `mlp` has the widths of the MLPs. `draft` is the module that the checkpoint brings to draft tokens,
-    which nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes
-    where the release stores some otherwise than in `dtype`; a model without them is spread evenly.
-    `uncounted` names parts of the model that neither `parameters` nor `weight_bytes` counts, towers for
-    images and sounds, or why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own
-    tensors give them. `ignored` names fields of the source that could change the memory and that the user had
-    ignored, `unread` unknown ones that cannot. `read_as` is the name that was asked for, where it means this
-    model by its words alone, and `read_by` says how it was read.
+    `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
+    those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
+    `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `kv_cache_open`
+    says why a declaration is not understood, so that whoever runs the model decides; `quantized_kv` has what
+    releases of `quantized` declare, by ModelOpt. `states_fixed` says that the release's config or code fixes
+    the dtype of recurrent states, so that an engine does not choose its own. `hidden` is the width of the
+    residual stream, `vocab` the rows of the embedding as stored; it is `tied` where the output head is the
+    same matrix, and neither tied nor untied where there is no head. `replicated` parameters, counted of the
+    text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
+    those of a tower of images. `rotations` are the positions in tables of rotary embeddings, where they are
+    not those of `max_context` once. `draft` is the module that the checkpoint brings to draft tokens, which
+    nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
+    release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names
+    parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
+    why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
+    `ignored` names fields of the source that could change the memory and that the user had ignored, `unread`
+    unknown ones that cannot. `read_as` is the name that was asked for, where it means this model by its words
+    alone, and `read_by` says how it was read.
     """
 
     name: Name
@@ -166,28 +94,33 @@ class ModelSpec(Facts):
     aliases: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     quantized_kv: Annotated[
-        dict[Text, _CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
+        dict[Text, CacheDtype], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
+    ]
+    quantized_weights: Annotated[
+        dict[Text, QuantizedWeights], AfterValidator(FrozenDict), Field(default_factory=FrozenDict)
     ]
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
-    dtype: _ModelDtype
+    dtype: ModelDtype
     dtype_open: bool = False
     max_context: Count | None = None
     longest_context: Count | None = None
     parameters: Total | None = None
-    weight_dtype: Annotated[str, AfterValidator(_known_dtype)] | None = None
+    weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
     weights_open: bool | Text = False
-    kv_cache_dtype: _CacheDtype | None = None
-    kv_cache_by: _DeclaredBy | None = None
+    kv_cache_dtype: CacheDtype | None = None
+    kv_cache_by: DeclaredBy | None = None
     kv_cache_open: Text | None = None
     hidden: Count | None = None
     vocab: Count | None = None
     tied: bool | None = None
     replicated: Annotated[int, Field(ge=0, le=10**18)] | None = None
     mlp: Mlp | None = None
+    vision: Vision | None = None
+    rotations: Count | None = None
     draft: DraftModule | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
@@ -197,8 +130,8 @@ class ModelSpec(Facts):
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
     read_by: Text | None = None
-    attention: _AttentionByName
-    layers: _Runs
+    attention: AttentionByName
+    layers: Runs
 
     @field_validator("vocab", "tied", "replicated")
     @classmethod
@@ -216,6 +149,12 @@ class ModelSpec(Facts):
         total = info.data.get("parameters")
         if value is not None and value.parameters() != total:
             raise ValueError(f"the parts have {value.parameters()} parameters, and parameters is {total}")
+        if releases := info.data.get("quantized_weights"):
+            if value is None or {*releases} - {*info.data.get("quantized", ())}:
+                raise ValueError(
+                    f"quantized_weights are of {_names({*releases})}, not of parts and quantized"
+                )
+            same_parameters(value, releases)
         return value
 
     @field_validator("attention")
@@ -273,6 +212,18 @@ class ModelSpec(Facts):
         return widths or (self.parts is not None and self.parts.has_experts)
 
     @property
+    def met_by_all(self) -> Mlp | None:
+        """The widths of MLPs, where `parts` tell: the widest that every token meets, be it beside experts."""
+        if self.mlp is None or self.parts is None or self.hidden is None:
+            return self.mlp
+        matrices = 2 + self.mlp.gated
+        dense = self.parts.widest("dense", matrices, self.hidden)
+        if dense and self.mlp.intermediate:  # A layer may have several, and biases.
+            dense = self.mlp.intermediate
+        width = max(dense, self.parts.widest("shared", matrices, self.hidden))
+        return self.mlp.model_copy(update={"intermediate": width or None})
+
+    @property
     def scales_cache(self) -> bool:
         """Whether the release is known to bring scales for a KV cache in fp8, or to be made for them."""
         blocks = self.weight_blocks is not None and self.weight_blocks.by == "fp8"
@@ -285,48 +236,6 @@ class ModelSpec(Facts):
         Raises a pydantic.ValidationError for what is no fact, or none that there can be.
         """
         return type(self).model_validate(dict(self) | facts)
-
-    def as_quantized(self, hub_id: str) -> "ModelSpec":
-        """Return the spec of a quantised release: the same cache and parameters, in a format not known."""
-        declared = self.quantized_kv.get(hub_id)
-        changes = {
-            "weight_dtype": None,
-            "weight_bytes": None,
-            "weight_blocks": None,
-            "weights_open": True,
-            "tensors": None,
-            "parts": self.parts and self.parts.without_bytes(),
-            "kv_cache_dtype": declared,
-            "kv_cache_by": "modelopt" if declared else None,
-        }
-        known = hub_id if hub_id.count("/") == 1 and ":" not in hub_id else None
-        return self.model_copy(update={"hf_id": known, **changes})
-
-    def as_read(self, name: str, reading: "Reading") -> "ModelSpec":
-        """Return the spec for a *name* that means this model: its cache, and weights where they are known."""
-        spec, dtype = self, reading.sixteen_bits
-        if reading.other_weights:
-            spec = self.as_quantized(name)
-            if not reading.same_parameters:
-                spec = spec.model_copy(update={"parameters": None, "parts": None, "uncounted": ()})
-            # Nobody stores a format beside numbers of 32 bits: the release's dtype is another, unless it is
-            # a GGUF, whose cache is as import_gguf has it.
-            narrower = {"dtype": "float16"} if reading.gguf else {"dtype_open": True}
-            spec = spec.model_copy(update=narrower if self.dtype == "float32" else {})
-        elif dtype is not None:
-            # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
-            stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-            others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
-            parts = self.parts and self.parts.without_bytes()
-            spec = self.model_copy(update={**stored, **others, "parts": parts})
-        changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
-        return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
-
-    def with_weights_in(self, weight_dtype: str | None) -> "ModelSpec":
-        """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
-        if weight_dtype is None or self.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
-            return self
-        return self.model_copy(update={"weight_blocks": None})
 
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""

@@ -1,7 +1,7 @@
 """The parts of a model's weights, layer by layer: what each way of spreading it over GPUs divides."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -83,6 +83,11 @@ class ModelParts(Facts):
     def has_experts(self) -> bool:
         """Whether a layer has a mixture of experts."""
         return any(kind.experts for kind in self.kinds.values())
+
+    def widest(self, part: Literal["dense", "shared"], matrices: int, hidden: int) -> int:
+        """Return the width of the widest such MLP of a layer, of so many *matrices*; 0 without one."""
+        sizes = [Measure(element_bytes=None).of(getattr(kind, part)) for kind in self.kinds.values()]
+        return max(sizes) // (matrices * hidden)
 
     def without_bytes(self) -> "ModelParts":
         """Return the parts by their parameters alone."""

@@ -31,7 +31,8 @@ class Stored:
 
     def of(self, tokens: int) -> int:
         """Return the bytes of one sequence in the tier, of all ranks together."""
-        return ceil_div(sum(self.on_ranks(tokens)) * self.deployment.tp, self.once)
+        ranks = self.deployment.tp * self.deployment.choice.cp
+        return ceil_div(sum(self.on_ranks(tokens)) * ranks, self.once)
 
 
 def stored(deployment: Deployment, store: str) -> Stored:

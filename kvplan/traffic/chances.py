@@ -5,10 +5,11 @@ Each is asked for a number of sequences and answers with the probability that th
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from kvplan.engines.tally import Bound, is_held
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.moments import Moments
 
-Method = Literal["convolution", "normal", "draws"]
-"""How a probability was found: exactly, by a closed form, or by seeded draws."""
+Method = Literal["convolution", "normal", "draws", "replay"]
+"""How a probability was found: exactly, by a closed form, by seeded draws, or in a trace's own order."""
+
+METHODS: tuple[Method, ...] = get_args(Method)
 
 Room = Callable[[int], Sequence[Bound]]
 """How much of each amount there is for so many sequences."""
@@ -46,7 +49,10 @@ class Chance(Protocol):
         """How it is found."""
 
     def exceeded(self, sequences: int) -> float:
-        """Return the probability, which does not fall when one more comes."""
+        """Return the probability."""
+
+    def most(self, risk: float, upto: int) -> int:
+        """Return a number of sequences, *upto* some, with at most *risk*, which one more exceeds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,6 +97,10 @@ class Normal:
             found += math.erfc(x / math.sqrt(2)) / 2 + density * skew * (x * x - 1) / 6 / math.sqrt(sequences)
         return min(1.0, max(0.0, found))
 
+    def most(self, risk: float, upto: int) -> int:
+        """Return the most sequences, *upto* some, with at most *risk*."""
+        return bisect_right(range(1, upto + 1), risk, key=self.exceeded)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Convolution:
@@ -115,6 +125,10 @@ class Convolution:
             return 1.0
         held = np.fft.irfft(self._transform**sequences, self.cells)[: most + 1].sum()
         return min(1.0, max(0.0, 1 - float(held)))
+
+    def most(self, risk: float, upto: int) -> int:
+        """Return the most sequences, *upto* some, with at most *risk*."""
+        return bisect_right(range(1, upto + 1), risk, key=self.exceeded)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

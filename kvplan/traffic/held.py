@@ -1,7 +1,7 @@
 """What `hold` answers with: the three numbers, their ranges, the memory they fill, and replicas."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -105,7 +105,7 @@ class Held(Answer, Shown):
     @figure
     def gpu(self) -> str:
         """The card's name, or the memory that was given."""
-        return self.plan.budget.gpu
+        return self.plan.gpu
 
     @figure
     def kv_dtype(self) -> str:
@@ -194,7 +194,7 @@ class Held(Answer, Shown):
 
     @figure
     def method(self) -> str | None:
-        """How `likely` was found: by `convolution`, exactly; `normal`, a closed form; or seeded `draws`."""
+        """How `likely` was found: `convolution`, `normal` or `draws`, or `replay`, a trace in its order."""
         return self._numbers.method
 
     @figure
@@ -228,7 +228,7 @@ class Held(Answer, Shown):
             return ()
         each = self.requests_per_second / self.dp
         counts = [(rate, math.ceil(rate / each)) for rate in self.rates]
-        gpus = self.tp * self.pp
+        gpus = self.plan.deployment.replica_gpus
         return tuple(
             Replicas(requests_per_second=rate, replicas=count, gpus=count * gpus) for rate, count in counts
         )
@@ -284,12 +284,16 @@ def _histogram(packed: Packed, sequences: int) -> Histogram:
     )
 
 
-def held_of(model: Model, options: Mapping[str, Any]) -> Held:
-    """Return what `hold` is asked for."""
+Reading = Callable[[Any, Any, int], Traffic]
+"""Returns the traffic of a source and of one of outputs, of at most so many tokens: `read_traffic`."""
+
+
+def held_of(model: Model, options: Mapping[str, Any], read: Reading = read_traffic) -> Held:
+    """Return what `hold` is asked for; *read* what `traffic` and `outputs` name."""
     spec = as_spec(model, options.get("ignore", ()))
     context = as_context(options.get("context"), spec)
     tokens, hits = as_prefix(options["prefix"]) if options.get("prefix") else (0, 0.0)
-    traffic = read_traffic(options["traffic"], options.get("outputs"), context)
+    traffic = read(options["traffic"], options.get("outputs"), context)
     plan = plan_of(spec, options, longest=context)
     sharing = Sharing(prefix=tokens, hits=hits, samples=options.get("samples") or 1)
     return Held(
@@ -297,7 +301,7 @@ def held_of(model: Model, options: Mapping[str, Any]) -> Held:
         longest_context=context,
         allowed=as_risk(options.get("risk") or "1%"),
         seconds=_seconds(options, traffic),
-        rates=as_rates(options["rps"]) if options.get("rps") else (),
+        rates=as_rates(str(options["rps"])) if options.get("rps") else (),
     )
 
 

@@ -1,6 +1,6 @@
 """How many sequences one replica holds: never preempted, on average, and but for a small chance."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,6 +12,7 @@ from kvplan.planner.plan import Plan
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.chances import Chance, Draws, Method, chance_of
 from kvplan.traffic.moments import ALONE, Moments, Sharing, longest_of, moments_of
+from kvplan.traffic.replay import Replay, replay_of
 from kvplan.traffic.requests import Traffic
 
 SEED = 1
@@ -108,35 +109,45 @@ class Packed:
         crowd, sequences = self.crowd, self.crowd.sequences
         if crowd.plan.deployment.arrangement.refusal(self.pools, crowd.traffic.longest):
             return Numbers(never=0, average=0, likely=0)
-        never = self._held(crowd.worst, crowd.surely_once, arriving=1)
+        never, average = self._never, self._average
         if not never or never == crowd.most:
             return Numbers(never=sequences(never), average=sequences(never), likely=sequences(never))
-        average = max(never, self._held(crowd.moments.mean, crowd.moments.once))
-        likely, method = self._likely(risk, never, average)
+        # All at their longest stand whoever has the prefix.
+        likely = min(max(never, self._chance.most(risk, 2 * average)), crowd.most)
         return Numbers(
-            never=sequences(never), average=sequences(average), likely=sequences(likely), method=method
+            never=sequences(never),
+            average=sequences(average),
+            likely=sequences(likely),
+            method=self._chance.method,
         )
 
-    def chance(self, about: int) -> Chance:
-        """Return the probability that requests need more than there is, for about so many."""
-        return chance_of(self.crowd.moments, self.room, about, SEED)
+    @cached_property
+    def _never(self) -> int:
+        """The most requests that have room at their longest, beside one that arrives."""
+        return self._held(self.crowd.worst, self.crowd.surely_once, arriving=1)
+
+    @cached_property
+    def _average(self) -> int:
+        """The most requests that have room on average."""
+        return max(self._never, self._held(self.crowd.moments.mean, self.crowd.moments.once))
+
+    @cached_property
+    def _chance(self) -> Chance:
+        """The probability that requests need more than there is: of a trace by its order."""
+        return self._replay or chance_of(self.crowd.moments, self.room, self._average, SEED)
+
+    @cached_property
+    def _replay(self) -> Replay | None:
+        crowd = self.crowd
+        return replay_of(crowd.traffic, crowd.tally, crowd.sharing, self.room, self._average)
 
     def filled(self, requests: int) -> Floats:
-        """Return drawn sums of so many requests as shares of the room, of the amount that is scarcest."""
-        sums = Draws(moments=self.crowd.moments, room=self.room, seed=SEED).sums(requests)
+        """Return sums of so many requests at random moments as shares of the room, of the scarcest amount."""
+        drawn = self._replay or Draws(moments=self.crowd.moments, room=self.room, seed=SEED)
+        sums = drawn.sums(requests)
         most = np.array([max(1, bound.most) for bound in self.room(requests)])
         found: Floats = (sums / most[:, None]).max(axis=0)
         return found
-
-    def _likely(self, risk: float, never: int, average: int) -> tuple[int, Method]:
-        """Return the most requests that exceed the room with at most *risk*, and how that was found."""
-        chance, most = self.chance(average), 2 * average
-        if isinstance(chance, Draws):
-            found = chance.most(risk, most)
-        else:
-            found = bisect_right(range(1, most + 1), risk, key=chance.exceeded)
-        # All at their longest stand whoever has the prefix.
-        return min(max(never, found), self.crowd.most), chance.method
 
     def _held(self, each: Ints | Floats, once: Ints, arriving: int = 0) -> int:
         """Return how many requests are held if each takes so much, beside what all of them do *once*."""

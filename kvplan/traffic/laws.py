@@ -127,20 +127,22 @@ def knots_law(words: str, knots: Knots) -> Law:
     if shares[0] < 0 or shares[-1] != 1:
         raise TrafficError(f"{words}: shares rise from 0 to 1, the longest's; these end at {shares[-1]:g}")
     least = int(tokens[0]) + (0 if shares[0] > 0 else 1)
-    return Law(words=words, cumulative=_linear(tokens, shares), least=least, most=int(tokens[-1]))
+    return Law(words=words, cumulative=_Linear(tokens, shares), least=least, most=int(tokens[-1]))
 
 
-def _linear(tokens: Floats, shares: Floats) -> Callable[[Floats], Floats]:
-    """Return F of knots; where two have the same tokens it leaps there."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Linear:
+    """F of knots; where two have the same tokens it leaps there. A worker is sent it as it is."""
 
-    def cumulative(lengths: Floats) -> Floats:
-        place = np.searchsorted(tokens, lengths, side="right")
-        before, behind = (place - 1).clip(min=0), place.clip(max=tokens.size - 1)
-        width = np.maximum(tokens[behind] - tokens[before], 1.0)
-        rise = (shares[behind] - shares[before]) * (lengths - tokens[before]) / width
-        return np.where(place == 0, 0.0, shares[before] + rise)
+    tokens: Floats
+    shares: Floats
 
-    return cumulative
+    def __call__(self, lengths: Floats) -> Floats:
+        place = np.searchsorted(self.tokens, lengths, side="right")
+        before, behind = (place - 1).clip(min=0), place.clip(max=self.tokens.size - 1)
+        width = np.maximum(self.tokens[behind] - self.tokens[before], 1.0)
+        rise = (self.shares[behind] - self.shares[before]) * (lengths - self.tokens[before]) / width
+        return np.where(place == 0, 0.0, self.shares[before] + rise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """What a running sequence takes at a random moment of its life, and how likely: what sums are made of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from kvplan.engines.tally import Tally
 from kvplan.traffic.arrays import Floats, Ints
+from kvplan.traffic.lives import amounts_of, arrivals_of, lives_of, stacked
 from kvplan.traffic.requests import Traffic, TrafficError
 
 _DRAWN = 2**17
@@ -73,17 +72,17 @@ def moments_of(traffic: Traffic, tally: Tally, sharing: Sharing, seed: int) -> M
     prompts, amounts = _drawn(traffic, tally, np.random.default_rng(seed))
     amounts = sharing.samples * amounts
     if sharing.samples > 1:
-        amounts -= (sharing.samples - 1) * _shared(tally, prompts, "samples of one prompt")
+        amounts -= (sharing.samples - 1) * shared_of(tally, prompts, "samples of one prompt")
     if not (sharing.prefix and sharing.hits):
         return _joined(amounts, np.ones(len(prompts)))
-    prefix = _shared(tally, np.array([sharing.prefix]), "a prefix")
-    begins, hit = prompts > sharing.prefix, _hit(traffic, sharing)
+    prefix = shared_of(tally, np.array([sharing.prefix]), "a prefix")
+    begins, hit = prompts > sharing.prefix, hit_of(traffic, sharing)
     both = np.concatenate([amounts, amounts - prefix], axis=1)
     shares = np.concatenate([np.where(begins, 1 - hit, 1.0), np.where(begins, hit, 0.0)])
     return _joined(both, shares, once=prefix[:, 0])
 
 
-def _hit(traffic: Traffic, sharing: Sharing) -> float:
+def hit_of(traffic: Traffic, sharing: Sharing) -> float:
     """Return the share of the requests with prompts beyond the prefix that begin with it."""
     longer = float(traffic.pmf("prompt")[sharing.prefix + 1 :].sum())
     if sharing.hits > longer:
@@ -97,7 +96,7 @@ def _hit(traffic: Traffic, sharing: Sharing) -> float:
 def longest_of(traffic: Traffic, tally: Tally) -> Ints:
     """Return the most of each amount that a sequence takes once it is prefilled, shape (amounts,)."""
     lengths = traffic.living() if tally.claim == "now" else traffic.living_final()
-    most: Ints = _amounts(tally, np.flatnonzero(lengths)).max(axis=1)
+    most: Ints = amounts_of(tally, np.flatnonzero(lengths)).max(axis=1)
     return most
 
 
@@ -105,9 +104,9 @@ def _of_lengths(traffic: Traffic, tally: Tally) -> Moments:
     """Return what a sequence takes by the probabilities of its lengths, and of its prompt at first."""
     lengths = traffic.living() if tally.claim == "now" else traffic.living_final()
     contexts = np.flatnonzero(lengths)
-    amounts, weights = _amounts(tally, contexts), traffic.mean_life * lengths[contexts]
+    amounts, weights = amounts_of(tally, contexts), traffic.mean_life * lengths[contexts]
     prompts = np.flatnonzero(traffic.pmf("prompt"))
-    steps, arriving = _arrivals(tally, prompts)
+    steps, arriving = arrivals_of(tally, prompts)
     if not steps.any():
         return _joined(amounts, weights)
     here = traffic.pmf("prompt")[prompts] * steps
@@ -125,40 +124,19 @@ def _first_steps(traffic: Traffic) -> Floats:
 
 def _drawn(traffic: Traffic, tally: Tally, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Return prompts and amounts of sequences that run: a request counts by the steps of its life."""
-    prompts, outputs = traffic.draw(rng, _DRAWN)
-    steps, arriving = _arrivals(tally, prompts)
-    # The first token comes with the prefill's last step.
-    rest = np.where(steps > 0, outputs - 1, outputs).clip(min=0) + (outputs == 0)
-    ends = np.cumsum(rest + steps)
+    lives = lives_of(tally, *traffic.draw(rng, _DRAWN))
+    ends = np.cumsum(lives.steps)
     moments = rng.integers(0, ends[-1], _DRAWN)
     drawn = np.searchsorted(ends, moments, side="right")
-    # Counted from the end of a life, so that a request without outputs stands at its prompt.
-    left = ends[drawn] - moments
-    prompts, outputs = prompts[drawn], outputs[drawn]
-    now = outputs if tally.claim == "end" else (outputs - left + 1).clip(min=0)
-    arrives = left > rest[drawn]
-    return prompts, np.where(arrives, arriving[:, drawn], _amounts(tally, prompts + now))
+    return lives.prompts[drawn], lives.amounts(drawn, ends[drawn] - moments)
 
 
-def _arrivals(tally: Tally, prompts: Ints) -> tuple[Ints, Ints]:
-    """Return the steps of a prefill, and the amounts that it takes."""
-    found = tally.arrival(prompts)  # type: ignore[arg-type]  # as below
-    return np.broadcast_to(np.asarray(found.steps), prompts.shape), _stacked(found.amounts, prompts)
-
-
-def _shared(tally: Tally, tokens: Ints, what: str) -> Ints:
+def shared_of(tally: Tally, tokens: Ints, what: str) -> Ints:
+    """Return the amounts of shared *tokens*; raise TrafficError if the engine does not store *what* once."""
     found = tally.shared(tokens)  # type: ignore[arg-type]  # a rule of bytes takes an axis of lengths
     if found is None:
         raise TrafficError(f"this engine is not known to store {what} once: leave it out")
-    return _stacked(found, tokens)
-
-
-def _amounts(tally: Tally, contexts: Ints) -> Ints:
-    return _stacked(tally.amounts(contexts), contexts)  # type: ignore[arg-type]  # as above
-
-
-def _stacked(rows: Sequence[Any], lengths: Ints) -> Ints:
-    return np.stack([np.broadcast_to(np.asarray(row, dtype=np.int64), lengths.shape) for row in rows])
+    return stacked(found, tokens)
 
 
 def _joined(amounts: Ints, weights: Floats, once: Ints | None = None) -> Moments:

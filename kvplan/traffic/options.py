@@ -54,60 +54,67 @@ def _number(text: str) -> float | None:
         return None
 
 
+Requests = Annotated[
+    str | None,
+    Option(
+        help="Requests: a law of prompts (lognormal:p50=2k,p99=16k), a trace file, or a preset.",
+        metavar="TRAFFIC",
+    ),
+]
+Outputs = Annotated[
+    str | None,
+    Option(
+        help="A law of outputs, beside one of prompts.",
+        unsaid="none: sequences stand at their prompts",
+        metavar="LAW",
+    ),
+]
+Prefix = Annotated[
+    str | None,
+    Option(
+        help="Tokens that begin a share of all requests, stored once: 2k:0.8.",
+        metavar="TOKENS:SHARE",
+        read=as_written(as_prefix),
+    ),
+]
+Samples = Annotated[int, Option(help="Sequences that answer a request, of one prompt.", default=1, least=1)]
+Risk = Annotated[
+    str | float,
+    Option(
+        help="The probability, at any moment, that memory runs out.",
+        default="1%",
+        metavar="P",
+        read=as_risk,
+    ),
+]
+Tpot = Annotated[
+    str | None,
+    Option(
+        help="The time per output token, which bounds requests per second: 30ms.",
+        metavar="TIME",
+        read=as_written(parse_seconds),
+    ),
+]
+Rates = Annotated[
+    str | None,
+    Option(
+        help="Requests per second, for each of which replicas are counted: 1,5,20.",
+        metavar="RATE,...",
+        read=as_written(as_rates),
+    ),
+]
+
+
 class TrafficOptions(TypedDict, total=False):
     """What comes, and what may happen to it."""
 
-    traffic: Annotated[
-        str | None,
-        Option(
-            help="Requests: a law of prompts (lognormal:p50=2k,p99=16k), a trace file, or a preset.",
-            metavar="TRAFFIC",
-        ),
-    ]
-    outputs: Annotated[
-        str | None,
-        Option(
-            help="A law of outputs, beside one of prompts.",
-            unsaid="none: sequences stand at their prompts",
-            metavar="LAW",
-        ),
-    ]
-    prefix: Annotated[
-        str | None,
-        Option(
-            help="Tokens that begin a share of all requests, stored once: 2k:0.8.",
-            metavar="TOKENS:SHARE",
-            read=as_written(as_prefix),
-        ),
-    ]
-    samples: Annotated[
-        int, Option(help="Sequences that answer a request, of one prompt.", default=1, least=1)
-    ]
-    risk: Annotated[
-        str | float,
-        Option(
-            help="The probability, at any moment, that memory runs out.",
-            default="1%",
-            metavar="P",
-            read=as_risk,
-        ),
-    ]
-    tpot: Annotated[
-        str | None,
-        Option(
-            help="The time per output token, which bounds requests per second: 30ms.",
-            metavar="TIME",
-            read=as_written(parse_seconds),
-        ),
-    ]
-    rps: Annotated[
-        str | None,
-        Option(
-            help="Requests per second, for each of which replicas are counted: 1,5,20.",
-            metavar="RATE,...",
-            read=as_written(as_rates),
-        ),
-    ]
+    traffic: Requests
+    outputs: Outputs
+    prefix: Prefix
+    samples: Samples
+    risk: Risk
+    tpot: Tpot
+    rps: Rates
 
 
 class HoldOptions(

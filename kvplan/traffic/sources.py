@@ -16,21 +16,25 @@ from kvplan.units import MAX_COUNT
 
 def traffic_of(prompt: object, output: object, most: object) -> Traffic:
     """Return the traffic that `read_traffic` is asked for."""
-    law = prompt if isinstance(prompt, Traffic) else _source(_text(prompt, "prompt"))
-    output = None if output is None else _text(output, "output")
-    most = _most(most)
+    law, most = _read(prompt, "prompt"), _most(most)
     if isinstance(law, Law):
-        outputs = None if output is None else _output_law(output)
-        return _of_laws(law, outputs, most)
+        return _of_laws(law, None if output is None else _output_law(output), most)
     if output is not None:
         raise OptionsError(
-            f"{law.words} has outputs of its own: leave the law of outputs, {str(output)!r}, out"
+            f"{law.words} has outputs of its own: leave the law of outputs, {_said(output)!r}, out"
         )
     return law if most is None else law.cut(most)
 
 
-def _text(value: object, name: str) -> str | Path:
-    return cast("str | Path", as_argument(value, str | Path, f"kvplan.read_traffic: {name}"))
+def _read(asked: object, name: str) -> Law | Traffic:
+    """Return a source that was read before, or what a text or a path means."""
+    if isinstance(asked, Law | Traffic):
+        return asked
+    return read_source(cast("str | Path", as_argument(asked, str | Path, f"kvplan.read_traffic: {name}")))
+
+
+def _said(asked: object) -> str:
+    return asked.words if isinstance(asked, Law | Traffic) else str(asked)
 
 
 def _most(value: object) -> int | None:
@@ -46,19 +50,27 @@ def _of_laws(prompt: Law, output: Law | None, most: int | None) -> Traffic:
     return independent(words, prompt.pmf(most), outputs, most)
 
 
-def _output_law(output: str | Path) -> Law:
-    law = _source(output)
+def _output_law(output: object) -> Law:
+    law = _read(output, "output")
     if isinstance(law, Law):
         return law
-    raise OptionsError(f"{str(output)!r} is no law of outputs: it has prompts, too; give it alone")
+    raise not_outputs(_said(output))
 
 
-def _source(asked: str | Path) -> Law | Traffic:
+def not_outputs(text: str) -> OptionsError:
+    """Return what to say of a source that is no law of outputs."""
+    return OptionsError(f"{text!r} is no law of outputs: it has prompts, too; give it alone")
+
+
+def is_file(asked: str | Path) -> bool:
+    """Tell whether a source is a file: neither a law nor a preset, which their text says wholly."""
+    return not (isinstance(asked, str) and (is_law(asked) or asked in preset_names()))
+
+
+def read_source(asked: str | Path) -> Law | Traffic:
     """Return what a text or a path means; raise a KvplanError if it means nothing."""
-    if isinstance(asked, str) and is_law(asked):
-        return read_law(asked)
-    if asked in preset_names():
-        return preset(str(asked)).traffic()
+    if isinstance(asked, str) and not is_file(asked):
+        return read_law(asked) if is_law(asked) else preset(asked).traffic()
     path = Path(asked)
     if exists(path):
         return read_file(path)

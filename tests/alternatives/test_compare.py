@@ -1,6 +1,7 @@
 """Alternatives side by side: products, names, order, prices, and reasons."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ import kvplan
 from kvplan.errors import KvplanError, OptionsError
 
 GPUS = ("h100-80gb", "h200-141gb")
+MIXED = "2xrtx-4090-24gb+1xrtx-3090-24gb"
 
 
 def test_every_product_is_what_fit_answers() -> None:
@@ -56,6 +58,18 @@ def test_a_price_is_shared_out_over_the_sequences() -> None:
     (row,) = kvplan.compare("qwen3-8b", gpu="h100-80gb", tp=2, context="8k", prices={"H100": 2.5}).rows
     assert row.max_batch
     assert row.price == 2.5 * 2 / row.max_batch
+
+
+def test_cards_of_several_kinds_cost_what_each_of_them_does() -> None:
+    prices = {"rtx-4090-24gb": 0.5, "rtx-3090-24gb": 0.25}
+    asked: dict[str, Any] = {"gpu": MIXED, "engine": "llamacpp", "context": "8k", "weights": "40GB"}
+    (row,) = kvplan.compare("llama-3.1-70b", **asked, prices=prices).rows
+    (point,) = kvplan.sweep("llama-3.1-70b", **asked, prices=prices)
+    assert row.max_batch
+    assert row.max_batch == point["max_batch"]
+    assert row.price == point["price_per_sequence"] == (0.5 + 0.5 + 0.25) / row.max_batch
+    (unknown,) = kvplan.compare("llama-3.1-70b", **asked, prices={"rtx-4090-24gb": 0.5}).rows
+    assert unknown.price is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import kvplan
 from kvplan.planner.plan import Plan
-from kvplan.traffic.arrays import Ints
+from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.chances import DRAWS
 from kvplan.traffic.holding import Packed, crowd_of
 from kvplan.traffic.observed import observed
@@ -20,7 +20,7 @@ from tests.benchmarks.test_sweep import seconds
 
 REQUESTS = 10**5
 ASKED = {"exact": ("llama-3.3-70b", 8), "vllm": ("qwen3-8b", 1), "sglang": ("gpt-oss-120b", 2)}
-"""By draws of a skewed law, by convolution, and by draws of two amounts."""
+"""By draws of a skewed law, by convolution, and by draws of two amounts; or in the order of arrivals."""
 
 
 def lengths() -> tuple[Ints, Ints]:
@@ -30,9 +30,9 @@ def lengths() -> tuple[Ints, Ints]:
     return prompts, rng.integers(16, 1024, REQUESTS)
 
 
-def planned(plan: Plan, prompts: Ints, outputs: Ints) -> int | None:
+def planned(plan: Plan, prompts: Ints, outputs: Ints, arrivals: Floats | None = None) -> int | None:
     """Return what kvplan answers, from the requests on."""
-    crowd = crowd_of(plan, observed("requests", prompts, outputs))
+    crowd = crowd_of(plan, observed("requests", prompts, outputs, arrivals=arrivals))
     return Packed(crowd=crowd, pools=plan.pools).numbers(0.01).likely
 
 
@@ -49,13 +49,15 @@ def by_hand(most: int, each: int, prompts: Ints, outputs: Ints) -> int:
         held += 1
 
 
+@pytest.mark.parametrize("timed", [False, True], ids=["drawn", "replayed"])
 @pytest.mark.parametrize("engine", ASKED)
-def test_a_hundred_thousand_requests(benchmark: BenchmarkFixture, engine: str) -> None:
+def test_a_hundred_thousand_requests(benchmark: BenchmarkFixture, engine: str, *, timed: bool) -> None:
     model, tp = ASKED[engine]
     plan = kvplan.plan(model, gpu="h100-80gb", tp=tp, engine=engine, context=65_536)
     prompts, outputs = lengths()
     hand = seconds(lambda: by_hand(plan.pools[0], int(plan.deployment.token_bytes(0)), prompts, outputs))
-    took = seconds(lambda: planned(plan, prompts, outputs))
+    arrivals = np.arange(REQUESTS, dtype=np.float64) if timed else None
+    took = seconds(lambda: planned(plan, prompts, outputs, arrivals))
     benchmark.extra_info["processor seconds"] = {"kvplan": took, "a loop of numpy": hand}
     print(f"\n{engine}: {took:.3f} s, and {hand:.3f} s for a loop of numpy with the formula")  # noqa: T201
-    benchmark(lambda: planned(plan, prompts, outputs))
+    benchmark(lambda: planned(plan, prompts, outputs, arrivals))

@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 import kvplan
 from kvplan.attention.budgets import Budget
+from kvplan.errors import KvplanError
 from kvplan.specs import ModelSpec
 
 
@@ -97,6 +99,74 @@ def test_yoco() -> None:
     assert 1 / kept > 76
 
 
+@pytest.mark.parametrize(
+    ("stored", "gib"),
+    [("nuq4", 16.0), ("nuq4-1%", 17.3), ("nuq3", 12.0), ("nuq3-1%", 13.3), ("nuq2", 8.0), ("nuq2-1%", 9.3)],
+)
+def test_kvquants_cache_of_llama_7b(stored: str, gib: float) -> None:
+    """
+    KVQuant, arXiv 2401.18079, table 1: 128k tokens of LLaMA-7B, in GiB, beside 64.0 in fp16.
+
+    Its averages at 32k, table 4 and the passkeys' table, are 4.33, 3.33 and 2.33 bits with 1 % of outliers.
+    """
+    taken = kvplan.size("llama-7b", context="128k", kv_dtype=stored).bytes_per_sequence
+    assert round(taken / 2**30, 1) == gib
+    answer = kvplan.whatif("llama-2-7b", kv_dtype=stored, context="32k")
+    bits, average = int(stored[3]), round(16 * float(share(answer)), 2)
+    assert average == (bits + 0.33 if stored.endswith("%") else bits)
+
+
+@pytest.mark.parametrize(("model", "average"), [("llama-65b", "4.33"), ("llama-3-8b", "4.37")])
+def test_kvquants_average_bits_count_one_index_of_two(model: str, average: str) -> None:
+    """
+    Appendix M gives the outliers of keys and of values an index of 32 bits for each token.
+
+    The averages of table 18, 4.32 to 4.35 bits from the widest to the narrowest model, count one of them:
+    32 / (2 x 8,192) and 32 / (2 x 1,024) of a bit less.
+    """
+    spec = kvplan.load(model)
+    bits = 16 * float(share(kvplan.whatif(spec, kv_dtype="nuq4-1%", context="128k")))
+    width = {"llama-65b": 8192, "llama-3-8b": 1024}[model]
+    assert f"{bits:.2f}" == average
+    assert f"{bits - 32 / (2 * width):.2f}" == {"llama-65b": "4.32", "llama-3-8b": "4.35"}[model]
+
+
+def test_kvquants_plain_bits() -> None:
+    """Table 18: 4.00 to 4.02 bits; section A: LLaMA-65B's 128k tokens in nuq2-1% are 46.5 GiB."""
+    bits = [
+        16 * float(share(kvplan.whatif(model, kv_dtype="nuq4", context="128k")))
+        for model in ("llama-65b", "llama-3-8b")
+    ]
+    assert [f"{each:.2f}" for each in bits] == ["4.00", "4.02"]
+    taken = kvplan.size("llama-65b", context="128k", kv_dtype="nuq2-1%").bytes_per_sequence
+    assert round(taken / 2**30, 1) == 46.5
+
+
+def test_kvquants_outliers_by_hand() -> None:
+    """
+    Llama 3 8B at 1,000 tokens on one of two ranks: a layer's 4 heads of 128 in 4 bits, for K and V.
+
+    Of each head 10 x 128 outliers of 4 bytes; of each token 4 bytes for K's index, and 8 for V's scale,
+    offset and index, on each rank.
+    """
+    taken = kvplan.size("llama-3-8b", context=1000, kv_dtype="nuq4-1%", tp=2).bytes_per_sequence
+    assert taken == 32 * (2 * 4 * (64 * 1000 + 10 * 128 * 4) + (4 + 8) * 1000)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "said"),
+    [
+        ("llama-7b", {"snapkv": 512}, "a budget of tokens would be kept in nuq3-1%"),
+        ("hymba-1.5b", {}, "prefix K would be kept in nuq3-1%"),
+        ("deepseek-v3", {}, "no layout for latent rows"),
+    ],
+)
+def test_what_kvquant_does_not_tell_is_refused(model: str, asked: dict[str, Any], said: str) -> None:
+    design = kvplan.whatif(model, **asked).spec
+    with pytest.raises(KvplanError, match=said):
+        kvplan.size(design, kv_dtype="nuq3-1%", context="4k")
+
+
 def test_kivi_takes_3_bits_in_place_of_16() -> None:
     """
     KIVI, arXiv 2402.02750: 2 bits in groups of 32, each with two numbers of 16: 5.33 times less, not 8.
@@ -173,19 +243,29 @@ def test_dms_keeps_an_eighth_and_a_window() -> None:
     assert kept == Fraction(256 + (32_768 - 256) // 8, 32_768)
 
 
-def test_pyramidkv_keeps_its_average() -> None:
+@pytest.mark.parametrize(
+    ("asked", "first", "last", "step"),
+    [
+        # min = 504 // 20 = 25, max = 2 x 504 - 25 = 983, and a step of 958 // 31 = 30.
+        ("512", 8 + 983, 8 + 983 - 31 * 30, 30),
+        # The code's own defaults: min = 256 // 20 = 12, max = 500, and a step of 488 // 31 = 15.
+        ("320,recent=64", 64 + 500, 64 + 500 - 31 * 15, 15),
+        # Nothing is left over: min = 155 // 5 = 31, max = 279, and a step of 248 // 31 = 8.
+        ("163,beta=5", 8 + 279, 8 + 31, 8),
+    ],
+)
+def test_pyramidkv_falls_in_whole_steps(asked: str, first: int, last: int, step: int) -> None:
     """
-    PyramidKV, arXiv 2406.02069, section 4: budgets fall in equal steps to a 20th of the average.
+    PyramidKV, arXiv 2406.02069, in its authors' code: budgets of 32 layers fall in equal whole steps.
 
-    Of a budget of 512, beside the newest 8: 983 in the first layer and 25 in the last.
+    PyramidKVCluster.update_kv in pyramidkv/pyramidkv_utils.py of Zefan-Cai/KVCache-Factory at c97f9d70:
+    min_num, max_num, steps and the window, of prompts that are long enough.
     """
-    changed = kvplan.whatif("llama-2-7b", pyramidkv=512).spec
+    changed = kvplan.whatif("llama-2-7b", pyramidkv=asked).spec
     kinds = [changed.attention[name][0] for name in changed.layer_types]
     budgets = [kind.kept or 0 for kind in kinds if isinstance(kind, Budget)]
-    assert (budgets[0], budgets[-1]) == (8 + 983, 8 + 25)
-    steps = {before - after for before, after in pairwise(budgets)}
-    assert steps <= {(983 - 25) // 31, (983 - 25) // 31 + 1}
-    assert sum(budgets) // 32 == 512
+    assert (budgets[0], budgets[-1]) == (first, last)
+    assert {before - after for before, after in pairwise(budgets)} == {step}
 
 
 @pytest.mark.parametrize("change", ["moh", "mohsa"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from kvplan.alternatives.options import AdviseOptions, NewOptions, WhatIfOptions
+from kvplan.grids.options import SweepOptions
 from kvplan.phases.options import BoundOptions, DisaggregateOptions
 from kvplan.planner import options as o
 from kvplan.tiering.options import TierOptions
@@ -161,7 +162,7 @@ def gone_on_with(folder: Path, value: str) -> str:
 OPTIONS: Mapping[str, Any] = {
     "size": o.SizeOptions,
     "fit": o.FitOptions,
-    "sweep": o.FitOptions,
+    "sweep": SweepOptions,
     "check": o.CheckOptions,
     "show": o.ExplainOptions,
     "compare": o.FitOptions,

@@ -242,5 +242,5 @@ def test_a_repeated_gpu_is_an_error(kvplan: Cli) -> None:
     run = kvplan("fit llama-3.1-8b --gpu h100-80gb --gpu h100-80gb")
     assert (run.status, run.out) == (2, "")
     assert run.err == (
-        "kvplan: --gpu is given 2 times: a plan has GPUs of one kind, and --tp, --pp, --dp count them\n"
+        "kvplan: --gpu is given 2 times: --tp, --pp, --dp count GPUs of one kind, and + joins several\n"
     )

@@ -127,8 +127,10 @@ def test_a_grid_without_one_answer_has_status_1(kvplan: Cli) -> None:
 def test_several_values_of_one_plan_lead_to_sweep(kvplan: Cli, option: str, named: str) -> None:
     run = kvplan(f"fit llama-3.1-8b {option}")
     assert (run.status, run.out) == (2, "")
+    joined = ", and + joins cards of one machine" if named.startswith("--gpu") else ""
     assert run.err == (
-        f"kvplan: {named} has several values, and `kvplan fit` answers one plan: `kvplan sweep` takes lists\n"
+        f"kvplan: {named} has several values, and `kvplan fit` answers one plan: `kvplan sweep` takes "
+        f"lists{joined}\n"
     )
 
 

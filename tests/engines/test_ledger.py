@@ -35,7 +35,10 @@ EXPLAINED: Mapping[str, frozenset[str]] = {
 }
 """Lines that may be below 0, by engine."""
 
-NAMES = {"kv_cache_dtype_skip_layers": st.sampled_from(("0", "1,2", "sliding_window"))}
+NAMES = {
+    "kv_cache_dtype_skip_layers": st.sampled_from(("0", "1,2", "sliding_window")),
+    "lora_target_modules": st.sampled_from(("all", "q_proj", "q_proj,o_proj")),
+}
 """What takes any name, and has no list of choices to draw from."""
 
 MODELS = st.sampled_from(
@@ -57,12 +60,14 @@ def values(setting: Setting) -> st.SearchStrategy[str]:
     match setting.kind:
         case "count":
             return counts
-        case "counts":
+        case "counts" | "ratios":
             return st.lists(counts, min_size=1, max_size=3).map(",".join)
         case "flag":
             return st.sampled_from(("true", "false"))
         case "ratio":
             return st.integers(1, 150).map(lambda percent: f"{percent / 100:.2f}")
+        case "ratios":
+            return st.lists(st.integers(1, 9).map(str), min_size=1, max_size=4).map(",".join)
         case "name":
             return st.sampled_from(setting.choices) if setting.choices else NAMES[setting.name]
 

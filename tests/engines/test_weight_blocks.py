@@ -13,6 +13,7 @@ from kvplan import fit
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.errors import OptionsError
 from kvplan.specs import ModelSpec
+from kvplan.specs.releases import with_weights_in
 from kvplan.specs.weight_blocks import WeightBlocks
 
 GQA = {"kind": "gqa", "heads": 64, "groups": 8, "head_dim": 128}
@@ -115,5 +116,5 @@ def test_ranks_that_share_experts_out_divide_the_degree() -> None:
 
 @pytest.mark.parametrize("weight_dtype", ["bf16", "int4", "q4_k"])
 def test_weights_in_another_dtype_have_no_blocks(weight_dtype: str) -> None:
-    assert spec(weight_blocks=QWEN3_235B_FP8).with_weights_in(weight_dtype).weight_blocks is None
-    assert spec(weight_blocks=QWEN3_235B_FP8).with_weights_in("fp8").weight_blocks == QWEN3_235B_FP8
+    assert with_weights_in(spec(weight_blocks=QWEN3_235B_FP8), weight_dtype).weight_blocks is None
+    assert with_weights_in(spec(weight_blocks=QWEN3_235B_FP8), "fp8").weight_blocks == QWEN3_235B_FP8

@@ -63,6 +63,44 @@ def test_so_does_a_rank_of_sglang_with_attention_data_parallelism() -> None:
     assert f"{answer.bytes_per_token * 161_488 / 2**30:.2f}" == "10.57"
 
 
+# Bytes that eight ranks stored of a prompt, its whole blocks and their tokens, in fp8 on H200: GLM-5.2 in
+# github.com/vllm-project/recipes/pull/754, and in pull/893 there GLM-5.3 of 138,615 and of 44,498 tokens,
+# without a last block or two; it has the same dimensions (github.com/ROCm/ATOM/pull/2291).
+STORED = [(1_104_691_200, 40 * 64), (59_763_793_920, 2_164 * 64), (19_111_157_760, 692 * 64)]
+
+
+@pytest.mark.parametrize(("stored", "tokens"), STORED)
+def test_vllm_offloads_the_bytes_that_a_token_takes_on_all_ranks(stored: int, tokens: int) -> None:
+    """656 B in each of 78 layers, and 132 in the 21 that have an indexer of their own."""
+    answer = kvplan.size("glm-5.2", engine="vllm", kv_dtype="fp8_ds_mla", tp=8, context=16)
+    assert answer.bytes_per_token == 78 * 656 + 21 * 132
+    assert answer.bytes_per_token * tokens * answer.tp == stored
+
+
+def test_a_draft_of_glm_5_has_its_own_latent_and_indexer_in_vllm() -> None:
+    """
+    "GPU KV Cache Dimensions: [158][4372, 64, 132]" with MTP: two caches for each of 78 layers and one.
+
+    github.com/LMCache/LMCache/issues/3339, GLM-5-FP8, vLLM 0.21, 8 GPUs.
+    """
+    caches, block, row = 158, 64, 132
+    answer = kvplan.fit(
+        "zai-org/GLM-5-FP8", engine="vllm@0.21", gpu="h200", tp=8, draft="mtp", context="8k", advice=False
+    )
+    assert answer.block_size == block
+    assert answer.bytes_per_token == caches // 2 * (576 * 2 + row)
+
+
+def test_sglang_prints_the_pool_of_kimi_k2_on_eight_gpus() -> None:
+    """
+    "KV Cache is allocated. #tokens: 8050, KV size: 0.53 GB" on each rank of tp 8.
+
+    github.com/sgl-project/sglang/pull/13466.
+    """
+    answer = kvplan.size("kimi-k2-0905", engine="sglang", tp=8, context=16)
+    assert f"{answer.bytes_per_token * 8050 / 2**30:.2f}" == "0.53"
+
+
 def gib_of_a_rank(model: str, *, tp: int) -> float:
     deployment = deploy(kvplan.load(model), Choice(engine="vllm", tp=tp))
     weights = deployment.spec.weights()
@@ -127,6 +165,73 @@ RECIPES = [
 ]
 """Commands; and a layer's experts, those on a GPU, and over how many GPUs each is cut, and all are dealt."""
 
+VENDORS = [
+    # github.com/vllm-project/recipes, DeepSeek/DeepSeek-V3.md, of 8 x H200
+    (
+        (
+            "vllm serve deepseek-ai/DeepSeek-V3 --trust-remote-code --tensor-parallel-size 8 "
+            "--enable_expert_parallel"
+        ),
+        "h200",
+        (256, 32, 1, 8),
+    ),
+    # Its Moonshotai/Kimi-K2.md, the first of two nodes of 8 x H20
+    (
+        (
+            "vllm serve moonshotai/Kimi-K2-Instruct --port 8000 --served-model-name kimi-k2 "
+            "--trust-remote-code --data-parallel-size 16 --data-parallel-size-local 8 "
+            "--data-parallel-address 10.0.0.1 --data-parallel-rpc-port 29550 --enable-expert-parallel "
+            "--max-num-batched-tokens 8192 --max-num-seqs 256 --gpu-memory-utilization 0.85 "
+            "--enable-auto-tool-choice --tool-call-parser kimi_k2"
+        ),
+        "h20-96gb",
+        (384, 24, 1, 16),
+    ),
+    # Its GLM/GLM5.md, of 8 x H200
+    (
+        (
+            "vllm serve zai-org/GLM-5-FP8 --tensor-parallel-size 8 --speculative-config.method mtp "
+            "--speculative-config.num_speculative_tokens 3 --tool-call-parser glm47 "
+            "--reasoning-parser glm45 --enable-auto-tool-choice --served-model-name glm-5-fp8"
+        ),
+        "h200",
+        (256, 256, 8, 1),
+    ),
+    # Its Qwen/Qwen3.md, of 4 x MI300X, with all of its variables
+    (
+        (
+            "HIP_VISIBLE_DEVICES=4,5,6,7 VLLM_USE_V1=1 VLLM_ROCM_USE_AITER=1 VLLM_ROCM_USE_AITER_MHA=0 "
+            "VLLM_V1_USE_PREFILL_DECODE_ATTENTION=1 VLLM_USE_TRITON_FLASH_ATTN=0 SAFETENSORS_FAST_GPU=1 "
+            "vllm serve Qwen/Qwen3-235B-A22B --trust-remote-code -tp 4 --disable-log-requests "
+            "--swap-space 32 --distributed-executor-backend mp --max-num-batched-tokens 32768 "
+            "--max-model-len 32768 --no-enable-prefix-caching --gpu-memory-utilization 0.8"
+        ),
+        "mi300x",
+        (128, 128, 4, 1),
+    ),
+    # Its OpenAI/GPT-OSS.md, of 8 x H100
+    (
+        (
+            "vllm serve openai/gpt-oss-120b --tensor_parallel_size 8 --max-model-len 131072 "
+            "--max-num-batched-tokens 10240 --max-num-seqs 128 --gpu-memory-utilization 0.85 "
+            "--no-enable-prefix-caching"
+        ),
+        "h100",
+        (128, 128, 8, 1),
+    ),
+    # blog.vllm.ai/2025/04/05/llama4.html, of 8 x H100
+    (
+        (
+            "VLLM_DISABLE_COMPILE_CACHE=1 vllm serve meta-llama/Llama-4-Scout-17B-16E-Instruct "
+            "--tensor-parallel-size 8 --max-model-len 1000000 "
+            "--override-generation-config '{\"attn_temperature_tuning\": true}'"
+        ),
+        "h100",
+        (16, 16, 8, 1),
+    ),
+]
+"""The recipes of vLLM for the other models, each on its own card; the last two are above."""
+
 
 @pytest.mark.parametrize(("command", "experts"), RECIPES, ids=lambda each: str(each)[:60])
 def test_a_recipe_is_answered_without_a_hint(command: str, experts: tuple[int, ...]) -> None:
@@ -137,3 +242,31 @@ def test_a_recipe_is_answered_without_a_hint(command: str, experts: tuple[int, .
     assert answer.max_batch
     assert answer.experts is not None
     assert dataclasses.astuple(answer.experts) == experts
+
+
+@pytest.mark.parametrize(("command", "gpu", "experts"), VENDORS, ids=lambda each: str(each)[:60])
+def test_a_vendors_recipe_is_answered_without_a_hint(
+    command: str, gpu: str, experts: tuple[int, ...]
+) -> None:
+    served = read_command(shlex.split(command))
+    assert (served.unmodelled, served.unknown) == ((), ())
+    asked: dict[str, Any] = {"context": "32k", **served.asked}
+    answer = kvplan.fit(served.model, engine=served.engine, gpu=gpu, advice=False, **asked)
+    assert answer.max_batch
+    assert answer.experts is not None
+    assert dataclasses.astuple(answer.experts) == experts
+
+
+def test_all_eight_models_have_a_recipe() -> None:
+    commands = [command for command, *_ in (*RECIPES, *VENDORS)]
+    for name in (
+        "DeepSeek-V3 ",
+        "DeepSeek-V3.2",
+        "Kimi-K2",
+        "GLM-5",
+        "Qwen3-235B-A22B",
+        "gpt-oss-120b",
+        "MiniMax-M2",
+        "Llama-4",
+    ):
+        assert any(name in command for command in commands)

@@ -8,7 +8,7 @@ import numpy as np
 import kvplan
 from kvplan.grids.build import make_grid
 from kvplan.grids.chunks import Chunk
-from kvplan.grids.columns import FIGURES, WHY
+from kvplan.grids.columns import FIGURES, LIMIT, REASON, Column
 from kvplan.grids.grid import Grid, Structure
 from kvplan.grids.points import Answering
 from kvplan.specs.catalogue import spec_files
@@ -77,10 +77,14 @@ def grid_of(model: str, options: dict[str, Any]) -> Grid:
     return make_grid(model, options)
 
 
-def points_of(chunk: Chunk) -> list[dict[str, Any]]:
+FITTED = (*FIGURES, LIMIT, REASON)
+"""The columns of answers of `fit`."""
+
+
+def points_of(chunk: Chunk, answers: tuple[Column, ...] = FITTED) -> list[dict[str, Any]]:
     """Return the figures of each point of a chunk as plain values, None where there is none."""
     columns: dict[str, list[Any]] = {}
-    for column in (*FIGURES, *WHY):
+    for column in answers:
         if column.kind == "text":
             places, words = chunk.text(column)
             columns[column.name] = [None if at < 0 else words[at] for at in places.tolist()]
@@ -95,7 +99,7 @@ def points_of(chunk: Chunk) -> list[dict[str, Any]]:
 
 def fitted(structure: Structure, context: int | str | None, batch: int) -> dict[str, Any]:
     """Return the same figures as `fit` gives them, or its error."""
-    nothing = dict.fromkeys(each.name for each in (*FIGURES, *WHY))
+    nothing = dict.fromkeys(each.name for each in FITTED)
     try:
         answer = kvplan.fit(
             structure.spec, advice=False, **{**structure.options, "context": context, "batch": batch}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kvplan
+from kvplan.grids.columns import find_column
 
 ASKED: dict[str, Any] = {"kv_memory": "60GiB", "tp": "1,2,3", "context": "8k,32k", "batch": "1,64"}
 
@@ -156,3 +157,17 @@ def test_dataframes_take_the_stream() -> None:
     used = [row["kv_used_bytes"] for row in sweep if row["reason"] is None]
     assert polars.DataFrame(sweep)["kv_used_bytes"].drop_nulls().to_list() == used
     assert pandas.DataFrame.from_arrow(sweep)["kv_used_bytes"].dropna().tolist() == used
+
+
+def test_polars_takes_the_numbers_where_they_are() -> None:
+    """From numpy to Arrow, and on to polars, a column of numbers stands at one place in memory."""
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    sweep = kvplan.sweep("llama-3.1-8b", kv_memory="60GiB", context=range(1, 201), batch=range(1, 101))
+    values, missing = next(sweep.chunks()).number(find_column("kv_used_bytes", sweep.columns))
+    assert missing is None
+    assert pyarrow.array(values).buffers()[1].address == values.__array_interface__["data"][0]
+    table = pyarrow.table(sweep)
+    (kept,) = table.column("kv_used_bytes").chunks
+    taken = polars.DataFrame(table)["kv_used_bytes"].to_numpy(allow_copy=False)
+    assert taken.__array_interface__["data"][0] == kept.buffers()[1].address

@@ -11,6 +11,7 @@ from kvplan.specs.mlp import Mlp
 from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers import configs
 from tests.importers.configs import Config
@@ -97,6 +98,8 @@ CHANGED: dict[str, object] = {
     "tied": True,
     "replicated": 1,
     "mlp": Mlp(intermediate=1),
+    "rotations": 1,
+    "vision": Vision(design="siglip", hidden=1, intermediate=1, heads=1, pixels=1, patches=1, tokens=1),
     "draft": DraftModule(layers=1),
     "uncounted": ("tower",),
     "states_fixed": True,
@@ -122,7 +125,12 @@ def _complete() -> ModelSpec:
 
 
 def test_every_field_of_a_spec_is_a_label_or_is_changed_here() -> None:
-    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {"attention", "layers", "quantized_kv"}
+    assert set(ModelSpec.model_fields) == set(CHANGED) | LABELS | {
+        "attention",
+        "layers",
+        "quantized_kv",
+        "quantized_weights",
+    }
 
 
 @pytest.mark.parametrize("fact", CHANGED)

@@ -160,7 +160,7 @@ def test_a_stretched_context_is_no_reason_for_vllm_to_refuse() -> None:
     spec = _import(
         configs.LLAMA, max_position_embeddings=8192, rope_scaling={"type": "linear", "factor": 2.0}
     ).spec
-    plan = {"engine": "vllm", "gpu": "h100-80gb", "kv_memory": "60GiB"}
+    plan: dict[str, Any] = {"engine": "vllm", "gpu": "h100-80gb", "kv_memory": "60GiB"}
     assert kvplan.fit(spec, context=16_384, **plan).num_blocks
     with pytest.raises(KvplanError, match="refuses a context of 16,385 tokens"):
         kvplan.fit(spec, context=16_385, **plan)

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from functools import cache
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kvplan
 from kvplan.errors import OptionsError
+from kvplan.pictures.chart import Axis, Edge
+from kvplan.pictures.painted.edges import edge_rows
 from kvplan.pictures.painted.files import settings
 from kvplan.pictures.painted.page import painted
 
@@ -69,6 +73,26 @@ def test_no_text_overlaps_another_or_leaves_the_picture(name: str, width: int) -
         text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > sheet.x1 or box.y1 > sheet.y1
     ]
     assert outside == []
+
+
+class Letters:
+    """A sheet on which every letter takes 8 pixels."""
+
+    def text_width(self, text: str, _size: float, *, bold: bool) -> float:
+        return 8.0 * len(text) * (1.1 if bold else 1)
+
+
+@given(st.lists(st.integers(200, 1000), min_size=1, max_size=5), st.integers(0, 4))
+def test_no_line_crosses_the_name_of_another(places: list[int], hard: int) -> None:
+    """However close a card's edge and percentiles are; each line ends at its own name."""
+    axis = Axis(label="", scale="linear", low=0, high=1000, ticks=())
+    edges = [Edge(at=at, text=f"p50 {at}.00 GiB", hard=place == hard) for place, at in enumerate(places)]
+    placed = edge_rows(Letters(), edges, axis, 0, 1000)  # type: ignore[arg-type]  # what it asks of a sheet
+    for one, other in permutations(placed, 2):
+        passes = other.row > one.row or (other.row == one.row and other.edge.at != one.edge.at)
+        assert not (passes and one.left < other.edge.at < one.right)
+        assert one.row != other.row or one.right < other.left or other.right < one.left
+    assert all(each.left >= 0 and each.right <= 1000 for each in placed)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -222,7 +222,13 @@ def test_what_sparse_mla_declares_has_rows_on_blackwell_alone() -> None:
     """Rows of 576 bytes in FLASHINFER_MLA_SPARSE; on Hopper vLLM says "No valid attention backend found"."""
     with pytest.raises(KvplanError, match=r"takes fp8 for FlashMLA's rows .* give the KV dtype"):
         kvplan.size("nvidia/GLM-5.1-NVFP4", context=1000, engine="vllm")
-    there = {"engine": "vllm@0.33", "gpu": "b200", "kv_memory": 60_000_012_345, "context": 20_000, "tp": 8}
+    there: dict[str, Any] = {
+        "engine": "vllm@0.33",
+        "gpu": "b200",
+        "kv_memory": 60_000_012_345,
+        "context": 20_000,
+        "tp": 8,
+    }
     answer = kvplan.fit("nvidia/GLM-5.1-NVFP4", **there)
     assert (answer.num_blocks, answer.kv_tokens) == (16_976, 1_084_728)
     assert (

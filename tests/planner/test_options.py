@@ -11,6 +11,7 @@ import kvplan
 from kvplan.cli.commands import app
 from kvplan.engines import EXACT, EngineOptions, SharedOptions, engine_names, find_engine
 from kvplan.errors import OptionsError
+from kvplan.grids.options import SweepOptions
 from kvplan.planner import options
 from kvplan.planner.budget import Asked
 from kvplan.planner.deployment import Choice, deploy
@@ -23,6 +24,7 @@ ASKED: dict[str, Any] = {
     "max_num_seqs": 7,
     "prefix_caching": True,
     "dcp": 2,
+    "cp": 2,
     "ep": 2,
     "prompt": 100,
     "settings": {"made_up": "1"},
@@ -42,7 +44,7 @@ def test_what_engines_share_is_what_the_library_takes() -> None:
 @pytest.mark.parametrize("kind", [Choice, Asked])
 def test_each_field_of_a_plan_is_an_option_with_the_same_default(kind: type[Any]) -> None:
     for each in fields(kind):
-        if each.name == "card":  # found from the GPU
+        if each.name in {"card", "cards"}:  # found from the GPU
             continue
         default = each.default if each.default_factory is MISSING else each.default_factory()
         said = get_args(hints(options.FitOptions)[each.name])[1].default
@@ -57,6 +59,7 @@ def test_what_is_said_against_a_log_is_what_a_command_reads() -> None:
     ("command", "kind"),
     [
         ("fit", options.FitOptions),
+        ("sweep", SweepOptions),
         ("tiers", TierOptions),
         ("size", options.SizeOptions),
         ("check", options.CheckOptions),

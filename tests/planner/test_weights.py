@@ -14,6 +14,7 @@ from kvplan.planner.weights import least_weights, rank_weights, stage_weights, s
 from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import catalogue_folder, read_index
 from kvplan.specs.load import load, load_file
+from kvplan.specs.releases import as_quantized
 from kvplan.units import ceil_div
 
 FACTS: dict[str, Any] = {
@@ -166,7 +167,7 @@ def _few_heads() -> list[str]:
 def test_a_release_in_other_weights_is_spread_as_its_base(name: str) -> None:
     """Of given weights each rank has its own share, and as much of the KV projections as the base's ranks."""
     base = load(name)
-    release = base.as_quantized("somebody/a-release")
+    release = as_quantized(base, "somebody/a-release")
     assert release.weights() is None
     for tp in (2, RANKS):
         try:
@@ -187,5 +188,5 @@ def test_a_release_has_its_kv_projections_on_every_rank() -> None:
     assert base.replicated is not None
     more = 48 * 2 * 4 * 128 * 2048
     held = base.parameters + 7 * base.replicated + more
-    release = deploy(base.as_quantized("somebody/a-release"), Choice(engine="vllm", tp=8))
+    release = deploy(as_quantized(base, "somebody/a-release"), Choice(engine="vllm", tp=8))
     assert stage_weights(release, GIVEN) == (ceil_div(GIVEN * held, base.parameters * 8),)

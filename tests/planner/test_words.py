@@ -16,6 +16,7 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
+    PassedOn,
     ReadAs,
     Replicated,
     Resource,
@@ -44,6 +45,7 @@ WARNED: list[tuple[Warned, str]] = [
     (Ignored(fields=("a", "b")), "the answer is without a, b, which"),
     (Replicated(unit="latent", units=1, copies=8, tp=8), "tp=8 stores each latent 8 times: there is only 1"),
     (Replicated(unit="KV heads", units=4, copies=2, tp=8), "tp=8 stores each of the 4 KV heads 2 times"),
+    (PassedOn(cp=4, context=8192, size_bytes=2**30), "in a prefill of 8,192 tokens each passes 1.00 GiB on"),
     (Uncounted(parts=("a tower", "a head")), "the weights are without a tower; a head: give --weights"),
     (LabelRead(gpu="x", total_bytes=2**34), "no driver's figure for x is known: its label means 16.00 GiB"),
 ]

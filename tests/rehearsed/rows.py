@@ -6,9 +6,10 @@ Each row of vllm.jsonl is one: what torch's own allocator held, in bytes. `weigh
 before the profile run; `kept_bytes` is what was there beside the weights. Where these were not told apart,
 `peak_bytes` is the release's own figure of both, without graphs: from 0.27 over what stays, before that over
 what was there; and `consumed_bytes` all that the device lost beside weights. `eager` says whether without
-torch.compile (else cold), `runner` which model runner ran, `text` that no image may come. `graphs_bytes` is
-the release's estimate of graphs, in which each captured kernel took `node_bytes` of the driver's memory (0
-where that was not recorded).
+torch.compile (else cold), `runner` which model runner ran, `text` that no image may come. Where one may,
+`encoder_bytes` is the peak of the tower before the batch, and `encoded_bytes` what was there when the batch
+began, both over what was there before the profile run. `graphs_bytes` is the release's estimate of graphs, in
+which each captured kernel took `node_bytes` of the driver's memory (0 where that was not recorded).
 """
 
 import json
@@ -20,8 +21,10 @@ from typing import Any
 import kvplan
 from kvplan.dtypes import RECURRENT_ROLES, kv_format
 from kvplan.engines.overheads import Sampler
-from kvplan.engines.vllm.models import keeps_workspaces
-from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Widths
+from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.mixing import mixed
+from kvplan.engines.vllm.models import eager_states, keeps_workspaces
+from kvplan.engines.vllm.profiling import CUBLAS_BYTES, NO_IMAGES, Batch, Encoding, Widths
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.versions import find_rules
 from kvplan.specs import ModelSpec
@@ -56,6 +59,8 @@ class Row:
     graphs_bytes: int | None = None
     node_bytes: int = 0
     quant: str | None = None
+    encoder_bytes: int | None = None
+    encoded_bytes: int | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -86,6 +91,11 @@ class Row:
     def has_states(self) -> bool:
         """Whether layers keep recurrent states."""
         return any(term.role in RECURRENT_ROLES for kind in self.spec.kinds() for term in kind.lower(TARGET))
+
+    @property
+    def has_three_axes(self) -> bool:
+        """Whether a token's place is one of an image or a film (mrope_section in the config that was run)."""
+        return (self.spec.architecture or "").startswith("qwen3_5")
 
     @property
     def takes_v2(self) -> bool:
@@ -124,15 +134,25 @@ class Row:
             copies=3 if self.pp > 1 else 1,
         )
 
+    @property
+    def images(self) -> Encoding:
+        """What the tower of images takes, if one was profiled."""
+        if self.encoder_bytes is None:
+            return NO_IMAGES
+        assert self.spec.vision is not None, self.model
+        return encoding(self.batch(), self.spec.vision, self.context)
+
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""
-        mlp = self.spec.mlp
+        mlp = self.spec.met_by_all
         assert mlp is not None, self.model
         return Widths(
             dense=ceil_div(mlp.intermediate or 0, self.tp),
             expert=ceil_div(mlp.expert_intermediate or 0, self.tp),
             experts_per_token=mlp.experts_per_token or 0,
             matrices=3 if mlp.gated else 2,
+            mixed=max(mixed(kind, self.tp) for kind in self.spec.kinds()),
+            states=eager_states(self.spec.architecture),
             workspaces=keeps_workspaces(self.spec.architecture),
         )
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from kvplan.engines.vllm.graphs import captured, graphs_bytes
+from kvplan.engines.vllm.graphs import captured, graphs_bytes, more_kernels
 from kvplan.engines.vllm.models import embeds_outside
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
     compiled_bytes,
+    copied_bytes,
     forward_bytes,
     kept_bytes,
     sampler_bytes,
@@ -16,9 +17,11 @@ from kvplan.engines.vllm.versions import find_rules
 from kvplan.units import MIB
 from tests.rehearsed.rows import Row, read_rows
 
+FLASHINFER_BYTES = 32 * MIB
+"""The workspace of FlashInfer's matrix products in FP4 (gemm/gemm_base.py)."""
+
 ROWS = read_rows()
 APART = [row for row in ROWS if row.run_bytes is not None]
-PLAIN = [row for row in APART if not row.widths().experts_per_token]
 WHOLE = [row for row in ROWS if row.peak_bytes is not None and row.pp == 1]
 
 
@@ -37,8 +40,8 @@ def test_weights_are_within_one_percent(row: Row) -> None:
 
     gpt-oss has 0.2 GiB more that are not derived, and Gemma 3 of 1B 80 MiB.
     """
-    weights, measured = row.planned_weights(), row.weights_bytes
-    table = 2 * 128 * (row.spec.max_context or 0)
+    weights, measured = row.planned_weights() + row.images.buffer_bytes, row.weights_bytes
+    table = 2 * 128 * (row.spec.rotations or row.spec.max_context or 0)
     beyond = {"gpt_oss": 200, "gemma3_text": 80}.get(row.spec.architecture or "", 0) * MIB
     assert 0.99 * measured - table - beyond <= weights <= 1.001 * measured
 
@@ -48,43 +51,62 @@ def test_the_runner_is_the_one_that_ran(row: Row) -> None:
     assert row.takes_v2 is (row.runner == 2)
 
 
-@pytest.mark.parametrize("row", [row for row in PLAIN if row.eager], ids=_name)
+def _run_bytes(row: Row) -> int:
+    """Return the peak of the batch's forward pass, the first time that it is compiled unless it is eager."""
+    batch, widths = row.batch(), row.widths()
+    text = workspace_bytes(batch, widths) + forward_bytes(batch, widths)
+    first = 0 if row.eager else compiled_bytes(batch)
+    return row.images.encoded_bytes + max(first, row.cublas_bytes + text)
+
+
+@pytest.mark.parametrize("row", [row for row in APART if row.eager], ids=_name)
 def test_a_forward_pass_is_within_two_hidden_states(row: Row) -> None:
-    """Exact for most; Llama has two copies of the hidden states less, OLMo 2 two more, Qwen3.5 up to 3."""
-    derived = row.cublas_bytes + forward_bytes(row.batch(), row.widths())
-    copies = 3 if row.has_states else 2
-    assert abs(derived - row.measured(row.run_bytes)) <= copies * row.batch().states_bytes + 5 * MIB
+    """Exact for most; Qwen3.5 had two more up to 0.21, quantised weights have two, and gpt-oss up to four."""
+    copies = 2 + 2 * (row.spec.architecture == "gpt_oss") + (row.has_states or row.quant is not None)
+    assert abs(_run_bytes(row) - row.measured(row.run_bytes)) <= copies * row.batch().states_bytes + 5 * MIB
 
 
-@pytest.mark.parametrize("row", [row for row in PLAIN if not row.eager], ids=_name)
+@pytest.mark.parametrize("row", [row for row in APART if not row.eager], ids=_name)
 def test_a_cold_compilation_has_a_copy_of_the_embedding(row: Row) -> None:
-    """Beside two hidden states in 0.33. An MLP without a gate has three less: its activation is in place."""
     batch, run = row.batch(), row.measured(row.run_bytes)
-    copies = 2 if row.widths().matrices == 3 else 3
-    derived = row.cublas_bytes + max(compiled_bytes(batch), forward_bytes(batch, row.widths()))
-    assert abs(derived - run) <= max(0.06 * run, copies * batch.states_bytes + 2 * MIB)
+    assert abs(_run_bytes(row) - run) <= max(0.02 * run, batch.states_bytes + 2 * MIB)
 
 
 @pytest.mark.parametrize("row", [row for row in APART if row.sampler_bytes is not None], ids=_name)
-def test_the_draw_is_within_six_percent(row: Row) -> None:
-    """And within 0.2 % where there are no experts without workspaces, and no Mamba layers."""
+def test_the_draw_is_within_five_percent(row: Row) -> None:
+    """
+    All but a few within 2 %; gpt-oss and Phi-3.5 are those that are not.
+
+    FlashInfer's kernels for NVFP4 have a workspace of their own.
+    """
     batch, draw = row.batch(), row.measured(row.sampler_bytes)
-    derived = row.cublas_bytes + workspace_bytes(batch, row.widths()) + sampler_bytes(batch, row.sampler)
+    derived = row.cublas_bytes + row.images.encoded_bytes
+    derived += workspace_bytes(batch, row.widths()) + sampler_bytes(batch, row.sampler)
+    derived += FLASHINFER_BYTES if row.quant == "nvfp4" else 0
     fewer = (132 - min(row.sequences, 132)) * 4 * batch.vocab if row.runner == 1 else 0
-    assert abs(derived - fewer - draw) <= 0.06 * draw + MIB
+    assert abs(derived - fewer - draw) <= 0.05 * draw + MIB
 
 
 @pytest.mark.parametrize("row", [row for row in APART if row.runner == 2], ids=_name)
 def test_what_the_second_runner_keeps_is_counted(row: Row) -> None:
     """
-    Beside four bytes for each token of the context: it maps them to the host where there is a GPU.
+    Beside four bytes for each token of the context, and as many for each of three axes of its place.
 
-    The rest, block tables of further groups of layers, is 24 KiB for a request at most.
+    These it maps to the host where there is a GPU. The rest, block tables of further groups of layers, is 24
+    KiB for a request at most.
     """
     before = CUBLAS_BYTES - row.cublas_bytes
     kept = row.measured(row.kept_bytes)
-    more = kept - before - kept_bytes(row.batch()) - 4 * row.context * row.sequences
+    places = row.context * row.sequences * (4 + 12 * row.has_three_axes)
+    more = kept - before - kept_bytes(row.batch()) - row.images.inputs_bytes - places
     assert -16 * 1024 * row.sequences <= more <= 24 * 1024 * row.sequences + 4 * MIB
+
+
+@pytest.mark.parametrize("row", [row for row in APART if row.runner == 1], ids=_name)
+def test_what_the_first_runner_keeps_is_a_batch_of_embedded_tokens(row: Row) -> None:
+    """Compiled, cuBLAS may have its workspace before the profile run."""
+    more = row.measured(row.kept_bytes) - kept_bytes(row.batch())
+    assert abs(more) <= 3 * MIB or (not row.eager and abs(more - CUBLAS_BYTES) <= 3 * MIB)
 
 
 def _error_bytes(row: Row) -> int:
@@ -93,20 +115,40 @@ def _error_bytes(row: Row) -> int:
 
     From 0.27 on that is over what stays: workspaces of experts, of cuBLAS and of the older runner's sampler.
     """
-    batch, widths = row.batch(), row.widths()
-    copied = 0 if row.eager or embeds_outside(row.spec.architecture) else compiled_bytes(batch)
-    peak = max(forward_bytes(batch, widths), copied, sampler_bytes(batch, row.sampler))
-    workspaces = row.cublas_bytes + workspace_bytes(batch, widths)
+    batch, widths, images = row.batch(), row.widths(), row.images
+    compiles = not row.eager and (
+        row.text or not embeds_outside(row.spec.architecture, sees=row.spec.vision is not None)
+    )
+    copied = compiled_bytes(batch) - row.cublas_bytes if compiles else 0
+    text = images.encoded_bytes + max(forward_bytes(batch, widths), sampler_bytes(batch, row.sampler))
+    workspaces = workspace_bytes(batch, widths)
+    peak = max(text, max(images.peak_bytes, copied) - workspaces)
     rows = 0 if batch.v2 else 4 * row.sampler.rows * batch.vocab
     said = row.measured(row.peak_bytes)
-    return peak - said + (-rows if find_rules(row.vllm).counts_consumed else workspaces)
+    stays = find_rules(row.vllm).counts_consumed
+    return peak - said + (-rows if stays else row.cublas_bytes + workspaces)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.encoder_bytes is not None], ids=_name)
+def test_a_tower_of_images_is_exact(row: Row) -> None:
+    """But for what the allocator rounds up, and 2 MiB of 0.19's."""
+    images = row.images
+    assert 0 <= row.measured(row.encoder_bytes) - row.cublas_bytes - images.peak_bytes <= 3 * MIB
+    assert 0 <= row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes <= 3 * MIB
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.node_bytes], ids=_name)
 def test_graphs_are_measured_without_what_a_driver_takes_first(row: Row) -> None:
-    """That is 0.2 GiB on real cards; small models have smaller pools than the line, too."""
-    line = graphs_bytes(row.spec.layer_count, captured(row.sequences, row.tokens))
-    assert 0 < line - row.measured(row.graphs_bytes) <= 500 * MIB
+    """
+    That is 0.2 GiB on real cards; small models have smaller pools than the line, too.
+
+    Mixtures have larger ones, which their range counts on: half as much again.
+    """
+    latents = any(kind.kind == "mla" for kind in row.spec.kinds())
+    more = more_kernels(row.spec.architecture, experts=row.spec.has_experts, latents=latents)
+    line = graphs_bytes(row.spec.layer_count, captured(row.sequences, row.tokens), more)
+    beyond = line // 2 if row.spec.has_experts else 0
+    assert -beyond < line - row.measured(row.graphs_bytes) <= 500 * MIB
 
 
 @pytest.mark.parametrize("row", WHOLE, ids=_name)
@@ -121,5 +163,10 @@ def test_four_of_five_whole_profile_runs_are_within_half_a_percent() -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.pp > 1], ids=_name)
 def test_the_first_stage_has_a_forward_pass_alone(row: Row) -> None:
-    derived = row.cublas_bytes + forward_bytes(row.batch(), row.widths())
-    assert abs(derived - row.measured(row.peak_bytes)) <= 2 * row.batch().states_bytes + MIB
+    """And keeps its copy of the embedding, in what the device lost, where it compiles."""
+    batch, said = row.batch(), row.measured(row.peak_bytes)
+    stays = row.cublas_bytes if find_rules(row.vllm).counts_consumed else 0
+    assert abs(_run_bytes(row) - stays - said) <= 2 * batch.states_bytes + MIB
+    if not row.eager and row.consumed_bytes is not None:
+        rest = row.consumed_bytes - copied_bytes(batch) - row.measured(row.kept_bytes)
+        assert 0 <= rest <= 2 * row.cublas_bytes

@@ -1,7 +1,8 @@
 """The line between what fits and what does not, as the plan itself answers."""
 
 import kvplan
-from kvplan.report.frontier import frontier, sampled
+from kvplan.planner.stairs import sampled
+from kvplan.report.frontier import frontier
 
 
 def test_each_point_is_what_the_plan_holds_and_no_more() -> None:
@@ -34,4 +35,15 @@ def test_where_nothing_stands_there_is_no_line() -> None:
 
 
 def test_contexts_are_doubled_with_some_between() -> None:
-    assert sampled(1024, 4096, 3000) == [1024, 1218, 1448, 1722, 2048, 2435, 2896, 3000, 3444, 4096]
+    assert sampled(1024, 4096, 3000, per_doubling=4) == [
+        1024,
+        1218,
+        1448,
+        1722,
+        2048,
+        2435,
+        2896,
+        3000,
+        3444,
+        4096,
+    ]

@@ -72,7 +72,7 @@ def test_what_no_plan_counts_is_named_with_its_direction(dialect: Dialect) -> No
         ('vllm serve a/b --speculative-config {"method":"medusa"}', MORE),
         ("python -m sglang.launch_server --model-path a/b --disable-cuda-graph", LESS),
         ("llama-server -m a.gguf -ngl 12", LESS),
-        ("llama-server -m a.gguf -ts 3,1", EITHER),
+        ("llama-server -m a.gguf --pooling mean", EITHER),
         ("llama-server -m a.gguf --spec-type draft-dspark", MORE),
         ("trtllm-serve a/b --server-role CONTEXT", EITHER),
     ],

@@ -38,6 +38,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--swa-full", {"settings": {"swa_full": "true"}}),
     ("-ts 1,1", {"pp": 2}),
     ("--tensor-split 3/3/3/0", {"pp": 3}),
+    ("-ts 3,1", {"pp": 2, "settings": {"tensor_split": "3,1"}}),
+    ("-ts 0.60,0,.4", {"pp": 2, "settings": {"tensor_split": "0.6,0.4"}}),
     ("-dev CUDA0,CUDA1", {"pp": 2}),
     ("--device CUDA0", {}),
     ("-ngl 99", {}),
@@ -54,7 +56,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--spec-draft-type-v q4_0 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16,value=q4_0"}),
     ("--cache-type-v-draft q4_0 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16,value=q4_0"}),
     ("-sm layer", {}),
-    ("--split-mode none", {}),
+    ("--split-mode none", {"pp": 1}),
+    ("--main-gpu 1", {}),
 ]
 REFUSED = (
     "--no-kv-offload",
@@ -135,7 +138,6 @@ def test_without_a_context_slots_share_the_models_longest() -> None:
     ("options", "text"),
     [
         ("-ngl 35", "-ngl 35: all layers are counted on the GPUs"),
-        ("-ts 3,1", "-ts 3,1: layers are counted as split evenly"),
         ("-ot exps=CPU", "-ot exps=CPU: all weights are counted on the GPUs"),
         ("-cmoe", "-cmoe: all weights are counted on the GPUs"),
         (
@@ -156,7 +158,19 @@ def test_what_no_plan_counts_is_said(options: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    ["-sm row", "-sm tensor", "-ngl 0", "-dev none", "-c 3 -np 4", "-ts 0,0", "-ts a,b", "-ctk q8_1", "word"],
+    [
+        "-sm row",
+        "-sm tensor",
+        "-ts 3,1 -dev CUDA0",
+        "-ts 3,1 -dev a,b,c",
+        "-ngl 0",
+        "-dev none",
+        "-c 3 -np 4",
+        "-ts 0,0",
+        "-ts a,b",
+        "-ctk q8_1",
+        "word",
+    ],
 )
 def test_what_makes_no_plan_is_refused(options: str) -> None:
     with pytest.raises(OptionsError):
@@ -165,7 +179,7 @@ def test_what_makes_no_plan_is_refused(options: str) -> None:
 
 def test_visible_gpus_share_the_layers() -> None:
     assert read("", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == {**SLOT, "pp": 2}
-    assert read("-sm none", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == SLOT
+    assert read("-sm none", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == {**SLOT, "pp": 1}
     assert read("-dev CUDA0", "CUDA_VISIBLE_DEVICES=0,3 llama-cli").asked == SLOT
 
 

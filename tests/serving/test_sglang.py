@@ -10,6 +10,9 @@ from kvplan.serving import Served, read_command, write_command
 from kvplan.serving.sglang import SGLANG
 from kvplan.serving.table import Asks, Refused, Switch
 
+ADAPTERS = {
+    "settings": {"enable_lora": "true", "max_lora_rank": "64", "lora_target_modules": "q_proj,o_proj"}
+}
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--tp-size 8", {"tp": 8}),
     ("--tensor-parallel-size 8", {"tp": 8}),
@@ -19,6 +22,23 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--dp-size 2", {"dp": 2}),
     ("--data-parallel-size 2", {"dp": 2}),
     ("--dp 2", {"dp": 2}),
+    ("--nnodes 2", {"nodes": 2}),
+    ("--enable-lora --max-lora-rank 64 --lora-target-modules q_proj o_proj", ADAPTERS),
+    ("--lora-paths a=b c=d --max-lora-rank 64 --lora-target-modules q_proj o_proj", ADAPTERS),
+    ("--max-lora-rank 64 --lora-target-modules q_proj o_proj --enable-lora", ADAPTERS),
+    ("--lora-target-modules q_proj o_proj --max-lora-rank 64 --enable-lora", ADAPTERS),
+    (
+        "--max-loras-per-batch 4 --lora-target-modules all --max-lora-rank 64 --enable-lora",
+        {
+            "settings": {
+                "max_loras_per_batch": "4",
+                "lora_target_modules": "all",
+                "max_lora_rank": "64",
+                "enable_lora": "true",
+            }
+        },
+    ),
+    ("--max-lora-rank 64", {}),
     ("--dcp-size 2", {"dcp": 2}),
     ("--decode-context-parallel-size 2", {"dcp": 2}),
     ("--ep-size 8", {"settings": {"ep_size": "8"}}),
@@ -60,6 +80,22 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--speculative-algorithm NEXTN", {"draft": "mtp"}),
     ("--speculative-algorithm eagle3 --speculative-draft-model-path a/b", {"draft": "a/b"}),
     ("--speculative-algorithm STANDALONE --speculative-draft-model a/b", {"draft": "a/b"}),
+    (
+        "--speculative-algorithm NEXTN --speculative-num-draft-tokens 8",
+        {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "8"}},
+    ),
+    # One branch: it is a token more than steps, whatever is asked.
+    (
+        "--speculative-algorithm EAGLE --speculative-num-steps 2 --speculative-eagle-topk 1",
+        {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "3"}},
+    ),
+    (
+        "--speculative-algorithm EAGLE --speculative-num-draft-tokens 8 --speculative-eagle-topk 4",
+        {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "8"}},
+    ),
+    ("--speculative-num-draft-tokens 8", {}),
+    ("--speculative-num-steps 3", {}),
+    ("--speculative-eagle-topk 1", {}),
     ("--speculative-algorithm NGRAM", {}),
     ("--speculative-draft-model-path a/b --speculative-algorithm DFLASH", {"draft": "a/b"}),
     ("--speculative-draft-model a/b --speculative-algorithm EAGLE", {"draft": "a/b"}),

@@ -23,6 +23,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--free_gpu_memory_fraction 0.8", {"utilization": "0.8"}),
     # github.com/NVIDIA/TensorRT-LLM/pull/11487.
     ("--kv_cache_dtype nvfp4", {"kv_dtype": "nvfp4"}),
+    ("--enable_attention_dp", {"settings": {"enable_attention_dp": "true"}}),
 ]
 REFUSED = (
     "--config extra.yaml",

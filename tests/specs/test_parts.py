@@ -7,6 +7,7 @@ from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
+from kvplan.specs.releases import as_quantized
 from kvplan.specs.runs import LayerRun
 
 DENSE = LayerParts(attention=40, whole=4, dense=(100, 110))
@@ -68,7 +69,7 @@ def test_the_parts_of_a_spec_are_all_of_it() -> None:
 
 
 def test_a_release_in_another_format_keeps_the_parameters_of_each_part() -> None:
-    release = spec(quantized=("org/model-int4",)).as_quantized("org/model-int4")
+    release = as_quantized(spec(quantized=("org/model-int4",)), "org/model-int4")
     assert release.parts == parts().without_bytes()
 
 
@@ -95,3 +96,23 @@ def test_where_parts_have_bytes_they_sum_to_the_weights() -> None:
             unequal.add(model.name)
     assert unequal == {"mistral-small-4"}
     assert {name: found[name] for name in PUBLISHED} == PUBLISHED
+
+
+def test_the_widest_mlp_that_every_token_meets_is_dense_or_beside_experts() -> None:
+    """Three matrices of 2 x width are 100 and 10 parameters here: biases and more do not make them wider."""
+    widths = {"intermediate": 16, "experts_per_token": 2, "expert_intermediate": 8}
+    met = spec(hidden=2, mlp=widths).met_by_all
+    assert met is not None
+    assert met.intermediate == 16
+
+    def alone(**sparse: int) -> int | None:
+        kinds = {"sparse": LayerParts(**{**dict(SPARSE), **sparse})}
+        layers = (LayerRun(repeat=3, pattern=("sparse",)),)
+        held = parts(kinds=kinds, layers=layers)
+        found = spec(hidden=2, mlp=widths, parts=held, parameters=held.parameters()).met_by_all
+        return None if found is None else found.intermediate
+
+    # A width that a config names and no layer has.
+    assert alone(shared=0) is None
+    assert alone(shared=3 * 2 * 32) == 32
+    assert spec(hidden=2, mlp=widths, parts=None).met_by_all == spec(mlp=widths).mlp

@@ -119,14 +119,37 @@ def test_the_embedding_of_a_gguf_by_its_name_is_in_the_hosts_memory() -> None:
 
 def test_a_release_of_the_catalogue_asks_for_its_weights_as_one_by_its_name_does() -> None:
     with pytest.raises(KvplanError) as caught:
-        kvplan.fit("Qwen/Qwen3-235B-A22B-FP8", gpu="h200", tp=8)
+        kvplan.fit("nvidia/Qwen3-235B-A22B-NVFP4", gpu="h200", tp=8)
     assert str(caught.value) == (
-        "what the weights of Qwen/Qwen3-235B-A22B-FP8 take is not known: give the weights' size, as in "
+        "what the weights of nvidia/Qwen3-235B-A22B-NVFP4 take is not known: give the weights' size, as in "
         "--weights 16.06GB\n"
         "        or --weight-dtype fp8 or q4_k for all of them, if that is near enough"
     )
-    fit = kvplan.fit("Qwen/Qwen3-235B-A22B-FP8", gpu="h200", tp=8, weight_dtype="fp8")
+    fit = kvplan.fit("nvidia/Qwen3-235B-A22B-NVFP4", gpu="h200", tp=8, weight_dtype="fp8")
     assert fit.plan.budget.replica_weights_bytes == 235_093_634_560
+
+
+RELEASES = {
+    # 94 layers of 128 experts of 3 x 4096 x 1536, and queries, keys, values and output, in fp8 with a float32
+    # scale for each 128 x 128; embeddings, head, routers and norms stay in bfloat16.
+    "Qwen/Qwen3-235B-A22B-FP8": 235_093_634_560 * 2
+    - 94 * (128 * 3 * 4096 * 1536 + 4096 * (2 * 64 + 2 * 4) * 128)
+    + 94 * 4 * (128 * 3 * 32 * 12 + 32 * (2 * 64 + 2 * 4)),
+    # Within 0.01 % of the 746,191,421,568 B that vLLM 0.33's own class holds.
+    "zai-org/GLM-5-FP8": 746_130_054_912,
+    "zai-org/GLM-5.1-FP8": 746_130_054_912,
+}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_release_whose_files_tell_its_weights_needs_no_hint(release: str) -> None:
+    spec = kvplan.load(release)
+    assert (spec.hf_id, spec.weights()) == (release, RELEASES[release])
+    assert spec.weight_blocks is not None
+    assert not spec.weights_open
+    answer = kvplan.fit(release, engine="vllm", gpu="h200", tp=8, context="8k")
+    assert answer.command is not None
+    assert answer.command.startswith(f"vllm serve {release} ")
 
 
 def test_an_alias_of_other_dimensions_has_no_number_of_parameters() -> None:

@@ -6,7 +6,7 @@ Jobs for vLLM's own scheduler: what becomes of a trace's requests while so many 
     python -m tests.traffic.generate_traffic --keep scheduler.json answers.jsonl
 
 A job has the groups and blocks that kvplan plans, which are held against vLLM's own in tests/engines/vllm.
-Requests are drawn from a preset, and come in that order.
+Requests are drawn from a preset, and come in that order, or they are those of a trace in its own order.
 """
 
 import json
@@ -18,27 +18,38 @@ import numpy as np
 
 import kvplan
 from kvplan.engines.vllm.engine import PagedCache
+from kvplan.traffic.arrays import Ints
 from kvplan.traffic.held import Held
+from kvplan.traffic.observed import Observed
 from tests.engines.vllm.generate_held import group_of
 from tests.engines.vllm.generate_jobs import write_json
 
-CONTEXT = 9216
-AROUND = (1, 1.03, 1.06, 1.1)
-"""The numbers of requests that run, in parts of the one that kvplan gives at a risk of 1 %."""
+AROUND = (0.97, 1, 1.03, 1.06, 1.1)
+"""The numbers of requests that run, in parts of the one that kvplan gives at a risk of 1 %: some of these."""
+
+TRACES = Path(__file__).parent / "traces"
 
 
 class Case(NamedTuple):
     """
-    A model in a memory for its cache, a preset, how many of its requests come, and the tokens of a step.
+    A model in a memory for its cache, a traffic, how many of its requests come, and the tokens of a step.
 
-    So many tokens that prefills keep up: else blocks are free, and it is tokens that a moment is short of.
+    The requests are drawn from a preset, or are all of a trace, None. So many tokens that prefills keep up:
+    else blocks are free, and it is tokens that a moment is short of. Longer requests than `context` are
+    refused: in the traces there are none.
     """
 
     model: str
     kv_memory: str
     traffic: str
-    requests: int
+    requests: int | None
     batched: int = 8192
+    context: int = 9216
+
+    @property
+    def source(self) -> str:
+        """The preset's name, or the trace's file."""
+        return self.traffic if self.requests else str(TRACES / f"{self.traffic}.csv.gz")
 
 
 CASES = (
@@ -48,6 +59,12 @@ CASES = (
     Case("gemma-3-27b", "40GiB", "azure-conv-2023", 3500),
     Case("qwen3-next-80b-a3b", "14GiB", "azure-code-2023", 8000, 32_768),
     Case("qwen3-next-80b-a3b", "14GiB", "azure-conv-2023", 2500, 32_768),
+    Case("qwen3-8b", "14GiB", "azure-code-2023", None, 8192, 16_384),
+    Case("qwen3-8b", "14GiB", "azure-conv-2023", None, 8192, 16_384),
+    Case("gemma-3-27b", "40GiB", "azure-code-2023", None, 16_384, 16_384),
+    Case("gemma-3-27b", "40GiB", "azure-conv-2023", None, 8192, 16_384),
+    Case("qwen3-next-80b-a3b", "14GiB", "azure-code-2023", None, 32_768, 16_384),
+    Case("qwen3-next-80b-a3b", "14GiB", "azure-conv-2023", None, 32_768, 16_384),
 )
 """Plain attention, windows, and states that prefix caching hands on from block to block."""
 
@@ -60,8 +77,8 @@ def held(case: Case) -> Held:
         engine="vllm@0.33",
         gpu="h100-80gb",
         kv_memory=case.kv_memory,
-        traffic=case.traffic,
-        context=CONTEXT,
+        traffic=case.source,
+        context=case.context,
         max_num_batched_tokens=case.batched,
         max_num_seqs=1024,
         settings=triton,
@@ -75,12 +92,12 @@ def job_of(case: Case) -> dict[str, Any]:
     assert isinstance(arrangement, PagedCache)
     layout, likely = arrangement.layout, answer.likely or 0
     caching = layout.charge.states == "align"
-    block = layout.block_size if caching else CONTEXT
-    prompts, outputs = answer.requests.draw(np.random.default_rng(5), case.requests)
+    block = layout.block_size if caching else case.context
+    prompts, outputs = _requests(answer, case)
     return {
         "groups": [group_of(layout, each.spec, block) for each in layout.groups],
         "num_blocks": answer.plan.pools[0] // layout.bytes_per_block[0],
-        "context": CONTEXT,
+        "context": case.context,
         "prompt": 0,
         "max_num_batched_tokens": case.batched,
         "async_scheduling": True,
@@ -90,10 +107,18 @@ def job_of(case: Case) -> dict[str, Any]:
         "dcp": 1,
         "speculative": 0,
         "method": "ngram",
-        "accepts_from": CONTEXT,
+        "accepts_from": case.context,
         "requests": [list(each) for each in zip(prompts.tolist(), outputs.clip(min=1).tolist(), strict=True)],
         "running": sorted({answer.never, *(round(likely * part) for part in AROUND)}),
     }
+
+
+def _requests(answer: Held, case: Case) -> tuple[Ints, Ints]:
+    """Return prompts and outputs in the order in which they come."""
+    if case.requests is not None:
+        return answer.requests.draw(np.random.default_rng(5), case.requests)
+    assert isinstance(answer.requests, Observed)
+    return answer.requests.prompts, answer.requests.outputs
 
 
 def main(arguments: list[str]) -> None:

@@ -1,7 +1,7 @@
 """llama.cpp as the planner sees it: its caches, and no share of a card that it keeps to."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -20,6 +20,7 @@ from kvplan.engines.overheads import compute_buffers
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.tally import BytesTally, Tally
 from kvplan.errors import OptionsError, SplitError
+from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.terms import Stage
 from kvplan.units import largest_of
@@ -28,6 +29,7 @@ SETTINGS = (
     Setting(name="kv_unified", kind="flag", help="all slots share one context"),
     Setting(name="swa_full", kind="flag", help="windows keep the whole context"),
     Setting(name="flash_attn", kind="flag", help="off pads V to the widest layer"),
+    Setting(name="tensor_split", kind="ratios", help="shares of the layers of each GPU: 3,1"),
 )
 """Options of llama.cpp that other engines do not have, by its names in common/arg.cpp."""
 
@@ -120,12 +122,24 @@ def llamacpp(version: str | None) -> Engine:
         takes=frozenset({"max_num_batched_tokens", "max_num_seqs"}),
         settings=SETTINGS,
         extra="with head",
+        proportions=proportions,
         embedding_on_gpu=False,
         # By layers, as LLAMA_SPLIT_MODE_LAYER is the default of --split-mode (common/common.h).
         spread="pp",
+        several_nodes=False,
         drafts="spread",
         narrow_kv="q8_0",
     )
+
+
+def proportions(settings: Mapping[str, str], cards: Sequence[Card]) -> Sequence[int | Fraction]:
+    """
+    Return in which proportions layers go to GPUs: as asked, else by the memory that is free on each.
+
+    A card is taken to be free as a whole. Source: load_tensors in src/llama-model.cpp.
+    """
+    asked = read_settings(SETTINGS, settings).ratios("tensor_split") if "tensor_split" in settings else None
+    return asked or [card.total_bytes for card in cards]
 
 
 def kv_dtype_name(asked: str | None, rows: ToStore) -> str:

@@ -9,6 +9,8 @@ from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
+from kvplan.engines.settings import read_settings
+from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
@@ -124,6 +126,7 @@ def sglang(version: str | None) -> Engine:
         # Its decode context parallelism is not known to kvplan.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
+        adapters=adapter_bytes,
         offloaded=offloaded_bytes,
         settings=SETTINGS,
         model_dtype=model_dtype,
@@ -135,7 +138,8 @@ def sglang(version: str | None) -> Engine:
 
 
 _STATES_OF_DRAFTS = (
-    "SGLang keeps states for each token that is drafted, which are not counted: it takes more than planned"
+    "SGLang keeps states for each drafted token of a running request: 4 of them, its own choice, unless "
+    "given with --set speculative_num_draft_tokens=N"
 )
 
 
@@ -143,6 +147,7 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
     require_read(options.architecture, rules)
+    require_adapters(read_settings(SETTINGS, options.settings))
     if options.draft is not None and len(stages) > 1:
         raise RefusedError(f"how {rules.name} sizes a draft beside pipeline stages is not known: use pp=1")
     asked = read_options(options, rules)
@@ -154,7 +159,8 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
     unsaid = options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
-    if options.draft is not None and sizing.cells.slot_bytes:
+    drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
+    if drafts and sizing.cells.slot_bytes:
         assumed += (_STATES_OF_DRAFTS,)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 

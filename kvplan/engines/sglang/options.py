@@ -52,9 +52,23 @@ SETTINGS = (
         choices=("none", *BY_TOKENS),
     ),
     Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
+    Setting(
+        name="speculative_num_draft_tokens",
+        kind="count",
+        help="tokens that a draft leaves to verify at once, with a state for each: 4",
+    ),
+    Setting(name="enable_lora", kind="flag", help="slots for adapters"),
+    Setting(name="max_loras_per_batch", kind="count", help="slots, one of them for none: 8"),
+    Setting(name="max_lora_rank", kind="count", help="the rank of a slot"),
+    Setting(name="lora_target_modules", kind="name", help="modules with slots: all, or q_proj,o_proj"),
     CPU_OFFLOAD,
 )
 """Options of SGLang that other engines do not have (arg_groups/fields/schedule.py, exec_.py)."""
+
+_USUAL_DRAFT = 4
+"""Tokens verified, for all classes with states: _auto_choose_speculative_params, speculative_hook.py."""
+_LEAST_DRAFT = 2
+"""A token and its draft."""
 
 CHUNKED_PREFILL_SIZE = 8192
 """Where no card is known: SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py)."""
@@ -67,7 +81,8 @@ class SglangOptions:
 
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
     `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
-    what drafts tokens.
+    what drafts tokens, `drafted_tokens` of them to verify at once. `groups` of ranks attend for requests of
+    their own.
     """
 
     architecture: str | None
@@ -86,11 +101,13 @@ class SglangOptions:
     max_mamba_cache_size: int | None
     max_total_tokens: int | None
     draft: Drafting | None = None
+    drafted_tokens: int = 0
+    groups: int = 1
 
     @property
     def usual_requests(self) -> int | None:
         """The requests that run at once unless told, where speculation decides them (speculative_hook.py)."""
-        return None if self.draft is None else 48
+        return None if self.draft is None else max(1, 48 // self.groups)
 
 
 def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
@@ -119,7 +136,20 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         max_mamba_cache_size=given.count("max_mamba_cache_size"),
         max_total_tokens=given.count("max_total_tokens"),
         draft=options.draft,
+        drafted_tokens=_drafted_tokens(options, given.count("speculative_num_draft_tokens")),
+        groups=options.dp if given.flag("enable_dp_attention") else 1,
     )
+
+
+def _drafted_tokens(options: EngineOptions, asked: int | None) -> int:
+    """Return how many tokens are verified at once, 0 without a draft; raise OptionsError for a bad number."""
+    if options.draft is None:
+        if asked is not None:
+            raise OptionsError("speculative_num_draft_tokens goes with a draft: give --draft too")
+        return 0
+    if asked is not None and asked < _LEAST_DRAFT:
+        raise OptionsError(f"speculative_num_draft_tokens={asked} is not at least {_LEAST_DRAFT}")
+    return asked or _USUAL_DRAFT
 
 
 def _usual_chunk(gpu_bytes: int | None) -> int:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from kvplan.engines.sglang.cells import Cells, Rank
 from kvplan.engines.sglang.errors import NoRoomError
 from kvplan.engines.sglang.options import SglangOptions
+from kvplan.engines.sglang.states import StatePool
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.loads import Load, sequences_in
 from kvplan.units import MAX_BYTES, ceil_div, counted, format_gib
@@ -45,17 +46,15 @@ class Sizing:
     """
     The rules by which pools are sized; file names are relative to SGLang's `srt`.
 
-    `slots_per_request` is what a running request holds of the pool of states, and `fixed_slots` the
-    size of that pool where no ratio decides it. `window_cap` is the size of the pool of windows where
-    max_running_requests decides it (SWARequestCapPoolConfigurator).
+    `window_cap` is the size of the pool of windows where max_running_requests decides it
+    (SWARequestCapPoolConfigurator).
     """
 
     cells: Cells
     options: SglangOptions
     rules: SglangRules
     page: int
-    slots_per_request: int
-    fixed_slots: int | None
+    states: StatePool
     window_cap: int | None
     _cells: dict[Rank, Fraction] = field(init=False, repr=False, compare=False)
     _tightest: tuple[Rank, ...] = field(init=False, repr=False, compare=False)
@@ -67,6 +66,16 @@ class Sizing:
         # Without a fixed pool beside the tokens, the rank with the largest cell needs most for any number.
         alone = self.window_cap is None
         object.__setattr__(self, "_tightest", (max(cells, key=cells.__getitem__),) if alone else tuple(cells))
+
+    @property
+    def slots_per_request(self) -> int:
+        """What a running request holds of the pool of states."""
+        return self.states.per_request
+
+    @property
+    def fixed_slots(self) -> int | None:
+        """The size of the pool of states where no ratio decides it."""
+        return self.states.fixed
 
     def demand(self, load: Load) -> Demand:
         """Return what requests hold at once, in the middle of a prefill too."""
@@ -184,32 +193,12 @@ class Sizing:
         return ceil_div(tokens * cell.numerator, cell.denominator) + self._cap_bytes(rank)
 
     def with_states(self, token_bytes: int, slots: int) -> int:
-        """
-        Return the memory from which on *slots* and *token_bytes* are there, beside the padding slot.
-
-        Under the ratio, memory is cut into states first; each further slot takes from the tokens what
-        the share of tokens has not grown by yet, so that a little more memory may hold a little less.
-        """
-        slot, ratio = self.cells.slot_bytes, self.options.mamba_full_memory_ratio
-        if self.fixed_slots is not None or not slot:
-            return token_bytes + self.charged_slots(slots) * slot
-        least = self._least_for_slots(self.charged_slots(slots))
-        if not token_bytes:
-            return least
-        # As many slots, padding included, as leave token_bytes at the memory where the last of them comes.
-        enough = (token_bytes - 1) * ratio.numerator // (ratio.denominator * slot) + 1
-        return max(least, min(self._least_for_slots(enough), token_bytes + (enough - 1) * slot))
+        """Return the memory from which on *slots* and *token_bytes* are there, beside the padding slot."""
+        return self.states.least_bytes(token_bytes, slots)
 
     def charged_slots(self, slots: int) -> int:
-        """Return the slots of the pool of states for *slots* in use, its padding slot included."""
-        if not self.cells.slot_bytes:
-            return 0
-        return (slots if self.fixed_slots is None else self.fixed_slots) + 1
-
-    def _least_for_slots(self, slots: int) -> int:
-        ratio = self.options.mamba_full_memory_ratio
-        states, rest = ratio.numerator, ratio.denominator
-        return ceil_div(slots * self.cells.slot_bytes * (states + rest), states)
+        """Return the slots that memory is kept for with *slots* in use, padding included."""
+        return self.states.charged(slots)
 
     def pools(self, available_bytes: int, context: int) -> Pools:
         """
@@ -240,11 +229,8 @@ class Sizing:
         slot = self.cells.slot_bytes
         if not slot:
             return None, available_bytes
-        ratio = self.options.mamba_full_memory_ratio
-        slots = self.fixed_slots
-        if slots is None:
-            slots = int(available_bytes * ratio / (1 + ratio) / slot) - 1
-        rest = available_bytes - (slots + 1) * slot
+        slots = self.states.slots(available_bytes)
+        rest = available_bytes - self.charged_slots(slots) * slot
         if slots < self.slots_per_request or rest < 0:
             raise NoRoomError(
                 f"recurrent states have no room: a request needs {self.slots_per_request} slots of "

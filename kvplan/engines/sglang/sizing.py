@@ -6,6 +6,7 @@ from kvplan.engines.sglang.cells import Cells
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.pools import Sizing
+from kvplan.engines.sglang.states import StatePool
 from kvplan.engines.sglang.traits import state_strategy
 from kvplan.engines.sglang.versions import SglangRules
 
@@ -23,8 +24,7 @@ def choose_sizing(cells: Cells, options: SglangOptions, rules: SglangRules) -> S
         options=options,
         rules=rules,
         page=page,
-        slots_per_request=_slots_per_request(cells, options, rules, page),
-        fixed_slots=_fixed_slots(options),
+        states=_states(cells, options, rules, page),
         window_cap=None,
     )
     return replace(sizing, window_cap=_window_cap(sizing))
@@ -46,6 +46,17 @@ def _page(cells: Cells, options: SglangOptions, rules: SglangRules) -> int:
             "tokens for sparse MLA"
         )
     return rules.sparse_page
+
+
+def _states(cells: Cells, options: SglangOptions, rules: SglangRules, page: int) -> StatePool:
+    return StatePool(
+        slot_bytes=cells.slot_bytes,
+        per_request=_slots_per_request(cells, options, rules, page),
+        fixed=_fixed_slots(options),
+        ratio=options.mamba_full_memory_ratio,
+        drafted=options.drafted_tokens if cells.slot_bytes else 0,
+        requests=options.max_running_requests or options.usual_requests or 0,
+    )
 
 
 def _slots_per_request(cells: Cells, options: SglangOptions, rules: SglangRules, page: int) -> int:

@@ -24,6 +24,7 @@ REASONS = {
     "pool of windows": "max_running_requests sizes it, whoever runs",
     "state copies": "the radix cache keeps more than one state of a request",
     "state slots": "max_mamba_cache_size, or max_running_requests, sizes the pool of states",
+    "drafted states": "running requests have a state for each token that is drafted",
     "padding slot": "one slot of states is never given to a request",
     "fullest stage": "every stage gets the tokens and slots that the fullest one can hold",
     "memory ratio": "tokens and states keep mamba_full_memory_ratio, whichever runs out first",
@@ -92,10 +93,12 @@ def _tokens(sizing: Sizing, held: Rank, demand: Demand, load: Load) -> Iterator[
 
 def _states(sizing: Sizing, held: Rank, demand: Demand, batch: int) -> Iterator[tuple[str, int]]:
     """Yield what lies between one state of each request and the slots of the pool."""
-    charged = sizing.charged_slots(demand.slots)
+    drafted = sizing.states.of_drafts(demand.slots)
+    charged = sizing.charged_slots(demand.slots) - drafted
     padding = min(1, charged)
     yield "state copies", (demand.slots - batch * padding) * held.slot_bytes
     yield "state slots", (charged - padding - demand.slots) * held.slot_bytes
+    yield "drafted states", drafted * held.slot_bytes
     yield "padding slot", padding * held.slot_bytes
 
 

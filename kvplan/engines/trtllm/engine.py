@@ -10,12 +10,13 @@ from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
 from kvplan.engines.overheads import vllm_start_up
-from kvplan.engines.settings import Setting, read_settings
-from kvplan.engines.shares import Shares, over_tp
+from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.tally import BytesTally
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
 from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
+from kvplan.engines.trtllm.options import SETTINGS
 from kvplan.engines.trtllm.pools import Pools, plan_pools
+from kvplan.engines.trtllm.shares import DRAFT_PROJECTIONS, shares
 from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
 from kvplan.engines.trtllm.waterfall import pool_bytes, sequence_bytes, waterfall
 from kvplan.errors import OptionsError
@@ -23,13 +24,10 @@ from kvplan.loads import Load
 from kvplan.terms import Stage
 from kvplan.units import MAX_COUNT, counted, format_gib, largest_of
 
-SETTINGS = (
-    Setting(
-        name="max_attention_window",
-        kind="counts",
-        help="tokens that layers keep, a pattern that repeats: 1024,1024,131072",
-    ),
-    Setting(name="max_tokens", kind="count", help="the most tokens in the pool"),
+_DRAFTED = "num_nextn_predict_layers"
+_BEYOND = (
+    "tokens that are drafted beyond a sequence's end are not counted: each may take as many more as are "
+    "drafted at once"
 )
 
 
@@ -150,19 +148,14 @@ def trtllm(version: str | None) -> Engine:
         needs=vllm_start_up,
         # Its estimate of the cache knows no context parallelism.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
-        shares=_shares,
+        shares=shares,
         settings=SETTINGS,
+        drafts="last",
+        draft_projections=DRAFT_PROJECTIONS,
         # ModelConfig.torch_dtype in _torch/model_config.py.
         unsaid_dtype="bfloat16",
         extra="first",
     )
-
-
-def _shares(options: EngineOptions) -> Shares:
-    """Return shares over tp, which is moe_ep_size x moe_tp_size: Mapping in tensorrt_llm/mapping.py."""
-    if options.tp % options.ep:
-        raise OptionsError(f"ep={options.ep} does not divide tp={options.tp}: TensorRT-LLM takes a divisor")
-    return over_tp(options)
 
 
 def _blocks(pools: Pools, rank: int, available: int, context: int) -> int:
@@ -195,9 +188,25 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules
         max_num_tokens=options.max_num_batched_tokens or rules.max_num_tokens,
         max_tokens=max_tokens,
         windows=windows,
+        drafted=_drafted(options, given),
     )
-    # The formula of a model that caches nothing is 0, too.
-    return Sum(stages=tuple(stages), tp=options.tp) if pools is None else PooledCache(pools=pools)
+    if pools is None:  # The formula of a model that caches nothing is 0, too.
+        return Sum(stages=tuple(stages), tp=options.tp)
+    return PooledCache(pools=pools, assumed=(_BEYOND,) if options.draft else ())
+
+
+def _drafted(options: EngineOptions, given: Settings) -> int | None:
+    """
+    Return how many layers the pool has for a module of the model's own, which drafts one token after another.
+
+    As many as tokens are drafted, be the module one layer alone: get_num_spec_layers in speculative/utils.py.
+    """
+    drafted = given.count(_DRAFTED)
+    if drafted is not None and (options.draft is None or options.draft.predicts is None):
+        raise OptionsError(
+            f"{_DRAFTED} goes with a draft of the model's own: give --draft mtp, or leave it out"
+        )
+    return drafted
 
 
 def _block_size(options: EngineOptions, rules: TrtllmRules) -> int:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.engines.trtllm.formats import estimated_bytes
@@ -17,15 +17,25 @@ Windows = tuple[int, ...] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The layers of one rank that share a window, None for the whole context, and how many there are."""
+    """
+    The layers of one rank that share a window, None for the whole context, and how many there are.
+
+    So many `drafts` beside them are layers of what drafts tokens, each with rows as theirs.
+    """
 
     window: int | None
     layers: tuple[tuple[Layer, int], ...]
+    drafts: int = 0
+
+    @property
+    def own(self) -> int:
+        """The number of the model's layers."""
+        return sum(count for _, count in self.layers)
 
     @property
     def count(self) -> int:
-        """The number of layers."""
-        return sum(count for _, count in self.layers)
+        """The number of all layers."""
+        return self.own + self.drafts
 
     def tokens(self, context: int) -> int:
         """Return how many tokens of a sequence lie within the window."""
@@ -54,7 +64,8 @@ class Pools:
         if len(groups) == 1 or groups[0].tokens(context) < context:
             return groups
         layers = tuple(pair for group in groups for pair in group.layers)
-        return (Group(window=groups[-1].window, layers=layers),)
+        drafts = sum(group.drafts for group in groups)
+        return (Group(window=groups[-1].window, layers=layers, drafts=drafts),)
 
     def held_tokens(self, group: Group, context: int) -> int:
         """
@@ -87,11 +98,12 @@ class Pools:
         Return what the estimate counts for a token on a rank, before there is a manager.
 
         It is never more than the manager's, and less where KV heads do not divide by tp: it takes the
-        fraction of a head. Source: get_cache_size_per_token in resource_manager.py.
+        fraction of a head, and none of a draft's layers. Source: get_cache_size_per_token in
+        resource_manager.py.
         """
         shape = self.shape
         width = shape.width * shape.heads // self.tp if shape.copies > 1 else shape.width
-        layers = sum(group.count for group in self.groups[rank])
+        layers = sum(group.own for group in self.groups[rank])
         elements = layers * (shape.copies * width + shape.selector_bytes)
         return estimated_bytes(elements, shape.dtype)
 
@@ -105,14 +117,18 @@ def plan_pools(  # noqa: PLR0913 - what a manager is built from
     max_num_tokens: int,
     max_tokens: int | None,
     windows: Windows,
+    drafted: int | None = None,
 ) -> Pools | None:
     """
     Return the pools of a model; None if it caches nothing.
 
+    Layers of what drafts are on the last rank, as many as are *drafted* where that is said (get_pp_layers in
+    resource_manager.py, get_num_spec_layers in speculative/utils.py).
     Raises RefusedError for what the manager refuses, or kvplan does not know of it.
     """
     layers = [stage.layers for stage in stages]
-    shape = model_shape(layer for stage in layers for layer in stage)
+    drafts = stages[-1].drafts
+    shape = model_shape([*(layer for stage in layers for layer in stage), *drafts])
     if shape is None:
         return None
     _require_windows(shape, windows or (), rules)
@@ -120,6 +136,8 @@ def plan_pools(  # noqa: PLR0913 - what a manager is built from
         # The one window of latents is rewritten to the longest sequence (KVCacheManager.__init__).
         windows = None
     groups = tuple(_groups(stage, windows) for stage in layers)
+    if drafts:
+        groups = (*groups[:-1], _with_drafts(groups[-1], (drafted or len(drafts)), windows))
     if len({tuple(group.window for group in each) for each in groups}) > 1:
         raise RefusedError(
             "the windows of max_attention_window differ by pipeline rank, which TensorRT-LLM does not "
@@ -134,6 +152,15 @@ def plan_pools(  # noqa: PLR0913 - what a manager is built from
         max_tokens=max_tokens,
         groups=groups,
     )
+
+
+def _with_drafts(groups: tuple[Group, ...], drafts: int, windows: Windows) -> tuple[Group, ...]:
+    """Return the groups of the last rank with so many layers more, which go on with the windows' pattern."""
+    if windows is None:
+        return (replace(groups[0], drafts=drafts),)
+    own = sum(group.own for group in groups)
+    of = Counter(windows[(own + place) % len(windows)] for place in range(drafts))
+    return tuple(replace(group, drafts=of[group.window or 0]) for group in groups)
 
 
 def _require_windows(shape: RowShape, windows: tuple[int, ...], rules: TrtllmRules) -> None:

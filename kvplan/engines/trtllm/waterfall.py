@@ -14,6 +14,7 @@ REASONS = {
     "attention windows": "a layer keeps what max_attention_window says, without it the whole context",
     "window reserve": "tokens in flight stay until the window has passed them",
     "block rounding": "the last block of each sequence is not full",
+    "draft layers": "what drafts tokens keeps them, too, in layers with rows like the model's",
     "selector's keys": "their bytes are counted as elements of the KV dtype, in every layer",
     "equal pools": "each length of window has the same share of the memory",
 }
@@ -54,6 +55,8 @@ def _of_sequence(pools: Pools, rank: int, context: int) -> Iterator[tuple[str, i
         for layer, count in group.layers:
             for name, size in _of_layer(pools, group, layer, context):
                 yield name, count * size
+        reserved = pools.blocks(group, context) * pools.block_size
+        yield "draft layers", group.drafts * reserved * pools.shape.counted_bytes(pools.tp)
     in_pools = sum(pool_bytes(pools, group, context) for group in groups)
     yield "equal pools", sequence_bytes(pools, rank, context) - in_pools
 

@@ -31,7 +31,7 @@ from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options, usual_work
-from kvplan.engines.vllm.shares import shares
+from kvplan.engines.vllm.shares import context_ranks, shares
 from kvplan.engines.vllm.tally import BlockTally
 from kvplan.engines.vllm.transfer import pulled
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
@@ -163,6 +163,7 @@ def vllm(version: str | None) -> Engine:
         adapters=adapter_bytes,
         offloaded=offloaded_bytes,
         once_on_host=partial(_once_on_host, rules=rules),
+        context_ranks=context_ranks,
         model_dtype=model_dtype,
         # get_torch_dtype in transformers_utils/model_arch_config_convertor.py.
         unsaid_dtype="float32",
@@ -213,9 +214,8 @@ def _once_on_host(options: EngineOptions, rules: VllmRules) -> bool:
     It does for tp alone, within a node: replicated_layout of kv_connector/v1/offloading/config.py in vLLM
     0.33, and of 0.28, which is the first that has it.
     """
-    pcp = read_settings(SETTINGS, options.settings).count("prefill_context_parallel_size")
-    alone = options.pp == options.dcp == (pcp or 1) == 1
-    return rules.offloads_once and alone and options.tp <= _NODE_GPUS
+    alone = options.pp == options.dcp == context_ranks(options) == 1
+    return rules.offloads_once and alone and options.tp <= (options.node_gpus or _NODE_GPUS)
 
 
 _NODE_GPUS = 8

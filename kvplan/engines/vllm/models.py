@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.profiling import EAGER_STATES
 from kvplan.engines.vllm.versions import RELEASES, VllmRules
 from kvplan.terms import Layer, distinct
 
@@ -114,16 +115,35 @@ _EMBEDDED_OUTSIDE = frozenset(
 )
 """
 Text models of models that see: vLLM embeds tokens and images first, so that what is compiled has no
-embedding. Gemma 3 of 1B and 270M, which do not see, are of the same type.
+embedding.
 
 Source: SupportsMultiModal in model_executor/models and _preprocess in v1/worker/gpu_model_runner.py, alike
 in 0.24 and 0.28.
 """
 
 
-def embeds_outside(architecture: str | None) -> bool:
-    """Return whether what torch.compile compiles of a model has no embedding."""
-    return architecture in _EMBEDDED_OUTSIDE
+_EAGER = {"llama": 3, "mistral": 3, "phi3": 3} | dict.fromkeys(
+    ("exaone4", "granite", "opt", "qwen2", "qwen3", "qwen3_vl_text"), 4
+)
+"""
+The hidden states beside an MLP, of classes that let go of some before it: start-ups of 0.21 to 0.33.
+
+Qwen3 of 32B has one more.
+"""
+
+
+def eager_states(architecture: str | None) -> int:
+    """Return the hidden states that a layer has beside its MLP without torch.compile."""
+    return _EAGER.get(architecture or "", EAGER_STATES)
+
+
+_SOME_SEE = frozenset({"gemma3_text"})
+"""Those of which some do not see: Gemma 3 of 1B and 270M."""
+
+
+def embeds_outside(architecture: str | None, *, sees: bool) -> bool:
+    """Return whether what torch.compile compiles of a model has no embedding: not where it never *sees*."""
+    return architecture in _EMBEDDED_OUTSIDE and (sees or architecture not in _SOME_SEE)
 
 
 _WITHOUT_WORKSPACES = frozenset({"gpt_oss"})

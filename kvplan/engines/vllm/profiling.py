@@ -6,6 +6,7 @@ compared with start-ups of unmodified releases whose kernels compute nothing (te
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvplan.engines.overheads import Sampler
 from kvplan.units import MIB, ceil_div
@@ -13,8 +14,16 @@ from kvplan.units import MIB, ceil_div
 CUBLAS_BYTES = 32 * MIB
 """The workspace that torch gives cuBLAS on Hopper (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
 
-_EAGER_STATES, _COMPILED_STATES = 5, 3
-"""Copies of the hidden states in a layer: residual, input, output; two more without torch.compile."""
+EAGER_STATES = 5
+_COMPILED_STATES = 3
+"""
+Copies of the hidden states beside an MLP: residual, input, output; up to two more without torch.compile.
+
+Compiled and without a gate there are none: what is activated lies where it came from.
+"""
+
+_MIXER_STATES = 4
+"""The same beside a mixer; three where one of them is let go first, as in Qwen3's class."""
 
 _STATES_BYTES = 36_000
 """
@@ -23,8 +32,8 @@ What Model Runner V2 keeps of a request beside its penalties: biased, allowed an
 Source: v1/worker/gpu/sample of 0.28, in start-ups with 64 and 1024 sequences.
 """
 
-_V1_KEPT_BYTES = 33 * MIB
-"""Input buffers of the older runner, in start-ups of 0.28 with 8192 tokens and 64 and 1024 sequences."""
+_V1_TABLES_BYTES = 3 * MIB
+"""Block tables and other buffers of the older runner, in start-ups of 0.21 to 0.28 with 1024 sequences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +68,25 @@ class Widths:
     """
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
-    0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate.
-    Experts that keep no `workspaces` allocate rows as they need them. Sparse attention gathers `gathered`
-    keys, each `key` wide, and allocates `logits_bytes` for them.
+    0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate. A
+    mixer has `mixed` numbers of a token, where that is known. Experts that keep no `workspaces` allocate rows
+    as they need them. Sparse attention gathers `gathered` keys, each `key` wide, and allocates `logits_bytes`
+    for them. `states` are the hidden states beside an MLP without torch.compile.
     """
 
     dense: int = 0
     expert: int = 0
     experts_per_token: int = 0
     matrices: int = 3
+    mixed: int = 0
+    states: int = EAGER_STATES
     workspaces: bool = True
     gathered: int = 0
     key: int = 0
     logits_bytes: int = 0
 
 
+_GATED = 3
 _SCALE_BYTES = 4
 _RADIX_BYTES = MIB
 
@@ -86,7 +99,8 @@ def workspace_bytes(batch: Batch, widths: Widths) -> int:
     v1/worker/workspace.py, and sparse_attn_indexer.py in the layers: keys in fp8, their scales, and 1 MiB.
     """
     rows = batch.tokens * widths.experts_per_token * widths.workspaces
-    both = max(widths.expert, batch.hidden) + max(2 * widths.expert, batch.hidden)
+    into = (widths.matrices - 1) * widths.expert
+    both = max(widths.expert, batch.hidden) + max(into, batch.hidden)
     keys = widths.gathered * (widths.key + _SCALE_BYTES)
     return max(rows * both * batch.element_bytes, keys and keys + _RADIX_BYTES)
 
@@ -96,9 +110,12 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     inner = widths.matrices * widths.dense
     if not widths.workspaces:
         inner = max(inner, 2 * widths.experts_per_token * widths.expert)
-    states = _EAGER_STATES if batch.eager else _COMPILED_STATES
+    compiled = _COMPILED_STATES if widths.matrices == _GATED else 0
+    states = widths.states if batch.eager else compiled
     rows = batch.tokens * batch.element_bytes
-    return max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
+    mlp = max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
+    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) if widths.mixed else 0
+    return max(mlp, mixer)
 
 
 def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
@@ -118,29 +135,54 @@ def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
     return states + again + max(gathered, logits + drawn * batch.vocab)
 
 
-def peak_bytes(batch: Batch, widths: Widths, sampler: Sampler) -> int:
-    """Return the most that a profile run has at once of what it did not have before."""
+class Encoding(NamedTuple):
+    """
+    What a tower of images has at once beside its weights, and what it leaves for the text model.
+
+    `buffer_bytes` are of the text model's class from the start, for outputs of the tower's deeper layers, and
+    `inputs_bytes` of Model Runner V2, for a batch of tokens that are embedded before the model runs.
+    """
+
+    peak_bytes: int = 0
+    encoded_bytes: int = 0
+    buffer_bytes: int = 0
+    inputs_bytes: int = 0
+
+
+NO_IMAGES = Encoding()
+
+
+def peak_bytes(batch: Batch, widths: Widths, sampler: Sampler, images: Encoding = NO_IMAGES) -> int:
+    """Return the most that a profile run has at once of what it did not have before: images come first."""
     most = max(forward_bytes(batch, widths), sampler_bytes(batch, sampler))
-    return CUBLAS_BYTES + workspace_bytes(batch, widths) + most
+    text = workspace_bytes(batch, widths) + images.encoded_bytes + most
+    return CUBLAS_BYTES + max(images.peak_bytes, text)
+
+
+def copied_bytes(batch: Batch) -> int:
+    """Return the copy of a rank's embedding that torch.compile has when it first compiles a model."""
+    return ceil_div(batch.vocab, batch.tp) * batch.hidden * batch.element_bytes
 
 
 def compiled_bytes(batch: Batch) -> int:
     """
-    Return the copy of a rank's embedding that torch.compile has, the first time that it compiles a model.
+    Return what torch.compile has, the first time that it compiles a model.
 
-    Seen in a start-up of 0.28, and printed: 1.18 GiB cold, 0.19 warm (Qwen3-8B on RTX 4090, 0.27.1).
+    That is a copy of the embedding and two hidden states, before anything that cuBLAS wants. Seen in
+    start-ups of 0.21 to 0.33, and printed: 1.18 GiB cold, 0.19 warm (Qwen3-8B on RTX 4090, 0.27.1).
     """
-    return ceil_div(batch.vocab, batch.tp) * batch.hidden * batch.element_bytes
+    return copied_bytes(batch) + 2 * batch.states_bytes
 
 
 def kept_bytes(batch: Batch) -> int:
     """
     Return what a runner keeps beside the weights from before its profile run.
 
+    The older runner has room for a batch of embedded tokens (inputs_embeds in v1/worker/gpu_model_runner.py).
     Model Runner V2 counts for each request which tokens it has drawn, in four bytes, and which its prompt
     has, in a bit (v1/worker/gpu/sample/penalties.py).
     """
     if not batch.v2:
-        return _V1_KEPT_BYTES
+        return batch.states_bytes + _V1_TABLES_BYTES
     of_tokens = 4 * batch.vocab + 4 * ceil_div(batch.vocab, 32)
     return batch.sequences * (of_tokens + _STATES_BYTES)

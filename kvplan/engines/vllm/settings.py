@@ -50,6 +50,11 @@ SETTINGS = (
         kind="flag",
         help="on loads no tower of images, audio or video; as limits of 0 in limit_mm_per_prompt do",
     ),
+    Setting(
+        name="skip_mm_profiling",
+        kind="flag",
+        help="on profiles no images: what a tower needs of the card must be left free by --utilization",
+    ),
     Setting(name="max_cudagraph_capture_size", kind="count", help="the largest batch captured as a graph"),
     Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
     Setting(

@@ -17,6 +17,11 @@ and nemotron_h.py of model_executor/models, vLLM 0.33. Mistral Large 3 and Kimi'
 """
 
 
+def context_ranks(options: EngineOptions) -> int:
+    """Return the GPUs of prefill context parallelism in place of each: world_size in config/parallel.py."""
+    return read_settings(SETTINGS, options.settings).count("prefill_context_parallel_size") or 1
+
+
 def shares(options: EngineOptions) -> Shares:
     """
     Return the shares of tp ranks in each of dp engines, which hold one set of experts together.
@@ -26,7 +31,7 @@ def shares(options: EngineOptions) -> Shares:
     0.33.
     """
     given = read_settings(SETTINGS, options.settings)
-    ranks = options.tp * options.dp * (given.count("prefill_context_parallel_size") or 1)
+    ranks = options.tp * options.dp * context_ranks(options)
     whole = _deals_out(options, given, ranks)
     found = together(options, 1)._replace(
         expert=1 if whole else ranks, experts=ranks if whole else 1, spare=_spare(given, whole=whole)

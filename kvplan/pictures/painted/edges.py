@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 
@@ -26,16 +27,28 @@ class Named:
 def edge_rows(
     sheet: Sheet, edges: Sequence[Edge], axis: Axis, left: float, width: float
 ) -> tuple[Named, ...]:
-    """Return where the texts of edges stand above axes that begin at *left*."""
+    """
+    Return where the texts of edges stand above axes that begin at *left*, so that no line crosses one.
+
+    A text stands to the right of its line, or to the left if the next line, or the end, is too near. There it
+    stands above all lines, each of which ends at its own text, and all texts that it reaches over.
+    """
     placed: list[Named] = []
-    for edge in sorted(edges, key=lambda each: each.at):
+    lines: list[float] = []
+    there = sorted(edges, key=lambda each: each.at)
+    places = [*(left + share(axis, edge.at) * width for edge in there), left + width + _BETWEEN]
+    for edge, (at, following) in zip(there, pairwise(places), strict=True):
         size = sheet.text_width(edge.text, SMALL, bold=edge.hard)
-        at = left + share(axis, edge.at) * width
-        start = at + _AWAY if at + _AWAY + size <= left + width else max(left, at - _AWAY - size)
+        fits = at + _AWAY + size + _BETWEEN <= following
+        start = at + _AWAY if fits else max(left, at - _AWAY - size)
         end = start + size
-        taken = {each.row for each in placed if start < each.right + _BETWEEN and each.left < end + _BETWEEN}
-        row = next(each for each in range(len(placed) + 1) if each not in taken)
-        placed.append(Named(edge, start, end, row))
+        below = [
+            each.row
+            for each, line in zip(placed, lines, strict=True)
+            if start < max(each.right, line) + _BETWEEN and min(each.left, line) < end + _BETWEEN
+        ]
+        placed.append(Named(edge, start, end, max(below, default=-1) + 1))
+        lines.append(at)
     return tuple(placed)
 
 

@@ -74,7 +74,10 @@ def _leave_out_flashinfer(launch: Any) -> None:  # noqa: ANN401 - a function of 
         return
 
     class Module:
-        """A compiled module, each of whose functions does nothing."""
+        """A compiled module that does nothing, be it called itself or one of its functions."""
+
+        def __call__(self, *_args: object, **_options: object) -> None:
+            launch()
 
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as a module of C
             return lambda *_args, **_options: launch() and None

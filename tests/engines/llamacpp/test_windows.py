@@ -4,6 +4,7 @@ import pytest
 
 import kvplan
 from kvplan.importers.config import import_values
+from kvplan.importers.strict_json import Json
 
 
 @pytest.mark.parametrize("model_type", ["qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "mimo"])
@@ -13,7 +14,7 @@ def test_the_windows_of_qwen_are_kept_whole(model_type: str) -> None:
 
     Sources: src/models/qwen2.cpp, qwen2moe.cpp, qwen3.cpp and qwen3moe.cpp have build_attn_inp_kv alone.
     """
-    values = {
+    values: dict[str, Json] = {
         "model_type": model_type,
         "hidden_size": 4096,
         "num_hidden_layers": 4,

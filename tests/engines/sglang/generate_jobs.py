@@ -21,6 +21,7 @@ from tests.engines.sglang.planning import pools_of
 
 SWA = ("gpt-oss-120b", "mimo-v2-flash", "llama-4-scout-17b-16e", "gemma-4-31b")
 STATES = ("qwen3-next-80b-a3b", "falcon-h1-7b", "kimi-linear-48b-a3b", "nemotron-h-8b")
+DRAFTED = ("qwen3-next-80b-a3b", "qwen3.5-35b-a3b")
 JOBS = 60
 
 
@@ -89,24 +90,33 @@ def windows(module: ModuleType, job: dict[str, Any]) -> dict[str, int] | None:
 
 
 def states(module: ModuleType, job: dict[str, Any]) -> dict[str, int] | None:
-    """Return the slots of states, or None if SGLang refuses."""
-    settings = job["choice"]["settings"]
+    """Return the slots of states, and beside a draft the tokens, or None if SGLang refuses."""
+    choice = job["choice"]
+    settings = choice["settings"]
+    drafted = int(settings.get("speculative_num_draft_tokens", 0))
+    size = settings.get("max_mamba_cache_size")
     schedule = SimpleNamespace(
-        max_mamba_cache_size=None, mamba_full_memory_ratio=float(settings["mamba_full_memory_ratio"])
+        max_mamba_cache_size=None if size is None else int(size),
+        mamba_full_memory_ratio=float(settings.get("mamba_full_memory_ratio", "0.9")),
+        max_running_requests=choice.get("max_num_seqs", 48 if drafted else None),
     )
+    radix = choice.get("prefix_caching", True)
     module.get_schedule = lambda: schedule  # type: ignore[attr-defined]
-    module.get_memory = lambda: SimpleNamespace(disable_radix_cache=False)  # type: ignore[attr-defined]
+    module.get_memory = lambda: SimpleNamespace(disable_radix_cache=not radix)  # type: ignore[attr-defined]
+    module.get_spec = lambda: SimpleNamespace(speculative_num_draft_tokens=drafted)  # type: ignore[attr-defined]
+    module._pd_prefill_skips_mamba_spec_state = lambda: False  # type: ignore[attr-defined]
     module.get_exec = lambda: SimpleNamespace(  # type: ignore[attr-defined]
         mamba=SimpleNamespace(enable_linear_replayssm_spec=False)
     )
     context = SimpleNamespace(override=lambda _, **values: vars(schedule).update(values))
     module.get_context = lambda: context  # type: ignore[attr-defined]
-    slot = pools_of(job["model"], **job["choice"]).sizing.cells.slot_bytes
-    params = SimpleNamespace(layers=[0], mamba_cache_per_req=slot)
+    sizing = pools_of(job["model"], **choice).sizing
+    params = SimpleNamespace(layers=[0], mamba_cache_per_req=sizing.cells.slot_bytes)
     own = SimpleNamespace(
         mambaish_config=SimpleNamespace(mamba2_cache_params=params),
         pp_size=1,
-        spec_algorithm=SimpleNamespace(is_none=lambda: True),
+        spec_algorithm=SimpleNamespace(is_none=lambda: not drafted),
+        _calculate_mamba_ratio=lambda: sizing.slots_per_request,
         fused_entry_bytes=lambda _: None,
         hybrid_gdn_config=None,
         hybrid_kda_config=None,
@@ -115,10 +125,15 @@ def states(module: ModuleType, job: dict[str, Any]) -> dict[str, int] | None:
     )
     configurator = module.KVCacheConfigurator
     try:
-        configurator._handle_max_mamba_cache(own, job["memory"] / 2**30)
+        rest = configurator._handle_max_mamba_cache(own, job["memory"] / 2**30)
     except RuntimeError:
         return None
-    return {"slots": schedule.max_mamba_cache_size}
+    answer = {"slots": schedule.max_mamba_cache_size}
+    if not drafted or answer["slots"] < sizing.slots_per_request:
+        return answer
+    (rank,) = sizing.cells.ranks
+    tokens = int(rest * 2**30) // rank.full_bytes
+    return answer | {"tokens": tokens} if tokens > 0 else None
 
 
 def jobs(pick: random.Random) -> list[dict[str, Any]]:
@@ -142,7 +157,24 @@ def jobs(pick: random.Random) -> list[dict[str, Any]]:
         }
         for _ in range(JOBS)
     ]
-    return with_windows + with_states
+    return with_windows + with_states + [beside_a_draft(pick) for _ in range(JOBS)]
+
+
+def beside_a_draft(pick: random.Random) -> dict[str, Any]:
+    """Return a random model with states and a draft, and any way to size its pool."""
+    settings = {"speculative_num_draft_tokens": pick.choice(("2", "4", "8"))}
+    choice: dict[str, Any] = {"draft": "mtp", "settings": settings}
+    sizes = pick.choice(("ratio", "ratio", "slots", "requests"))
+    if sizes == "ratio":
+        settings["mamba_full_memory_ratio"] = pick.choice(("0.9", "0.2", "3"))
+    elif sizes == "slots":
+        settings["max_mamba_cache_size"] = pick.choice(("40", "163", "500"))
+    if sizes == "requests":
+        choice["prefix_caching"] = False
+    if sizes == "requests" or pick.random() < 0.5:
+        choice["max_num_seqs"] = pick.choice((1, 7, 64, 200))
+    memory = pick.randrange(10**10, 2 * 10**11) // pick.choice((1, 1, 1, 1, 10))
+    return {"model": pick.choice(DRAFTED), "memory": memory, "choice": choice}
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ SGLANG: dict[str, Any] = {"engine": "sglang@0.5.23", "context": 8192, "kv_memory
     ],
 )
 def test_a_draft_takes_its_part_of_each_token(model: str, draft: str, cell: int) -> None:
-    options = {**SGLANG, "kv_dtype": "bf16"}
+    options = {**SGLANG, "kv_memory": "80GiB", "kv_dtype": "bf16"}
     fit = kvplan.fit(model, draft=draft, advice=False, **options)
     assert fit.bytes_per_token == cell
     assert sum(line.size_bytes for line in fit.waterfall) == fit.total_bytes
@@ -42,10 +42,46 @@ def test_the_weights_of_a_draft_are_beside_the_models() -> None:
     assert more == 2 * (8_030_261_248 - 65 * 4096) // 4 + 2 * 65 * 4096
 
 
-def test_what_is_not_counted_is_said() -> None:
-    fit = kvplan.fit("qwen3.5-35b-a3b", draft="mtp", advice=False, **SGLANG)
-    (told,) = (text for text in fit.to_dict()["warnings"] if "drafted" in text)
-    assert told.startswith("SGLang keeps states for each token that is drafted, which are not counted: ")
+def test_a_running_request_has_a_state_for_each_drafted_token() -> None:
+    def fit(**asked: Any) -> kvplan.Fit:
+        return kvplan.fit("qwen3.5-35b-a3b", draft="mtp", context=8192, batch=10, advice=False, **asked)
+
+    # 30 layers of 32 x 128 x 128 float32 numbers, and of 8192 x 3 in bf16.
+    slot = 30 * (32 * 128 * 128 * 4 + 8192 * 3 * 2)
+    options = {"engine": "sglang@0.5.23", "kv_memory": "40GiB"}
+    for settings, drafted in (({}, 4), ({"speculative_num_draft_tokens": "8"}, 8)):
+        lines = {line.name: line.size_bytes for line in fit(**options, settings=settings).waterfall}
+        # Those of ten requests, and of one that pads.
+        assert lines["drafted states"] == 11 * drafted * slot
+
+
+def test_how_many_are_drafted_unless_told_is_said() -> None:
+    def told(**asked: Any) -> list[str]:
+        fit = kvplan.fit("qwen3.5-35b-a3b", draft="mtp", advice=False, **SGLANG, **asked)
+        return [text for text in fit.to_dict()["warnings"] if "draft" in text]
+
+    (text,) = told()
+    assert text.startswith("SGLang keeps states for each drafted token of a running request: 4 of them, ")
+    assert not told(settings={"speculative_num_draft_tokens": "4"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "speculative_num_draft_tokens goes with a draft: give --draft"),
+        ({"draft": "mtp"}, "speculative_num_draft_tokens=1 is not at least 2"),
+    ],
+)
+def test_numbers_of_drafted_tokens_that_sglang_does_not_take(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(KvplanError, match=said):
+        kvplan.fit("qwen3.5-35b-a3b", settings={"speculative_num_draft_tokens": "1"}, **asked, **SGLANG)
+
+
+def test_each_group_of_attention_runs_its_part_of_the_usual_requests() -> None:
+    plan = kvplan.plan(
+        "deepseek-v3", draft="mtp", tp=2, dp=4, settings={"enable_dp_attention": "true"}, **SGLANG
+    )
+    assert plan.start_up(8192).runs == 12  # type: ignore[union-attr]
 
 
 def test_drafts_over_stages_are_not_guessed() -> None:

@@ -34,6 +34,17 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lfm2-1.2b", {}),
     ("mamba-codestral-7b", {"tp": 2}),
     ("nemotron-h-8b", {"settings": {"max_mamba_cache_size": "15000"}}),
+    ("qwen3-next-80b-a3b", {"draft": "mtp"}),
+    (
+        "qwen3-next-80b-a3b",
+        {"draft": "mtp", "max_num_seqs": 7, "settings": {"mamba_full_memory_ratio": "3"}},
+    ),
+    (
+        "qwen3.5-35b-a3b",
+        {"draft": "mtp", "max_num_seqs": 3000, "settings": {"speculative_num_draft_tokens": "16"}},
+    ),
+    ("qwen3.5-35b-a3b", {"draft": "mtp", "settings": {"max_mamba_cache_size": "15000"}}),
+    ("qwen3.5-35b-a3b", {"draft": "mtp", "prefix_caching": False, "max_num_seqs": 3000}),
 )
 
 cases = st.sampled_from(CASES).map(lambda case: pools_of(case[0], **case[1]))

@@ -39,6 +39,11 @@ def test_the_ratio_of_states_may_exceed_1() -> None:
 def test_the_settings_have_sglangs_names() -> None:
     assert {setting.name for setting in SETTINGS} == {
         "cpu_offload_gb",
+        "speculative_num_draft_tokens",
+        "enable_lora",
+        "max_loras_per_batch",
+        "max_lora_rank",
+        "lora_target_modules",
         "ep_size",
         "ep_num_redundant_experts",
         "enable_dp_attention",

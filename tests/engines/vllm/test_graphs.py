@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvplan.engines.vllm.graphs import captured, graphs_bytes
+from kvplan.engines.vllm.graphs import captured, graphs_bytes, more_kernels
 from kvplan.units import GIB, MIB
 
 
@@ -58,3 +58,28 @@ def test_newer_releases_printed_what_the_line_of_older_ones_gives(
     layers: int, sequences: int, printed: float
 ) -> None:
     assert abs(graphs_bytes(layers, captured(sequences, 2048)) / GIB - printed) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("layers", "more", "printed", "within"),
+    [
+        # Qwen3-30B-A3B, Qwen1.5-MoE-A2.7B, DeepSeek-V2-Lite and Kimi-VL-A3B on one H100 with 0.19, which set
+        # none of it aside (github.com/llm-d-incubation/llm-d-planner/pull/205).
+        (48, 5, 1.41, 0.15),
+        (24, 5, 1.10, 0.25),
+        (27, 17, 1.57, 0.25),
+        (27, 17, 1.50, 0.25),
+    ],
+)
+def test_kernels_of_experts_and_latents_take_more(
+    layers: int, more: int, printed: float, within: float
+) -> None:
+    assert abs(graphs_bytes(layers, 102, more) / GIB - printed) < within
+    assert graphs_bytes(layers, 102, more) - graphs_bytes(layers, 102) == layers * 102 * more * 12_288
+
+
+def test_the_kernels_of_a_layer_follow_from_what_it_has() -> None:
+    assert more_kernels("qwen3_moe", experts=True, latents=False) == 5
+    assert more_kernels("deepseek_v2", experts=True, latents=True) == 17
+    assert more_kernels("gpt_oss", experts=True, latents=False) == 27
+    assert more_kernels(None, experts=False, latents=False) == 0

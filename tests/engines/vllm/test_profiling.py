@@ -26,10 +26,11 @@ EXPERTS = Widths(expert=768, experts_per_token=8)
 
 
 def test_a_layer_has_three_inner_rows_and_three_hidden_states() -> None:
-    """8192 x (3 x 12288 + 3 x 4096) x 2; five hidden states if eager, two inner rows without a gate."""
+    """8192 x (3 x 12288 + 3 x 4096) x 2; five hidden states if eager, two inner rows alone without a gate."""
     assert forward_bytes(QWEN3_8B, DENSE) == 8192 * 49_152 * 2
     assert forward_bytes(replace(QWEN3_8B, eager=True), DENSE) == 8192 * 57_344 * 2
-    assert forward_bytes(QWEN3_8B, replace(DENSE, matrices=2)) == 8192 * 36_864 * 2
+    assert forward_bytes(replace(QWEN3_8B, eager=True), replace(DENSE, states=3)) == 8192 * 49_152 * 2
+    assert forward_bytes(QWEN3_8B, replace(DENSE, matrices=2)) == 8192 * 24_576 * 2
 
 
 def test_experts_without_workspaces_have_two_rows_each() -> None:
@@ -43,6 +44,15 @@ def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() ->
     assert workspace_bytes(QWEN3_30B, EXPERTS) == 512 * MIB
     assert workspace_bytes(QWEN3_30B, replace(EXPERTS, expert=1408)) == 8192 * 8 * (2048 + 2816) * 2
     assert workspace_bytes(QWEN3_30B, replace(EXPERTS, experts_per_token=0)) == 0
+    # Without a gate what goes into the activation is no wider than what comes out.
+    ungated = replace(EXPERTS, expert=1856, matrices=2)
+    assert workspace_bytes(QWEN3_30B, ungated) == 8192 * 8 * (2048 + 2048) * 2
+
+
+def test_a_wide_mixer_has_its_rows_and_four_hidden_states() -> None:
+    """8192 x (9216 + 4 x 2048) x 2 beside experts, where an MLP has less."""
+    assert forward_bytes(QWEN3_30B, replace(EXPERTS, mixed=9216)) == 8192 * 17_408 * 2
+    assert forward_bytes(QWEN3_8B, replace(DENSE, mixed=9216)) == forward_bytes(QWEN3_8B, DENSE)
 
 
 def test_sparse_attention_gathers_forty_contexts_of_keys() -> None:
@@ -82,15 +92,15 @@ def test_the_peak_is_the_larger_beside_the_workspaces() -> None:
     assert peak_bytes(QWEN3_30B, EXPERTS, SELECTS) == CUBLAS_BYTES + 512 * MIB + drawn
 
 
-def test_a_first_compilation_has_a_copy_of_a_ranks_embedding() -> None:
-    assert compiled_bytes(QWEN3_8B) == 151_936 * 4096 * 2
-    assert compiled_bytes(replace(QWEN3_8B, tp=2)) == 75_968 * 4096 * 2
+def test_a_first_compilation_has_a_copy_of_a_ranks_embedding_and_two_hidden_states() -> None:
+    assert compiled_bytes(QWEN3_8B) == (151_936 + 2 * 8192) * 4096 * 2
+    assert compiled_bytes(replace(QWEN3_8B, tp=2)) == (75_968 + 2 * 8192) * 4096 * 2
 
 
 def test_the_second_runner_counts_the_tokens_of_each_request() -> None:
-    """1024 x (4 x 151936 + 4 x 4748 + 36000); the first runner has 33 MiB."""
+    """1024 x (4 x 151936 + 4 x 4748 + 36000); the first runner has a batch of 8192 x 2048 x 2, and 3 MiB."""
     assert kept_bytes(QWEN3_8B) == 1024 * (607_744 + 18_992 + 36_000)
-    assert kept_bytes(QWEN3_30B) == 33 * MIB
+    assert kept_bytes(QWEN3_30B) == (32 + 3) * MIB
 
 
 @given(st.integers(1, 65_536), st.integers(1, 2048), st.integers(1, 64), st.booleans())

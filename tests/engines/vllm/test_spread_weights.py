@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import kvplan
+from kvplan.errors import SplitError
 from kvplan.planner.deployment import Choice, Deployment, deploy
 from kvplan.planner.weights import stage_weights
 
@@ -43,6 +44,9 @@ BESIDE: dict[str, dict[int | None, int]] = {
     "minimax-m2.5": {16: 62 * 8 + 62 * 64, None: 62 * 8},
     "glm-5.1": {None: 75 * 256 * 2},
     "glm-4.5": {16: 92 * 2 * 128},
+    # Of the tower, cut as a whole here, embeddings, norms and outputs' biases are on each rank: 1408 x (1 and
+    # 577 of classes and places, 4 of the ends, 6 of each of 34 layers) in two bytes.
+    "llama-4-scout-17b-16e": {tp: 2 * 1408 * (578 + 4 + 34 * 6) * (tp - 1) // tp for tp in (1, 2, 4, 8)},
 }
 
 
@@ -91,6 +95,12 @@ def test_the_blocks_are_those_of_vllm(model: str, asked: str) -> None:
     found = deployment.arrangement.start_up([AVAILABLE] * len(stages), CONTEXT)
     assert found is not None
     assert found.num_blocks == blocks
+
+
+def test_heads_that_do_not_spread_are_refused_as_vllm_does() -> None:
+    """Total number of attention heads (40) must be divisible by tensor parallel size (16)."""
+    with pytest.raises(SplitError, match="40 heads do not spread over tp=16"):
+        deployed("llama-4-scout-17b-16e", "tp16 dp1 pp1")
 
 
 def test_eight_models_were_asked() -> None:

@@ -1,0 +1,68 @@
+"""The widths of a tower of images as a config.json has them."""
+
+from collections.abc import Callable
+
+from kvplan.errors import ImportedError
+from kvplan.importers.fields import Fields
+from kvplan.specs.vision import Vision
+
+_QWEN3_PIXELS = 16_777_216
+"""
+The most pixels of an image: longest_edge in preprocessor_config.json of Qwen3-VL and Qwen3.5.
+
+A film has fewer: 25,165,824 over two pictures at once (video_preprocessor_config.json).
+"""
+
+
+def read_vision(top: Fields) -> Vision | None:
+    """
+    Return the tower's widths; None for a class that is not known, or whose widths the file does not tell.
+
+    No field is refused here: the widths size an estimate alone.
+    """
+    read = _READERS.get(str(top.values.get("model_type")))
+    if read is None or not isinstance(top.values.get("vision_config"), dict):
+        return None
+    outer = Fields(top.values, file=top.file)
+    try:
+        return read(outer.nested("vision_config"), outer)
+    except ImportedError:
+        return None
+
+
+def _qwen3_vl(vision: Fields, _outer: Fields) -> Vision:
+    side, patch = vision.take_count("spatial_merge_size"), vision.take_count("patch_size")
+    patches = _QWEN3_PIXELS // patch**2
+    return Vision(
+        design="qwen3_vl",
+        hidden=vision.take_count("hidden_size"),
+        intermediate=vision.take_count("intermediate_size"),
+        heads=vision.take_count("num_heads"),
+        pixels=vision.take_count("in_channels") * vision.take_count("temporal_patch_size") * patch**2,
+        patches=patches,
+        tokens=patches // side**2,
+        stacked=len(vision.take_list("deepstack_visual_indexes")),
+    )
+
+
+def _gemma3(vision: Fields, outer: Fields) -> Vision:
+    """Return SigLIP of images of one size."""
+    patch = vision.take_count("patch_size")
+    return Vision(
+        design="siglip",
+        hidden=vision.take_count("hidden_size"),
+        intermediate=vision.take_count("intermediate_size"),
+        heads=vision.take_count("num_attention_heads"),
+        pixels=vision.take_count("num_channels") * patch**2,
+        patches=(vision.take_count("image_size") // patch) ** 2,
+        tokens=outer.take_optional_count("mm_tokens_per_image") or 256,
+    )
+
+
+_READERS: dict[str, Callable[[Fields, Fields], Vision]] = {
+    "gemma3": _gemma3,
+    "qwen3_5": _qwen3_vl,
+    "qwen3_5_moe": _qwen3_vl,
+    "qwen3_vl": _qwen3_vl,
+    "qwen3_vl_moe": _qwen3_vl,
+}

@@ -1,0 +1,25 @@
+"""The widths of a tower of images, by which an engine's profile run is sized."""
+
+from typing import Literal
+
+from kvplan.attention.base import Count, Facts, Width
+
+
+class Vision(Facts):
+    """
+    What a tower of images computes of the largest image that a model takes.
+
+    `design` is the class of the tower, by the model type that vision_config has; `hidden`, `intermediate`,
+    `heads` and `pixels`, the numbers that a patch of an image is made of, are its widths. The largest image
+    has so many `patches` and gives the text model so many `tokens`, each of them once more for each of the
+    `stacked` layers whose output it has beside the last (deepstack_visual_indexes).
+    """
+
+    design: Literal["qwen3_vl", "siglip"]
+    hidden: Count
+    intermediate: Count
+    heads: Count
+    pixels: Count
+    patches: Count
+    tokens: Count
+    stacked: Width = 0

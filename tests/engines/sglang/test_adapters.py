@@ -1,0 +1,93 @@
+"""
+Slots of LoRA adapters against SGLang 0.5.23's own pool.
+
+Recorded of LoRAMemoryPool in srt/lora/mem_pool.py on the meta device, by these models' config.json: bytes
+of all of its buffers, in bfloat16; without more, 8 slots of rank 16 for all modules.
+"""
+
+from typing import Any
+
+import pytest
+
+import kvplan
+from kvplan.engines.sglang.errors import OptionsError, RefusedError
+from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.loaded import adapter_bytes
+
+POOLS: list[tuple[str, dict[str, Any], int]] = [
+    ("llama-3.1-8b", {}, 806_617_088),
+    ("llama-3.1-8b", {"targets": "q_proj,o_proj", "rank": 64, "slots": 4}, 436_207_616),
+    ("llama-3.1-8b", {"tp": 4}, 430_211_072),
+    (
+        "llama-3.1-8b",
+        {"tp": 16, "targets": "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"},
+        263_192_576,
+    ),
+    ("llama-3.1-8b", {"tp": 2, "targets": "lm_head"}, 17_465_344),
+    ("llama-3.1-70b", {"tp": 8, "rank": 32}, 3_048_112_128),
+    ("qwen2.5-0.5b", {}, 297_271_296),
+    ("qwen2-7b", {"tp": 2}, 533_331_968),
+    ("qwen3-0.6b", {}, 318_111_744),
+    ("qwen3-32b", {"tp": 4, "targets": "qkv_proj,down_proj"}, 482_344_960),
+    ("qwen3-30b-a3b", {}, 13_659_144_192),
+    ("qwen3-30b-a3b", {"tp": 4}, 10_797_957_120),
+    ("qwen3-30b-a3b", {"tp": 4, "ep": 4, "targets": "gate_proj,up_proj,down_proj"}, 3_321_888_768),
+    ("qwen3-30b-a3b", {"tp": 8, "ep": 2}, 5_490_827_264),
+    ("mixtral-8x7b", {"tp": 2}, 2_419_523_584),
+    ("mistral-7b-v0.3", {}, 708_837_376),
+]
+
+
+def deployed(model: str, **asked: Any) -> Deployment:
+    degrees = {name: asked.pop(name) for name in ("tp", "pp", "ep") if name in asked}
+    settings = {
+        "enable_lora": "true",
+        "max_lora_rank": str(asked.pop("rank", 16)),
+        "lora_target_modules": asked.pop("targets", "all"),
+        "max_loras_per_batch": str(asked.pop("slots", 8)),
+    }
+    assert not asked
+    return deploy(kvplan.load(model), Choice(engine="sglang", settings=settings, **degrees))
+
+
+@pytest.mark.parametrize(("model", "asked", "said"), POOLS)
+def test_slots_are_those_of_sglangs_pool(model: str, asked: dict[str, Any], said: int) -> None:
+    assert adapter_bytes(deployed(model, **asked)) == (said,)
+
+
+def test_each_stage_has_slots_for_all_layers() -> None:
+    """range(self.num_layer) in init_buffers, whatever the stage."""
+    (alone,) = adapter_bytes(deployed("llama-3.1-8b"))
+    assert adapter_bytes(deployed("llama-3.1-8b", pp=2)) == (alone, alone)
+
+
+def test_slots_are_a_part_of_the_weights_of_a_plan() -> None:
+    asked: dict[str, Any] = {"gpu": "h100", "engine": "sglang", "context": "8k"}
+    settings = {"enable_lora": "true", "max_lora_rank": "16", "lora_target_modules": "all"}
+    without, found = (kvplan.fit("llama-3.1-8b", settings=each, **asked).memory for each in ({}, settings))
+    assert found.adapters_bytes == POOLS[0][2]
+    assert found.weights_bytes == without.weights_bytes + found.adapters_bytes
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"enable_lora": "true"}, "give max_lora_rank and lora_target_modules=all, or some of them"),
+        ({"max_lora_rank": "16"}, "SGLang takes no heed of max_lora_rank without adapters"),
+        (
+            {"enable_lora": "true", "max_lora_rank": "8", "lora_target_modules": "q_proj,gate"},
+            "lora_target_modules='gate' is none that kvplan knows",
+        ),
+    ],
+)
+def test_what_sglang_does_not_take_is_refused(settings: dict[str, str], said: str) -> None:
+    with pytest.raises(OptionsError, match=said):
+        deploy(kvplan.load("llama-3.1-8b"), Choice(engine="sglang", settings=settings))
+
+
+@pytest.mark.parametrize(
+    "model", ["deepseek-v3", "gemma-3-27b", "qwen3-next-80b-a3b", "llama-4-scout-17b-16e"]
+)
+def test_models_that_were_not_read_are_refused(model: str) -> None:
+    with pytest.raises(RefusedError, match="is not known to kvplan: leave enable_lora out"):
+        adapter_bytes(deployed(model))

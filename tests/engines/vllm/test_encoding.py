@@ -1,0 +1,80 @@
+"""What images take of a profile run, by hand from the tensors of the towers' classes."""
+
+from dataclasses import replace
+
+import kvplan
+from kvplan.engines.overheads import SELECTS
+from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Encoding, Widths, peak_bytes
+from kvplan.specs.vision import Vision
+from kvplan.units import GIB
+
+GEMMA = Vision(
+    design="siglip", hidden=1152, intermediate=4304, heads=16, pixels=588, patches=4096, tokens=256
+)
+QWEN = Vision(
+    design="qwen3_vl", hidden=1152, intermediate=4304, heads=16, pixels=1536, patches=65_536, tokens=16_384
+)
+TEXT = Batch(tokens=8192, sequences=64, hidden=5376, vocab=262_208, element_bytes=2, tp=1, v2=True)
+
+
+def test_as_many_images_as_a_batch_may_bring_are_encoded_at_once() -> None:
+    """32 images of 256 tokens are 8192; each has 4096 patches, and the text model's width for each token."""
+    found = encoding(TEXT, GEMMA, 8192)
+    inside = 2 * 4304 + 4 * 1152 + 588
+    states = 8192 * 5376 * 2
+    assert found == Encoding(32 * 4096 * inside * 2, encoded_bytes=states, inputs_bytes=states)
+    # The older runner has the pixels still, and a batch of embedded tokens for all models.
+    older = encoding(replace(TEXT, v2=False), GEMMA, 8192)
+    assert older == found._replace(encoded_bytes=states + 32 * 4096 * 588 * 2, inputs_bytes=0)
+    # One prompt of 512 tokens may have two, and four prompts eight.
+    few = encoding(replace(TEXT, sequences=4), GEMMA, 512)
+    assert few.encoded_bytes == 8 * 256 * 5376 * 2
+    # The budget is never less than one image.
+    assert encoding(replace(TEXT, tokens=64), GEMMA, 8192).encoded_bytes == 256 * 5376 * 2
+
+
+def test_qwen3_vl_has_one_image_of_the_largest_size_and_its_deeper_outputs() -> None:
+    """12 hidden states, the pixels of two pictures, and rotations of 72 for each of 65,536 patches."""
+    batch = replace(TEXT, hidden=5120)
+    inside = 12 * 1152 + 1536 + 72
+    states, inputs = 16_384 * 5120 * 2, 8192 * 5120 * 2
+    assert encoding(batch, QWEN, 32_768) == Encoding(65_536 * inside * 2, states, inputs_bytes=inputs)
+    deeper = QWEN.model_copy(update={"stacked": 3})
+    deep = Encoding(65_536 * inside * 2 + 3 * states, 4 * states, 3 * inputs, inputs)
+    assert encoding(batch, deeper, 32_768) == deep
+    unseen = Encoding(buffer_bytes=3 * inputs, inputs_bytes=inputs)
+    assert encoding(batch, deeper, 32_768, profiled=False) == unseen
+
+
+def test_ranks_share_heads_and_mlps() -> None:
+    """Eight of the twelve hidden states are of heads; where the MLP is wide, it has the most."""
+    batch = replace(TEXT, hidden=5120, tp=2)
+    shared = (2 * 4304 // 2 + 4 * 1152, 4 * 1152 + 4 * 1152)
+    assert encoding(batch, QWEN, 8192).peak_bytes == 65_536 * (max(shared) + 1536 + 72) * 2
+    assert encoding(batch, GEMMA, 8192).peak_bytes == 32 * 4096 * (shared[0] + 588) * 2
+
+
+def test_a_peak_is_that_of_images_or_of_text_beside_what_they_left() -> None:
+    few, many = Encoding(peak_bytes=1, encoded_bytes=7), Encoding(peak_bytes=GIB * 9, encoded_bytes=7)
+    text = 8192 * 3 * 5376 * 2  # Three hidden states of a layer without an MLP.
+    assert peak_bytes(TEXT, Widths(), SELECTS, few) == CUBLAS_BYTES + 7 + text
+    assert peak_bytes(TEXT, Widths(), SELECTS, many) == CUBLAS_BYTES + 9 * GIB
+
+
+def test_text_alone_and_runs_without_images_have_no_tower() -> None:
+    def activation(**settings: str) -> int:
+        asked = {"compile_cache": "warm", "enforce_eager": "true", **settings}
+        answer = kvplan.fit(
+            "qwen3.6-27b",
+            gpu="h100-80gb",
+            engine="vllm@0.30",
+            context=32_768,
+            max_num_seqs=64,
+            settings=asked,
+            advice=False,
+        )
+        return answer.memory.activation_bytes
+
+    assert activation() == CUBLAS_BYTES + 65_536 * (12 * 1152 + 1536 + 72) * 2
+    assert activation() > activation(skip_mm_profiling="true") == activation(language_model_only="true")

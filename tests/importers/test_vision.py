@@ -1,0 +1,59 @@
+"""The widths of towers of images, by hand from published files."""
+
+import pytest
+
+from kvplan.importers.fields import Fields
+from kvplan.importers.strict_json import Json
+from kvplan.importers.vision import read_vision
+from kvplan.specs.vision import Vision
+
+QWEN: dict[str, Json] = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_heads": 16,
+    "in_channels": 3,
+    "temporal_patch_size": 2,
+    "patch_size": 16,
+    "spatial_merge_size": 2,
+    "deepstack_visual_indexes": [8, 16, 24],
+}
+SIGLIP: dict[str, Json] = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_attention_heads": 16,
+    "num_channels": 3,
+    "patch_size": 14,
+    "image_size": 896,
+}
+
+
+def _read(model_type: str, vision: Json, **fields: Json) -> Vision | None:
+    return read_vision(
+        Fields({"model_type": model_type, "vision_config": vision, **fields}, file="config.json")
+    )
+
+
+def test_qwen3_vl_has_patches_of_two_pictures_and_deeper_outputs() -> None:
+    """4096 x 4096 pixels are 256 x 256 patches of 16 x 16 in two pictures and three colours, 4 to a token."""
+    found = _read("qwen3_vl", QWEN)
+    assert found is not None
+    assert (found.design, found.hidden, found.intermediate, found.heads) == ("qwen3_vl", 1152, 4304, 16)
+    assert (found.pixels, found.patches, found.tokens, found.stacked) == (1536, 65_536, 16_384, 3)
+    plain = _read("qwen3_5", QWEN | {"deepstack_visual_indexes": []})
+    assert plain == found.model_copy(update={"stacked": 0})
+
+
+def test_gemma_3_has_images_of_one_size() -> None:
+    """896 x 896 pixels are 64 x 64 patches of 14 x 14 in three colours, and 256 tokens unless told."""
+    found = _read("gemma3", SIGLIP)
+    assert found is not None
+    assert (found.design, found.pixels, found.patches, found.tokens) == ("siglip", 588, 4096, 256)
+    assert _read("gemma3", SIGLIP, mm_tokens_per_image=64) == found.model_copy(update={"tokens": 64})
+
+
+@pytest.mark.parametrize(
+    ("model_type", "vision"),
+    [("llava", SIGLIP), ("gemma3", None), ("qwen3_vl", {}), ("qwen3_vl", QWEN | {"patch_size": "16"})],
+)
+def test_what_is_not_told_is_not_guessed(model_type: str, vision: Json) -> None:
+    assert _read(model_type, vision) is None
