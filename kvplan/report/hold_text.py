@@ -85,18 +85,19 @@ def _traffic(answer: Held) -> list[Line]:
     return lines
 
 
+def _sequences(number: int | None) -> str:
+    """Return a number that memory limits, as this page has no other."""
+    return counted(number or 0, "sequence")
+
+
 def _numbers(answer: Held) -> list[Line]:
-    lines = [line(f"{counted(answer.never, 'sequence')}: all may be at their longest at once", label="Never")]
+    lines = [line(f"{_sequences(answer.never)}: all may be at their longest at once", label="Never")]
     if answer.method is not None:
         of = " of each replica" if answer.dp > 1 else ""
         risk = f"those{of} need more than there is at no more than {100 * answer.risk:g} % of all moments"
-        lines.append(
-            line(f"{counted(answer.likely, 'sequence')}: {risk} ({_HOW[answer.method]})", label="At risk")
-        )
+        lines.append(line(f"{_sequences(answer.likely)}: {risk} ({_HOW[answer.method]})", label="At risk"))
         fill = "fills" if answer.average == 1 else "fill"
-        lines.append(
-            line(f"{counted(answer.average, 'sequence')} {fill} the memory on average", label="Average")
-        )
+        lines.append(line(f"{_sequences(answer.average)} {fill} the memory on average", label="Average"))
     if answer.likely_range is not None and answer.likely_range[0] != answer.likely_range[1]:
         low, high = answer.likely_range
         lines.append(
