@@ -1,10 +1,15 @@
 """The tables of engines.md: what engines take, and how near kvplan comes to what they printed."""
 
+from statistics import median
+
 import cog
 
 from kvplan.engines import engine_names, find_engine
+from kvplan.engines.vllm.versions import find_rules
 from tests.field.accuracy import Planned, accuracy, whole_plans
 from tests.field.field_records import exceptions, shares
+from tests.field.newer import Newer, newer
+from tests.rehearsed.rows import read_rows
 
 
 def engine_settings() -> None:
@@ -43,11 +48,46 @@ def whole_plan_accuracy() -> None:
     )
     cog.outl("| start-up | printed | planned | range | error |\n|---|---|---|---|---|")
     for plan in sorted(whole_plans(), key=lambda each: -abs(each.error))[:10]:
-        cog.outl(_row(plan))
+        cog.outl(_row(plan, plan.split.id))
 
 
-def _row(plan: Planned) -> str:
+_NEAR = 0.05
+
+
+def newer_plan_accuracy() -> None:
+    """Write how far plans of newer releases are from start-ups to which nothing was fitted."""
+    plans = newer()
+    errors = [abs(plan.error) for plan in plans]
+    near, inside = sum(error <= _NEAR for error in errors), sum(plan.inside for plan in plans)
+    cog.outl(
+        f"{len(plans)} start-ups of vLLM 0.20 to 0.31 whose options are known; weights were given as they "
+        "were printed.\n"
+        "Of a log that does not tell whether torch.compile had a cache of the model, the nearer of both "
+        "plans counts.\n"
+        f"The median plan is off by {median(errors):.1%}, {near} of them are within {_NEAR:.0%}, and "
+        f"{inside} printed figures lie in the range.\n"
+    )
+    cog.outl("| start-up | printed | planned | range | error |\n|---|---|---|---|---|")
+    for plan in sorted(plans, key=lambda each: -abs(each.error)):
+        cog.outl(_row(plan, plan.id))
+
+
+def rehearsed_rows() -> None:
+    """Write how many start-ups were rehearsed of each release."""
+    rows = read_rows()
+    models, graphs = len({row.model for row in rows}), sum(not row.eager for row in rows)
+    cog.outl(
+        f"{len(rows)} start-ups of {models} models, {graphs} of them with torch.compile and CUDA graphs, are "
+        "replayed by the tests:\n"
+    )
+    cog.outl("| vLLM | eager | with graphs |\n|---|---|---|")
+    for release in sorted({row.vllm for row in rows}, key=lambda name: find_rules(name).version):
+        found = [row.eager for row in rows if row.vllm == release]
+        cog.outl(f"| {release} | {sum(found)} | {len(found) - sum(found)} |")
+
+
+def _row(plan: Planned | Newer, name: str) -> str:
     gib = [f"{size / 2**30:.2f}" for size in (plan.printed_bytes, plan.planned_bytes)]
     span = f"{plan.low_bytes / 2**30:.1f} to {plan.high_bytes / 2**30:.1f}"
     where = span if plan.inside else f"{span}, outside"
-    return f"| {plan.split.id} | {gib[0]} GiB | {gib[1]} GiB | {where} | {plan.error:+.1%} |"
+    return f"| {name} | {gib[0]} GiB | {gib[1]} GiB | {where} | {plan.error:+.1%} |"

@@ -258,9 +258,9 @@ MUTATIONS = (
     ),
     Mutation(
         "no padding slot",
-        f"{_SGLANG}/pools.py",
-        "else self.fixed_slots) + 1",
-        "else self.fixed_slots)",
+        f"{_SGLANG}/states.py",
+        "self.fixed or 0) + 1 + self.of_drafts(slots)",
+        "self.fixed or 0) + self.of_drafts(slots)",
         f"tests/{_SGLANG}/test_pools.py",
     ),
     Mutation(

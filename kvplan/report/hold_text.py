@@ -46,15 +46,13 @@ def _headline(answer: Held) -> Line:
         return line(f"Any number of sequences runs {on}: memory sets no limit.", "yes")
     if not answer.never:
         return line(f"No: the longest request of this traffic does not fit {on}.", "no")
-    if answer.likely == answer.never:
-        return line(
-            f"{counted(answer.never, 'sequence')} of this traffic run {on}; none is preempted.", "yes"
-        )
-    return line(
-        f"{counted(answer.likely, 'sequence')} of this traffic run {on}; {answer.never:,} are never "
-        "preempted.",
-        "yes",
+    run = (
+        f"{counted(answer.likely, 'sequence')} of this traffic {'runs' if answer.likely == 1 else 'run'} {on}"
     )
+    if answer.likely == answer.never:
+        return line(f"{run}; none is preempted.", "yes")
+    kept = "one is" if answer.never == 1 else f"{answer.never:,} are"
+    return line(f"{run}; {kept} never preempted.", "yes")
 
 
 def _subtitle(answer: Held) -> str:
@@ -87,13 +85,19 @@ def _traffic(answer: Held) -> list[Line]:
     return lines
 
 
+def _sequences(number: int | None) -> str:
+    """Return a number that memory limits, as this page has no other."""
+    return counted(number or 0, "sequence")
+
+
 def _numbers(answer: Held) -> list[Line]:
-    lines = [line(f"{answer.never:,} sequences: all may be at their longest at once", label="Never")]
+    lines = [line(f"{_sequences(answer.never)}: all may be at their longest at once", label="Never")]
     if answer.method is not None:
         of = " of each replica" if answer.dp > 1 else ""
         risk = f"those{of} need more than there is at no more than {100 * answer.risk:g} % of all moments"
-        lines.append(line(f"{answer.likely:,} sequences: {risk} ({_HOW[answer.method]})", label="At risk"))
-        lines.append(line(f"{answer.average:,} sequences fill the memory on average", label="Average"))
+        lines.append(line(f"{_sequences(answer.likely)}: {risk} ({_HOW[answer.method]})", label="At risk"))
+        fill = "fills" if answer.average == 1 else "fill"
+        lines.append(line(f"{_sequences(answer.average)} {fill} the memory on average", label="Average"))
     if answer.likely_range is not None and answer.likely_range[0] != answer.likely_range[1]:
         low, high = answer.likely_range
         lines.append(

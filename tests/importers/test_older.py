@@ -56,12 +56,13 @@ def test_layer_types_that_say_another_model_are_refused(types: list[str], proble
         _import(configs.LLAMA, layer_types=types)
 
 
-def test_a_window_beside_a_switch_that_is_off_says_nothing() -> None:
-    """As Qwen2.5-VL's files repeat around the text model, and as Llama files made from Qwen's have it."""
+def test_a_window_beside_a_switch_that_is_off_says_nothing_to_a_class_that_reads_it() -> None:
+    """Llama files made from Qwen's have it, too, and LlamaConfig leaves the window, which vLLM takes."""
     off = {"sliding_window": 4096, "use_sliding_window": False, "max_window_layers": 28}
-    assert _per_token(configs.LLAMA, **off) == 128 * KIB
-    with pytest.raises(ImportedError, match="sliding_window"):
-        _import(configs.LLAMA, **off | {"use_sliding_window": True})
+    assert _per_token(configs.QWEN2, **off) == 56 * KIB
+    for switch in (False, True):
+        with pytest.raises(ImportedError, match="sliding_window"):
+            _import(configs.LLAMA, **off | {"use_sliding_window": switch})
 
 
 def _pixtral(**text: Any) -> Config:

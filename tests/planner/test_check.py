@@ -179,7 +179,13 @@ def test_degrees_that_some_engines_refuse_are_named() -> None:
     assert not [line for line in kvplan.check("minimax-m2.5", tp=4).advice if "experts" in line]
 
 
-@pytest.mark.parametrize("name", ["nvidia/DeepSeek-V4-Flash-NVFP4", "qwen3-32b-fp8-dynamic"])
+def test_degrees_that_cut_blocks_of_a_release_are_named() -> None:
+    """The release's own files tell its blocks of 128: 1,536 / 8 as above."""
+    (reason,) = [line for line in kvplan.check("Qwen/Qwen3-235B-A22B-FP8", tp=8).advice if "experts" in line]
+    assert reason.startswith("SGLang, as vLLM before 0.30, does not cut experts of 1,536 over 8 ranks")
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-32B-FP8", "qwen3-32b-fp8-dynamic"])
 def test_of_a_release_in_a_format_of_its_own_blocks_are_not_known(name: str) -> None:
     advice = kvplan.check(name, tp=8).advice
     assert any(f"the weights of {name} are in a format of their own" in line for line in advice)

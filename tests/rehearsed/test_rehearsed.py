@@ -142,18 +142,21 @@ def test_graphs_are_measured_without_what_a_driver_takes_first(row: Row) -> None
     """
     That is 0.2 GiB on real cards; small models have smaller pools than the line, too.
 
-    Mixtures have larger ones, which their range counts on: half as much again.
+    Those with states have fewer kernels. Mixtures have larger ones, which their range counts on: half as much
+    again.
     """
     latents = any(kind.kind == "mla" for kind in row.spec.kinds())
     more = more_kernels(row.spec.architecture, experts=row.spec.has_experts, latents=latents)
     line = graphs_bytes(row.spec.layer_count, captured(row.sequences, row.tokens), more)
     beyond = line // 2 if row.spec.has_experts else 0
-    assert -beyond < line - row.measured(row.graphs_bytes) <= 500 * MIB
+    assert -beyond < line - row.measured(row.graphs_bytes) <= (600 if row.has_states else 500) * MIB
 
 
 @pytest.mark.parametrize("row", WHOLE, ids=_name)
 def test_a_whole_profile_run_is_within_two_hidden_states(row: Row) -> None:
-    assert abs(_error_bytes(row)) <= 2 * row.batch().states_bytes + 4 * MIB
+    """Three where activations are quantised for an MLP."""
+    copies = 2 + (row.quant == "fp8")
+    assert abs(_error_bytes(row)) <= copies * row.batch().states_bytes + 4 * MIB
 
 
 def test_four_of_five_whole_profile_runs_are_within_half_a_percent() -> None:

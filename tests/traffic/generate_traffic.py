@@ -25,7 +25,7 @@ from tests.engines.vllm.generate_held import group_of
 from tests.engines.vllm.generate_jobs import write_json
 
 AROUND = (0.97, 1, 1.03, 1.06, 1.1)
-"""The numbers of requests that run, in parts of the one that kvplan gives at a risk of 1 %: some of these."""
+"""Numbers of requests that run, in parts of kvplan's at a risk of 1 %; kept are some, and some between."""
 
 TRACES = Path(__file__).parent / "traces"
 

@@ -22,6 +22,9 @@ Copies of the hidden states beside an MLP: residual, input, output; up to two mo
 Compiled and without a gate there are none: what is activated lies where it came from.
 """
 
+_BESIDE_EXPERTS = 2
+"""More of them beside an MLP of a mixture that is compiled: what experts were given, and made."""
+
 _MIXER_STATES = 4
 """The same beside a mixer; three where one of them is let go first, as in Qwen3's class."""
 
@@ -111,6 +114,8 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     if not widths.workspaces:
         inner = max(inner, 2 * widths.experts_per_token * widths.expert)
     compiled = _COMPILED_STATES if widths.matrices == _GATED else 0
+    if widths.experts_per_token and widths.dense:
+        compiled += _BESIDE_EXPERTS
     states = widths.states if batch.eager else compiled
     rows = batch.tokens * batch.element_bytes
     mlp = max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden

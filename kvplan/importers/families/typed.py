@@ -92,15 +92,15 @@ def cohere2(fields: Fields, dtype: str) -> Reading:
     heads = take_heads(fields)
     shape = (heads, take_groups(fields, heads), optional_head_dim(fields, base.hidden, heads))
     window = fields.take_count("sliding_window", to="window")
-    period = fields.take_optional_count("sliding_window_pattern", "_sliding_window_pattern", to="layers")
+    period = fields.take_optional_count(
+        "sliding_window_pattern", "_sliding_window_pattern", "layer_switch", to="layers"
+    )
     told = periodic(base.layers, period, "local", "global") if period else None
     if told is None or fields.has("layer_types"):
         layers = by_types(fields, base.layers, LOCAL_OR_GLOBAL)
         require_equal(fields, "layer_types", layers, told or layers, "sliding_window_pattern")
     else:
         layers = told
-    if period:
-        product(fields, "layer_switch", period, "sliding_window_pattern")
     fields.skip("order_of_interleaved_layers", *_COHERE2)
     return base.mixed(layers, {"local": sliding(*shape, window), "global": softmax(*shape)})
 

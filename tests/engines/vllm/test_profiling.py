@@ -49,6 +49,13 @@ def test_experts_have_two_workspaces_as_wide_as_the_model_or_their_own_rows() ->
     assert workspace_bytes(QWEN3_30B, ungated) == 8192 * 8 * (2048 + 2048) * 2
 
 
+def test_an_mlp_beside_experts_has_what_they_were_given_and_made() -> None:
+    """8192 x (3 x 5632 + 5 x 2048) x 2, be it compiled or eager."""
+    beside = replace(EXPERTS, dense=5632)
+    assert forward_bytes(QWEN3_30B, beside) == 8192 * 27_136 * 2
+    assert forward_bytes(replace(QWEN3_30B, eager=True), beside) == 8192 * 27_136 * 2
+
+
 def test_a_wide_mixer_has_its_rows_and_four_hidden_states() -> None:
     """8192 x (9216 + 4 x 2048) x 2 beside experts, where an MLP has less."""
     assert forward_bytes(QWEN3_30B, replace(EXPERTS, mixed=9216)) == 8192 * 17_408 * 2
