@@ -81,5 +81,5 @@ def test_kernels_of_experts_and_latents_take_more(
 def test_the_kernels_of_a_layer_follow_from_what_it_has() -> None:
     assert more_kernels("qwen3_moe", experts=True, latents=False) == 5
     assert more_kernels("deepseek_v2", experts=True, latents=True) == 17
-    assert more_kernels("gpt_oss", experts=True, latents=False) == 27
+    assert more_kernels("gpt_oss", experts=True, latents=False) == 17
     assert more_kernels(None, experts=False, latents=False) == 0
