@@ -97,6 +97,19 @@ def test_the_child_is_told_the_card_and_has_folders_of_its_own(tmp_path: Path) -
     assert "kvplan-rehearsal-" in environment["VLLM_CACHE_ROOT"]
 
 
+@pytest.mark.parametrize(("method", "answer"), [("NVFP4", "0"), ("fp8", "None")])
+def test_scales_in_nvfp4_are_said_to_be_loaded(tmp_path: Path, method: str, answer: str) -> None:
+    """No kernel has computed whether they are."""
+    told = tmp_path / "told"
+    program = f"import os; open({str(told)!r}, 'w').write(str(os.environ.get('KVPLAN_BYTE')))\n"
+    installed = _python(tmp_path, program + _says(FOUND))
+    config = _config(tmp_path)
+    quantized = {**CONFIG, "quantization_config": {"quant_method": "modelopt", "quant_algo": method}}
+    config.write_text(json.dumps(quantized))
+    rehearse(installed, config, [], card=H100, ranks=1, bounds=Bounds(ram_gib=1))
+    assert told.read_text() == answer
+
+
 def test_one_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     program = (

@@ -19,7 +19,7 @@
 #define PAGE (2ull << 20)
 #define TOUCH (1ull << 20) /* copies up to this size are done; larger ones would take RAM */
 
-/* What the driver that starts a rehearsal sets: KVPLAN_TOTAL, _CONTEXT, _NAME, _SM, _COUNT, _NODE. */
+/* What the driver that starts a rehearsal sets: KVPLAN_TOTAL, _CONTEXT, _NAME, _SM, _COUNT, _NODE, _BYTE. */
 uint64_t rehearsal_setting(const char *name, uint64_t otherwise);
 const char *rehearsal_name(void);
 uint64_t rehearsal_total(void);
