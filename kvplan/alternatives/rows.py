@@ -6,7 +6,8 @@ from typing import Any
 
 from kvplan.changes.weights import projected
 from kvplan.errors import KvplanError
-from kvplan.planner.deployment import Choice, lowered
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import lowered
 from kvplan.planner.fit import Fit, fit
 from kvplan.planner.options import SizeOptions
 from kvplan.planner.results import Spread

@@ -7,7 +7,8 @@ from typing import Literal
 
 from kvplan.errors import KvplanError
 from kvplan.loads import Load, uniform
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.facts import Hint
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Spread

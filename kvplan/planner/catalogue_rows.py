@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kvplan.attention import kind_class
-from kvplan.planner.deployment import Choice, deploy, growth
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy, growth
 from kvplan.planner.work import as_context
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file

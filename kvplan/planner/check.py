@@ -8,7 +8,8 @@ from kvplan.arguments import checked
 from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
 from kvplan.planner.check_experts import Rule, expert_degrees, expert_rules
-from kvplan.planner.deployment import Choice, growth, lowered
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import growth, lowered
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.nodes import crossing, node_gpus
 from kvplan.planner.options import CheckOptions

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
 
 from kvplan.dtypes import CacheFormat, kv_format
 from kvplan.engines import (
@@ -13,7 +12,6 @@ from kvplan.engines import (
     Arrangement,
     Engine,
     EngineOptions,
-    SharedOptions,
     Straight,
     ToStore,
     find_engine,
@@ -22,11 +20,12 @@ from kvplan.errors import KvplanError, SplitError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
+from kvplan.planner.choice import Choice
 from kvplan.planner.declared_kv import as_declared
 from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of, require_apart
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
-from kvplan.planner.nodes import crossing, node_gpus
+from kvplan.planner.nodes import crossing
 from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
 from kvplan.planner.unlike_cards import how_split, require_alike, require_ranks
 from kvplan.specs import ModelSpec
@@ -37,57 +36,6 @@ MAX_DEGREE = 4096
 
 KEPT = 512
 """Deployments that are kept at once, of some kilobytes each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice(SharedOptions):
-    """
-    What a user chooses of a deployment: its spread, its dtypes, and options of its engine.
-
-    The model runs in `dtype`, or as its engine chooses; the cache is stored in that dtype unless
-    `kv_dtype` says otherwise; `pp_layers` are the layers of each stage where they are not split evenly;
-    `encoder_tokens` replaces the spec's. `draft` drafts tokens: a model, or `mtp`, the module that the
-    model's own checkpoint brings; an engine that stores its cache apart does so in `draft_kv_dtype`. Engines
-    choose some defaults by the `card`, where it is known; `cards` are those of all ranks, stage by stage,
-    where they are of several kinds. They are on so many `nodes`, None where that is not known.
-    """
-
-    engine: str = "exact"
-    dtype: str | None = None
-    kv_dtype: str | None = None
-    tp: int = 1
-    pp: int = 1
-    dp: int = 1
-    nodes: int | None = None
-    pp_layers: tuple[int, ...] | None = None
-    encoder_tokens: int | None = None
-    draft: ModelSpec | Literal["mtp"] | None = None
-    draft_kv_dtype: str | None = None
-    card: Card | None = None
-    cards: tuple[Card, ...] = ()
-
-    @property
-    def node_gpus(self) -> int | None:
-        """The GPUs of each node; None where it is not known. Raises SplitError where they are not alike."""
-        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp * self.cp, self.nodes)
-
-    def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
-        """Return the same spread and cache format by the formula, without an engine's options."""
-        return Choice(
-            dtype=self.dtype,
-            kv_dtype=kv.name,
-            tp=self.tp,
-            pp=self.pp,
-            dp=self.dp,
-            nodes=self.nodes,
-            pp_layers=stage_sizes,
-            encoder_tokens=self.encoder_tokens,
-            draft=self.draft,
-            max_num_seqs=self.max_num_seqs,
-            cp=self.cp,
-            card=self.card,
-            cards=self.cards,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy, growth
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import ExplainOptions, part
 from kvplan.planner.size import Model, as_spec

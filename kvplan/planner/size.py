@@ -13,7 +13,8 @@ from kvplan.gpus import Card
 from kvplan.importers import load
 from kvplan.loads import Load, uniform
 from kvplan.planner import words
-from kvplan.planner.deployment import Choice, Deployment, deploy, growth
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy, growth
 from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in

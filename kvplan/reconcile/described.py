@@ -9,7 +9,7 @@ from kvplan.engines import find_engine
 from kvplan.engines.settings import read_settings, require_declared
 from kvplan.importers import load, named
 from kvplan.planner import budget
-from kvplan.planner.deployment import Choice
+from kvplan.planner.choice import Choice
 from kvplan.planner.model_dtype import in_dtype
 from kvplan.planner.size import as_spec
 from kvplan.planner.work import as_context

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from kvplan.engines import find_engine
 from kvplan.errors import KvplanError, UnknownNameError
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.size import Model
 from kvplan.reconcile.printed import Printed
 from kvplan.specs import ModelSpec

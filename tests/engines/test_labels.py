@@ -14,7 +14,8 @@ from kvplan import attention
 from kvplan.attention.base import Count, Kind, whole
 from kvplan.engines import Arrangement, engine_names, find_engine
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.terms import Allocation, Layer, Stage, Target, Term

@@ -16,7 +16,8 @@ from kvplan.engines.settings import Setting
 from kvplan.engines.vllm.engine import PagedCache
 from kvplan.errors import KvplanError
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from tests.strategies import specs

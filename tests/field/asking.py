@@ -5,7 +5,8 @@ from typing import Any
 
 import kvplan
 from kvplan.engines import Arrangement
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs import ModelSpec
 from tests.field.field_records import Record
 

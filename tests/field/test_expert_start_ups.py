@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import kvplan
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.weights import stage_weights
 from kvplan.serving import read_command
 

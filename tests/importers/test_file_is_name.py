@@ -17,7 +17,8 @@ import pytest
 from kvplan.errors import KvplanError
 from kvplan.importers import load
 from kvplan.planner import words
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.weights import stage_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import read_index

@@ -10,7 +10,8 @@ from kvplan.attention.grouped import GQA
 from kvplan.attention.latent import MLA
 from kvplan.attention.windowed import Chunked, Sliding
 from kvplan.phases.reading import active, cache_reads, prompt_operations, stage_reads
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from kvplan.engines.sglang.engine import TokenPools
 from kvplan.engines.vllm.engine import PagedCache
 from kvplan.loads import uniform
 from kvplan.planner.budget import Asked
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.serving import read_command
 from kvplan.specs.catalogue import spec_files

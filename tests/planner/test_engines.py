@@ -6,7 +6,8 @@ import pytest
 
 import kvplan
 from kvplan.planner import words
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.units import GIB
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kvplan
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.weights import all_weights, stage_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.parts import LayerParts, ModelParts

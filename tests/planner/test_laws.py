@@ -8,7 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import kvplan
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs import ModelSpec
 from kvplan.units import GIB
 from tests.strategies import BATCHES, TOKENS, TPS, grouped, specs

@@ -14,7 +14,8 @@ from kvplan.errors import OptionsError
 from kvplan.grids.options import SweepOptions
 from kvplan.planner import options
 from kvplan.planner.budget import Asked
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.reconcile import Overrides
 from kvplan.tiering.options import TierOptions
 

@@ -14,7 +14,8 @@ from kvplan.engines import Arrangement, Line, engine_names
 from kvplan.errors import NoRoomError
 from kvplan.loads import dealt
 from kvplan.planner.budget import Asked
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.work import as_load
 from kvplan.units import GIB

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 import kvplan
 from kvplan.errors import KvplanError
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.weights import least_weights, rank_weights, stage_weights, stored_weights
 from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import catalogue_folder, read_index

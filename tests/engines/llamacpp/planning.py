@@ -5,7 +5,8 @@ from typing import Any
 from kvplan.dtypes import kv_format
 from kvplan.engines.llamacpp import Arranged, Buffer, LlamaOptions, arrange, buffers, waterfall
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.terms import Stage, Target

@@ -18,7 +18,8 @@ from kvplan.engines.llamacpp.versions import find_rules
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
 from kvplan.importers.families import model_types
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load, load_file
 from kvplan.terms import Stage, Target

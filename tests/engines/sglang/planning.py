@@ -3,7 +3,8 @@
 from typing import Any
 
 from kvplan.engines.sglang.engine import TokenPools
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.size import as_spec
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import kvplan
 from kvplan.engines.sglang.errors import OptionsError, RefusedError
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.loaded import adapter_bytes
 
 POOLS: list[tuple[str, dict[str, Any], int]] = [

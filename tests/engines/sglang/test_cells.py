@@ -5,7 +5,8 @@ import pytest
 from kvplan.engines.sglang.cells import Rank
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.errors import KvplanError, OptionsError
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs.model import ModelSpec
 from tests.engines.sglang.planning import pools_of
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kvplan.engines.sglang.engine import TokenPools
 from kvplan.errors import KvplanError, NoRoomError
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.specs.model import ModelSpec

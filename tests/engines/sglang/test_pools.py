@@ -8,7 +8,8 @@ from kvplan.engines.arrangement import StartUp
 from kvplan.engines.sglang.pools import Demand, Pools
 from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.size import as_spec
 from kvplan.units import GIB
 from tests.engines.sglang.planning import pools_of

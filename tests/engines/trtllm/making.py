@@ -6,7 +6,8 @@ from kvplan.engines.arrangement import Arrangement
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.trtllm.engine import PooledCache, trtllm
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.size import as_spec
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
 from kvplan.loads import uniform
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.specs.load import load
 from kvplan.units import GIB
 from tests.engines.trtllm.making import arranged, blocks_of

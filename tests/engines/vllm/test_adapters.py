@@ -13,7 +13,8 @@ import pytest
 import kvplan
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.errors import KvplanError
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.loaded import adapter_bytes, loaded
 
 RANK_16: list[tuple[str, list[int]]] = [

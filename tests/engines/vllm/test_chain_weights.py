@@ -7,7 +7,8 @@ what vLLM's classes do otherwise shows here; each difference has its reason, as 
 
 import pytest
 
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 from kvplan.planner.size import as_spec
 from kvplan.planner.weights import stage_weights
 from tests.engines.vllm.test_chain import SAID, options

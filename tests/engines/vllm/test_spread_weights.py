@@ -15,7 +15,8 @@ import pytest
 
 import kvplan
 from kvplan.errors import SplitError
-from kvplan.planner.deployment import Choice, Deployment, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.weights import stage_weights
 
 SAID: dict[str, dict[str, list[int]]] = json.loads(

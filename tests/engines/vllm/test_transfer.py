@@ -7,7 +7,8 @@ import pytest
 import kvplan
 from kvplan.engines.handover import Handover, Pulled
 from kvplan.engines.vllm import RefusedError
-from kvplan.planner.deployment import Choice, deploy
+from kvplan.planner.choice import Choice
+from kvplan.planner.deployment import deploy
 
 MIB = 2**20
 
