@@ -63,9 +63,12 @@ class StatePool:
 
     def _comes_at(self, slots: int) -> int:
         """Return the memory at which the pool under the ratio has grown to *slots*."""
-        share = 1 + self.drafted + slots * self._each
-        least = share * self.slot_bytes * (1 + self.ratio) / self.ratio
-        return ceil_div(least.numerator, least.denominator)
+        # slot_bytes (1 + drafted + slots _each) (1 + ratio) / ratio in whole numbers, as searches ask often.
+        padding, each = (1 + self.drafted) * self.per_request, self.per_request + self.drafted
+        above, below = self.ratio.numerator, self.ratio.denominator
+        return ceil_div(
+            (padding + slots * each) * self.slot_bytes * (above + below), self.per_request * above
+        )
 
     def _left_at(self, slots: int) -> int:
         """Return the memory that tokens have where the last of *slots* has just come."""
