@@ -286,7 +286,7 @@ def fit(model: Model, *, advice: bool = True, **options: Unpack[FitOptions]) -> 
 @checked
 def plan(model: Model, **options: Unpack[PlanOptions]) -> Plan:
     """
-    Return a model on cards of one kind, to ask again and again: each answer takes microseconds.
+    Return a model on its cards, to ask again and again: each answer takes microseconds.
 
     The options are those of `fit` but the work, which each question names. *context* is needed of a spec
     without a max_context alone: a table of rotations for so many tokens is part of the overhead.

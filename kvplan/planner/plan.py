@@ -1,4 +1,4 @@
-"""One deployment on cards of one kind: built once, then asked what fits, forward and inverse."""
+"""One deployment on its cards: built once, then asked what fits, forward and inverse."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from kvplan.shown import Shown
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Plan(Shown):
     """
-    A model deployed on cards of one kind, whatever the work: ask it, in microseconds, what fits.
+    A model deployed on its cards, whatever the work: ask it, in microseconds, what fits.
 
     A load is pairs of (tokens, sequences), over all replicas: `[("32k", 4), (2048, 60)]`. Replicas get
     them in turn, the longest first. `asked` is what was said of the memory, and `budgets` what follows

@@ -139,7 +139,7 @@ class Packed:
     @cached_property
     def _replay(self) -> Replay | None:
         crowd = self.crowd
-        return replay_of(crowd.traffic, crowd.tally, crowd.sharing, self.room, self._average)
+        return replay_of(crowd.traffic, crowd.tally, crowd.sharing, self.room, self._average, SEED)
 
     def filled(self, requests: int) -> Floats:
         """Return sums of so many requests at random moments as shares of the room, of the scarcest amount."""

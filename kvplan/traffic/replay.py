@@ -31,9 +31,6 @@ _MOST = 2**16
 _STRETCH = 32
 """Requests of a stretch for each that runs: where two of them meet, requests run together that came apart."""
 
-_SEED = 1
-"""Of the requests that begin with a prefix: the same question has the same answer."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Replay:
@@ -89,11 +86,14 @@ class Replay:
         return np.array(starts, dtype=np.int64)
 
 
-def replay_of(traffic: Traffic, tally: Tally, sharing: Sharing, room: Room, about: int) -> Replay | None:
+def replay_of(  # noqa: PLR0913, PLR0917 - the parts of a replay
+    traffic: Traffic, tally: Tally, sharing: Sharing, room: Room, about: int, seed: int
+) -> Replay | None:
     """
     Return the replay of a trace for about so many requests at once, and up to twice as many.
 
-    None for traffic of which no order is known, or of too few requests. Who begins with a prefix is drawn.
+    None for traffic of which no order is known, or of too few requests. Who begins with a prefix is drawn by
+    the *seed*.
     """
     if not isinstance(traffic, Observed) or traffic.arrivals is None:
         return None
@@ -108,7 +108,7 @@ def replay_of(traffic: Traffic, tally: Tally, sharing: Sharing, room: Room, abou
         less += (sharing.samples - 1) * shared_of(tally, prompts, "samples of one prompt")
     if sharing.prefix and sharing.hits:
         prefix = shared_of(tally, np.array([sharing.prefix]), "a prefix")
-        drawn = np.random.default_rng(_SEED).random(prompts.size) < hit_of(traffic, sharing)
+        drawn = np.random.default_rng(seed).random(prompts.size) < hit_of(traffic, sharing)
         less += prefix * ((prompts > sharing.prefix) & drawn)
         once = prefix[:, 0]
     return Replay(lives=lives, room=room, less=less, once=once, samples=sharing.samples)
