@@ -62,8 +62,8 @@ def newer_plan_accuracy() -> None:
     cog.outl(
         f"{len(plans)} start-ups of vLLM 0.20 to 0.31 whose options are known; weights were given as they "
         "were printed.\n"
-        "Of a log that does not tell whether torch.compile had a cache of the model, the nearer of both "
-        "plans counts.\n"
+        "A log that does not tell whether torch.compile had a cache of the model is planned as a first "
+        "start.\n"
         f"The median plan is off by {median(errors):.1%}, {near} of them are within {_NEAR:.0%}, and "
         f"{inside} printed figures lie in the range.\n"
     )

@@ -1,8 +1,8 @@
 """
 Whole plans of newer releases against start-ups to which the profile run was not fitted.
 
-Few logs tell whether torch.compile had a cache of the model: of the others the nearer of both plans counts,
-and the range that is printed where nobody says which it is.
+Few logs tell whether torch.compile had a cache of the model: of the others the plan counts that kvplan gives
+where nobody says it, that of a first start.
 """
 
 from dataclasses import dataclass
@@ -53,12 +53,10 @@ def _planned(row: dict[str, Any]) -> Newer:
     printed, on_rank = (int(Decimal(row[name]) * GIB) for name in ("kv_gib", "weights_gib"))
     answer = _with_weights(asked, on_rank)
     low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
-    warm = {**asked, "settings": {"compile_cache": "warm", **asked.get("settings", {})}}
-    plans = answer.memory.kv_bytes, _with_weights(warm, on_rank).memory.kv_bytes
     return Newer(
         id=row["id"],
         printed_bytes=printed,
-        planned_bytes=min(plans, key=lambda planned: abs(planned - printed)),
+        planned_bytes=answer.memory.kv_bytes,
         low_bytes=low,
         high_bytes=high,
     )
