@@ -105,6 +105,12 @@ def vllm_start_up(
     )
 
 
+def borrowed_start_up(workload: ProfileRun) -> Estimate:
+    """Return vLLM's needs for an engine whose own are not known, or that has none."""
+    estimate = vllm_start_up(workload)
+    return estimate._replace(evidence=f"borrowed {estimate.evidence}")
+
+
 def _vocabularies(workload: ProfileRun) -> tuple[int, int, int]:
     """Return the smallest, the likely and the largest vocabulary."""
     if workload.vocab is not None:
