@@ -214,7 +214,7 @@ def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int 
     return ()
 
 
-def one_rank(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+def one_rank(options: SharedOptions) -> int:  # noqa: ARG001 - for all
     """Return 1: engines without context parallelism of its own GPUs have no more of them."""
     return 1
 
@@ -312,7 +312,7 @@ class Engine:
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     once_on_host: Callable[[EngineOptions], bool] = never_once
-    context_ranks: Callable[[EngineOptions], int] = one_rank
+    context_ranks: Callable[[SharedOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
     drafts: Literal["none", "last", "spread"] = "none"

@@ -7,7 +7,7 @@ from functools import partial
 from math import lcm
 
 from kvplan.engines.arrangement import Line, StartUp, Straight
-from kvplan.engines.base import Engine, EngineOptions, Share, ToStore, always
+from kvplan.engines.base import Engine, EngineOptions, Share, SharedOptions, ToStore, always
 from kvplan.engines.overheads import borrowed_start_up
 from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
@@ -142,7 +142,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:
     return Sum(stages=tuple(stages), tp=options.tp, cp=options.cp)
 
 
-def _context_ranks(options: EngineOptions) -> int:
+def _context_ranks(options: SharedOptions) -> int:
     return options.cp
 
 
