@@ -72,6 +72,7 @@ def test_prefill_context_parallelism_has_gpus_of_its_own() -> None:
     nodes = kvplan.fit("deepseek-v2-lite", gpu="8xh200", nodes=2, tp=8, **asked)
     for answer in (given, named, nodes):
         assert (answer.tp, answer.deployment.gpus, answer.max_batch) == (8, 16, given.max_batch)
-    for gpu, degrees, used in (("8xh200", {"tp": 8}, 16), ("15xh200", {}, 2)):
+    refused: tuple[tuple[str, dict[str, Any], int], ...] = (("8xh200", {"tp": 8}, 16), ("15xh200", {}, 2))
+    for gpu, degrees, used in refused:
         with pytest.raises(OptionsError, match=rf"context-parallel ranks 2 use {used}: make them agree"):
             kvplan.fit("deepseek-v2-lite", gpu=gpu, **degrees, **asked)
