@@ -112,6 +112,7 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
 def _as_draft(imported: Imported, drafter: Drafter) -> Imported:
     """Return the spec of a draft with the weights that are not its target's, as its class has them."""
     top = imported.outer or imported.fields
+    imported = replace(imported, spec=imported.spec.model_copy(update={"draft_tokens": drafter.block}))
     quantised = quantization_of(dict(top.values), None, file=top.file) is not None
     parts = None if quantised else drafter.parts(imported.spec)
     if parts is None:

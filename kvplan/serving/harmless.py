@@ -192,7 +192,7 @@ SGLANG_VALUES = """
 --served-model-name --shared-experts-tp-size --sidecar --sidecar-args --sm-group-num --smg-http-sidecar-port
 --soft-watchdog-timeout --spec-trace-dir --speculative-accept-threshold-acc
 --speculative-accept-threshold-single --speculative-adaptive-config --speculative-attention-mode
---speculative-dflash-block-size --speculative-domino-candidate-pool-size
+--speculative-domino-candidate-pool-size
 --speculative-draft-attention-backend --speculative-draft-load-format --speculative-draft-model-quantization
 --speculative-draft-model-revision --speculative-draft-sink-size --speculative-draft-window-size
 --speculative-dsa-topk-backend --speculative-dspark-block-size --speculative-dspark-confidence-sts-path
