@@ -105,7 +105,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         {"draft": "a/b"},
     ),
     (
-        f"{DFLASH} --speculative-dflash-block-size 8",
+        f"--speculative-dflash-block-size 8 {DFLASH}",
         {"draft": "a/b", "settings": {"speculative_num_draft_tokens": "8"}},
     ),
     ("--speculative-draft-model a/b --speculative-algorithm EAGLE", {"draft": "a/b"}),
