@@ -36,6 +36,8 @@ def _with_known_draft(served: Served) -> Served:
         "--draft FILE: it takes more than planned"
     )
     asked = {name: answer for name, answer in served.asked.items() if not name.startswith("draft")}
+    if isinstance(settings := asked.get("settings"), Mapping):
+        asked["settings"] = {name: text for name, text in settings.items() if name not in served.of_draft}
     return replace(served, asked=asked, unmodelled=(*served.unmodelled, told))
 
 

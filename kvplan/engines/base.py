@@ -67,11 +67,12 @@ class Drafting(NamedTuple):
     What drafts tokens for a model: of which `architecture` it is, by its spec.
 
     `predicts` are the tokens that it drafts unless told, one for each layer of a module of the model's own;
-    None where its spec does not say.
+    None where its spec does not say. `at_once` are those that a draft's config says it drafts together.
     """
 
     architecture: str | None
     predicts: int | None
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,9 @@ from kvplan.specs.parts import Measure, ModelParts
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
+_CUT_IN_PARTS = frozenset({"gpt_bigcode"})
+"""Model types of which vLLM 0.33 cuts attention and no MLP: engines/vllm/shares.py."""
+
 _COUNTED = ("parameters", "replicated", "parts")
 _OF_ANY_FORMAT = ("vocab", "tied", "parameters", "replicated", "parts", "uncounted")
 """What is known of weights however they are stored."""
@@ -112,6 +115,7 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
 def _as_draft(imported: Imported, drafter: Drafter) -> Imported:
     """Return the spec of a draft with the weights that are not its target's, as its class has them."""
     top = imported.outer or imported.fields
+    imported = replace(imported, spec=imported.spec.model_copy(update={"draft_tokens": drafter.block}))
     quantised = quantization_of(dict(top.values), None, file=top.file) is not None
     parts = None if quantised else drafter.parts(imported.spec)
     if parts is None:
@@ -210,7 +214,7 @@ def _by_part(
     Return the parameters by layer and part, with their bytes where *form* tells them.
 
     None where the count is not by layers, and where all layers are alike without experts: then an even spread
-    over them tells the same.
+    over them tells the same, unless an engine cuts some parts and not others.
     """
     shape = Shape.of(imported.spec)
     layers = count_layers(imported.model_type, imported.fields, shape)
@@ -223,7 +227,8 @@ def _by_part(
         tower=towers.total,
         stored=form or Stored(element_bytes=1, sizers={}),
     )
-    return parts if parts.has_experts or len(parts.kinds) > 1 else None
+    told = parts.has_experts or len(parts.kinds) > 1 or imported.model_type in _CUT_IN_PARTS
+    return parts if told else None
 
 
 def _exact(parts: ModelParts | None, form: Stored | None) -> dict[str, Any] | None:

@@ -139,7 +139,7 @@ def import_values(
         "mlp": read_mlp(text, model_type),
         "vision": read_vision(top),
         "rotations": read_rotations(text),
-        "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
+        "draft": reading.draft or draft_module(text, reading.layers) or draft_module(top, reading.layers),
         "longest_context": longest,
     }
     return Imported(

@@ -45,6 +45,7 @@ class Drafter:
 
     `states` hidden states of the target, each `width` wide, are projected to one. A head of its own has
     `own_vocab` of the `vocab` tokens; None where it is the target's. `norms` stand before the projection.
+    DFlash drafts a `block` of tokens at once.
     """
 
     architecture: Literal["eagle", "eagle3", "dflash"]
@@ -54,6 +55,7 @@ class Drafter:
     vocab: int | None
     norms: int
     normed_heads: bool
+    block: int | None
 
     def parts(self, spec: ModelSpec) -> ModelParts | None:
         """Return the weights of a draft; None for layers that its class does not have."""
@@ -132,6 +134,9 @@ def read_drafter(top: Fields) -> Drafter | None:
         vocab=_whole(top.values.get("vocab_size")),
         norms=(states or 0) if top.values.get("norm_before_fc") is True else 0,
         normed_heads=top.values.get("model_type") in _NORMED,
+        block=_whole(dflash.get("block_size", top.values.get("block_size")))
+        if known[0] == "dflash"
+        else None,
     )
 
 

@@ -43,6 +43,7 @@ _FACTS = (
     "mlp",
     "rotations",
     "draft",
+    "draft_tokens",
     "states_fixed",
 )
 

@@ -59,7 +59,8 @@ def knows_module(spec: ModelSpec) -> bool:
 
 def drafting_of(draft: ModelSpec, *, own: bool) -> Drafting:
     """Return what an engine may ask of a draft; *own* is a module of the model's, of a token a layer."""
-    return Drafting(architecture=draft.architecture, predicts=draft.layer_count if own else None)
+    predicts = draft.layer_count if own else None
+    return Drafting(architecture=draft.architecture, predicts=predicts, at_once=draft.draft_tokens)
 
 
 def draft_stages(stages: Sequence[Stage], drafts: Sequence[Stage]) -> tuple[Stage, ...]:

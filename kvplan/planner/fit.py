@@ -213,7 +213,8 @@ class Fit(Size, Shown):
             return None
         from kvplan.planner.command import serving_command  # noqa: PLC0415 - as it is for engines alone
 
-        command = serving_command(self.plan, self.work, self.named, self.dtype)
+        told = self.served.told if self.served is not None else ()
+        command = serving_command(self.plan, self.work, self.named, self.dtype, told)
         if command is None or self.served is None:
             return command
         from kvplan.serving import with_own_words  # noqa: PLC0415 - one who serves has read it

@@ -35,7 +35,7 @@ class Served:
     left out. `ignored` have no effect on memory; `unknown` are options that kvplan has never heard of:
     both as they were written. `notes` say what the command leaves to the engine. `kept` are the words of
     all options that `asked` does not say whole. Where no context is asked for, `sharing` sequences share
-    the model's longest.
+    the model's longest. `of_draft` are settings that mean nothing without a draft.
     """
 
     engine: str
@@ -47,6 +47,12 @@ class Served:
     notes: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
     sharing: int = 1
+    of_draft: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[Kept, ...]:
+        """What a file says of a plan, which has no words in the command but those that name it."""
+        return tuple(each for each in self.kept if not each.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

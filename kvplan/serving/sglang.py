@@ -45,6 +45,7 @@ _STEPS, _BRANCHES, _VERIFIED = "speculative.steps", "speculative.branches", "spe
 _DRAFTED = f"{SETTING}speculative_num_draft_tokens"
 # speculative/spec_info.py; the first need no model beside the one that is served.
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
+_BLOCKS = "DFLASH"
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 _PATHS = "lora_paths"
@@ -113,7 +114,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--speculative-draft-model-path --speculative-draft-model", _DRAFT_MODEL, NAME),
     asks("--speculative-num-steps", _STEPS, COUNT_TEXT),
     asks("--speculative-eagle-topk", _BRANCHES, COUNT_TEXT),
-    asks("--speculative-num-draft-tokens", _VERIFIED, COUNT_TEXT),
+    asks("--speculative-num-draft-tokens --speculative-dflash-block-size", _VERIFIED, COUNT_TEXT),
     # srt/distributed/utils.py, get_pp_indices.
     asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -305,7 +306,9 @@ def _drafted_tokens(answers: dict[str, Answer]) -> str | None:
     """Take how far a draft goes, and return how many tokens are verified at once: speculative_hook.py."""
     steps, branches = answers.pop(_STEPS, None), answers.pop(_BRANCHES, None)
     drafted = answers.pop(_VERIFIED, None)
-    if steps is not None and str(branches) == "1":
+    # DFlash drafts a block in one step, whatever is asked (_handle_dflash).
+    flat = str(answers.get(_ALGORITHM, "")).upper() != _BLOCKS
+    if flat and steps is not None and str(branches) == "1":
         return str(int(str(steps)) + 1)
     return None if drafted is None else str(drafted)
 

@@ -80,7 +80,16 @@ class Keys:
     takes: Takes = "json"
 
 
-Row = Asks | Keys | Switch | LeftOut | Refused | Harmless | ModelName
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """An option that names a file with further ones: rows of `Dialect.in_file`, *under* a key of theirs."""
+
+    names: tuple[str, ...]
+    under: str = ""
+    takes: Takes = "value"
+
+
+Row = Asks | Keys | Switch | LeftOut | Refused | Harmless | ModelName | File
 
 
 def keep(found: Found, _program: str) -> Found:
@@ -104,7 +113,9 @@ class Dialect:
     are GGUF files.
     `negate` gives the names that turn a flag off. `gather` turns what options said into the options of
     a plan, where they are not the same, and `spread` is its inverse. `stands_for` gives, for the keyword of
-    an option that says more than a plan, what of a plan it says; its own words are kept then.
+    an option that says more than a plan, what of a plan it says; its own words are kept then. `in_file` are
+    the options of a file, by the path of their keys, a section by its own (`takes` is json); of `whole`
+    sections each key must be known. `of_draft` are settings that say something of a draft alone.
     """
 
     engine: str
@@ -120,6 +131,9 @@ class Dialect:
     gather: Callable[[Found, str], Found] = keep
     spread: Callable[[dict[str, Answer]], dict[str, Answer]] = same
     stands_for: Callable[[str], str] = lambda _: ""
+    in_file: tuple[Row, ...] = ()
+    of_draft: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
     def by_name(self) -> Mapping[str, Row]:
         """Return each row under each of its names, and under the names that turn its flag off."""
@@ -133,6 +147,16 @@ class Dialect:
             for name in (*row.names, *against(row)):
                 found[name] = row
         return found
+
+    def by_key(self, key: str) -> tuple[str, Row | None]:
+        """Return the row of a key in a file, or of its section, by its own name; None of neither."""
+        rows = {name: row for row in self.in_file for name in row.names}
+        name = key
+        while name not in rows or (name != key and rows[name].takes != "json"):
+            name, dot, _ = name.rpartition(".")
+            if not dot:
+                return key, None
+        return name, rows[name]
 
 
 def against(row: Row) -> tuple[str, ...]:

@@ -134,6 +134,11 @@ NAME = Value(read=lambda _, text: text)
 LAYERS = Value(read=layers, write=_sizes)
 
 
+def flag(*, on: Answer = "true", off: Answer = "false") -> Value:
+    """Return a flag that is written out, as files have it, and what it is to a plan."""
+    return Value(read=lambda option, text: on if _FLAG.read(option, text) == "true" else off)
+
+
 def name_of(engine_words: str) -> Value:
     """Return a value that is one of *engine_words*; `auto` is the engine's own choice."""
     return choice({word: None if word == "auto" else word for word in engine_words.split()})
@@ -203,6 +208,8 @@ def model_dtype(text: str) -> str:
     except UnknownNameError as error:
         raise OptionsError(str(error)) from None
 
+
+_FLAG = choice({"true": "true", "false": "false"})
 
 _model_dtype = choice({"auto": None, **{word: model_dtype(word) for word in _DTYPE_WORDS}})
 MODEL_DTYPE = Value(

@@ -80,7 +80,8 @@ class ModelSpec(Facts):
     text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
     those of a tower of images. `rotations` are the positions in tables of rotary embeddings, where they are
     not those of `max_context` once. `draft` is the module that the checkpoint brings to draft tokens, which
-    nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
+    nothing else here counts; `draft_tokens` are those that a draft is made to draft at once, DFlash's block.
+    `parts` are all `parameters` by layer and part, with their bytes where the
     release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names
     parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
     why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
@@ -122,6 +123,7 @@ class ModelSpec(Facts):
     vision: Vision | None = None
     rotations: Count | None = None
     draft: DraftModule | None = None
+    draft_tokens: Count | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None

@@ -138,7 +138,7 @@ def sglang(version: str | None) -> Engine:
 
 
 _STATES_OF_DRAFTS = (
-    "SGLang keeps states for each drafted token of a running request: 4 of them, its own choice, unless "
+    "SGLang keeps states for each drafted token of a running request: {} of them, its own choice, unless "
     "given with --set speculative_num_draft_tokens=N"
 )
 
@@ -161,7 +161,7 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
     drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
     if drafts and sizing.cells.slot_bytes:
-        assumed += (_STATES_OF_DRAFTS,)
+        assumed += (_STATES_OF_DRAFTS.format(asked.drafted_tokens),)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 
 

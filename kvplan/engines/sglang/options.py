@@ -67,6 +67,8 @@ SETTINGS = (
 
 _USUAL_DRAFT = 4
 """Tokens verified, for all classes with states: _auto_choose_speculative_params, speculative_hook.py."""
+_DFLASH, _USUAL_BLOCK = "dflash", 16
+"""Those of DFlash whose config says none: _handle_dflash there."""
 _LEAST_DRAFT = 2
 """A token and its draft."""
 
@@ -142,13 +144,19 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
 
 
 def _drafted_tokens(options: EngineOptions, asked: int | None) -> int:
-    """Return how many tokens are verified at once, 0 without a draft; raise OptionsError for a bad number."""
+    """
+    Return how many tokens are verified at once, 0 without a draft; raise OptionsError for a bad number.
+
+    DFlash's are the block of its config: _handle_dflash in arg_groups/speculative_hook.py.
+    """
     if options.draft is None:
         if asked is not None:
             raise OptionsError("speculative_num_draft_tokens goes with a draft: give --draft too")
         return 0
     if asked is not None and asked < _LEAST_DRAFT:
         raise OptionsError(f"speculative_num_draft_tokens={asked} is not at least {_LEAST_DRAFT}")
+    if asked is None and options.draft.architecture == _DFLASH:
+        return options.draft.at_once or _USUAL_BLOCK
     return asked or _USUAL_DRAFT
 
 

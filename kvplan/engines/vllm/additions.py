@@ -18,8 +18,8 @@ from kvplan.units import ceil_div
 
 _FP32_BYTES = 4
 
-_WIDE_ROUTERS = frozenset({"glm4_moe", "minimax_m2"})
-"""Classes whose router is in float32: params_dtype in models/glm4_moe.py and minimax_m2.py."""
+_WIDE_ROUTERS = frozenset({"glm4_moe", "mimo_v2", "mimo_v2_flash", "minimax_m2"})
+"""Classes whose router is in float32: params_dtype in models/glm4_moe.py, mimo_v2.py and minimax_m2.py."""
 
 _MXFP4_EXPERTS = frozenset({"gpt_oss"})
 """Architectures whose releases store experts in MXFP4, with biases: models/gpt_oss.py."""

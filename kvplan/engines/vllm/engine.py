@@ -26,7 +26,7 @@ from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.models import require_served
+from kvplan.engines.vllm.models import require_divided, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
@@ -156,7 +156,7 @@ def vllm(version: str | None) -> Engine:
             {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "ep", "prompt"}
         ),
         settings=SETTINGS,
-        shares=shares,
+        shares=partial(shares, rules=rules),
         added=partial(added, rules=rules),
         ends_everywhere=ENDS_EVERYWHERE,
         has_tower=partial(has_tower, rules=rules),
@@ -186,6 +186,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     every = distinct(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
+    require_divided(options.architecture, options.tp, rules)
     require_adapters(given)
     blocks = divided(options.weight_blocks, options.architecture)
     require_whole_blocks(blocks, _cutting(options, rules))
@@ -227,7 +228,7 @@ def _cutting(options: EngineOptions, rules: VllmRules) -> Cutting:
     return Cutting(
         engine=rules.name,
         tp=options.tp,
-        expert_tp=shares(options).expert,
+        expert_tp=shares(options, rules).expert,
         refines=rules.refines_experts,
     )
 

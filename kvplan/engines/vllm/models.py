@@ -34,7 +34,7 @@ _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0
 
 _NEVER = frozenset(
     {"codegen", "diffllama", "git", "gla", "gla_swa", "gpt_neo", "gpt_neox_japanese", "lara_mini", "lfm3"}
-    | {"longcat2", "recurrent_gemma", "retnet", "xglm", "yuan", "zamba"}
+    | {"cpmant", "longcat2", "openai-gpt", "recurrent_gemma", "retnet", "xglm", "yuan", "zamba"}
 )
 """
 Published model types without a class, whose layers vLLM could page.
@@ -185,6 +185,27 @@ def require_served(architecture: str | None, layers: Sequence[Layer], rules: Vll
     never = architecture in _NEVER | _OF_OWN_CODE | _OTHER_DESIGN
     if last is None and (never or _has_no_cross_attention(architecture, layers)):
         raise RefusedError(f"{rules.name} has no class that serves {architecture}: choose another engine")
+
+
+_UNDIVIDED = {"biogpt": (0, 0), "persimmon": (0, 25)}
+"""
+Model types without a class since a release, and without a tensor parallel plan for the Transformers backend.
+
+Their queries stay whole on each rank, and the attention behind them has but a rank's heads, so that shapes
+differ in the first batch: vllm_attention_forward and _create_attention_instances in
+model_executor/models/transformers of vLLM 0.33. Releases before it refuse such a model at once. Persimmon's
+own class went after 0.25 (registry.py); BioGPT never had one.
+"""
+
+
+def require_divided(architecture: str | None, tp: int, rules: VllmRules) -> None:
+    """Raise RefusedError for a model type that a release does not divide over tensor-parallel ranks."""
+    since = _UNDIVIDED.get(architecture or "")
+    if since is not None and tp > 1 and rules.version > since:
+        raise RefusedError(
+            f"{rules.name} does not divide {architecture} over tp={tp}: transformers has no tensor parallel "
+            "plan for it, and its layers would stay whole on each rank, unlike their attention: use tp=1"
+        )
 
 
 def _has_no_cross_attention(architecture: str | None, layers: Sequence[Layer]) -> bool:

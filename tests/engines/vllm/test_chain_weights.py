@@ -60,7 +60,6 @@ LISTED = {
     "openai--gpt-oss-20b.json": _SWIZZLED,
     "openai-community--gpt2-medium.json": _GPT2,
     "openai-community--gpt2.json": _GPT2,
-    "bigcode--gpt_bigcode-santacoder.json": "its class has no tensor parallel plan: vLLM cuts few matrices",
     "ibm-granite--granite-4.0-h-1b.json": "at tp=2 each rank has the one group of Mamba-2's B and C",
     "intfloat--e5-mistral-7b-instruct.json": "vLLM gives the bare model an output head",
     "tiiuae--Falcon-H1-3B-Base.json": "not explained: vLLM has no output head apart",
