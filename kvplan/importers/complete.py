@@ -88,6 +88,8 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         notes += note
     if parameters is not None and quantization is not None:
         facts["weight_blocks"] = _blocks(parameters, quantization)
+    if quantization is not None and quantization.method in ("fp8", "modelopt"):
+        facts["weights_by"] = quantization.method
     if quantization is not None and quantization.kv_problem is not None:
         facts["kv_cache_open"] = quantization.kv_problem
     if quantization is not None and quantization.kv_dtype is not None:

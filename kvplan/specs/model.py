@@ -1,7 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -69,6 +69,7 @@ class ModelSpec(Facts):
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
+    `weights_by` is the method of their quantisation where it has scales for a KV cache, too.
     `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
     those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
     `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `kv_cache_open`
@@ -111,6 +112,7 @@ class ModelSpec(Facts):
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
     weights_open: bool | Text = False
+    weights_by: Literal["fp8", "modelopt"] | None = None
     kv_cache_dtype: CacheDtype | None = None
     kv_cache_by: DeclaredBy | None = None
     kv_cache_open: Text | None = None
@@ -226,8 +228,7 @@ class ModelSpec(Facts):
     @property
     def scales_cache(self) -> bool:
         """Whether the release is known to bring scales for a KV cache in fp8, or to be made for them."""
-        blocks = self.weight_blocks is not None and self.weight_blocks.by == "fp8"
-        return blocks or self.kv_cache_by in ("modelopt", "compressed-tensors")
+        return self.weights_by is not None or self.kv_cache_by in ("modelopt", "compressed-tensors")
 
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
