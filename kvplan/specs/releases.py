@@ -56,7 +56,7 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
 
 
 def with_weights_in(spec: ModelSpec, weight_dtype: str | None) -> ModelSpec:
-    """Return the spec without what is told of its weights' method, where these are asked for in another dtype."""
+    """Return the spec without what its weights' method tells, where they are asked for in another dtype."""
     told = spec.weight_blocks is not None or spec.weights_by is not None
     if weight_dtype is None or not told or stored_as(weight_dtype).name in ("fp8", "nvfp4"):
         return spec
