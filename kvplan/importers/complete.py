@@ -91,10 +91,7 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         notes += note
     if parameters is not None and quantization is not None:
         facts["weight_blocks"] = _blocks(parameters, quantization)
-    if quantization is not None and quantization.kv_problem is not None:
-        facts["kv_cache_open"] = quantization.kv_problem
-    if quantization is not None and quantization.kv_dtype is not None:
-        facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
+    facts |= {} if quantization is None else _of_cache(quantization)
     if imported.spec.dtype_open and (dtype := _stored_dtype(stored)) is not None:
         facts |= {"dtype": dtype, "dtype_open": False}
         origins["dtype"] = "the dtype of the stored tensors"
@@ -110,6 +107,18 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         not_counted=(*imported.not_counted, *spec.uncounted),
         estimates=tuple(bounded),
     )
+
+
+def _of_cache(quantization: Quantization) -> dict[str, Any]:
+    """Return the facts that a quantisation tells of the KV cache."""
+    facts: dict[str, Any] = {}
+    if quantization.method in ("fp8", "modelopt"):
+        facts["weights_by"] = quantization.method
+    if quantization.kv_problem is not None:
+        facts["kv_cache_open"] = quantization.kv_problem
+    if quantization.kv_dtype is not None:
+        facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
+    return facts
 
 
 def _as_draft(imported: Imported, drafter: Drafter) -> Imported:

@@ -33,6 +33,7 @@ _FACTS = (
     "weight_bytes",
     "weight_blocks",
     "weights_open",
+    "weights_by",
     "kv_cache_dtype",
     "kv_cache_by",
     "kv_cache_open",

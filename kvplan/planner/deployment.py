@@ -292,6 +292,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
     options = EngineOptions(
         architecture=spec.architecture,
         sharing=sharing(spec),
+        latent_heads=spec.latent_heads(),
         model_context=spec.longest_context or spec.max_context,
         tp=choice.tp,
         pp=len(stages),

@@ -1,7 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
 
 from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
+from kvplan.attention.latent import MLA
 from kvplan.attention.uncached import Shared
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import weight_dtype as stored_as
@@ -69,6 +70,7 @@ class ModelSpec(Facts):
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
     gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
+    `weights_by` is the method of their quantisation where it has scales for a KV cache, too.
     `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
     those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
     `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `kv_cache_open`
@@ -112,6 +114,7 @@ class ModelSpec(Facts):
     weight_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
     weights_open: bool | Text = False
+    weights_by: Literal["fp8", "modelopt"] | None = None
     kv_cache_dtype: CacheDtype | None = None
     kv_cache_by: DeclaredBy | None = None
     kv_cache_open: Text | None = None
@@ -228,8 +231,7 @@ class ModelSpec(Facts):
     @property
     def scales_cache(self) -> bool:
         """Whether the release is known to bring scales for a KV cache in fp8, or to be made for them."""
-        blocks = self.weight_blocks is not None and self.weight_blocks.by == "fp8"
-        return blocks or self.kv_cache_by in ("modelopt", "compressed-tensors")
+        return self.weights_by is not None or self.kv_cache_by in ("modelopt", "compressed-tensors")
 
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
@@ -242,6 +244,15 @@ class ModelSpec(Facts):
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""
         return tuple(dict.fromkeys(kind for kinds in self.attention.values() for kind in kinds))
+
+    def latent_heads(self) -> frozenset[tuple[int, int, int]]:
+        """Return d_nope, d_rope and v_head_dim of latents without an indexer, where they are known."""
+        latents = [kind for kind in self.kinds() if isinstance(kind, MLA)]
+        if any(kind.indexer for kind in latents):
+            return frozenset()
+        return frozenset(
+            (kind.d_nope, kind.d_rope, kind.v_head_dim) for kind in latents if kind.d_nope and kind.v_head_dim
+        )
 
     def readers(self, layer_type: str) -> tuple[int | None, ...]:
         """Return the window of the rows that a layer reads of another one, for each kind that does so."""

@@ -22,6 +22,7 @@ def as_quantized(spec: ModelSpec, hub_id: str) -> ModelSpec:
         "weight_bytes": None,
         "weight_blocks": None,
         "weights_open": True,
+        "weights_by": None,
         "tensors": None,
         "parts": spec.parts and spec.parts.without_bytes(),
         "kv_cache_dtype": declared,
@@ -47,7 +48,7 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
     elif dtype is not None:
         # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
         stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-        others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
+        others = {"weight_bytes": None, "weight_blocks": None, "weights_by": None, "tensors": None}
         parts = model.parts and model.parts.without_bytes()
         spec = model.model_copy(update={**stored, **others, "parts": parts})
     changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
@@ -55,7 +56,8 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
 
 
 def with_weights_in(spec: ModelSpec, weight_dtype: str | None) -> ModelSpec:
-    """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
-    if weight_dtype is None or spec.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
+    """Return the spec without what its weights' method tells, where they are asked for in another dtype."""
+    told = spec.weight_blocks is not None or spec.weights_by is not None
+    if weight_dtype is None or not told or stored_as(weight_dtype).name in ("fp8", "nvfp4"):
         return spec
-    return spec.model_copy(update={"weight_blocks": None})
+    return spec.model_copy(update={"weight_blocks": None, "weights_by": None})

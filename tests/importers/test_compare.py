@@ -92,6 +92,7 @@ CHANGED: dict[str, object] = {
     "weights_open": True,
     "kv_cache_dtype": "fp8",
     "kv_cache_by": "modelopt",
+    "weights_by": "fp8",
     "kv_cache_open": "not understood",
     "hidden": 1,
     "vocab": 1,

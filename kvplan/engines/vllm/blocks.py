@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kvplan.dtypes import Role
 from kvplan.engines.vllm.backends import BLACKWELL, HOPPER, family_of, find_backend, major_of, roles_of
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.latents import reads_any_width
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card
 from kvplan.terms import Layer
@@ -108,9 +109,12 @@ def _latent_blocks(layers: Sequence[Layer], rules: VllmRules, major: int | None)
     Return the blocks of the first backend of MLA that the release tries on a card.
 
     On Hopper it is the release's own, but FlashMLA's 64 where that does not take the dtype; on Blackwell
-    CUTLASS's or FlashInfer's; on other cards Triton's. Sources: _get_backend_priorities in
-    platforms/cuda.py; supported_kv_cache_dtypes in mla/flashattn_mla.py and flashmla.py.
+    CUTLASS's or FlashInfer's; on other cards, and for widths that these do not read, Triton's. Sources:
+    _get_backend_priorities in platforms/cuda.py; supported_kv_cache_dtypes in mla/flashattn_mla.py and
+    flashmla.py.
     """
+    if reads_any_width(layers, rules):
+        return BlockSizes(block_size=16, kernel_block=16)
     if major == BLACKWELL:
         block = rules.blackwell_mla_block
         return BlockSizes(block_size=block, kernel_block=min(block, 32) if block < 128 else block)  # noqa: PLR2004

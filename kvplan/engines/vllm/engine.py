@@ -25,6 +25,7 @@ from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
+from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.models import require_divided, require_served
 from kvplan.engines.vllm.needs import start_up
@@ -193,6 +194,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)
+    require_prefill(options, rules)
     layout = plan_layout(
         layers,
         tp=options.tp,
