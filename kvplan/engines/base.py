@@ -123,7 +123,8 @@ class ProfileRun(NamedTuple):
     `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
     are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
     whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
-    sparse attention's keys and the tokens of one; `settings` are the engine's own.
+    sparse attention's keys and the tokens of one; `cache_dtypes` are those of the cache; it is
+    `drafted` for by a model of its own. `settings` are the engine's own.
     """
 
     card: Card
@@ -146,7 +147,14 @@ class ProfileRun(NamedTuple):
     plain_weights: bool = True
     context: int = 0
     indexer: tuple[int, int] | None = None
+    cache_dtypes: frozenset[str] = frozenset()
+    drafted: bool = False
     settings: Mapping[str, str] = FrozenDict()
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether the model has a tower of images, be it derived or not."""
+        return self.sees or self.vision is not None
 
 
 class Estimate(NamedTuple):

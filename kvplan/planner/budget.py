@@ -8,6 +8,7 @@ from kvplan.engines import Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card, machine
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import Origin, Sources
 from kvplan.planner.results import Memory
 from kvplan.specs import ModelSpec
@@ -194,7 +195,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
+            rotations_bytes=rotations_bytes(deployment, longest),
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -208,6 +209,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             has_states=options.has_states,
             context=longest,
             indexer=_indexer(deployment),
+            cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
+            drafted=deployment.draft is not None and deployment.choice.draft != OWN,
             sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
@@ -215,9 +218,15 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
     )
 
 
-def _rotations(spec: ModelSpec, longest: int) -> int:
-    """Return the positions in tables of rotary embeddings."""
-    return spec.rotations or spec.max_context or longest
+def rotations_bytes(deployment: Deployment, longest: int) -> int:
+    """
+    Return the tables of rotary embeddings on each rank, which an engine has beside what a release stores.
+
+    vLLM prints them as a part of the weights that it has loaded.
+    """
+    spec = deployment.spec
+    positions = spec.rotations or spec.max_context or longest
+    return positions * _rotated(deployment) * dtype_by_name(spec.dtype).row_bytes(1)
 
 
 def _indexer(deployment: Deployment) -> tuple[int, int] | None:
