@@ -290,7 +290,8 @@ class Engine:
     tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
     of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
-    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
+    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `plain_ends`:
+    embedding and head stay in the model's dtype where weights are asked for in fewer bits. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
     or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
     token and its hidden state together in a draft of the model's own, which others hold whole, and where
@@ -323,6 +324,7 @@ class Engine:
     context_ranks: Callable[[EngineOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
+    plain_ends: bool = False
     drafts: Literal["none", "last", "spread"] = "none"
     draft_projections: AbstractSet[str] = frozenset()
     draft_embeds: bool = False

@@ -138,7 +138,7 @@ def make_budget(
         return _known_kv_memory(asked, card, longest)
     engine = deployment.engine
     ratio = utilization_of(deployment, asked, card)
-    weights_bytes, weights_from = _weights(deployment.spec, asked)
+    weights_bytes, weights_from = _weights(deployment.spec, asked, plain_ends=engine.plain_ends)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
@@ -283,14 +283,14 @@ def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
     )
 
 
-def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
+def _weights(spec: ModelSpec, asked: Asked, *, plain_ends: bool) -> tuple[int, Origin]:
     """Return the bytes of one replica's weights, and how they are known."""
     weight_dtype = asked.weight_dtype
     if asked.weights is not None:
         if weight_dtype is not None:
             raise OptionsError("give the weights in bytes or a dtype for them, not both")
         return as_bytes(asked.weights), Origin.GIVEN
-    known = spec.weights(weight_dtype)
+    known = spec.weights(weight_dtype, plain_ends=plain_ends)
     if known is None:
         if spec.weights_open:
             raise _open_weights(spec)

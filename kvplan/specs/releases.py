@@ -54,8 +54,16 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
     return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 
-def with_weights_in(spec: ModelSpec, weight_dtype: str | None) -> ModelSpec:
-    """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
-    if weight_dtype is None or spec.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
+def with_weights_in(spec: ModelSpec, weight_dtype: str | None, *, plain_ends: bool = False) -> ModelSpec:
+    """
+    Return the spec without the blocks of its weights, where these are asked for in another dtype.
+
+    With *plain_ends* its parts are in that dtype, but for embedding and head.
+    """
+    if weight_dtype is None:
+        return spec
+    if plain_ends:
+        spec = spec.in_weights(weight_dtype)
+    if spec.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
         return spec
     return spec.model_copy(update={"weight_blocks": None})

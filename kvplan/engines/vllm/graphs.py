@@ -65,7 +65,7 @@ Kimi-K2 by 0.33, and of DeepSeek-V2-Lite, 27 in the mean of both, by 0.19. gpt-o
 def kernels(
     architecture: str | None, *, experts: bool, latents: bool, plain: bool = True, newer: bool = True
 ) -> Kernels:
-    """Return the kernels of a layer in *newer* releases or older ones, of latents beside *plain* weights or not."""
+    """Return the kernels of a layer in *newer* releases or older ones, with *plain* weights or others."""
     if architecture == "gpt_oss":
         return _MXFP4
     if latents and newer:
@@ -117,8 +117,8 @@ class Held(NamedTuple):
     """
     What graphs hold of torch's memory: the `pool` of what pieces make, and `split_bytes` of one token.
 
-    These are FlashAttention 3's partial outputs, which only whole graphs hold, and a warm-up so many `copies`:
-    where small tensors take a part of the first, it is no longer whole for the next layer.
+    These are FlashAttention 3's partial outputs, which only whole graphs hold, and a warm-up so many
+    `copies`: where small tensors take a part of the first, it is no longer whole for the next layer.
     """
 
     pool: int = 0

@@ -115,8 +115,8 @@ def _embeds_outside(workload: ProfileRun) -> bool:
 
 _HOST_BYTES = 5 * GIB
 """
-What a card whose memory is the host's may lose to processes beside (MemorySnapshot in utils/mem_utils.py takes
-what the host has left): a start-up of 0.28 on GB10 lost 60.69 GiB with some 55 of weights (stored public file).
+What a card whose memory is the host's may lose to processes beside, as MemorySnapshot in utils/mem_utils.py
+takes what the host has left: 60.69 GiB with some 55 of weights, by 0.28 on GB10 (stored public file).
 """
 
 
@@ -217,6 +217,7 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
+    major = (workload.card.capability or (None,))[0]
     key, tokens = workload.indexer or (0, 1)
     gathers = key and rules.version >= _FIRST_WITH_GATHER
     return Widths(
@@ -227,7 +228,7 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
         expert=ceil_div(mlp.expert_intermediate or 0, workload.tp),
         experts_per_token=mlp.experts_per_token or 0,
         matrices=3 if mlp.gated else 2,
-        mixed=max((mixed(kind, workload.tp) for kind in workload.kinds), default=0),
+        mixed=max((mixed(kind, workload.tp, major) for kind in workload.kinds), default=0),
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
     )
