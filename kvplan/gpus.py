@@ -34,6 +34,9 @@ _UNSAID = (
 )
 """Words of a card's name that tell it from no other card."""
 
+_INTEGRATED = ((8, 7), (11, 0), (12, 1))
+"""Compute capabilities of Jetson Orin, Jetson Thor and GB10 (developer.nvidia.com/cuda-gpus)."""
+
 _KEPT = 64
 """Cards that are kept once they were found."""
 
@@ -113,6 +116,11 @@ class Card:
     def is_hopper(self) -> bool:
         """Whether this is a card of compute capability 9.0."""
         return self.capability == (9, 0)
+
+    @property
+    def is_integrated(self) -> bool:
+        """Whether its memory is the host's, which NVML does not report: Orin, Thor and GB10."""
+        return self.capability in _INTEGRATED
 
 
 def memory_bytes(gpu: Gpu) -> int:

@@ -126,7 +126,8 @@ class ProfileRun(NamedTuple):
     `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
     are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
     whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
-    sparse attention's keys and the tokens of one; `settings` are the engine's own.
+    sparse attention's keys and the tokens of one; `cache_dtypes` are those of the cache; it is
+    `drafted` for by a model of its own. `settings` are the engine's own.
     """
 
     card: Card
@@ -149,7 +150,14 @@ class ProfileRun(NamedTuple):
     plain_weights: bool = True
     context: int = 0
     indexer: tuple[int, int] | None = None
+    cache_dtypes: frozenset[str] = frozenset()
+    drafted: bool = False
     settings: Mapping[str, str] = FrozenDict()
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether the model has a tower of images, be it derived or not."""
+        return self.sees or self.vision is not None
 
 
 class Estimate(NamedTuple):
@@ -285,7 +293,8 @@ class Engine:
     tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
     of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
-    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
+    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `plain_ends`:
+    embedding and head stay in the model's dtype where weights are asked for in fewer bits. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
     or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
     token and its hidden state together in a draft of the model's own, which others hold whole, and where
@@ -318,6 +327,7 @@ class Engine:
     context_ranks: Callable[[SharedOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
+    plain_ends: bool = False
     drafts: Literal["none", "last", "spread"] = "none"
     draft_projections: AbstractSet[str] = frozenset()
     draft_embeds: bool = False

@@ -153,12 +153,15 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
     """
     Return the tokens and the sequences that vLLM runs at once on a card unless it is told.
 
-    Without a card these are an H100's. On the largest cards it takes *most_tokens*, 16384 since 0.28.
-    Source: get_batch_defaults in engine/arg_utils.py, for its server.
+    Without a card these are an H100's. On the largest cards it takes *most_tokens*, 16384 since 0.28. NVML
+    does not tell it the memory of a card that is the host's, which so counts as small (GB10 captured whole
+    graphs of up to 256 sequences). Source: get_batch_defaults in engine/arg_utils.py, for its server, and
+    get_device_total_memory in platforms/cuda.py, alike in 0.19.1 to 0.32.
     """
     if card is None:
         return _H100_AT_ONCE
-    if card.total_bytes < _LARGE_CARD_BYTES or "a100" in (card.device or "").lower():
+    small = card.total_bytes < _LARGE_CARD_BYTES or card.is_integrated
+    if small or "a100" in (card.device or "").lower():
         return 2048, 256
     tokens, sequences = _H100_AT_ONCE
     return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else tokens), sequences

@@ -8,6 +8,7 @@ from kvplan.engines import Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card, machine
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import Origin, Sources
 from kvplan.planner.results import Memory
 from kvplan.specs import ModelSpec
@@ -137,7 +138,7 @@ def make_budget(
         return _known_kv_memory(asked, card, longest)
     engine = deployment.engine
     ratio = utilization_of(deployment, asked, card)
-    weights_bytes, weights_from = _weights(deployment.spec, asked)
+    weights_bytes, weights_from = _weights(deployment.spec, asked, plain_ends=engine.plain_ends)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
@@ -194,7 +195,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
+            rotations_bytes=rotations_bytes(deployment, longest),
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -208,6 +209,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             has_states=options.has_states,
             context=longest,
             indexer=_indexer(deployment),
+            cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
+            drafted=deployment.draft is not None and deployment.choice.draft != OWN,
             sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
@@ -215,9 +218,15 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
     )
 
 
-def _rotations(spec: ModelSpec, longest: int) -> int:
-    """Return the positions in tables of rotary embeddings."""
-    return spec.rotations or spec.max_context or longest
+def rotations_bytes(deployment: Deployment, longest: int) -> int:
+    """
+    Return the tables of rotary embeddings on each rank, which an engine has beside what a release stores.
+
+    vLLM prints them as a part of the weights that it has loaded.
+    """
+    spec = deployment.spec
+    positions = spec.rotations or spec.max_context or longest
+    return positions * _rotated(deployment) * dtype_by_name(spec.dtype).row_bytes(1)
 
 
 def _indexer(deployment: Deployment) -> tuple[int, int] | None:
@@ -274,14 +283,14 @@ def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
     )
 
 
-def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
+def _weights(spec: ModelSpec, asked: Asked, *, plain_ends: bool) -> tuple[int, Origin]:
     """Return the bytes of one replica's weights, and how they are known."""
     weight_dtype = asked.weight_dtype
     if asked.weights is not None:
         if weight_dtype is not None:
             raise OptionsError("give the weights in bytes or a dtype for them, not both")
         return as_bytes(asked.weights), Origin.GIVEN
-    known = spec.weights(weight_dtype)
+    known = spec.weights(weight_dtype, plain_ends=plain_ends)
     if known is None:
         if spec.weights_open:
             raise _open_weights(spec)

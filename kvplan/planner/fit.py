@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.engines import EXACT, Line, StartUp
+from kvplan.engines import EXACT, Line, StartUp, find_engine
 from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
 from kvplan.planner import words
@@ -302,7 +302,8 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
     choice = choice_of(spec, options, asked.cards() or asked.card())
-    deployment = deploy(with_weights_in(spec, asked.weight_dtype), choice)
+    plain_ends = find_engine(choice.engine).plain_ends
+    deployment = deploy(with_weights_in(spec, asked.weight_dtype, plain_ends=plain_ends), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 
 

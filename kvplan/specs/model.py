@@ -14,12 +14,14 @@ from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
 from kvplan.attention.latent import MLA
 from kvplan.attention.uncached import Shared
+from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
+from kvplan.ggml_types import is_of_gguf
 from kvplan.ggml_types import weight_dtype as stored_as
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
-from kvplan.specs.parts import ModelParts
+from kvplan.specs.parts import Measure, ModelParts
 from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
 from kvplan.specs.vision import Vision
@@ -267,12 +269,13 @@ class ModelSpec(Facts):
         lowered = self.lower_types(target)
         return tuple(lowered[name] for name in self.layer_types)
 
-    def weights(self, weight_dtype: str | None = None) -> int | None:
+    def weights(self, weight_dtype: str | None = None, *, plain_ends: bool = False) -> int | None:
         """
         Return the bytes of all weights of one replica, or None if the spec does not tell.
 
-        In *weight_dtype* if one is asked for; else the published size, or the parameters in the
-        dtype in which they are published, which is nowhere where they are `weights_open`.
+        In *weight_dtype* if one is asked for, with *plain_ends* but embedding and head, if it has fewer bits
+        than the model's; else the published size, or the parameters in the dtype in which they are published,
+        which is nowhere where they are `weights_open`.
         """
         if weight_dtype is None and self.weights_open:
             return None
@@ -281,7 +284,26 @@ class ModelSpec(Facts):
         if self.parameters is None:
             return None
         dtype = stored_as(weight_dtype or self.weight_dtype or self.dtype)
-        return ceil_div(self.parameters * dtype.block_bytes, dtype.block)
+        ends = 0 if weight_dtype is None or not plain_ends else self._plain(weight_dtype)
+        element_bytes = dtype_by_name(self.dtype).row_bytes(1)
+        if ends and self.parts is not None:
+            return self.parts.with_plain_ends(dtype).total(Measure(element_bytes))
+        return ceil_div((self.parameters - ends) * dtype.block_bytes, dtype.block) + ends * element_bytes
+
+    def _plain(self, weight_dtype: str) -> int:
+        """Return the parameters of embedding and head; 0 where they are not known, or stored as the rest."""
+        stored = stored_as(weight_dtype)
+        narrow = stored.block_bytes < stored.block * dtype_by_name(self.dtype).row_bytes(1)
+        if not narrow or is_of_gguf(weight_dtype) or self.hidden is None or self.vocab is None:
+            return 0
+        return self.hidden * self.vocab * (2 if self.tied is False else 1)
+
+    def in_weights(self, weight_dtype: str) -> "ModelSpec":
+        """Return the spec whose parts are in *weight_dtype*, but for plain ends, as `weights` has them."""
+        if self.parts is None or not self._plain(weight_dtype):
+            return self
+        parts = self.parts.with_plain_ends(stored_as(weight_dtype))
+        return self.model_copy(update={"parts": parts})
 
 
 def _lower_side_by_side(kinds: tuple[Kind, ...], target: Target) -> Layer:

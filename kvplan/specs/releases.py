@@ -55,9 +55,17 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
     return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 
-def with_weights_in(spec: ModelSpec, weight_dtype: str | None) -> ModelSpec:
-    """Return the spec without what its weights' method tells, where they are asked for in another dtype."""
+def with_weights_in(spec: ModelSpec, weight_dtype: str | None, *, plain_ends: bool = False) -> ModelSpec:
+    """
+    Return the spec without what its weights' method tells, where they are asked for in another dtype.
+
+    With *plain_ends* its parts are in that dtype, but for embedding and head.
+    """
+    if weight_dtype is None:
+        return spec
+    if plain_ends:
+        spec = spec.in_weights(weight_dtype)
     told = spec.weight_blocks is not None or spec.weights_by is not None
-    if weight_dtype is None or not told or stored_as(weight_dtype).name in ("fp8", "nvfp4"):
+    if not told or stored_as(weight_dtype).name in ("fp8", "nvfp4"):
         return spec
     return spec.model_copy(update={"weight_blocks": None, "weights_by": None})

@@ -132,6 +132,8 @@ def sglang(version: str | None) -> Engine:
         model_dtype=model_dtype,
         # _get_and_verify_dtype in configs/model_config.py.
         unsaid_dtype="float32",
+        # get_quant_method in srt/layers/quantization/fp8.py of 0.5.23: linear layers and experts alone.
+        plain_ends=True,
         extra="last",
         drafts="last",
     )

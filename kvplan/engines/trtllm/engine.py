@@ -154,6 +154,8 @@ def trtllm(version: str | None) -> Engine:
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
         settings=SETTINGS,
+        # LMHead and Embedding in _torch/modules/embedding.py take no quant_config.
+        plain_ends=True,
         drafts="last",
         draft_projections=DRAFT_PROJECTIONS,
         # ModelConfig.torch_dtype in _torch/model_config.py.

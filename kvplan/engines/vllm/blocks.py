@@ -68,6 +68,11 @@ _SEES_AHEAD = frozenset(
 _COMPOSITE_WIDTHS = {256, 512}
 
 
+def sees_ahead(architecture: str | None) -> bool:
+    """Return whether the tokens of an image see each other in a model type, if it takes images."""
+    return architecture in _SEES_AHEAD
+
+
 def may_see_ahead(
     layers: Sequence[Layer], rules: VllmRules, architecture: str | None, card: Card | None
 ) -> bool:
@@ -80,7 +85,7 @@ def may_see_ahead(
     widths = {term.width for layer in layers for term in layer if term.role == "key"}
     newer = find_backend("TRITON_FLASHINFER").since <= rules.version
     blackwell = card is not None and major_of(card) == BLACKWELL
-    return newer and blackwell and architecture in _SEES_AHEAD and widths <= _COMPOSITE_WIDTHS
+    return newer and blackwell and sees_ahead(architecture) and widths <= _COMPOSITE_WIDTHS
 
 
 def _usual_blocks(

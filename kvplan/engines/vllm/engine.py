@@ -160,6 +160,8 @@ def vllm(version: str | None) -> Engine:
         shares=partial(shares, rules=rules),
         added=partial(added, rules=rules),
         ends_everywhere=ENDS_EVERYWHERE,
+        # get_quant_method in model_executor/layers/quantization/fp8.py: linear layers and experts alone.
+        plain_ends=True,
         has_tower=partial(has_tower, rules=rules),
         adapters=adapter_bytes,
         offloaded=offloaded_bytes,

@@ -29,6 +29,7 @@ class VllmOptions:
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
     stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
+    `eager` is enforce_eager: no CUDA graph is captured.
     The model's class makes `windows` of those that its spec has.
     Requests come with `prompt` tokens; None if that is not known. Where the card's kernels are not known,
     `any_block` that is asked for is taken.
@@ -59,6 +60,7 @@ class VllmOptions:
     blocks: int | None = None
     watermark: float = 0.0
     max_num_seqs: int | None = None
+    eager: bool = False
     prompt: int | None = None
 
     def __post_init__(self) -> None:

@@ -119,7 +119,8 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     states = widths.states if batch.eager else compiled
     rows = batch.tokens * batch.element_bytes
     mlp = max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
-    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) if widths.mixed else 0
+    # An indexer scores while what its mixer has is there.
+    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) + widths.logits_bytes if widths.mixed else 0
     return max(mlp, mixer)
 
 

@@ -179,6 +179,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         blocks=given.count("num_gpu_blocks_override"),
         watermark=_watermark(given, rules),
         max_num_seqs=options.max_num_seqs,
+        eager=given.flag("enforce_eager") is True,
         prompt=options.prompt,
     )
 
