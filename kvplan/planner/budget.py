@@ -50,7 +50,8 @@ class Budget:
 
     def budget_bytes(self, weights_bytes: int, other_bytes: int) -> int:
         """Return what the engine takes of the card for weights, cache and *other_bytes*."""
-        outside = {"card": 0, "after start": other_bytes, "rest": weights_bytes + other_bytes}[self.share_of]
+        lost = max(0, other_bytes - self.needs.kept_bytes)
+        outside = {"card": 0, "after start": lost, "rest": weights_bytes + other_bytes}[self.share_of]
         numerator, denominator = self.utilization
         # vLLM rounds up: request_memory in v1/worker/utils.py.
         shared = max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
@@ -194,7 +195,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
+            rotations=_rotations(spec, longest),
+            rotated=_rotated(deployment),
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -208,7 +210,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             has_states=options.has_states,
             context=longest,
             indexer=_indexer(deployment),
-            sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
+            sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
         )

@@ -11,10 +11,12 @@ from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import read_settings
 from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
+from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
+from kvplan.engines.sglang.images import has_images, seen
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
@@ -127,6 +129,7 @@ def sglang(version: str | None) -> Engine:
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
         adapters=adapter_bytes,
+        added=added,
         offloaded=offloaded_bytes,
         settings=SETTINGS,
         model_dtype=model_dtype,
@@ -168,11 +171,13 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
     kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
     groups = options.dp if has_dp_attention(options) else 1
+    traits, sees = traits_of(options.architecture), has_images(options.architecture, sees=options.sees)
+    card = options.card
     share = mem_fraction_static(
-        gpu_bytes,
+        (card and card.smi_bytes) or gpu_bytes,
         tp=options.tp * groups,
         pp=options.pp,
-        graphs=kind if traits_of(options.architecture).prefill_graphs else "none",
+        graphs=kind if traits.prefill_graphs and (traits.seen_graphs or not sees) else "none",
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
         groups=groups,
@@ -182,4 +187,4 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
-    return share
+    return seen(share, options.vision) if sees else share
