@@ -127,6 +127,7 @@ class ProfileRun(NamedTuple):
     say whether layers are mixtures or keep recurrent states, `sees` whether a tower of images is known of,
     `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
     `indexer` the width of sparse attention's keys and the tokens of one; `settings` are the engine's own.
+    `model_context` is the longest context that the model's config allows.
     """
 
     card: Card
@@ -150,6 +151,7 @@ class ProfileRun(NamedTuple):
     plain_weights: bool = True
     context: int = 0
     indexer: tuple[int, int] | None = None
+    model_context: int | None = None
     settings: Mapping[str, str] = FrozenDict()
 
     @property

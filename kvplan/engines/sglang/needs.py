@@ -2,6 +2,7 @@
 
 from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.sglang.images import reserved_bytes
+from kvplan.engines.sglang.traits import traits_of
 from kvplan.units import GIB, ceil_div
 
 # A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading:
@@ -48,7 +49,8 @@ def before_weights(workload: ProfileRun) -> Estimate:
 
 
 def _rotations(workload: ProfileRun) -> int:
-    """Return the table that all layers share."""
+    """Return the tables that all layers share, of one that is interpolated as many rows as of any other."""
+    traits = traits_of(workload.architecture)
     longest = ceil_div(workload.context + _ROTATIONS_MORE, _ROTATIONS_ALIGNED) * _ROTATIONS_ALIGNED
-    rows = max(workload.rotations, longest)
-    return rows * workload.rotated * _ROTATION_BYTES
+    rows = max(workload.model_context or workload.rotations, longest)
+    return traits.tables * rows * int(workload.rotated * traits.turned) * _ROTATION_BYTES

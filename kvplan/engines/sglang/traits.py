@@ -1,6 +1,7 @@
 """What only a model's class in SGLang decides, by the architecture of its spec."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from kvplan.engines.sglang.errors import RefusedError
@@ -22,6 +23,8 @@ class Traits:
     whether it is in a model with a tower (arg_groups/cuda_graph_hook.py,
     disable_breakable_cudagraph_if_incompatible; multimodal_breakable_cuda_graph_supported_model_archs in
     configs/model_config.py). `multimodal`: whether a tower is served unless told (mm_disabled_models there).
+    `tables`: how many tables of rotary embeddings its layers share, one for each base; `turned`: the part of
+    a key that is rotated, as partial_rotary_factor of all releases has it.
     """
 
     two_pools: bool | None = None
@@ -29,25 +32,28 @@ class Traits:
     prefill_graphs: bool = True
     seen_graphs: bool = False
     multimodal: bool = True
+    tables: int = 1
+    turned: Fraction = Fraction(1)
 
 
 UNKNOWN = Traits()
 
 _ONE_POOL = Traits(two_pools=False)
-_BLIND_ONE_POOL = Traits(two_pools=False, multimodal=False)
 _BLIND_TWO_POOLS = Traits(two_pools=True, multimodal=False)
 _SEEN_GRAPHS = Traits(seen_graphs=True)
 _TWO_POOLS = Traits(two_pools=True)
 _BUFFERED = Traits(strategy="extra_buffer")
-_SEEN_BUFFERED = Traits(strategy="extra_buffer", seen_graphs=True)
+# partial_rotary_factor in the configs of Qwen3-Next and Qwen3.5.
+_QUARTER = Fraction(1, 4)
 _UNBUFFERED = Traits(strategy="no_buffer")
 # Kimi Delta Attention has no graphs of prefill.
 _DELTA = Traits(strategy="extra_buffer", prefill_graphs=False)
+_SEEN_BUFFERED = Traits(strategy="extra_buffer", seen_graphs=True, turned=_QUARTER)
 
 _TRAITS = {
     # Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3n...: arg_groups/model_overrides/gemma2_gemma3.py.
     "gemma2": _ONE_POOL,
-    "gemma3_text": _BLIND_ONE_POOL,
+    "gemma3_text": Traits(two_pools=False, multimodal=False, tables=2),
     "gemma3n_text": _ONE_POOL,
     "exaone4": _ONE_POOL,  # Exaone4ForCausalLM: arg_groups/model_overrides/exaone.py
     # In none of the lists of is_hybrid_swa_model: Cohere2ForCausalLM, MistralForCausalLM,
@@ -70,9 +76,10 @@ _TRAITS = {
     "falcon_h1": _BUFFERED,  # FalconH1ForCausalLM
     "granitemoehybrid": _BUFFERED,  # GraniteMoeHybridForCausalLM
     "kimi_k3": _DELTA,  # KimiK3ForConditionalGeneration
-    "kimi_linear": _DELTA,  # KimiLinearForCausalLM
-    "nemotron_h": _BUFFERED,  # NemotronHForCausalLM
-    "qwen3_next": _BUFFERED,  # Qwen3NextForCausalLM
+    # KimiLinearForCausalLM, whose latents' keys are not rotated
+    "kimi_linear": Traits(strategy="extra_buffer", prefill_graphs=False, tables=0),
+    "nemotron_h": Traits(strategy="extra_buffer", tables=0),  # NemotronHForCausalLM
+    "qwen3_next": Traits(strategy="extra_buffer", turned=_QUARTER),  # Qwen3NextForCausalLM
     # Qwen3_5ForConditionalGeneration, Qwen3_5MoeForConditionalGeneration
     "qwen3_5": _SEEN_BUFFERED,
     "qwen3_5_text": _SEEN_BUFFERED,
