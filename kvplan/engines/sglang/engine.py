@@ -105,6 +105,7 @@ class TokenPools:
             kv_tokens=pools.tokens,
             max_concurrency=None,
             runs=pools.requests if self.sizing.options.max_running_requests is None else None,
+            table_bytes=self.sizing.table_bytes(pools.requests, context),
         )
 
     def pools(self, available_bytes: Sequence[int], context: int) -> Pools | None:
