@@ -15,7 +15,9 @@ from pathlib import Path
 
 import kvplan
 from kvplan import Fit
+from kvplan.engines.base import ProfileRun
 from kvplan.engines.sglang.engine import TokenPools
+from kvplan.engines.sglang.images import reserved_bytes
 from kvplan.gpus import Card, find_card
 from kvplan.planner.choice import Choice
 from kvplan.planner.deployment import Deployment, deploy
@@ -78,6 +80,30 @@ class Row:
         arrangement = self.deployment().arrangement
         assert isinstance(arrangement, TokenPools)
         return arrangement
+
+    def reserved_bytes(self) -> int:
+        """Return what SGLang sets aside for images."""
+        asked = ProfileRun(
+            card=self.card,
+            hidden=None,
+            vocab=None,
+            element_bytes=2,
+            rotations=0,
+            rotated=0,
+            layers=1,
+            tp=self.tp,
+            pp=1,
+            batched_tokens=None,
+            sequences=None,
+            architecture=self.spec.architecture,
+            sees=self.deployment().options.sees,
+        )
+        return reserved_bytes(asked)
+
+    def planned_weights(self) -> int:
+        """Return what a plan has for weights and tables of rotations, and nothing for images."""
+        plan = self.plan()
+        return plan.memory.weights_bytes + plan.budget.needs.kept_bytes - self.reserved_bytes()
 
     def plan(self) -> Fit:
         """Return the whole plan, in which nothing that was measured is a hint."""

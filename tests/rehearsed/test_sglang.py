@@ -6,11 +6,9 @@ from statistics import median
 import pytest
 
 from kvplan.engines.base import Estimate
-from kvplan.engines.sglang.images import reserved_bytes
 from kvplan.planner.budget import Budget
 from kvplan.planner.facts import Origin, Sources
 from kvplan.units import parse_ratio
-from tests.engines.sglang.test_needs import workload
 from tests.rehearsed.sglang_rows import Row, read_rows
 
 ROWS = read_rows()
@@ -18,14 +16,6 @@ ROWS = read_rows()
 
 def _name(row: Row) -> str:
     return row.name
-
-
-def _reserved(row: Row) -> int:
-    """Return what SGLang sets aside for images."""
-    asked = workload(row.tp, 1)._replace(
-        card=row.card, architecture=row.spec.architecture, sees=row.deployment().options.sees
-    )
-    return reserved_bytes(asked)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)
@@ -43,7 +33,7 @@ def test_the_share_of_what_is_there_leaves_what_sglang_measured(row: Row) -> Non
 
     Source: get_available_gpu_memory in utils/common.py of SGLang 0.5.23.
     """
-    lost, reserved = row.total_bytes - row.free_bytes, _reserved(row)
+    lost, reserved = row.total_bytes - row.free_bytes, row.reserved_bytes()
     other = lost + reserved
     budget = Budget(
         gpu=row.gpu,
@@ -73,11 +63,6 @@ _KERNELS = {"gpt_oss"}
 """Architectures whose experts are in a form that is not derived."""
 
 
-def _planned(row: Row) -> int:
-    plan = row.plan()
-    return plan.memory.weights_bytes + plan.budget.needs.kept_bytes - _reserved(row)
-
-
 @pytest.mark.parametrize("row", [row for row in WEIGHED if row.spec.architecture not in _KERNELS], ids=_name)
 def test_weights_and_tables_are_within_two_percent(row: Row) -> None:
     """
@@ -85,9 +70,9 @@ def test_weights_and_tables_are_within_two_percent(row: Row) -> None:
 
     That is most where blocks in fp8 are changed while they are loaded.
     """
-    assert 0 <= row.weights_bytes - _planned(row) <= row.weights_bytes / 50
+    assert 0 <= row.weights_bytes - row.planned_weights() <= row.weights_bytes / 50
 
 
 def test_the_median_weights_are_within_a_quarter_of_a_percent() -> None:
-    missing = [1 - Fraction(_planned(row), row.weights_bytes) for row in WEIGHED]
+    missing = [1 - Fraction(row.planned_weights(), row.weights_bytes) for row in WEIGHED]
     assert 0 <= median(missing) < Fraction(1, 400)

@@ -16,7 +16,7 @@ from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
-from kvplan.engines.sglang.images import has_images, seen
+from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
@@ -147,6 +147,12 @@ _STATES_OF_DRAFTS = (
 )
 
 
+_UNKNOWN_TOWER = (
+    "the widths of the model's tower are not known: SGLang's share of the card is taken as for one as large "
+    "as ViT-L/14, unless --utilization says it"
+)
+
+
 def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules) -> TokenPools:
     """Return the pools of a model; raise a KvplanError for what SGLang or kvplan cannot arrange."""
     require_vendor("SGLang", options.card, ("nvidia", "amd", "intel"))
@@ -163,6 +169,8 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
     unsaid = options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
+    if options.card is not None and is_guessed(options):
+        assumed += (_UNKNOWN_TOWER,)
     drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
     if drafts and sizing.cells.slot_bytes:
         assumed += (_STATES_OF_DRAFTS,)

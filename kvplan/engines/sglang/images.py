@@ -1,6 +1,6 @@
 """What SGLang sets aside for images, audio and video: a part of its share, and buffers out of the rest."""
 
-from kvplan.engines.base import ProfileRun
+from kvplan.engines.base import EngineOptions, ProfileRun
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.gpus import Card
 from kvplan.specs.vision import Vision
@@ -11,6 +11,9 @@ _USUAL_FACTOR = 0.95
 _USUAL_LAYERS, _USUAL_HIDDEN = 24, 1024
 _PER_TIMES = 0.1
 _LEAST_FACTOR, _MOST_FACTOR = 0.8, 1.05
+
+_CALLED_DEPTH = frozenset({"qwen3_vl"})
+"""Towers whose configs have their layers as `depth`."""
 
 # SGLANG_VLM_CACHE_SIZE_MB and SGLANG_MM_FEATURE_CACHE_MB in environ.py.
 _EMBEDDINGS_BYTES = 100 * MIB
@@ -28,6 +31,12 @@ def has_images(architecture: str | None, *, sees: bool) -> bool:
     return sees and traits_of(architecture).multimodal
 
 
+def is_guessed(options: EngineOptions) -> bool:
+    """Return whether the share of a model with a tower rests on widths that the spec does not tell."""
+    known = options.vision is not None and options.vision.design in _CALLED_DEPTH
+    return has_images(options.architecture, sees=options.sees) and not known
+
+
 def factor(vision: Vision | None) -> float:
     """
     Return what SGLang's share is multiplied by for a model with a tower.
@@ -37,7 +46,7 @@ def factor(vision: Vision | None) -> float:
     not tell is taken for as large as ViT-L/14.
     """
     times = 1.0
-    if vision is not None and vision.design == "qwen3_vl":
+    if vision is not None and vision.design in _CALLED_DEPTH:
         times = _USUAL_LAYERS * vision.hidden**2 / (_USUAL_LAYERS * _USUAL_HIDDEN**2)
     adjusted = 1.0 - _PER_TIMES * (times - 1.0)
     return _USUAL_FACTOR * max(_LEAST_FACTOR, min(_MOST_FACTOR, adjusted))
