@@ -25,6 +25,7 @@ class StartUp:
 
     `max_num_seqs` is the most that it can be told to start, because it refuses its own default.
     `runs` are the sequences that it runs at once because it is told no number, whatever its pools hold.
+    `table_bytes` is a table of its requests in the part of the card that it keeps back.
     """
 
     num_blocks: int
@@ -33,6 +34,7 @@ class StartUp:
     max_concurrency: float | None
     max_num_seqs: int | None = None
     runs: int | None = None
+    table_bytes: int = 0
 
 
 class Straight(NamedTuple):

@@ -88,8 +88,9 @@ class EngineOptions(SharedOptions):
     `dtype` is the model's own, `roles` those of its rows.
     `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
     not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
-    weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. Engines choose
-    some defaults by the `card`, where it is known.
+    weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. `sees` says
+    that a tower of images or audio is known of, and `vision` its widths, where the spec tells them. Engines
+    choose some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
@@ -107,6 +108,8 @@ class EngineOptions(SharedOptions):
     has_experts: bool = False
     has_parts: bool = False
     draft: Drafting | None = None
+    sees: bool = False
+    vision: "Vision | None" = None
     card: Card | None = None
 
     @property
@@ -120,21 +123,23 @@ class ProfileRun(NamedTuple):
     What decides how much an engine needs beside weights and cache; None where it is not known.
 
     `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
-    those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
-    context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images,
-    `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
-    are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
-    whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
-    sparse attention's keys and the tokens of one; `cache_dtypes` are those of the cache; it is
-    `drafted` for by a model of its own. `settings` are the engine's own.
+    those of the model's dtype, `rotations` the rows of a table of rotary embeddings for the model's longest
+    context, each `rotated` wide, `layers` those of the longest pipeline stage, `batched_tokens` and
+    `sequences` what the engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of
+    a tower of images, `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states`
+    say whether layers are mixtures or keep recurrent states, `sees` whether a tower of images is known of,
+    `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
+    `indexer` the width of sparse attention's keys and the tokens of one; `cache_dtypes` are those of the
+    cache; it is `drafted` for by a model of its own. `settings` are the engine's own. `model_context` is the
+    longest context that the model's config allows.
     """
 
     card: Card
     hidden: int | None
     vocab: int | None
     element_bytes: int
-    rotations_bytes: int
+    rotations: int
+    rotated: int
     layers: int
     tp: int
     pp: int
@@ -152,6 +157,7 @@ class ProfileRun(NamedTuple):
     indexer: tuple[int, int] | None = None
     cache_dtypes: frozenset[str] = frozenset()
     drafted: bool = False
+    model_context: int | None = None
     settings: Mapping[str, str] = FrozenDict()
 
     @property
@@ -159,13 +165,19 @@ class ProfileRun(NamedTuple):
         """Whether the model has a tower of images, be it derived or not."""
         return self.sees or self.vision is not None
 
+    @property
+    def rotations_bytes(self) -> int:
+        """The table of rotary embeddings in the model's dtype."""
+        return self.rotations * self.rotated * self.element_bytes
+
 
 class Estimate(NamedTuple):
     """
     What an engine needs on a card beside weights and cache, where `evidence` says how that is known.
 
     `overhead_bytes` are the CUDA context, communication, CUDA graphs and the like; both together lie
-    between `low_bytes` and `high_bytes`.
+    between `low_bytes` and `high_bytes`. Of the overhead `kept_bytes` come out of the engine's share, where
+    that is one of the card after start.
     """
 
     activation_bytes: int
@@ -173,6 +185,7 @@ class Estimate(NamedTuple):
     low_bytes: int
     high_bytes: int
     evidence: str
+    kept_bytes: int = 0
 
 
 class HeldLayer(NamedTuple):

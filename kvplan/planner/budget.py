@@ -51,7 +51,8 @@ class Budget:
 
     def budget_bytes(self, weights_bytes: int, other_bytes: int) -> int:
         """Return what the engine takes of the card for weights, cache and *other_bytes*."""
-        outside = {"card": 0, "after start": other_bytes, "rest": weights_bytes + other_bytes}[self.share_of]
+        lost = max(0, other_bytes - self.needs.kept_bytes)
+        outside = {"card": 0, "after start": lost, "rest": weights_bytes + other_bytes}[self.share_of]
         numerator, denominator = self.utilization
         # vLLM rounds up: request_memory in v1/worker/utils.py.
         shared = max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
@@ -195,7 +196,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=rotations_bytes(deployment, longest),
+            rotations=_rotations(spec, longest),
+            rotated=_rotated(deployment),
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -211,7 +213,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             indexer=_indexer(deployment),
             cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
             drafted=deployment.draft is not None and deployment.choice.draft != OWN,
-            sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
+            model_context=options.model_context,
+            sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
         )
@@ -224,9 +227,13 @@ def rotations_bytes(deployment: Deployment, longest: int) -> int:
 
     vLLM prints them as a part of the weights that it has loaded.
     """
-    spec = deployment.spec
-    positions = spec.rotations or spec.max_context or longest
-    return positions * _rotated(deployment) * dtype_by_name(spec.dtype).row_bytes(1)
+    row = _rotated(deployment) * dtype_by_name(deployment.spec.dtype).row_bytes(1)
+    return _rotations(deployment.spec, longest) * row
+
+
+def _rotations(spec: ModelSpec, longest: int) -> int:
+    """Return the rows of the tables: those of the longest context unless the spec has others."""
+    return spec.rotations or spec.max_context or longest
 
 
 def _indexer(deployment: Deployment) -> tuple[int, int] | None:

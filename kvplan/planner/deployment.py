@@ -305,6 +305,8 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         has_parts=spec.parts is not None,
         node_gpus=choice.node_gpus,
         draft=None if draft is None else drafting_of(draft.spec, own=choice.draft == OWN),
+        sees=bool(spec.vision or spec.uncounted or (spec.parts and spec.parts.tower)),
+        vision=spec.vision,
         card=choice.card,
         **choice.shared(),
     )

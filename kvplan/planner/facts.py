@@ -132,6 +132,14 @@ class RunsFewer(NamedTuple):
     sequences: int
 
 
+class Crowded(NamedTuple):
+    """What an engine keeps back of a card beside its share, more than half of which its own tables take."""
+
+    engine: str
+    table_bytes: int
+    kept_bytes: int
+
+
 class LeftOut(NamedTuple):
     """An option of a serving command that changes the memory and that no plan counts, in words."""
 
@@ -182,6 +190,7 @@ Warned = (
     | Assumed
     | Lowered
     | RunsFewer
+    | Crowded
     | LeftOut
     | Ignored
     | Replicated

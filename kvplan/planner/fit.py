@@ -21,7 +21,6 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
-    RunsFewer,
     Sources,
     Uncounted,
     Warned,
@@ -33,6 +32,7 @@ from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Experts, Memory, Spread, StageMemory, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
+from kvplan.planner.started import of_start_up
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
@@ -75,7 +75,7 @@ class Fit(Size, Shown):
             *warnings_of(self.deployment, self.context),
             *warnings_of_plan(self.plan),
             *_of_command(self.served),
-            *runs_fewer(self.plan, self._start_up, held),
+            *of_start_up(self.plan, self._start_up, held),
         )
 
     @figure
@@ -324,13 +324,6 @@ def warnings_of_plan(plan: Plan) -> Iterator[Warned]:
     yield from (LabelRead(gpu=each.gpu, total_bytes=each.gpu_bytes) for each in labels.values())
     if plan.lowered is not None:
         yield _lowered(plan, plan.lowered)
-
-
-def runs_fewer(plan: Plan, start_up: StartUp | None, held: int) -> Iterator[RunsFewer]:
-    """Yield how many sequences an engine runs by itself on a replica, if its pools hold more: *held*."""
-    runs = start_up.runs if start_up and plan.lowered is None else None
-    if runs is not None and held > runs:
-        yield RunsFewer(engine=plan.deployment.engine.name, sequences=runs)
 
 
 def _of_command(served: "Served | None") -> Iterator[Warned]:

@@ -7,6 +7,7 @@ from kvplan.planner.budget import Budget
 from kvplan.planner.facts import (
     Assumed,
     BeyondContext,
+    Crowded,
     DeclaredKv,
     Hint,
     Ignored,
@@ -124,6 +125,8 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return _lowered(fact)
         case RunsFewer():
             return f"{fact.engine} runs {fact.sequences:,} of them at once, unless --max-num-seqs says more"
+        case Crowded():
+            return _crowded(fact)
         case LeftOut():
             return f"left out of the plan: {fact.text}"
         case Ignored():
@@ -162,3 +165,16 @@ def _runs_in(fact: RunsIn) -> str:
     if fact.released is None:
         return f"the model's files name no dtype: {fact.engine} runs it in {fact.dtype} {otherwise}"
     return f"{fact.engine} runs this {fact.released} model in {fact.dtype} {otherwise}"
+
+
+def _crowded(fact: Crowded) -> str:
+    taken = f"{fact.engine}'s table of requests takes {format_gib(fact.table_bytes)}"
+    if fact.table_bytes >= fact.kept_bytes:
+        return (
+            f"{taken}, and it keeps back {format_gib(fact.kept_bytes)} in all: it does not start, unless "
+            "--max-num-seqs says fewer, or the context is shorter"
+        )
+    return (
+        f"{taken} of the {format_gib(fact.kept_bytes)} that it keeps back for activations and graphs: "
+        "--max-num-seqs makes it smaller"
+    )

@@ -11,10 +11,11 @@ import numpy as np
 from kvplan.errors import OptionsError
 from kvplan.planner import words
 from kvplan.planner.facts import Warned
-from kvplan.planner.fit import plan_of, runs_fewer, warnings_of_plan
+from kvplan.planner.fit import plan_of, warnings_of_plan
 from kvplan.planner.plan import Plan, bounded
 from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model, as_spec, warnings_of
+from kvplan.planner.started import of_start_up
 from kvplan.planner.work import as_context
 from kvplan.shown import Shown
 from kvplan.traffic.holding import Crowd, Numbers, Packed, crowd_of
@@ -240,7 +241,7 @@ class Held(Answer, Shown):
         return (
             *warnings_of(self.plan.deployment, self.longest),
             *warnings_of_plan(self.plan),
-            *runs_fewer(self.plan, start_up, held),
+            *of_start_up(self.plan, start_up, held),
         )
 
     @figure

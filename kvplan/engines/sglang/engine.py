@@ -11,10 +11,12 @@ from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import read_settings
 from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
+from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
+from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
@@ -103,6 +105,7 @@ class TokenPools:
             kv_tokens=pools.tokens,
             max_concurrency=None,
             runs=pools.requests if self.sizing.options.max_running_requests is None else None,
+            table_bytes=self.sizing.table_bytes(pools.requests, context),
         )
 
     def pools(self, available_bytes: Sequence[int], context: int) -> Pools | None:
@@ -127,6 +130,7 @@ def sglang(version: str | None) -> Engine:
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
         adapters=adapter_bytes,
+        added=added,
         offloaded=offloaded_bytes,
         settings=SETTINGS,
         model_dtype=model_dtype,
@@ -142,6 +146,12 @@ def sglang(version: str | None) -> Engine:
 _STATES_OF_DRAFTS = (
     "SGLang keeps states for each drafted token of a running request: {} of them, its own choice, unless "
     "given with --set speculative_num_draft_tokens=N"
+)
+
+
+_UNKNOWN_TOWER = (
+    "the widths of the model's tower are not known: SGLang's share of the card is taken as for one as large "
+    "as ViT-L/14, unless --utilization says it"
 )
 
 
@@ -161,6 +171,8 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
     unsaid = options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
+    if options.card is not None and is_guessed(options):
+        assumed += (_UNKNOWN_TOWER,)
     drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
     if drafts and sizing.cells.slot_bytes:
         assumed += (_STATES_OF_DRAFTS.format(asked.drafted_tokens),)
@@ -170,11 +182,13 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
     kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
     groups = options.dp if has_dp_attention(options) else 1
+    traits, sees = traits_of(options.architecture), has_images(options.architecture, sees=options.sees)
+    card = options.card
     share = mem_fraction_static(
-        gpu_bytes,
+        (card and card.smi_bytes) or gpu_bytes,
         tp=options.tp * groups,
         pp=options.pp,
-        graphs=kind if traits_of(options.architecture).prefill_graphs else "none",
+        graphs=kind if traits.prefill_graphs and (traits.seen_graphs or not sees) else "none",
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
         groups=groups,
@@ -184,4 +198,4 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
-    return share
+    return seen(share, options.vision) if sees else share

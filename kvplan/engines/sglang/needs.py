@@ -1,7 +1,9 @@
-"""What is gone from a card before SGLang loads weights; the rest is in the share that it keeps back."""
+"""What SGLang takes of a card before its weights come, and beside them."""
 
 from kvplan.engines.base import Estimate, ProfileRun
-from kvplan.units import GIB
+from kvplan.engines.sglang.images import reserved_bytes
+from kvplan.engines.sglang.traits import traits_of
+from kvplan.units import GIB, ceil_div
 
 # A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading:
 # RTX PRO 6000, TP 4, github.com/sgl-project/sglang/issues/40558: 94.97 - 94.01;
@@ -10,29 +12,46 @@ from kvplan.units import GIB
 _LEAST_BYTES = 96 * GIB // 100
 _MIDDLE_BYTES = 190 * GIB // 100
 _MOST_BYTES = 251 * GIB // 100
-# One H100: what 35 start-ups of vLLM found taken before their weights came, a CUDA context and its handles:
-# github.com/llm-d-incubation/llm-d-planner/pull/205.
-_ALONE_BYTES = 51 * GIB // 100
+# The same on one GPU, in start-ups of tests/field/sglang.yaml: B200, 178.36 - 177.57;
+# H100, 79.18 - 78.47; H200, 139.80 - 139.13; RTX PRO 6000, 94.97 - 93.77. Least is left by what another of
+# 80 GB made of 0.8 of it beside its weights: 79.18 - (46.51 + 16.58) / 0.8.
+_LEAST_ALONE_BYTES = 30 * GIB // 100
+_ALONE_BYTES = 75 * GIB // 100
+_MOST_ALONE_BYTES = 120 * GIB // 100
+
+# Rotary tables are in float32 (layers/rotary_embedding/base.py), and reach a little past the context
+# (reserve_rope_cache_for_long_sequences in utils/common.py of SGLang 0.5.23).
+_ROTATION_BYTES = 4
+_ROTATIONS_MORE, _ROTATIONS_ALIGNED = 256, 128
 
 
 def before_weights(workload: ProfileRun) -> Estimate:
     """
-    Return what the CUDA context and communication take.
+    Return what the CUDA context and communication take, the table of rotary embeddings, and room for images.
 
-    Activations and graphs are 0 here: SGLang keeps 1 - mem_fraction_static back for them.
+    The last two come out of SGLang's share. Activations and graphs are 0 here: SGLang keeps 1 -
+    mem_fraction_static back for them.
     """
+    kept = _rotations(workload) + reserved_bytes(workload)
     if workload.tp * workload.pp > 1:
-        return Estimate(
-            activation_bytes=0,
-            overhead_bytes=_MIDDLE_BYTES,
-            low_bytes=_LEAST_BYTES,
-            high_bytes=_MOST_BYTES,
-            evidence="from 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB",
-        )
+        low, middle, high = _LEAST_BYTES, _MIDDLE_BYTES, _MOST_BYTES
+        evidence = "from 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB"
+    else:
+        low, middle, high = _LEAST_ALONE_BYTES, _ALONE_BYTES, _MOST_ALONE_BYTES
+        evidence = "from 5 published SGLang start-ups on one GPU, 0.3 to 1.20 GiB"
     return Estimate(
         activation_bytes=0,
-        overhead_bytes=_ALONE_BYTES,
-        low_bytes=0,
-        high_bytes=_LEAST_BYTES,
-        evidence="from 35 published start-ups on one GPU, 0.51 GiB",
+        overhead_bytes=middle + kept,
+        low_bytes=low + kept,
+        high_bytes=high + kept,
+        evidence=evidence,
+        kept_bytes=kept,
     )
+
+
+def _rotations(workload: ProfileRun) -> int:
+    """Return the tables that all layers share, of one that is interpolated as many rows as of any other."""
+    traits = traits_of(workload.architecture)
+    longest = ceil_div(workload.context + _ROTATIONS_MORE, _ROTATIONS_ALIGNED) * _ROTATIONS_ALIGNED
+    rows = max(workload.model_context or workload.rotations, longest)
+    return traits.tables * rows * int(workload.rotated * traits.turned) * _ROTATION_BYTES

@@ -266,6 +266,15 @@ class Sizing:
         requests = min(asked or estimated, tokens // 2)
         return requests if slots is None else min(requests, slots // self.slots_per_request)
 
+    def table_bytes(self, requests: int, context: int) -> int:
+        """
+        Return the table of where requests have their tokens, a row of it beside theirs.
+
+        Each row has four places more than the context, and one for each drafted token: ReqToTokenPool in
+        mem_cache/memory_pool.py, and get_req_to_token_extra_context_len.
+        """
+        return (requests + 1) * (context + 4 + self.options.drafted_tokens) * 4
+
     def cell(self, rank: Rank) -> Fraction:
         """Return the bytes by which the memory of a rank is divided into tokens."""
         return self._cells[rank]
