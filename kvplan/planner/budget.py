@@ -147,13 +147,14 @@ def make_budget(
         share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
         needs=_needs(deployment, asked, card, longest, sequences, weights_bytes=weights_bytes),
-        sources=_sources(deployment.spec, asked, card, weights_from),
+        sources=_sources(deployment, asked, card, weights_from),
         longest=longest,
     )
 
 
-def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sources:
-    counted = weights is Origin.PARAMETERS
+def _sources(deployment: Deployment, asked: Asked, card: Card, weights: Origin) -> Sources:
+    spec, counted = deployment.spec, weights is Origin.PARAMETERS
+    apart = deployment.engine.plain_ends and asked.weight_dtype and spec.plain_ends(asked.weight_dtype)
     by_part = weights is Origin.RELEASE and spec.parts is not None
     return Sources(
         card=card,
@@ -161,6 +162,7 @@ def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sour
         weights=weights,
         parameters=spec.parameters if counted or by_part else None,
         weight_dtype=(asked.weight_dtype or spec.weight_dtype or spec.dtype) if counted else None,
+        ends_dtype=dtype_by_name(spec.dtype).name if apart else None,
         utilization=Origin.DEFAULT if asked.utilization is None else Origin.GIVEN,
         overhead=Origin.GIVEN if _is_given(asked) else Origin.ESTIMATE,
         stands_in=not spec.max_context,

@@ -60,7 +60,8 @@ class Sources(NamedTuple):
     """
     Where the figures of a card's memory come from; None for what is no part of a known KV memory.
 
-    `parameters` are counted in `weight_dtype` where they make the weights. `stands_in` says that the asked
+    `parameters` are counted in `weight_dtype` where they make the weights, embedding and head in `ends_dtype`
+    if that is another. `stands_in` says that the asked
     context stands in, in the estimate of the overhead, for that of a model that is made for none.
     """
 
@@ -69,6 +70,7 @@ class Sources(NamedTuple):
     weights: Origin | None = None
     parameters: int | None = None
     weight_dtype: str | None = None
+    ends_dtype: str | None = None
     utilization: Origin | None = None
     overhead: Origin | None = None
     stands_in: bool = False

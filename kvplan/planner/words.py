@@ -84,7 +84,8 @@ def sources(budget: Budget) -> dict[str, str]:
 
 def _weights(found: Sources) -> str:
     if found.weights is Origin.PARAMETERS:
-        return f"{found.parameters:,} parameters in {found.weight_dtype}"
+        ends = "" if found.ends_dtype is None else f", embedding and head in {found.ends_dtype}"
+        return f"{found.parameters:,} parameters in {found.weight_dtype}{ends}"
     if found.weights is Origin.RELEASE and found.parameters is not None:
         return f"{found.parameters:,} parameters, each as the release stores it"
     return "the published checkpoint's size" if found.weights is Origin.RELEASE else "given"

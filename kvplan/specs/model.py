@@ -284,14 +284,18 @@ class ModelSpec(Facts):
         if self.parameters is None:
             return None
         dtype = stored_as(weight_dtype or self.weight_dtype or self.dtype)
-        ends = 0 if weight_dtype is None or not plain_ends else self._plain(weight_dtype)
+        ends = 0 if weight_dtype is None or not plain_ends else self.plain_ends(weight_dtype)
         element_bytes = dtype_by_name(self.dtype).row_bytes(1)
         if ends and self.parts is not None:
             return self.parts.with_plain_ends(dtype).total(Measure(element_bytes))
         return ceil_div((self.parameters - ends) * dtype.block_bytes, dtype.block) + ends * element_bytes
 
-    def _plain(self, weight_dtype: str) -> int:
-        """Return the parameters of embedding and head; 0 where they are not known, or stored as the rest."""
+    def plain_ends(self, weight_dtype: str) -> int:
+        """
+        Return the parameters of embedding and head, which stay in the dtype of a model beside fewer bits.
+
+        0 where they are not known, or no others have fewer.
+        """
         stored = stored_as(weight_dtype)
         narrow = stored.block_bytes < stored.block * dtype_by_name(self.dtype).row_bytes(1)
         if not narrow or is_of_gguf(weight_dtype) or self.hidden is None or self.vocab is None:
@@ -300,7 +304,7 @@ class ModelSpec(Facts):
 
     def in_weights(self, weight_dtype: str) -> "ModelSpec":
         """Return the spec whose parts are in *weight_dtype*, but for plain ends, as `weights` has them."""
-        if self.parts is None or not self._plain(weight_dtype):
+        if self.parts is None or not self.plain_ends(weight_dtype):
             return self
         parts = self.parts.with_plain_ends(stored_as(weight_dtype))
         return self.model_copy(update={"parts": parts})

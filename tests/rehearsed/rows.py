@@ -163,7 +163,7 @@ class Row:
             sees=not self.text and bool(spec.uncounted or (spec.parts and spec.parts.tower)),
             plain_weights=self.quant is None,
         )
-        return estimated_bytes(workload, rules, read_settings(SETTINGS, {}), batch, widths, driver)
+        return estimated_bytes(workload, rules, read_settings(SETTINGS, {}), batch, widths, driver=driver)
 
     @property
     def images(self) -> Encoding:

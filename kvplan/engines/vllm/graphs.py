@@ -118,7 +118,8 @@ class Held(NamedTuple):
     What graphs hold of torch's memory: the `pool` of what pieces make, and `split_bytes` of one token.
 
     These are FlashAttention 3's partial outputs, which only whole graphs hold, and a warm-up so many
-    `copies`: where small tensors take a part of the first, it is no longer whole for the next layer.
+    `copies`: where small tensors take a part of the first, it is no longer whole for the next layer. So it
+    was in mixtures of Qwen3, not in DeepSeek-V2-Lite.
     """
 
     pool: int = 0
