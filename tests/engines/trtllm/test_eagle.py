@@ -15,7 +15,7 @@ import pytest
 import kvplan
 from kvplan.errors import KvplanError
 from kvplan.importers import load
-from kvplan.planner.words import Assumed
+from kvplan.planner.facts import Assumed
 
 # One layer for Llama 3.1 8B, with rows as its 32: 8 KV heads of 128.
 EAGLE3: dict[str, Any] = {
@@ -38,7 +38,7 @@ ROW = 2 * 8 * 128 * 2
 
 
 def fit(model: str = "llama-3.1-8b", **options: Any) -> Any:
-    given = {"gpu": "h100-80gb", "engine": "trtllm", "context": 8192, "advice": False}
+    given: dict[str, Any] = {"gpu": "h100-80gb", "engine": "trtllm", "context": 8192, "advice": False}
     return kvplan.fit(model, **given | options)
 
 

@@ -19,7 +19,7 @@ def _blocks(engine: str, kv_dtype: str | None = None, **changed: Any) -> int | N
 @pytest.mark.parametrize(
     "changed", [{}, {"d_nope": 192, "v_head_dim": 256}, {"d_nope": 64}, {"d_nope": 256, "v_head_dim": 256}]
 )
-def test_vllm_has_prefills_for_some_heads(changed: dict[str, int]) -> None:
+def test_vllm_has_prefills_for_some_heads(changed: dict[str, Any]) -> None:
     """v1/attention/backends/mla/prefill/flash_attn.py of 0.33: 256 goes with d_rope of 0 alone."""
     if changed.get("d_nope") == 256:
         changed = {**changed, "d_rope": 0}
@@ -27,7 +27,7 @@ def test_vllm_has_prefills_for_some_heads(changed: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"d_rope": 32}, {"d_nope": 64, "v_head_dim": 64}, {"v_head_dim": 192}])
-def test_other_heads_are_refused_since_0_26(changed: dict[str, int]) -> None:
+def test_other_heads_are_refused_since_0_26(changed: dict[str, Any]) -> None:
     with pytest.raises(kvplan.KvplanError, match=r"vLLM 0\.33 has no prefill backend for MLA heads of \("):
         _blocks("vllm@0.33", **changed)
     with pytest.raises(kvplan.KvplanError, match=r"vLLM 0\.26 has no prefill backend"):
@@ -36,7 +36,7 @@ def test_other_heads_are_refused_since_0_26(changed: dict[str, int]) -> None:
 
 
 def test_heads_without_rope_came_with_0_30() -> None:
-    heads = {"d_nope": 256, "d_rope": 0, "v_head_dim": 256}
+    heads: dict[str, Any] = {"d_nope": 256, "d_rope": 0, "v_head_dim": 256}
     assert _blocks("vllm@0.30", **heads) == 16
     with pytest.raises(kvplan.KvplanError, match=r"vLLM 0\.28 has no prefill backend"):
         _blocks("vllm@0.28", **heads)
