@@ -72,7 +72,7 @@ class Mixture:
     A mixture of which each token meets `used` of `experts`, each of a `width`, and a `shared` MLP.
 
     `chooses` says how: by the softmax of all logits, by their sigmoid, or by the softmax of the chosen. The
-    choice may be `biased`, the weights `normed`.
+    choice may be `biased`, the weights `normed`. CUDA may keep tensors for `fused` kernels.
     """
 
     experts: int
@@ -82,6 +82,7 @@ class Mixture:
     chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
     biased: bool = False
     normed: bool = True
+    fused: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,7 @@ def mix(rows: Rows, states: int, mixture: Mixture) -> int:
     gate = rows.new(width, states, chosen)
     inner = rows.new(width, gate, rows.new(width, states, chosen))
     outputs = rows.new(mixture.used * rows.hidden, inner, chosen)
-    fused = 1 < mixture.used <= _MOST_SUMMED
+    fused = mixture.fused and 1 < mixture.used <= _MOST_SUMMED
     weighted = rows.new(mixture.used * rows.hidden, outputs, weights, over=(outputs,))
     total = rows.new(rows.hidden, weighted)
     for _ in range(mixture.used - 2):
@@ -210,4 +211,5 @@ def _chosen_at_once(mixture: Mixture) -> bool:
     """Return whether CUDA chooses experts in one kernel, until the end of which all its tensors are kept."""
     experts = mixture.experts
     whole = experts & (experts - 1) == 0 and experts <= _MOST_FUSED_EXPERTS
-    return mixture.chooses != "softmax of chosen" and (whole or experts in _FUSED_EXPERTS)
+    early = mixture.fused and mixture.chooses != "softmax of chosen"
+    return early and (whole or experts in _FUSED_EXPERTS)

@@ -109,7 +109,7 @@ def llamacpp(version: str | None) -> Engine:
         arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always("1")),
-        needs=start_up,
+        needs=partial(start_up, rules=rules),
         takes=frozenset({"max_num_batched_tokens", "max_num_seqs"}),
         settings=SETTINGS,
         extra="with head",

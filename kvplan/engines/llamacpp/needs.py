@@ -13,6 +13,7 @@ from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.options import asked_of
 from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
+from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
 from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
 from kvplan.engines.overheads import COMPUTE_ABOVE_BYTES, DRIVER_BYTES, compute_buffers
 from kvplan.loads import tokens_in, uniform
@@ -23,9 +24,9 @@ _LEAST_TURN = 64
 """The smallest matrix that turns rows, which values always take (build_input_k_rot, llama-kv-cache.cpp)."""
 
 
-def start_up(run: ProfileRun) -> Estimate:
+def start_up(run: ProfileRun, rules: LlamaRules = NEWEST) -> Estimate:
     """Return what llama.cpp takes for *run*; where its graph is not known, what compute_buffers estimates."""
-    size = compute_bytes(run)
+    size = compute_bytes(run, rules)
     if size is None:
         return compute_buffers(run)
     return Estimate(
@@ -37,16 +38,18 @@ def start_up(run: ProfileRun) -> Estimate:
     )
 
 
-def compute_bytes(run: ProfileRun) -> int | None:
+def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     """
     Return the bytes of the buffer in which the graph of a micro-batch is computed; None if it is not known.
 
     On one GPU, with all layers on it, in a build for CUDA.
     """
-    traits = traits_of(run.architecture)
+    traits = traits_of(run.architecture, fused=rules.fused)
     if traits is None or run.hidden is None or run.vocab is None or run.kv is None or len(run.stages) != 1:
         return None
     options = asked_of(run.settings, run.batched_tokens)
+    if options.flash_attn and not rules.fused and run.kv.dtype("key") != run.kv.dtype("value"):
+        return None
     layers = layers_of(run, traits, flash=options.flash_attn)
     if layers is None:
         return None

@@ -6,7 +6,7 @@ architectures that stand nowhere here the graph is not known.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
@@ -31,10 +31,11 @@ class Traits:
     What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.
 
     `whole_stand` says that layers without a window neither norm nor rotate queries and keys, and `mixes`
-    that its mixtures are known.
+    that its mixtures are known; CUDA keeps tensors for `fused` kernels of theirs.
     """
 
     mixes: bool = True
+    fused: bool = True
     chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
     biased: bool = False
     normed_weights: bool = True
@@ -69,9 +70,13 @@ _TRAITS = {
 }
 
 
-def traits_of(architecture: str | None) -> Traits | None:
-    """Return what is known of the graph of an architecture; None where it is not."""
-    return _TRAITS.get(architecture or "")
+_BEFORE_FUSED = {**_TRAITS, "gpt_oss": replace(_TRAITS["gpt_oss"], picked="in layer")}
+
+
+def traits_of(architecture: str | None, *, fused: bool) -> Traits | None:
+    """Return what is known of the graph of an architecture, by LlamaRules.fused; None where it is not."""
+    traits = (_TRAITS if fused else _BEFORE_FUSED).get(architecture or "")
+    return None if traits is None else replace(traits, fused=fused)
 
 
 def window_of(run: ProfileRun) -> int | None:
@@ -181,4 +186,5 @@ def _mixture(run: ProfileRun, layer: "LayerParts", traits: Traits) -> Mixture | 
         chooses=traits.chooses,
         biased=traits.biased,
         normed=traits.normed_weights,
+        fused=traits.fused,
     )

@@ -22,12 +22,12 @@ from kvplan.units import MIB
 PRINTED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "compute_buffers.yaml").read_text())
 
 
-def planned(model: str, asked: list[Any]) -> Plan:
+def planned(model: str, asked: list[Any], engine: str = "llamacpp") -> Plan:
     context, slots, key, value, n_ubatch, settings = asked
     return plan(
         model,
         gpu="8TB",
-        engine="llamacpp",
+        engine=engine,
         context=context,
         kv_dtype=key if key == value else f"{key},value={value}",
         max_num_seqs=slots,
@@ -42,6 +42,15 @@ def test_the_buffer_is_what_llamacpp_prints(model: str) -> None:
     """To the last digit: 0.0001 MiB are less than the 128 bytes to which tensors are rounded."""
     found = [f"{planned(model, asked).budget.needs.activation_bytes / MIB:.4f}" for asked in PRINTED["asked"]]
     assert found == [f"{size:.4f}" for size in PRINTED["printed"][model]]
+
+
+@pytest.mark.parametrize("model", PRINTED["printed_before"])
+def test_older_builds_keep_less_of_mixtures(model: str) -> None:
+    """As above, of b10068, but where K and V have two types: its kernels do not take them."""
+    pairs = zip(PRINTED["asked"], PRINTED["printed_before"][model], strict=True)
+    known = [(asked, size) for asked, size in pairs if size is not None]
+    found = [planned(model, asked, "llamacpp@b10107").budget.needs.activation_bytes for asked, _ in known]
+    assert [f"{size / MIB:.4f}" for size in found] == [f"{size:.4f}" for _, size in known]
 
 
 def test_logits_stand_beside_the_last_norm() -> None:
