@@ -163,7 +163,7 @@ _ROWS = 6
 DRIVER_BYTES = 456 * MIB
 """What llama.cpp's breakdown has as unaccounted for: github.com/ggml-org/llama.cpp/pull/15860."""
 
-COMPUTE_ABOVE_BYTES = 1365 * MIB
+_COMPUTE_ABOVE_BYTES = 1365 * MIB
 """What a breakdown has at most above the estimate: long contexts, recurrent states and quantised caches."""
 
 
@@ -185,6 +185,6 @@ def compute_buffers(workload: ProfileRun) -> Estimate:
         activation_bytes=sizes[1],
         overhead_bytes=DRIVER_BYTES,
         low_bytes=sizes[0] * 4 // 5 + DRIVER_BYTES,
-        high_bytes=sizes[2] + DRIVER_BYTES + COMPUTE_ABOVE_BYTES,
+        high_bytes=sizes[2] + DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
         evidence="of a micro-batch's logits, and from 7 published breakdowns of llama.cpp's memory",
     )

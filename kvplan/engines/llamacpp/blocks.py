@@ -44,7 +44,7 @@ class Attention:
     `widened_bytes` are what CUDA's flash attention takes for a token's key and value in float16, where they
     are cached in another type: 0 without flash attention, which reads them as they are. `key_first` is the
     order of key and value. `places` says whether query and key are normed, or rotated by their position, and
-    `norms_value` whether the value is normed.
+    `norms_value` whether the value is normed, which may be `one_with_key` before that.
     """
 
     heads: int
@@ -56,6 +56,7 @@ class Attention:
     key_first: bool = False
     places: bool = True
     norms_value: bool = False
+    one_with_key: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,8 @@ class Mixture:
     A mixture of which each token meets `used` of `experts`, each of a `width`, and a `shared` MLP.
 
     `chooses` says how: by the softmax of all logits, by their sigmoid, or by the softmax of the chosen. The
-    choice may be `biased`, the weights `normed`. CUDA may keep tensors for `fused` kernels.
+    choice may be `biased`, the weights `normed`. CUDA may keep tensors for `fused` kernels. With `own_norms`
+    the choice, the experts and the shared MLP norm the states each for itself, and experts have scales.
     """
 
     experts: int
@@ -83,6 +85,7 @@ class Mixture:
     biased: bool = False
     normed: bool = True
     fused: bool = True
+    own_norms: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +111,14 @@ class Rows:
 
 def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int) -> int:
     """Return what the heads see, for tokens that stand *where* an input says."""
-    query = _placed(rows, rows.new(layer.heads * layer.key, states), layer.heads * layer.key, layer, where)
-    query = _turned(rows, query, layer.heads * layer.key, cached.key_turn)
-    value = -1 if layer.key_first else _value(rows, states, layer, cached)
-    key = _placed(
-        rows, rows.new(layer.kv_heads * layer.key, states), layer.kv_heads * layer.key, layer, where
-    )
-    key = _turned(rows, key, layer.kv_heads * layer.key, cached.key_turn)
-    if layer.key_first:
-        value = _value(rows, states, layer, cached)
+    queries, keys = layer.heads * layer.key, layer.kv_heads * layer.key
+    query = _placed(rows, rows.new(queries, states), queries, layer, where)
+    query = _turned(rows, query, queries, cached.key_turn)
+    value = None if layer.key_first else _value(rows, states, layer, cached)
+    made = rows.new(keys, states)
+    key = _turned(rows, _placed(rows, made, keys, layer, where), keys, cached.key_turn)
+    if value is None:
+        value = _value(rows, made if layer.one_with_key else states, layer, cached)
     rows.graph.read(key, cached.key_rows)
     rows.graph.read(value, cached.value_rows)
     return _heads(rows, query, layer, cached)
@@ -129,7 +131,7 @@ def project(rows: Rows, seen: int, layer: Attention, cached: Cached) -> int:
 
 def _value(rows: Rows, states: int, layer: Attention, cached: Cached) -> int:
     width = layer.kv_heads * layer.value
-    value = rows.new(width, states)
+    value = states if layer.one_with_key else rows.new(width, states)
     if layer.norms_value:
         value = rows.new(width, value)
     return _turned(rows, value, width, cached.value_turn)
@@ -166,26 +168,44 @@ def feed(rows: Rows, states: int, mlp: Mlp) -> int:
 
 def mix(rows: Rows, states: int, mixture: Mixture) -> int:
     """Return what a mixture and its shared MLP make of *states*."""
-    chosen, weights = _choose(rows, states, mixture)
+    chosen, weights, choice = _choose(rows, _normed(rows, states, mixture), mixture)
+    routed = _routed(rows, _normed(rows, states, mixture), mixture, (chosen, weights, choice))
+    if mixture.shared is None:
+        return routed
+    beside = feed(rows, _normed(rows, states, mixture), mixture.shared)
+    over = (beside, routed) if mixture.own_norms else (routed, beside)
+    return rows.new(rows.hidden, routed, beside, over=over)
+
+
+def _normed(rows: Rows, states: int, mixture: Mixture) -> int:
+    return rows.new(rows.hidden, states) if mixture.own_norms else states
+
+
+def _routed(rows: Rows, states: int, mixture: Mixture, choice: tuple[int, int, tuple[int, ...]]) -> int:
+    """Return the sum of what the chosen experts make of *states*."""
+    chosen, weights, steps = choice
+    if steps:
+        rows.graph.read(*steps)
     width = mixture.used * mixture.width
     gate = rows.new(width, states, chosen)
     inner = rows.new(width, gate, rows.new(width, states, chosen))
     outputs = rows.new(mixture.used * rows.hidden, inner, chosen)
     fused = mixture.fused and 1 < mixture.used <= _MOST_SUMMED
-    weighted = rows.new(mixture.used * rows.hidden, outputs, weights, over=(outputs,))
+    scaled, scales = outputs, tuple[int, ...]()
+    if mixture.own_norms:
+        scales = (rows.new(mixture.used, rows.new(mixture.experts), chosen),)
+        scaled = rows.new(mixture.used * rows.hidden, outputs, *scales, over=(outputs,))
+    weighted = rows.new(mixture.used * rows.hidden, scaled, weights, over=(scaled,))
     total = rows.new(rows.hidden, weighted)
     for _ in range(mixture.used - 2):
         total = rows.new(rows.hidden, total, weighted, over=(total,))
     if fused:
-        rows.graph.read(outputs, weights)
-    if mixture.shared is None:
-        return total
-    beside = feed(rows, states, mixture.shared)
-    return rows.new(rows.hidden, total, beside, over=(total, beside))
+        rows.graph.read(outputs, weights, *scales)
+    return total
 
 
-def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int]:
-    """Return the numbers of the experts of each token, and their weights."""
+def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int, tuple[int, ...]]:
+    """Return the numbers of each token's experts, their weights, and what is kept until these are there."""
     fused = _chosen_at_once(mixture)
     late = mixture.chooses == "softmax of chosen"
     logits = rows.new(mixture.experts, states)
@@ -202,9 +222,7 @@ def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int]:
         clamped = rows.new(1, sums, over=(sums,))
         weights = rows.new(mixture.used, weights, clamped)
         steps += [sums, clamped, weights]
-    if fused:
-        rows.graph.read(*dict.fromkeys(steps))
-    return chosen, weights
+    return chosen, weights, tuple(dict.fromkeys(steps)) if fused else ()
 
 
 def _chosen_at_once(mixture: Mixture) -> bool:

@@ -30,8 +30,9 @@ class Traits:
     """
     What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.
 
-    `whole_stand` says that layers without a window neither norm nor rotate queries and keys, and `mixes`
-    that its mixtures are known; CUDA keeps tensors for `fused` kernels of theirs.
+    Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
+    values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
+    kernels of theirs.
     """
 
     mixes: bool = True
@@ -45,6 +46,8 @@ class Traits:
     normed_before: bool = True
     norms_value: bool = False
     whole_stand: bool = False
+    whole_share: bool = False
+    own_norms: bool = False
 
 
 _PLAIN = Traits()
@@ -55,7 +58,7 @@ _TRAITS = {
     "exaone4": Traits(normed_before=False),
     "gemma2": _PLAIN,
     "gemma3_text": _PLAIN,
-    "gemma4_text": Traits(mixes=False, picked="behind norm", norms_value=True),
+    "gemma4_text": Traits(picked="behind norm", norms_value=True, whole_share=True, own_norms=True),
     "glm4_moe": _SIGMOID,
     "gpt_oss": Traits(chooses="softmax of chosen", normed_weights=False, picked="behind layers"),
     "llama": _PLAIN,
@@ -70,7 +73,11 @@ _TRAITS = {
 }
 
 
-_BEFORE_FUSED = {**_TRAITS, "gpt_oss": replace(_TRAITS["gpt_oss"], picked="in layer")}
+_BEFORE_FUSED = {
+    **_TRAITS,
+    "gemma4_text": replace(_TRAITS["gemma4_text"], mixes=False),
+    "gpt_oss": replace(_TRAITS["gpt_oss"], picked="in layer"),
+}
 
 
 def traits_of(architecture: str | None, *, fused: bool) -> Traits | None:
@@ -131,9 +138,10 @@ def _attention(
         value=value,
         widened_bytes=_widened(run, kind, value) if flash else 0,
         flash=flash,
-        key_first=has_windows and not traits.norms_value,
+        key_first=has_windows,
         places=slides or not traits.whole_stand,
         norms_value=traits.norms_value,
+        one_with_key=traits.whole_share and not slides,
     )
 
 
@@ -187,4 +195,5 @@ def _mixture(run: ProfileRun, layer: "LayerParts", traits: Traits) -> Mixture | 
         biased=traits.biased,
         normed=traits.normed_weights,
         fused=traits.fused,
+        own_norms=traits.own_norms,
     )

@@ -139,7 +139,8 @@ def _layer(rows: Rows, states: int, layer: Layer, inputs: _Inputs, *, kept: bool
         mixed = rows.new(hidden, mixed, inputs.picks)
         states = rows.new(hidden, states, inputs.picks)
     states = rows.new(hidden, mixed, states, over=(mixed, states))
-    normed = rows.new(hidden, states) if layer.normed_before else states
+    own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
+    normed = rows.new(hidden, states) if layer.normed_before and not own else states
     fed = _fed(rows, normed, layer.feeds)
     return rows.graph.new(rows.of(hidden), fed, states, over=(fed, states), kept=kept), rows
 
