@@ -28,7 +28,8 @@ _OLDER_ABOVE_BYTES = 549 * MIB
 """
 What builds of spring 2026 printed above the graph of today, whose masks are float16 from the start.
 
-Llama-3.2-3B of 2048 tokens 28 MiB (284.90), Gemma 4 26B of 262144 tokens with its cache in q8_0 549 (1887.86).
+Llama-3.2-3B of 2048 tokens had 28 MiB more (284.90), Gemma 4 26B of 262144 with its cache in q8_0 549
+(1887.86): stored public logs.
 """
 
 
