@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kvplan.dtypes import RECURRENT_ROLES, Role
+from kvplan.dtypes import RECURRENT_ROLES, CacheFormat, Role
 from kvplan.engines.arrangement import Arrangement
 from kvplan.engines.handover import Handover, Pulled
 from kvplan.engines.shares import Shares, over_tp
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
     from kvplan.specs.mlp import Mlp
-    from kvplan.specs.parts import LayerParts
+    from kvplan.specs.parts import LayerParts, ModelParts
     from kvplan.specs.vision import Vision
     from kvplan.specs.weight_blocks import WeightBlocks
 
@@ -131,7 +131,9 @@ class ProfileRun(NamedTuple):
     `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
     `indexer` the width of sparse attention's keys and the tokens of one; `cache_dtypes` are those of the
     cache; it is `drafted` for by a model of its own. `settings` are the engine's own. `model_context` is the
-    longest context that the model's config allows.
+    longest context that the model's config allows. `mixers` has the kinds of each layer and `parts` its
+    weights, from the first to the last, `stages` the layers of each pipeline stage, and `kv` the format of
+    the cache.
     """
 
     card: Card
@@ -159,6 +161,10 @@ class ProfileRun(NamedTuple):
     drafted: bool = False
     model_context: int | None = None
     settings: Mapping[str, str] = FrozenDict()
+    mixers: "tuple[tuple[Kind, ...], ...]" = ()
+    parts: "ModelParts | None" = None
+    stages: tuple[int, ...] = ()
+    kv: CacheFormat | None = None
 
     @property
     def sees_images(self) -> bool:

@@ -169,7 +169,9 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
 
 _MICRO_BATCH = 512
 _ROWS = 6
-_LLAMACPP_DRIVER_BYTES = 456 * MIB
+DRIVER_BYTES = 456 * MIB
+"""What llama.cpp's breakdown has as unaccounted for: github.com/ggml-org/llama.cpp/pull/15860."""
+
 _COMPUTE_ABOVE_BYTES = 1365 * MIB
 """What a breakdown has at most above the estimate: long contexts, recurrent states and quantised caches."""
 
@@ -190,8 +192,8 @@ def compute_buffers(workload: ProfileRun) -> Estimate:
     ]
     return Estimate(
         activation_bytes=sizes[1],
-        overhead_bytes=_LLAMACPP_DRIVER_BYTES,
-        low_bytes=sizes[0] * 4 // 5 + _LLAMACPP_DRIVER_BYTES,
-        high_bytes=sizes[2] + _LLAMACPP_DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
+        overhead_bytes=DRIVER_BYTES,
+        low_bytes=sizes[0] * 4 // 5 + DRIVER_BYTES,
+        high_bytes=sizes[2] + DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
         evidence="of a micro-batch's logits, and from 7 published breakdowns of llama.cpp's memory",
     )

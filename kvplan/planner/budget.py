@@ -219,6 +219,10 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
+            mixers=tuple(spec.attention[name] for name in spec.layer_types),
+            parts=spec.parts,
+            stages=stages,
+            kv=deployment.kv,
         )
     )
 

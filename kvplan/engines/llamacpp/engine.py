@@ -11,28 +11,19 @@ from kvplan.engines.base import Engine, EngineOptions, Share, ToStore, always
 from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
-from kvplan.engines.llamacpp.options import LlamaOptions
+from kvplan.engines.llamacpp.needs import start_up
+from kvplan.engines.llamacpp.options import SETTINGS, asked_of
 from kvplan.engines.llamacpp.traits import honours_windows, require_architecture
 from kvplan.engines.llamacpp.unified import UnifiedTally
 from kvplan.engines.llamacpp.versions import LlamaRules, find_rules
 from kvplan.engines.llamacpp.waterfall import waterfall
-from kvplan.engines.overheads import compute_buffers
-from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.settings import read_settings
 from kvplan.engines.tally import BytesTally, Tally
 from kvplan.errors import OptionsError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
 from kvplan.terms import Stage
 from kvplan.units import largest_of
-
-SETTINGS = (
-    Setting(name="kv_unified", kind="flag", help="all slots share one context"),
-    Setting(name="swa_full", kind="flag", help="windows keep the whole context"),
-    Setting(name="flash_attn", kind="flag", help="off pads V to the widest layer"),
-    Setting(name="tensor_split", kind="ratios", help="shares of the layers of each GPU: 3,1"),
-)
-"""Options of llama.cpp that other engines do not have, by its names in common/arg.cpp."""
-
 
 _OF_DRAFT = "what drafts tokens has a context of its own, with as many slots"
 
@@ -118,7 +109,7 @@ def llamacpp(version: str | None) -> Engine:
         arrange=partial(_arrange, rules=rules),
         kv_dtype=kv_dtype_name,
         share=Share(of="card", default=always("1")),
-        needs=compute_buffers,
+        needs=partial(start_up, rules=rules),
         takes=frozenset({"max_num_batched_tokens", "max_num_seqs"}),
         settings=SETTINGS,
         extra="with head",
@@ -157,17 +148,9 @@ def kv_dtype_name(asked: str | None, rows: ToStore) -> str:
 
 
 def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules) -> Cells:
-    given = read_settings(SETTINGS, options.settings)
     _refuse_options(options)
     require_architecture(options.architecture)
-    asked = LlamaOptions(
-        n_ubatch=LlamaOptions().n_ubatch
-        if options.max_num_batched_tokens is None
-        else options.max_num_batched_tokens,
-        kv_unified=given.flag("kv_unified") is True,
-        swa_full=given.flag("swa_full") is True,
-        flash_attn=given.flag("flash_attn") is not False,
-    )
+    asked = asked_of(options.settings, options.max_num_batched_tokens)
     windows = honours_windows(options.architecture)
     arranged = arrange(stages, asked, rules=rules, windows=windows)
     if options.draft is None:

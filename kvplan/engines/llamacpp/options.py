@@ -1,8 +1,18 @@
 """What a user chooses when llama.cpp starts, as far as it concerns the cache."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kvplan.engines.llamacpp.errors import RefusedError
+from kvplan.engines.settings import Setting, read_settings
+
+SETTINGS = (
+    Setting(name="kv_unified", kind="flag", help="all slots share one context"),
+    Setting(name="swa_full", kind="flag", help="windows keep the whole context"),
+    Setting(name="flash_attn", kind="flag", help="off pads V to the widest layer"),
+    Setting(name="tensor_split", kind="ratios", help="shares of the layers of each GPU: 3,1"),
+)
+"""Options of llama.cpp that other engines do not have, by its names in common/arg.cpp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +36,14 @@ class LlamaOptions:
         """Refuse a batch below 1."""
         if self.n_ubatch < 1:
             raise RefusedError(f"n_ubatch={self.n_ubatch} is not at least 1")
+
+
+def asked_of(settings: Mapping[str, str], n_ubatch: int | None) -> LlamaOptions:
+    """Return what a user chose, by the names of SETTINGS; *n_ubatch* is None where it is left open."""
+    given = read_settings(SETTINGS, settings)
+    return LlamaOptions(
+        n_ubatch=LlamaOptions().n_ubatch if n_ubatch is None else n_ubatch,
+        kv_unified=given.flag("kv_unified") is True,
+        swa_full=given.flag("swa_full") is True,
+        flash_attn=given.flag("flash_attn") is not False,
+    )

@@ -18,11 +18,14 @@ class LlamaRules:
     What one state of llama.cpp does, from its `build` on.
 
     `sparse`: whether the caches of indexers and of DeepSeek-V4 are known (llama-kv-cache-dsa.cpp,
-    -msa.cpp and -dsv4.cpp).
+    -msa.cpp and -dsv4.cpp). `fused`: whether graphs are those of v0.5.0: CUDA's kernels for mixtures keep
+    tensors, gpt-oss picks outputs behind all layers, and flash attention on CUDA takes K and V of two types;
+    before, they are those of b10068.
     """
 
     build: int
     sparse: bool
+    fused: bool
 
     @property
     def name(self) -> str:
@@ -30,8 +33,8 @@ class LlamaRules:
         return f"llamacpp@b{self.build}"
 
 
-_B10107 = LlamaRules(build=10107, sparse=False)
-_B11312 = LlamaRules(build=11312, sparse=True)
+_B10107 = LlamaRules(build=10107, sparse=False, fused=False)
+_B11312 = LlamaRules(build=11312, sparse=True, fused=True)
 
 BUILDS = (_B10107, _B11312)
 """The known rules, from the oldest to the newest."""

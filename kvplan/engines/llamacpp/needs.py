@@ -1,0 +1,118 @@
+"""
+What llama.cpp takes on a GPU beside weights and caches: the buffer of its graph, and the driver's share.
+
+The buffer is arithmetic where the graph of an architecture is known (shapes.py); of others it is estimated.
+What it prints is `CUDA0 compute buffer size`. Source: sched_reserve in src/llama-context.cpp of v0.5.0.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from kvplan.dtypes import CacheFormat
+from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.llamacpp.cells import CacheId, Slots
+from kvplan.engines.llamacpp.options import asked_of
+from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
+from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
+from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
+from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
+from kvplan.loads import tokens_in, uniform
+from kvplan.units import MIB, ceil_div
+
+_HALF, _FLOAT = 2, 4
+_LEAST_TURN = 64
+"""The smallest matrix that turns rows, which values always take (build_input_k_rot, llama-kv-cache.cpp)."""
+
+
+_OLDER_ABOVE_BYTES = 549 * MIB
+"""
+What builds of spring 2026 printed above the graph of today, whose masks are float16 from the start.
+
+Llama-3.2-3B of 2048 tokens had 28 MiB more (284.90), Gemma 4 26B of 262144 with its cache in q8_0 549
+(1887.86): stored public logs.
+"""
+
+
+def start_up(run: ProfileRun, rules: LlamaRules = NEWEST) -> Estimate:
+    """Return what llama.cpp takes for *run*; where its graph is not known, what compute_buffers estimates."""
+    size = compute_bytes(run, rules)
+    if size is None:
+        return compute_buffers(run)
+    return Estimate(
+        activation_bytes=size,
+        overhead_bytes=DRIVER_BYTES,
+        low_bytes=size,
+        high_bytes=size + DRIVER_BYTES + _OLDER_ABOVE_BYTES,
+        evidence="derived from llama.cpp's graph; the driver's share from a published breakdown",
+    )
+
+
+def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
+    """
+    Return the bytes of the buffer in which the graph of a micro-batch is computed; None if it is not known.
+
+    On one GPU, with all layers on it, in a build for CUDA.
+    """
+    traits = traits_of(run.architecture, fused=rules.fused)
+    if traits is None or run.hidden is None or run.vocab is None or run.kv is None or len(run.stages) != 1:
+        return None
+    options = asked_of(run.settings, run.batched_tokens)
+    if options.flash_attn and not rules.fused and run.kv.dtype("key") != run.kv.dtype("value"):
+        return None
+    layers = layers_of(run, traits, flash=options.flash_attn)
+    if layers is None:
+        return None
+    slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
+    tokens = _tokens(slots)
+    window = window_of(run)
+    return _peak(
+        Batch(
+            tokens=ceil_div(tokens, slots.batch) * slots.batch,
+            outputs=tokens,
+            hidden=run.hidden,
+            vocab=run.vocab,
+            layers=layers,
+            caches=tuple(
+                _cache(slots, cache, layers, number, run.kv)
+                for number, cache in enumerate((_ALL, CacheId(name="swa", rule="window", window=window or 0)))
+            ),
+            picked=traits.picked,
+            centred=traits.centred,
+        )
+    )
+
+
+_ALL = CacheId(name="kv", rule="full")
+
+
+def _tokens(slots: Slots) -> int:
+    """Return the tokens of a micro-batch: no more than the slots hold together."""
+    return min(tokens_in(slots.load), slots.options.n_ubatch)
+
+
+def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, kv: CacheFormat) -> Cache:
+    attentions = [layer.attention for layer in layers if layer.cache == number]
+    flash = slots.options.flash_attn
+    widest = max(layer.attention.kv_heads * layer.attention.value for layer in layers)
+    return Cache(
+        cells=slots.cells(cache),
+        streams=slots.streams(cache),
+        mask_bytes=_HALF if flash else _FLOAT,
+        value_indices=1 if flash else widest,
+        key_turn=_turn([each.key for each in attentions], kv.dtype("key").block),
+        value_turn=_LEAST_TURN
+        if _turn([each.value for each in attentions], kv.dtype("value").block)
+        else None,
+    )
+
+
+def _turn(widths: Sequence[int], block: int) -> int | None:
+    """Return the side of the matrix that turns heads of such *widths* for a cache in blocks, if any."""
+    if block == 1 or not widths or widths[0] % _LEAST_TURN:
+        return None
+    return widths[0] & -widths[0]
+
+
+@lru_cache(maxsize=256)
+def _peak(batch: Batch) -> int:
+    return graph_of(batch).peak_bytes()

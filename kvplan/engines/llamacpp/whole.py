@@ -1,0 +1,170 @@
+"""From the embedding to the logits: the whole graph of a micro-batch, and the buffer that it takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
+from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+
+_INDEX = 8
+"""Bytes that say into which row a token is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """
+    One layer: attention over the cache of its number, then an MLP or a mixture.
+
+    Layers in `parallel` feed the same states to both. `normed_before` is False where only outputs are normed.
+    """
+
+    attention: Attention
+    cache: int
+    feeds: Mlp | Mixture
+    parallel: bool = False
+    normed_before: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """
+    What is written into a cache, and seen of it, by a micro-batch.
+
+    A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
+    transposed have one index per token, others one for each of `value_indices` numbers. `key_turn` and
+    `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    """
+
+    cells: int
+    mask_bytes: int
+    streams: int = 1
+    value_indices: int = 1
+    key_turn: int | None = None
+    value_turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """
+    A model and the micro-batch for which its graph is reserved.
+
+    `outputs` of its `tokens` have logits; they are `picked` in the last layer, behind it or behind the last
+    norm, and states from which drafts start are kept where that is late. A token has `positions` numbers that
+    say where it is. Layer norms (`centred`) are written beside what they norm, root mean squares over it.
+    """
+
+    tokens: int
+    outputs: int
+    hidden: int
+    vocab: int
+    layers: Sequence[Layer]
+    caches: Sequence[Cache]
+    positions: int = 1
+    picked: Literal["in layer", "behind layers", "behind norm"] = "in layer"
+    centred: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What a layer reads beside the states: where tokens stand, its cache, and which are left if not all."""
+
+    where: int
+    cached: Cached
+    picks: int | None = None
+    left: int = 0
+
+
+def graph_of(batch: Batch) -> Graph:
+    """Return the graph of *batch* on one GPU, which has all layers."""
+    graph = Graph()
+    rows = Rows(graph=graph, tokens=batch.tokens, hidden=batch.hidden)
+    states = graph.first(rows.of(batch.hidden))
+    where = graph.first(FLOAT32 * batch.tokens * batch.positions)
+    order = dict.fromkeys(layer.cache for layer in batch.layers)
+    inputs = {
+        number: _Inputs(where=where, cached=_cached(graph, batch.tokens, batch.caches[number]))
+        for number in order
+    }
+    picks = graph.first(FLOAT32 * batch.outputs)
+    *others, last = batch.layers
+    for layer in others:
+        states, _ = _layer(rows, states, layer, inputs[layer.cache])
+    found = inputs[last.cache]
+    if batch.picked == "in layer":
+        found = replace(found, picks=picks, left=batch.outputs)
+    states, rows = _layer(rows, states, last, found, kept=batch.picked == "behind layers")
+    _head(rows, states, batch, picks)
+    return graph
+
+
+def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
+    """Add the last norm and the logits, both of which are outputs."""
+    graph, picked = rows.graph, rows.picked(batch.outputs)
+    if batch.picked == "behind layers":
+        states, rows = picked.new(rows.hidden, states, picks), picked
+    over = () if batch.centred else (states,)
+    normed = graph.new(rows.of(rows.hidden), states, over=over, kept=True)
+    if batch.picked == "behind norm":
+        normed = graph.new(picked.of(rows.hidden), normed, picks, kept=True)
+    graph.new(picked.of(batch.vocab), normed, kept=True)
+
+
+def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
+    key_turn, value_turn = (
+        None if side is None else graph.first(FLOAT32 * side * side)
+        for side in (cache.key_turn, cache.value_turn)
+    )
+    return Cached(
+        key_rows=graph.first(_INDEX * tokens),
+        value_rows=graph.first(_INDEX * tokens * cache.value_indices),
+        mask=graph.first(tokens * cache.cells * cache.mask_bytes),
+        cells=cache.cells,
+        streams=cache.streams,
+        key_turn=key_turn,
+        value_turn=value_turn,
+    )
+
+
+def _layer(rows: Rows, states: int, layer: Layer, inputs: _Inputs, *, kept: bool = False) -> tuple[int, Rows]:
+    """Return the states behind a layer, and the rows that are left of them."""
+    hidden = rows.hidden
+    normed = rows.new(hidden, states) if layer.normed_before else states
+    seen = attend(rows, normed, layer.attention, inputs.cached, inputs.where)
+    if layer.parallel:
+        return _beside(rows, (states, normed, seen), layer, inputs)
+    mixed = project(rows, seen, layer.attention, inputs.cached)
+    if inputs.picks is not None:
+        rows = rows.picked(inputs.left)
+        mixed = rows.new(hidden, mixed, inputs.picks)
+        states = rows.new(hidden, states, inputs.picks)
+    states = rows.new(hidden, mixed, states, over=(mixed, states))
+    own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
+    normed = rows.new(hidden, states) if layer.normed_before and not own else states
+    fed = _fed(rows, normed, layer.feeds)
+    return rows.graph.new(rows.of(hidden), fed, states, over=(fed, states), kept=kept), rows
+
+
+def _beside(rows: Rows, found: tuple[int, int, int], layer: Layer, inputs: _Inputs) -> tuple[int, Rows]:
+    """
+    Return the states behind a layer whose MLP reads what its attention reads, and the rows left.
+
+    *found* are the states before it, these normed, and what its heads see.
+    """
+    states, normed, seen = found
+    picks = inputs.picks
+    left = rows if picks is None else rows.picked(inputs.left)
+    if picks is not None:
+        normed = left.new(rows.hidden, normed, picks)
+    fed = _fed(left, normed, layer.feeds)
+    if picks is not None:
+        states = left.new(rows.hidden, states, picks)
+    total = left.new(rows.hidden, fed, states, over=(fed, states))
+    mixed = project(rows, seen, layer.attention, inputs.cached)
+    if picks is not None:
+        mixed = left.new(rows.hidden, mixed, picks)
+    return left.new(rows.hidden, total, mixed, over=(total, mixed)), left
+
+
+def _fed(rows: Rows, states: int, feeds: Mlp | Mixture) -> int:
+    return mix(rows, states, feeds) if isinstance(feeds, Mixture) else feed(rows, states, feeds)

@@ -1,0 +1,115 @@
+"""
+The buffer of llama.cpp's graph against llama.cpp itself.
+
+compute_buffers.yaml has what llama.cpp v0.5.0, built for CUDA, printed as `CUDA0 compute buffer size` when a
+context was made: it places every tensor of the graph before it allocates anything, so that neither weights
+nor a card were needed. A GGUF file of metadata alone had the model's dimensions
+(llama_model_init_from_user), a stand-in for the CUDA runtime said of one card that it has compute capability
+8.9, and all layers were on it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kvplan import plan
+from kvplan.engines.llamacpp.heap import Node, peak_bytes
+from kvplan.planner.plan import Plan
+from kvplan.units import MIB
+
+PRINTED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "compute_buffers.yaml").read_text())
+
+
+def planned(model: str, asked: list[Any], engine: str = "llamacpp") -> Plan:
+    context, slots, key, value, n_ubatch, settings = asked
+    return plan(
+        model,
+        gpu="8TB",
+        engine=engine,
+        context=context,
+        kv_dtype=key if key == value else f"{key},value={value}",
+        max_num_seqs=slots,
+        max_num_batched_tokens=n_ubatch,
+        settings=settings,
+        weights="1GB",
+    )
+
+
+@pytest.mark.parametrize("model", PRINTED["printed"])
+def test_the_buffer_is_what_llamacpp_prints(model: str) -> None:
+    """To the last digit: 0.0001 MiB are less than the 128 bytes to which tensors are rounded."""
+    found = [f"{planned(model, asked).budget.needs.activation_bytes / MIB:.4f}" for asked in PRINTED["asked"]]
+    assert found == [f"{size:.4f}" for size in PRINTED["printed"][model]]
+
+
+@pytest.mark.parametrize("model", PRINTED["printed_of_files"])
+def test_biases_values_and_gated_experts_are_there(model: str) -> None:
+    """Tensors that metadata alone leaves out: a GGUF file of their names and shapes, loaded without data."""
+    found = [f"{planned(model, asked).budget.needs.activation_bytes / MIB:.2f}" for asked in PRINTED["asked"]]
+    assert found == [f"{size:.2f}" for size in PRINTED["printed_of_files"][model]]
+
+
+@pytest.mark.parametrize("model", PRINTED["printed_before"])
+def test_older_builds_keep_less_of_mixtures(model: str) -> None:
+    """As above, of b10068, but where K and V have two types: its kernels do not take them."""
+    pairs = zip(PRINTED["asked"], PRINTED["printed_before"][model], strict=True)
+    known = [(asked, size) for asked, size in pairs if size is not None]
+    found = [planned(model, asked, "llamacpp@b10107").budget.needs.activation_bytes for asked, _ in known]
+    assert [f"{size / MIB:.4f}" for size in found] == [f"{size:.4f}" for _, size in known]
+
+
+def test_logits_stand_beside_the_last_norm() -> None:
+    """Llama-3.2-3B: 4 x 512 x (128256 + 3072) bytes, as nothing before them takes more."""
+    needs = planned("llama-3.2-3b", [8192, 1, "fp16", "fp16", 512, {}]).budget.needs
+    assert needs.activation_bytes == 268_959_744
+
+
+def test_what_is_written_over_takes_nothing() -> None:
+    """Two tensors of 1000 bytes are rounded to 1024; the third is written over the second, not the fourth."""
+    chain = [Node(1000, first=True), Node(1000, (0,)), Node(1000, (1,), over=(1,))]
+    assert peak_bytes(chain) == 2048
+    assert peak_bytes([*chain[:2], Node(1000, (1,))]) == 2048
+    assert peak_bytes([*chain[:2], Node(1000, (1,), over=(1,)), Node(0, (0, 1))]) == 3072
+
+
+def test_a_kept_tensor_is_neither_freed_nor_written_over() -> None:
+    first = Node(1024, first=True)
+    assert peak_bytes([first, Node(1024, (0,), kept=True), Node(1024, (1,), over=(1,))]) == 2048
+    assert peak_bytes([first, Node(1024, (0,), kept=True), Node(2048, (1,), over=(1,))]) == 4096
+
+
+def test_the_smallest_hole_is_taken() -> None:
+    """Holes of 2048 and of 1024 bytes are left behind; 1024 bytes go into the second, 2048 into the first."""
+    nodes = [
+        Node(2048, first=True),
+        Node(128, first=True),
+        Node(1024, first=True),
+        Node(128, first=True),
+        Node(0, (0, 2)),
+        Node(1024, (1,)),
+        Node(2048, (3,)),
+        Node(0, (5, 6)),
+    ]
+    assert peak_bytes(nodes) == 3328
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "printed"),
+    [
+        ("llama-3.2-3b", [2048, 1, "fp16", "fp16", 512, {}], 284.90),
+        ("gemma-4-26b-a4b", [262_144, 1, "q8_0", "q8_0", 512, {}], 1887.86),
+    ],
+)
+def test_what_older_builds_printed_lies_in_the_range(model: str, asked: list[Any], printed: float) -> None:
+    """Stored public logs of spring 2026, whose masks were float32, and copied to float16 on the GPU."""
+    needs = planned(model, asked).budget.needs
+    assert needs.activation_bytes / MIB < printed < needs.high_bytes / MIB - 456
+
+
+def test_an_unknown_architecture_is_estimated() -> None:
+    """Llama 4's chunks and mixtures are not read: 4 x 512 x (202048 + 6 x 5120) bytes."""
+    needs = planned("llama-4-scout-17b-16e", [8192, 1, "fp16", "fp16", 512, {}]).budget.needs
+    assert needs.activation_bytes == 476_708_864
+    assert "published breakdowns" in needs.evidence
