@@ -329,8 +329,18 @@ def _open_weights(spec: ModelSpec) -> KvplanError:
     model = "" if spec.parameters else f"ask for {spec.name} with "
     return KvplanError(
         f"{read}: give the weights' size, as in --weights 16.06GB",
-        f"        or {model}--weight-dtype fp8 or q4_k for all of them, if that is near enough",
+        f"        or {model}--weight-dtype {_likely(spec)} for all of them, if that is near enough",
     )
+
+
+_NAMED = {"mxfp4": "mxfp4", "fp4": "nvfp4", "fp8": "fp8"}
+"""Formats by what names say of them: NVIDIA's FP4 is NVFP4, its releases of 2025 are called by either."""
+
+
+def _likely(spec: ModelSpec) -> str:
+    """Return the dtypes that a hint offers: the one that a release's name has, which decides nothing."""
+    name = (spec.read_as or spec.hf_id or spec.name).lower()
+    return next((dtype for word, dtype in _NAMED.items() if word in name), "fp8 or q4_k")
 
 
 def as_bytes(size: Size) -> int:

@@ -106,6 +106,7 @@ SGLANG_FLAGS = """
 --enable-mamba-cache-stochastic-rounding --enable-megamoe-for-layernorm-sp --enable-memory-saver
 --enable-metrics --enable-metrics-for-all-schedulers --enable-mfu-metrics --enable-mis --enable-mixed-chunk
 --enable-mm-global-cache --enable-mscclpp --enable-multi-layer-eagle --enable-nan-detection
+--enable-nsa-prefill-context-parallel
 --enable-nccl-nvls --enable-nvidia-megakernel --enable-p2p-check --enable-pd-role-switch
 --enable-precise-embedding-interpolation --enable-prefill-cp --enable-prefill-delayer
 --enable-prefix-mm-cache --enable-priority-scheduling --enable-profile-cuda-graph

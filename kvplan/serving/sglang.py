@@ -180,6 +180,9 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--enable-multimodal --mm-enable-dp-encoder", _MEDIA, takes="nothing"),
     left_out("--attention-backend --decode-attention-backend --prefill-attention-backend", _PAGES),
     left_out("--dsa-prefill-backend --dsa-decode-backend --dsv4-attn-backend", _PAGES),
+    # Names of before 0.5.10 or so: docs/basic_usage/deepseek_v32.md and llama4.md.
+    left_out("--nsa-prefill-backend --nsa-decode-backend --nsa-prefill --nsa-decode", _PAGES),
+    left_out("--hybrid-kvcache-ratio", either("the pool of windowed layers is counted by its ratio")),
     left_out(
         "--enable-linear-replayssm --enable-linear-replayssm-spec --enable-int8-mamba-checkpoint",
         _STATES,
@@ -347,6 +350,7 @@ SGLANG = Dialect(
     rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
     head=lambda model: ["python", "-m", "sglang.launch_server", "--model-path", model],
     abbreviates=True,
+    of_draft=(_DRAFTED.removeprefix(SETTING),),
     gather=_gather,
     spread=_spread,
     stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),
