@@ -21,7 +21,7 @@ from kvplan.specs.vision import Vision
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread")
+_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread", "left_out")
 _FACTS = (
     "architecture",
     "dtype",

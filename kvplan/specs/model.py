@@ -87,8 +87,9 @@ class ModelSpec(Facts):
     parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
     why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
     `ignored` names fields of the source that could change the memory and that the user had ignored, `unread`
-    unknown ones that cannot. `read_as` is the name that was asked for, where it means this model by its words
-    alone, and `read_by` says how it was read.
+    unknown ones that cannot, and `left_out` says what its class takes for those that it lacks. `read_as` is
+    the name that was asked for, where it means this model by its words alone, and `read_by` says how it was
+    read.
     """
 
     name: Name
@@ -131,6 +132,7 @@ class ModelSpec(Facts):
     parts: ModelParts | None = None
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    left_out: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
     read_by: Text | None = None
     attention: AttentionByName

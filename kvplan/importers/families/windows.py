@@ -33,7 +33,7 @@ def all_full(fields: Fields, dtype: str) -> Reading:
 
 def mistral(fields: Fields, dtype: str) -> Reading:
     """
-    Read MistralConfig: the class has a window by default, so the file must say that there is none.
+    Read MistralConfig, whose class has a window by default: null says that there is none.
 
     Since transformers 4.43 the class writes `head_dim` (Mistral Nemo has 128 for 5120 / 32).
     """
@@ -74,10 +74,12 @@ def phi3(fields: Fields, dtype: str) -> Reading:
 
 def _windowed(fields: Fields, base: Frame, heads: int, groups: int, head_dim: int) -> Reading:
     """
-    Take `sliding_window`, which must be there, for all layers; null says that there is none, and so does 0.
+    Take `sliding_window` for all layers; null says that there is none, and so does 0.
 
     Of 0: ModelConfig.__post_init__ in config/model.py of vLLM 0.33.
     """
+    if "sliding_window" in fields.defaults and fields.take("sliding_window") is None:
+        fields.tell("leaves out sliding_window: no window is taken, as its class has none")
     if fields.take("sliding_window") is None or not fields.take_whole("sliding_window"):
         return base.same("full", softmax(heads, groups, head_dim))
     window = fields.take_count("sliding_window", to="window")
