@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import kvplan
+from kvplan.attention.windowed import Sliding
 from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.complete import count_parameters
 from kvplan.importers.config import Imported, import_values
@@ -48,7 +49,7 @@ def test_layer_types_may_repeat_what_the_family_is() -> None:
 @pytest.mark.parametrize(
     ("types", "problem"),
     [
-        (["sliding_attention"] * 32, "layer 0 is 'sliding_attention', but by all other fields it is gqa"),
+        (["sliding_attention"] * 32, "sliding_window: found nothing; expected the window of the layers"),
         (["full_attention"] * 31, "lists 31 layers, but there are 32"),
         (["retention"] * 32, "'retention' is unknown here"),
     ],
@@ -62,9 +63,32 @@ def test_a_window_beside_a_switch_that_is_off_says_nothing_to_a_class_that_reads
     """Llama files made from Qwen's have it, too, and LlamaConfig leaves the window, which vLLM takes."""
     off = {"sliding_window": 4096, "use_sliding_window": False, "max_window_layers": 28}
     assert _per_token(configs.QWEN2, **off) == 56 * KIB
-    for switch in (False, True):
-        with pytest.raises(ImportedError, match="sliding_window"):
-            _import(configs.LLAMA, **off | {"use_sliding_window": switch})
+    assert _per_token(configs.LLAMA, **off) == 0
+    with pytest.raises(ImportedError, match="max_window_layers"):
+        _import(configs.LLAMA, **off | {"use_sliding_window": True})
+
+
+LAYERS = ["sliding_attention", "full_attention"] * 16
+
+
+@pytest.mark.parametrize("config", [configs.LLAMA, configs.MISTRAL])
+def test_listed_layers_slide_in_classes_that_share_llamas_attention(config: Config) -> None:
+    """model_executor/models/llama.py of vLLM 0.33; transformers' caches follow the list, too."""
+    spec = _import(config, layer_types=LAYERS, sliding_window=512).spec
+    assert kvplan.size(spec, context=4096).bytes_per_token == 16 * 2 * 8 * 128 * 2
+    assert [kind.window for kind in spec.kinds() if isinstance(kind, Sliding)] == [512]
+    full = _import(config, layer_types=["full_attention"] * 32, sliding_window=512).spec
+    assert not any(isinstance(kind, Sliding) for kind in full.kinds())
+
+
+def test_a_list_that_vllms_class_does_not_read_leaves_its_layers_whole() -> None:
+    """model_executor/models/mixtral.py gives no layer a window of its own; transformers' caches have them."""
+    mixtral = {**configs.MISTRAL, "model_type": "mixtral", "sliding_window": 512}
+    spec = _import(mixtral, layer_types=LAYERS).spec
+    plan = {"context": 4096, "gpu": "h100-80gb", "kv_memory": "60GB"}
+    row_bytes = 2 * 8 * 128 * 2
+    assert kvplan.fit(spec, engine="vllm@0.33", **plan).bytes_per_token == 32 * row_bytes
+    assert kvplan.size(spec, context=4096, engine="transformers").bytes_per_token == 16 * row_bytes
 
 
 def _pixtral(**text: Any) -> Config:

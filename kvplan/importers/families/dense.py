@@ -19,12 +19,13 @@ from kvplan.importers.families.common import (
     tell_if_lost,
     trained_on,
 )
+from kvplan.importers.families.windows import windowed
 from kvplan.importers.fields import Fields
 
 
 def llama(fields: Fields, dtype: str) -> Reading:
     """
-    Read LlamaConfig: the first models had no KV heads, and few files have `head_dim`.
+    Read LlamaConfig: the first models had no KV heads, and few files have `head_dim` or a window.
 
     The first of all said `max_sequence_length`, which its class of transformers 4.27 was to read.
     """
@@ -40,7 +41,7 @@ def llama(fields: Fields, dtype: str) -> Reading:
         tell_if_lost(fields, "num_key_value_heads", (4, 31), "num_attention_heads")
         groups = heads
         fields.state("groups", "num_attention_heads, where a file names no KV heads")
-    return base.same("full", softmax(heads, groups, optional_head_dim(fields, base.hidden, heads)))
+    return windowed(fields, base, (heads, groups, optional_head_dim(fields, base.hidden, heads)))
 
 
 def eagle(fields: Fields) -> None:
