@@ -28,7 +28,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
-from kvplan.importers.longest import longest_context
+from kvplan.importers.longest import longest_context, yarn_context
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.rotations import read_rotations
@@ -142,6 +142,7 @@ def import_values(
         "rotations": read_rotations(text),
         "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
         "longest_context": longest,
+        "yarn_context": yarn_context(text, longest or reading.max_context),
     }
     return Imported(
         spec=spec.model_copy(update=found),

@@ -28,6 +28,7 @@ _FACTS = (
     "dtype_open",
     "max_context",
     "longest_context",
+    "yarn_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",

@@ -64,7 +64,8 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
-    `longest_context` is the longest that engines take by the config, where that is not `max_context`.
+    `longest_context` is the longest that engines take by the config, where that is not `max_context`, and
+    `yarn_context` the original positions times the factor of its YaRN, where these are other than that.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
@@ -109,6 +110,7 @@ class ModelSpec(Facts):
     dtype_open: bool = False
     max_context: Count | None = None
     longest_context: Count | None = None
+    yarn_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None

@@ -168,6 +168,30 @@ def test_a_stretched_context_is_no_reason_for_vllm_to_refuse() -> None:
         kvplan.fit(spec, context=16_385, **plan)
 
 
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768}
+
+
+@pytest.mark.parametrize(
+    ("scaling", "version", "longest"),
+    [
+        (YARN, "0.33", 40_960),
+        (YARN, "0.30", 40_960),
+        (YARN, "0.28", 131_072),
+        (YARN, "0.19", 131_072),
+        ({"rope_type": "yarn", "factor": 2.0}, "0.28", 81_920),
+        # As the releases with YaRN of their own have it: the product.
+        (YARN | {"original_max_position_embeddings": 10_240}, "0.28", 40_960),
+    ],
+)
+def test_yarn_stretched_the_context_until_0_30(scaling: dict[str, Any], version: str, longest: int) -> None:
+    """_get_and_verify_max_len in config/model.py of vLLM 0.28.0 and 0.30.0: original x factor, or neither."""
+    spec = _import(configs.LLAMA, max_position_embeddings=40_960, rope_scaling=scaling).spec
+    plan: dict[str, Any] = {"engine": f"vllm@{version}", "gpu": "h100-80gb", "kv_memory": "60GiB"}
+    assert kvplan.fit(spec, context=longest, **plan).num_blocks
+    with pytest.raises(KvplanError, match=f"refuses a context of {longest + 1:,} tokens"):
+        kvplan.fit(spec, context=longest + 1, **plan)
+
+
 def test_qwens_windows_are_off_and_of_4096_tokens_by_default() -> None:
     """Qwen2Config of transformers: use_sliding_window False, sliding_window 4096."""
     used = _import(
