@@ -84,19 +84,20 @@ class EngineOptions(SharedOptions):
     each node, None where that is not known.
     `architecture` is the spec's, by which an engine knows its class for the model, `sharing` the most query
     heads that share a KV head, and `latent_heads` what latents are expanded to (d_nope, d_rope, v_head_dim);
-    `model_context` is the longest context that its config allows, None where its spec does not say.
-    `dtype` is the model's own, `roles` those of its rows.
-    `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
-    not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
-    weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. `sees` says
-    that a tower of images or audio is known of, and `vision` its widths, where the spec tells them. Engines
-    choose some defaults by the `card`, where it is known.
+    `model_context` is the longest context that its config allows, `yarn_context` that by its YaRN alone, None
+    where its spec does not say. `dtype` is the model's own, `roles` those of its rows. `states_fixed` says
+    that the release fixes the dtype of recurrent states, so that the engine does not choose it, `has_parts`
+    that its weights are known by part, and `weight_blocks` are those of its weights that must stay whole.
+    `draft` is what drafts tokens, whose layers the stages have. `sees` says that a tower of images or audio
+    is known of, and `vision` its widths, where the spec tells them. Engines choose some defaults by the
+    `card`, where it is known.
     """
 
     architecture: str | None = None
     sharing: int = 1
     latent_heads: frozenset[tuple[int, int, int]] = frozenset()
     model_context: int | None = None
+    yarn_context: int | None = None
     tp: int = 1
     pp: int = 1
     dp: int = 1

@@ -10,7 +10,9 @@ from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.model import ModelSpec, StoredParts
 from kvplan.specs.parts import ModelParts
 
-LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as", "read_by"})
+LABELS = frozenset(
+    {"name", "hf_id", "aliases", "quantized", "source", "notes", "left_out", "read_as", "read_by"}
+)
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
 
 _LAYERS = ("attention", "layers")

@@ -28,7 +28,7 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
-from kvplan.importers.longest import longest_context
+from kvplan.importers.longest import longest_context, yarn_context
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.rotations import read_rotations
@@ -108,8 +108,7 @@ def import_values(
     parts = _text_parts(top)
     text = parts[-1]
     model_type, read = _reader(top, text)
-    if text is not top and (defaults := defaults_of(model_type)) is not None:
-        text.complete(defaults)
+    text.complete(defaults_of(model_type, text.values, nested=text is not top))
     said = _dtype(parts, model_type)
     reading = read(text, _STATE_DTYPES[said or _UNSAID])
     if said is None:
@@ -129,18 +128,21 @@ def import_values(
     architecture = drafter.architecture if drafter else reading.architecture or model_type
     spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=architecture, file=file)
     undecided = [] if said else ["torch_dtype: the file names none; --dtype or the engine decides."]
-    notes = (*text.completed(), *reading.notes, *undecided)
+    left_out = text.completed()
+    notes = (*left_out, *reading.notes, *undecided)
     told = [*notes, *(f"Not counted: {part}." for part in not_counted)]
     found = {
         "notes": " ".join(told) or None,
         "ignored": ignored,
         "unread": unread,
+        "left_out": left_out if text is top else (),
         "dtype_open": said is None,
         "mlp": read_mlp(text, model_type),
         "vision": read_vision(top),
         "rotations": read_rotations(text),
         "draft": reading.draft or draft_module(text, reading.layers) or draft_module(top, reading.layers),
         "longest_context": longest,
+        "yarn_context": yarn_context(text, longest or reading.max_context),
     }
     return Imported(
         spec=spec.model_copy(update=found),
@@ -218,16 +220,24 @@ def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> Importe
 
 
 def _dtype(parts: Sequence[Fields], model_type: str) -> str | None:
-    """Return the dtype that the file names, or that of the family's releases; None if nothing says."""
+    """
+    Return the dtype that the file names, or that of the family's releases; None if nothing says.
+
+    Where the file's own is not its text model's, the whole model runs in the file's: _get_dtype in
+    modeling_utils.py of transformers 5.23, and get_torch_dtype in
+    transformers_utils/model_arch_config_convertor.py of vLLM 0.33.
+    """
     names = ("torch_dtype", "dtype")
     top, text = parts[0], parts[-1]
     said = [each.take_text(*names) for each in reversed(parts) if each.has(*names)]
     given = [model_dtype(each) or each for each in said]
     known = RELEASED_IN.get(model_type)
     if len(set(given)) > 1:
-        raise top.error("torch_dtype", f"found {given[1]!r}, but the text model's is {given[0]!r}")
+        if not top.has(*names):
+            raise top.error("torch_dtype", f"found {given[1]!r}, but the text model's is {given[0]!r}")
+        text.tell(f"names {given[0]}, and the file around it {given[-1]}, in which all of it runs")
     if given:
-        dtype = given[0]
+        dtype = given[-1]
         text.state("dtype", "torch_dtype")
     elif known is None:
         text.state("dtype", "nothing names it")

@@ -40,6 +40,23 @@ def longest_context(text: Fields, outer: Fields, max_context: int) -> int | None
     return None if longest == max_context else longest
 
 
+def yarn_context(text: Fields, longest: int) -> int | None:
+    """
+    Return the positions before YaRN times its factor, None where there is none or that is the *longest*.
+
+    Where a file does not name them, they are its context: standardize_rope_params in modeling_rope_utils.py
+    of transformers 5.23.
+    """
+    for scaling in _scalings(text):
+        factor = scaling.get("factor")
+        original = scaling.get("original_max_position_embeddings") or text.values.get(_LENGTHS[0])
+        kind = scaling.get("rope_type", scaling.get("type"))
+        if kind == "yarn" and type(factor) in (int, float) and type(original) is int:
+            stretched = int(original * min(max(float(str(factor)), 0.0), float(MAX_COUNT)))
+            return stretched if 0 < stretched <= MAX_COUNT and stretched != longest else None
+    return None
+
+
 def _factor(fields: Fields) -> float:
     factor = 1.0
     for scaling in _scalings(fields):

@@ -21,13 +21,14 @@ from kvplan.specs.vision import Vision
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread")
+_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread", "left_out")
 _FACTS = (
     "architecture",
     "dtype",
     "dtype_open",
     "max_context",
     "longest_context",
+    "yarn_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",

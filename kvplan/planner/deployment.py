@@ -294,6 +294,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         sharing=sharing(spec),
         latent_heads=spec.latent_heads(),
         model_context=spec.longest_context or spec.max_context,
+        yarn_context=spec.yarn_context,
         tp=choice.tp,
         pp=len(stages),
         dp=choice.dp,

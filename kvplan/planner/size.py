@@ -16,7 +16,7 @@ from kvplan.planner import words
 from kvplan.planner.choice import Choice
 from kvplan.planner.deployment import Deployment, deploy, growth
 from kvplan.planner.drafts import OWN
-from kvplan.planner.facts import BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
+from kvplan.planner.facts import Assumed, BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import Answer, LayerSize, figure
@@ -219,6 +219,7 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
     if spec.read_as:
         yield ReadAs(model=spec.name, release=spec.read_as, how=spec.read_by or "")
     yield from deployment.notes
+    yield from (Assumed(text=each) for each in spec.left_out)
     if spec.ignored:
         yield Ignored(fields=spec.ignored)
     splits = dict.fromkeys(term.split for layer in deployment.layers.values() for term in layer)

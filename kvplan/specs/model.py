@@ -66,7 +66,8 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
-    `longest_context` is the longest that engines take by the config, where that is not `max_context`.
+    `longest_context` is the longest that engines take by the config, where that is not `max_context`, and
+    `yarn_context` the original positions times the factor of its YaRN, where these are other than that.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
@@ -91,8 +92,9 @@ class ModelSpec(Facts):
     parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
     why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
     `ignored` names fields of the source that could change the memory and that the user had ignored, `unread`
-    unknown ones that cannot. `read_as` is the name that was asked for, where it means this model by its words
-    alone, and `read_by` says how it was read.
+    unknown ones that cannot, and `left_out` says what its class takes for those that it lacks. `read_as` is
+    the name that was asked for, where it means this model by its words alone, and `read_by` says how it was
+    read.
     """
 
     name: Name
@@ -112,6 +114,7 @@ class ModelSpec(Facts):
     dtype_open: bool = False
     max_context: Count | None = None
     longest_context: Count | None = None
+    yarn_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None
@@ -137,6 +140,7 @@ class ModelSpec(Facts):
     parts: ModelParts | None = None
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    left_out: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
     read_by: Text | None = None
     attention: AttentionByName

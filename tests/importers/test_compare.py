@@ -85,6 +85,7 @@ CHANGED: dict[str, object] = {
     "dtype_open": True,
     "max_context": 1,
     "longest_context": 1,
+    "yarn_context": 1,
     "parameters": 8_030_261_249,
     "weight_dtype": "int4",
     "weight_bytes": 1,

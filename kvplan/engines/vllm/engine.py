@@ -208,7 +208,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     return PagedCache(
         layout=layout,
         usual_sequences=usual_work(options, rules)[1],
-        longest=_longest(options, given, every),
+        longest=_longest(options, given, every, rules),
         assumed=tuple(_assumed(layout, options, given, every)),
     )
 
@@ -237,16 +237,24 @@ def _cutting(options: EngineOptions, rules: VllmRules) -> Cutting:
     )
 
 
-def _longest(options: EngineOptions, given: Settings, layers: Sequence[Layer]) -> int | None:
+_YARN_IS_STRETCHED: tuple[int, int] = (0, 30)
+"""The release from which a config with YaRN names the stretched context (_get_and_verify_max_len)."""
+
+
+def _longest(
+    options: EngineOptions, given: Settings, layers: Sequence[Layer], rules: VllmRules
+) -> int | None:
     """
     Return the model's own context, above which vLLM refuses to start.
 
     A model of states alone names no context in its config: the one in a spec is that of its training
-    (_get_and_verify_max_len in config/model.py).
+    (_get_and_verify_max_len in config/model.py, read in 0.19.1, 0.24.0, 0.28.0, 0.30.0 and 0.33.0).
     """
     if given.flag("allow_long_max_model_len"):
         return None
     keeps_tokens = any(isinstance(term.rows, Growing) for layer in layers for term in layer)
+    if options.yarn_context is not None and rules.version < _YARN_IS_STRETCHED:
+        return options.yarn_context if keeps_tokens else None
     return options.model_context if keeps_tokens else None
 
 

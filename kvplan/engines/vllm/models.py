@@ -160,6 +160,20 @@ def may_keep_every_state(architecture: str | None) -> bool:
     return architecture is None or architecture in _STATE_PER_BLOCK
 
 
+_ATTENTION_FREE = frozenset({"falcon_mamba", "mamba", "mamba2", "ov_mamba"})
+"""
+Model types of states alone, by their class (IsAttentionFree in model_executor/models/mamba.py and mamba2.py).
+
+A class with IsHybrid stays one for a file whose layers are all states: is_hybrid in config/model.py, alike in
+0.19.1, 0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0.
+"""
+
+
+def is_hybrid_class(architecture: str | None) -> bool:
+    """Return whether states are those of a class that may have attention, too; False for an unknown type."""
+    return architecture is not None and architecture not in _ATTENTION_FREE
+
+
 def require_served(architecture: str | None, layers: Sequence[Layer], rules: VllmRules) -> None:
     """
     Raise RefusedError for a model type that a release, as vLLM itself says, no longer serves, or never did.

@@ -13,7 +13,7 @@ from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
 from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import state_dtypes
-from kvplan.engines.vllm.models import may_keep_every_state
+from kvplan.engines.vllm.models import is_hybrid_class, may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.prefills import exports
 from kvplan.engines.vllm.runners import takes_v2
@@ -171,6 +171,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
             card=options.card,
         ),
         hybrid_manager=_flag(given, "hybrid_manager"),
+        hybrid_class=is_hybrid_class(options.architecture),
         may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,
         speculative_tokens=given.count("num_speculative_tokens") or 0,

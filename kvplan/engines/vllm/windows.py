@@ -25,12 +25,13 @@ Model types of Qwen2Model and its kin, which start with windows in all layers or
 Source: Qwen2Model.__init__ in model_executor/models/qwen2.py, alike in 0.19.1, 0.24.0, 0.28.0 and 0.33.0.
 """
 
-_DROPPED_IN_SOME = frozenset({"qwen2_moe"})
+_DROPPED_IN_SOME = frozenset({"mixtral", "phimoe", "qwen2_moe"})
 """
 Model types whose class gives no layer a window of its own, so that one in some layers is in none.
 
 Only a window of all layers reaches them, as that of the cache: create_engine_config in engine/arg_utils.py,
-and model_executor/models/qwen2_moe.py, alike in 0.19.1, 0.24.0, 0.28.0 and 0.33.0.
+and mixtral.py, phimoe.py and qwen2_moe.py in model_executor/models, alike in 0.19.1, 0.24.0,
+0.28.0 and 0.33.0.
 """
 
 _ONE_MORE = frozenset({"cohere2", "cohere2_moe"})
