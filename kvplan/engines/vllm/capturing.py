@@ -80,6 +80,8 @@ def _captured(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Ba
         given.count("max_cudagraph_capture_size"),
         drafts=given.count("num_speculative_tokens") or 0,
         usual=MOST_ON_BLACKWELL if more else MOST_TOKENS,
+        sizes=given.counts("cudagraph_capture_sizes"),
+        mode=given.name("cudagraph_mode"),
     )
 
 

@@ -77,7 +77,7 @@ def kernels(
 
 class Captured(NamedTuple):
     """
-    The graphs that are captured: of `pieces`, up to `most` tokens, and `whole` ones.
+    The graphs that are captured: of `pieces`, and `whole` ones, up to `most` tokens of either.
 
     The largest whole one has `largest` tokens, the `following` one fewer; 0 where there is none.
     """
@@ -89,22 +89,44 @@ class Captured(NamedTuple):
     following: int
 
 
-def captured(
-    sequences: int, tokens: int, most: int | None = None, *, drafts: int = 0, usual: int = MOST_TOKENS
+MODES = ("NONE", "PIECEWISE", "FULL", "FULL_DECODE_ONLY", "FULL_AND_PIECEWISE")
+"""CUDAGraphMode in config/compilation.py; the last one is what vLLM takes unless told."""
+
+_IN_PIECES, _DECODES_WHOLE = ("PIECEWISE", MODES[-1]), ("FULL_DECODE_ONLY", MODES[-1])
+
+
+def captures_whole(mode: str | None) -> bool:
+    """Return whether whole graphs are captured in a *mode*."""
+    return (mode or MODES[-1]) in ("FULL", *_DECODES_WHOLE)
+
+
+def captured(  # noqa: PLR0913 - what decides it
+    sequences: int,
+    tokens: int,
+    most: int | None = None,
+    *,
+    drafts: int = 0,
+    usual: int = MOST_TOKENS,
+    sizes: tuple[int, ...] | None = None,
+    mode: str | None = None,
 ) -> Captured:
     """
-    Return the graphs in both modes: of pieces up to *most* tokens, whole ones up to the sequences.
+    Return the graphs of a *mode*: of pieces up to *most* tokens, whole ones up to the sequences.
 
-    These decode a token and its *drafts* in each. *most* is by default what twice so many take, or the
-    *usual*.
+    These decode a token and its *drafts* in each; where whole graphs are all that there is, they are of any
+    batch. *most* is by default what twice so many take, or the *usual*; *sizes* that are given stand for
+    all. Source: initialize_cudagraph_keys in v1/cudagraph_dispatcher.py, _set_cudagraph_sizes in
+    config/vllm.py.
     """
-    decoded = sequences * (1 + drafts)
+    mode, decoded = mode or MODES[-1], sequences * (1 + drafts)
     largest = min(min(2 * decoded, usual) if most is None else most, tokens)
-    pieces = _sizes(largest)
+    batches = _sizes(largest) if sizes is None else sorted({size for size in sizes if size <= tokens})
+    pieces = batches if mode in _IN_PIECES else []
     # A batch of fewer tokens than one step of a sequence is none.
-    whole = [size for size in _sizes(min(largest, decoded)) if size > drafts]
+    decoding = [size for size in batches if drafts < size <= decoded] if mode in _DECODES_WHOLE else []
+    whole = batches if mode == "FULL" else decoding
     last, following = (*reversed(whole), 0, 0)[:2]
-    return Captured(len(pieces), max(pieces, default=0), len(whole), last, following)
+    return Captured(len(pieces), max((*pieces, *whole), default=0), len(whole), last, following)
 
 
 def _sizes(largest: int) -> list[int]:
@@ -143,9 +165,9 @@ def graphs_bytes(  # noqa: PLR0913 - what is captured, by whom
     layers: int, graphs: Captured, each: Kernels, held: Held, *, v2: bool, driver: Driver = H100
 ) -> int:
     """Return the estimate for graphs of a rank's layers by one of the runners."""
-    if not graphs.pieces:
+    if not graphs.most:
         return 0
-    piece = (layers + 1) * driver.piece + layers * each.pieces * driver.kernel
+    piece = (layers + 1) * driver.piece + layers * each.pieces * driver.kernel if graphs.pieces else 0
     whole = layers * each.whole * driver.kernel if graphs.whole else 0
     split = graphs.largest * held.split_bytes
     if not v2:

@@ -29,7 +29,7 @@ class VllmOptions:
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
     stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
-    `eager` is enforce_eager: no CUDA graph is captured.
+    `eager` says that no whole CUDA graph is captured, by enforce_eager or cudagraph_mode.
     The model's class makes `windows` of those that its spec has.
     Requests come with `prompt` tokens; None if that is not known. Where the card's kernels are not known,
     `any_block` that is asked for is taken.

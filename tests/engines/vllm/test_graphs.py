@@ -12,6 +12,7 @@ from kvplan.engines.vllm.graphs import (
     Held,
     Kernels,
     captured,
+    captures_whole,
     graphs_bytes,
     kernels,
     pool_bytes,
@@ -49,6 +50,32 @@ def test_a_decoded_token_has_its_drafts() -> None:
     """
     assert captured(64, 4096, drafts=2) == (43, 384, 25, 192, 184)
     assert captured(1024, 16384, usual=1024) == (83, 1024, 83, 1024, 1008)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("NONE", (0, 0, 0, 0, 0)),
+        ("PIECEWISE", (4, 64, 0, 0, 0)),
+        ("FULL", (0, 64, 4, 64, 32)),
+        ("FULL_DECODE_ONLY", (0, 16, 2, 16, 1)),
+        ("FULL_AND_PIECEWISE", (4, 64, 2, 16, 1)),
+        (None, (4, 64, 2, 16, 1)),
+    ],
+)
+def test_a_mode_captures_pieces_whole_batches_or_both(mode: str | None, expected: tuple[int, ...]) -> None:
+    """Of 16 sequences and the sizes 1, 16, 32 and 64; 128 are more tokens than there are in a batch."""
+    assert captured(16, 100, sizes=(64, 16, 1, 32, 128), mode=mode) == expected
+    assert captures_whole(mode) == (expected[2] > 0)
+
+
+def test_whole_graphs_alone_take_a_pool_and_no_pieces() -> None:
+    """7 + (20 + 40) MiB of the pool, or 6 layers of 12 kernels a graph, the more; and one for each other."""
+    graphs = captured(16, 100, sizes=(1, 16), mode="FULL_DECODE_ONLY")
+    none = captured(16, 100, mode="NONE")
+    whole = 6 * 12 * 5 * MIB
+    assert graphs_bytes(6, graphs, DENSE, Held(pool=40 * MIB), v2=False, driver=TEN) == 7 + 2 * whole
+    assert graphs_bytes(6, none, DENSE, Held(pool=40 * MIB), v2=False, driver=TEN) == 0
 
 
 TEN = Driver(first=7, piece=3 * MIB, kernel=5 * MIB)
