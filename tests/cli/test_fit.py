@@ -209,7 +209,7 @@ def test_the_fewest_gpus_hold_the_batch_when_replicas_were_asked_for(kvplan: Cli
 def test_the_formula_stands_beside_vllms_answer_and_its_command(kvplan: Cli) -> None:
     """In the same memory: 0.9 of the card, which is not vLLM's own share."""
     out = kvplan("fit llama-3.1-70b --gpu h100-80gb --tp 4 --context 32k").out
-    assert f"\nvLLM     {NEWEST.release} would hold 12 in the same memory\n" in out
+    assert f"\nvLLM     {NEWEST.release} would hold 13 in the same memory\n" in out
     command = "vllm serve meta-llama/Llama-3.1-70B --tensor-parallel-size 4 --max-model-len 32768"
     assert f"\nServe    {command} --gpu-memory-utilization 0.9\n" in out
 

@@ -148,8 +148,14 @@ def _graphs_off(row: Row) -> int:
 
 @pytest.mark.parametrize("row", CAPTURED, ids=_name)
 def test_graphs_are_what_the_release_estimates_of_them(row: Row) -> None:
-    """The device gives pages of 2 MiB, and an older runner's second sample stands for up to 100 graphs."""
-    assert abs(_graphs_off(row)) <= 96 * MIB
+    """
+    The device gives pages of 2 MiB, and an older runner's second sample stands for up to 100 graphs.
+
+    DeepSeek-V2-Lite has room in its warm-up for a latent's partial outputs of 496 tokens, 496 MiB, where
+    others had them twice.
+    """
+    once = 496 * MIB if row.spec.architecture == "deepseek_v2" else 0
+    assert abs(_graphs_off(row) - once) <= 96 * MIB
 
 
 def test_most_graphs_are_within_fifty_mebibytes() -> None:

@@ -60,7 +60,7 @@ def estimated_bytes(  # noqa: PLR0913 - what is captured, and how
     held = Held(
         pool=pool_bytes(graphs.most, widths.matrices, widths.dense, batch.element_bytes),
         split_bytes=split_per_token(workload, rules, given),
-        copies=1 + (workload.has_experts and not latents),
+        copies=1 + workload.has_experts,
     )
     usual = H100 if _is_hopper(workload.card) else OTHERS
     return graphs_bytes(workload.layers, graphs, each, held, v2=batch.v2, driver=driver or usual)

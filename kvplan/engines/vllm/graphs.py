@@ -141,7 +141,7 @@ class Held(NamedTuple):
 
     These are FlashAttention 3's partial outputs, which only whole graphs hold, and a warm-up so many
     `copies`: where small tensors take a part of the first, it is no longer whole for the next layer. So it
-    was in mixtures of Qwen3, not in DeepSeek-V2-Lite.
+    was in mixtures, Qwen3-30B-A3B and three layers of Kimi-K2, not in DeepSeek-V2-Lite.
     """
 
     pool: int = 0

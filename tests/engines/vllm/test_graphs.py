@@ -126,6 +126,19 @@ def test_partial_outputs_are_those_that_an_allocator_held() -> None:
     assert split_bytes(40, 128, 3) == 32 * 14 * 128 * 4
 
 
+def test_three_layers_of_kimi_k2_are_within_two_percent() -> None:
+    """
+    Rehearsed on one H200 by 0.33, with 12 KiB for a kernel: 6.252 GiB.
+
+    Of these 2 GiB are partial outputs of 64 heads, and 3.9 those of the second batch, twice in its warm-up.
+    """
+    held = Held(pool=pool_bytes(512, 3, 18_432, 2), split_bytes=split_bytes(64, 512, 1), copies=2)
+    each = kernels("kimi_k2", experts=True, latents=True, plain=False)
+    driver = Driver(first=0, piece=0, kernel=12_288)
+    estimate = graphs_bytes(3, captured(1024, 8192), each, held, v2=True, driver=driver)
+    assert abs(estimate / GIB - 6.252) < 0.02 * 6.252
+
+
 def test_the_pool_is_a_segment_and_an_mlp() -> None:
     """Llama-3.1-8B's held 62 MiB: 20, and 512 rows of three matrices of 14336 in 16 bits."""
     assert pool_bytes(512, 3, 14_336, 2) == (20 + 42) * MIB

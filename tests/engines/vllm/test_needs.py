@@ -120,12 +120,12 @@ def test_the_range_is_narrow_where_little_is_unknown() -> None:
     """
     0.5 GiB below and 0.4 above, and 1.05 above with a tower, states, other weights or ranks.
 
-    Of a mixture half as much more as is set aside for graphs.
+    Of a mixture a quarter more of what is set aside for graphs.
     """
     above, wide = 50 * GIB // 100 + 105 * GIB // 100, ({"sees": True}, {"plain_weights": False}, {"tp": 2})
     assert _width() == 90 * GIB // 100
     assert {_width(**each) for each in (*wide, {"has_states": True})} == {above}
-    assert _width(has_experts=True) == above + _graphs(v2=True, experts=True) // 2
+    assert _width(has_experts=True) == above + _graphs(v2=True, experts=True) // 4
 
 
 def test_a_card_that_shares_the_hosts_memory_may_lose_more() -> None:
