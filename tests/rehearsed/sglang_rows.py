@@ -5,7 +5,6 @@ Start-ups of SGLang in rehearsals: what its own code decides and torch's allocat
 `allocated_bytes` are tensors; `rest_bytes` is what SGLang then has for its pools. `fraction` is its
 mem_fraction_static, chosen by what nvidia-smi prints of the card. `tokens`, `window_tokens`, `slots` and
 `requests` are the pools, in pages of `page` tokens, with requests of `context` tokens at most.
-`graphs_bytes` are what capturing CUDA graphs and attention backends took, None where that was not run.
 """
 
 import json
@@ -45,7 +44,6 @@ class Row:
     page: int
     window_tokens: int | None = None
     slots: int | None = None
-    graphs_bytes: int | None = None
 
     @property
     def name(self) -> str:

@@ -54,4 +54,4 @@ def _rotations(workload: ProfileRun) -> int:
     traits = traits_of(workload.architecture)
     longest = ceil_div(workload.context + _ROTATIONS_MORE, _ROTATIONS_ALIGNED) * _ROTATIONS_ALIGNED
     rows = max(workload.model_context or workload.rotations, longest)
-    return traits.tables * rows * int(workload.rotated * traits.turned) * _ROTATION_BYTES
+    return int(traits.tables * rows * workload.rotated * traits.turned) * _ROTATION_BYTES
