@@ -211,6 +211,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             context=longest,
             indexer=_indexer(deployment),
             model_context=options.model_context,
+            weights_bytes=weights_bytes,
             sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
