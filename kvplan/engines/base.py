@@ -127,7 +127,7 @@ class ProfileRun(NamedTuple):
     say whether layers are mixtures or keep recurrent states, `sees` whether a tower of images is known of,
     `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
     `indexer` the width of sparse attention's keys and the tokens of one; `settings` are the engine's own.
-    `model_context` is the longest context that the model's config allows, and `weights_bytes` are those of all
+    `model_context` is the longest context that its config allows, and `weights_bytes` are those of all
     ranks of a replica together.
     """
 
