@@ -132,9 +132,9 @@ class ProfileRun(NamedTuple):
     `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
     `indexer` the width of sparse attention's keys and the tokens of one; `cache_dtypes` are those of the
     cache; it is `drafted` for by a model of its own. `settings` are the engine's own. `model_context` is the
-    longest context that the model's config allows. `mixers` has the kinds of each layer and `parts` its
-    weights, from the first to the last, `stages` the layers of each pipeline stage, and `kv` the format of
-    the cache.
+    longest context that the model's config allows, and `weights_bytes` are those of all ranks of a replica
+    together. `mixers` has the kinds of each layer and `parts` its weights, from the first to the last,
+    `stages` the layers of each pipeline stage, and `kv` the format of the cache.
     """
 
     card: Card
@@ -161,6 +161,7 @@ class ProfileRun(NamedTuple):
     cache_dtypes: frozenset[str] = frozenset()
     drafted: bool = False
     model_context: int | None = None
+    weights_bytes: int = 0
     settings: Mapping[str, str] = FrozenDict()
     mixers: "tuple[tuple[Kind, ...], ...]" = ()
     parts: "ModelParts | None" = None

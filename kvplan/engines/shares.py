@@ -13,9 +13,9 @@ class Shares(NamedTuple):
     """
     The ranks of one pipeline stage over which each part of its weights is cut.
 
-    The parts are those of LayerParts and ModelParts, a tower being cut as the embedding is. Whole routed
-    experts are dealt out over `experts` ranks, `spare` copies of some with them or up to so many `slots`, and
-    each is cut over `expert` ranks.
+    The parts are those of LayerParts and ModelParts, a tower being cut as the embedding is unless `tower`
+    says over how many ranks. Whole routed experts are dealt out over `experts` ranks, `spare` copies of some
+    with them or up to so many `slots`, and each is cut over `expert` ranks.
     """
 
     attention: int
@@ -27,6 +27,7 @@ class Shares(NamedTuple):
     experts: int = 1
     spare: int = 0
     slots: int = 0
+    tower: int = 0
 
     def on_rank(self, experts: int, rank: int = 0) -> int:
         """

@@ -216,6 +216,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
             drafted=deployment.draft is not None and deployment.choice.draft != OWN,
             model_context=options.model_context,
+            weights_bytes=weights_bytes,
             sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,

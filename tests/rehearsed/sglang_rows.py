@@ -4,14 +4,16 @@ Start-ups of SGLang in rehearsals: what its own code decides and torch's allocat
 `free_bytes` are there before the weights, of `total_bytes`, and `weights_bytes` gone after them, of which
 `allocated_bytes` are tensors; `rest_bytes` is what SGLang then has for its pools. `fraction` is its
 mem_fraction_static, chosen by what nvidia-smi prints of the card. `tokens`, `window_tokens`, `slots` and
-`requests` are the pools, in pages of `page` tokens, with requests of `context` tokens at most.
-`graphs_bytes` are what capturing CUDA graphs and attention backends took, None where that was not run.
+`requests` are the pools, in pages of `page` tokens, with requests of `context` tokens at most. `asked` are
+options in kvplan's words, and `share` is a mem_fraction_static that was given.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import kvplan
 from kvplan import Fit
@@ -45,12 +47,13 @@ class Row:
     page: int
     window_tokens: int | None = None
     slots: int | None = None
-    graphs_bytes: int | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    share: str | None = None
 
     @property
     def name(self) -> str:
         """The row in words."""
-        return f"{self.model}-{self.gpu}-{self.tp}"
+        return "-".join((self.model, self.gpu, str(self.tp), *map(str, self.asked.values())))
 
     @property
     def spec(self) -> ModelSpec:
@@ -69,11 +72,7 @@ class Row:
 
     def deployment(self) -> Deployment:
         """Return the model on the card, by SGLang's rules."""
-        page = self.page if self.page > 1 and "indexer" not in self._roles() else None
-        return deploy(self.spec, Choice(engine="sglang@0.5.23", tp=self.tp, card=self.card, block_size=page))
-
-    def _roles(self) -> frozenset[str]:
-        return deploy(self.spec, Choice(engine="sglang@0.5.23", tp=self.tp, card=self.card)).options.roles
+        return deploy(self.spec, Choice(engine="sglang@0.5.23", tp=self.tp, card=self.card, **self.asked))
 
     def pools(self) -> TokenPools:
         """Return the cache in SGLang's pools."""
@@ -113,8 +112,8 @@ class Row:
             engine="sglang@0.5.23",
             tp=self.tp,
             context=self.context,
-            block_size=self.page if self.page > 1 else None,
             advice=False,
+            **self.asked,
         )
 
 

@@ -9,6 +9,7 @@ from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import scale_of
+from kvplan.engines.sglang.pages import forced_page
 from kvplan.engines.sglang.versions import SglangRules
 
 _BY_TOKENS = "deepep deepep_v2 flashinfer flashinfer_megamoe megamoe mooncake mori nixl pplx"
@@ -84,7 +85,7 @@ class SglangOptions:
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
     `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
     what drafts tokens, `drafted_tokens` of them to verify at once. `groups` of ranks attend for requests of
-    their own.
+    their own. `forced_page` is what the attention backend makes of a page that is not asked for.
     """
 
     architecture: str | None
@@ -105,6 +106,7 @@ class SglangOptions:
     draft: Drafting | None = None
     drafted_tokens: int = 0
     groups: int = 1
+    forced_page: int = 1
 
     @property
     def usual_requests(self) -> int | None:
@@ -140,6 +142,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         draft=options.draft,
         drafted_tokens=_drafted_tokens(options, given.count("speculative_num_draft_tokens")),
         groups=options.dp if given.flag("enable_dp_attention") else 1,
+        forced_page=forced_page(options),
     )
 
 

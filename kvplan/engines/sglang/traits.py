@@ -24,7 +24,8 @@ class Traits:
     disable_breakable_cudagraph_if_incompatible; multimodal_breakable_cuda_graph_supported_model_archs in
     configs/model_config.py). `multimodal`: whether a tower is served unless told (mm_disabled_models there).
     `tables`: how many tables of rotary embeddings its layers share, one for each base; `turned`: the part of
-    a key that is rotated, as partial_rotary_factor of all releases has it.
+    a key that is rotated, as partial_rotary_factor of all releases has it. `whole_embedding`: whether every
+    tensor-parallel rank has all of the embedding (Gemma3TextScaledWordEmbedding in models/gemma3_causal.py).
     """
 
     two_pools: bool | None = None
@@ -32,7 +33,8 @@ class Traits:
     prefill_graphs: bool = True
     seen_graphs: bool = False
     multimodal: bool = True
-    tables: int = 1
+    whole_embedding: bool = False
+    tables: Fraction = Fraction(1)
     turned: Fraction = Fraction(1)
 
 
@@ -45,6 +47,8 @@ _TWO_POOLS = Traits(two_pools=True)
 _BUFFERED = Traits(strategy="extra_buffer")
 # partial_rotary_factor in the configs of Qwen3-Next and Qwen3.5.
 _QUARTER = Fraction(1, 4)
+# The heads of windows are half as wide as the others, and have a table of their own.
+_GEMMA4 = Traits(two_pools=True, whole_embedding=True, tables=Fraction(3, 2))
 _UNBUFFERED = Traits(strategy="no_buffer")
 # Kimi Delta Attention has no graphs of prefill.
 _DELTA = Traits(strategy="extra_buffer", prefill_graphs=False)
@@ -53,8 +57,8 @@ _SEEN_BUFFERED = Traits(strategy="extra_buffer", seen_graphs=True, turned=_QUART
 _TRAITS = {
     # Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3n...: arg_groups/model_overrides/gemma2_gemma3.py.
     "gemma2": _ONE_POOL,
-    "gemma3_text": Traits(two_pools=False, multimodal=False, tables=2),
-    "gemma3n_text": _ONE_POOL,
+    "gemma3_text": Traits(two_pools=False, multimodal=False, whole_embedding=True, tables=Fraction(2)),
+    "gemma3n_text": Traits(two_pools=False, whole_embedding=True, tables=Fraction(2)),
     "exaone4": _ONE_POOL,  # Exaone4ForCausalLM: arg_groups/model_overrides/exaone.py
     # In none of the lists of is_hybrid_swa_model: Cohere2ForCausalLM, MistralForCausalLM,
     # MistralModel, Phi3ForCausalLM, Phi3VForCausalLM, PhiMoEForCausalLM, Starcoder2ForCausalLM.
@@ -65,8 +69,9 @@ _TRAITS = {
     "phi3small": _ONE_POOL,
     "phimoe": _ONE_POOL,
     "starcoder2": _ONE_POOL,
-    "gemma4_text": _TWO_POOLS,  # Gemma4ForConditionalGeneration
-    "gemma4_unified_text": _TWO_POOLS,  # Gemma4UnifiedForConditionalGeneration
+    # Gemma4ForConditionalGeneration, Gemma4UnifiedForConditionalGeneration
+    "gemma4_text": _GEMMA4,
+    "gemma4_unified_text": _GEMMA4,
     "gpt_oss": _TWO_POOLS,  # GptOssForCausalLM
     "llama4_text": _BLIND_TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
     "mimo_v2": _TWO_POOLS,  # MiMoV2ForCausalLM
@@ -77,8 +82,8 @@ _TRAITS = {
     "granitemoehybrid": _BUFFERED,  # GraniteMoeHybridForCausalLM
     "kimi_k3": _DELTA,  # KimiK3ForConditionalGeneration
     # KimiLinearForCausalLM, whose latents' keys are not rotated
-    "kimi_linear": Traits(strategy="extra_buffer", prefill_graphs=False, tables=0),
-    "nemotron_h": Traits(strategy="extra_buffer", tables=0),  # NemotronHForCausalLM
+    "kimi_linear": Traits(strategy="extra_buffer", prefill_graphs=False, tables=Fraction(0)),
+    "nemotron_h": Traits(strategy="extra_buffer", tables=Fraction(0)),  # NemotronHForCausalLM
     "qwen3_next": Traits(strategy="extra_buffer", turned=_QUARTER),  # Qwen3NextForCausalLM
     # Qwen3_5ForConditionalGeneration, Qwen3_5MoeForConditionalGeneration
     "qwen3_5": _SEEN_BUFFERED,

@@ -40,6 +40,13 @@ def test_on_one_gpu_it_is_less() -> None:
     assert hundredths == pytest.approx([30, 75, 120], abs=1e-6)
 
 
+def test_the_range_has_what_an_allocator_keeps_of_the_weights() -> None:
+    """1.2 % of the 10^9 bytes that each of 8 ranks has."""
+    plain = workload(8, 1)
+    more = before_weights(plain._replace(weights_bytes=8 * 10**9)).high_bytes
+    assert more - before_weights(plain).high_bytes == 12 * 10**6
+
+
 def test_a_table_of_rotations_comes_out_of_the_share() -> None:
     """In float32, for the longest that the model is made for, or 256 past a longer context, in whole 128."""
     plain = workload(1, 1)._replace(rotations=4096, rotated=128, context=1024)
