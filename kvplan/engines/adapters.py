@@ -52,6 +52,8 @@ class Site(NamedTuple):
 
     what: Literal[
         "queries and keys",
+        "states in",
+        "states out",
         "queries",
         "keys and values",
         "latents",
@@ -74,7 +76,7 @@ def sites(model: AdaptedModel, layer: int) -> Iterator[Site]:
     hidden = needed(model, "hidden")
     for kind in model.kinds[layer]:
         yield from _mixer(model, kind, hidden)
-    yield from _mlps(model, layer, hidden)
+    yield from mlps(model, layer, hidden)
 
 
 def needed(model: AdaptedModel, fact: Literal["hidden", "vocab"]) -> int:
@@ -126,7 +128,7 @@ def _latent(kind: MLA, hidden: int, ranks: int) -> Iterator[Site]:
     yield Site("output", heads * v_head_dim, hidden, cut="inputs", ranks=ranks)
 
 
-def _mlps(model: AdaptedModel, layer: int, hidden: int) -> Iterator[Site]:
+def mlps(model: AdaptedModel, layer: int, hidden: int) -> Iterator[Site]:
     """Yield what follows the mixer: without parts all layers have the one MLP, where there are no experts."""
     if model.mlp is None:
         raise _missing(model, "mlp")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kvplan.errors import OptionsError, SpecError
 from kvplan.files import exists
-from kvplan.serving.values import shown
 
 if TYPE_CHECKING:
     import yaml
@@ -26,7 +25,7 @@ def read_options(option: str, path: str) -> Mapping[str, str]:
     """
     if not exists(Path(path)):
         raise OptionsError(
-            f"{option} {shown(path)}: there is no such file here, and it may decide the memory: give the "
+            f"{option} {path}: there is no such file here, and it may decide the memory: give the "
             "path of a copy"
         )
     from kvplan.specs.strict_yaml import compose_file  # noqa: PLC0415 - for files alone
@@ -38,7 +37,7 @@ def read_options(option: str, path: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for key, text, line in _Flat(path).of(node, ""):
         if not key:
-            raise OptionsError(f"{option} {shown(path)} holds no keys: expected the engine's options")
+            raise OptionsError(f"{option} {path} holds no keys: expected the engine's options")
         if found.setdefault(key, text) != text:
             raise OptionsError(f"{path}:{line}: {key} stands twice")
     return found

@@ -112,7 +112,7 @@ class _Reading:
     def _take_unknown_key(self, path: str, text: str, file: str) -> None:
         if path.startswith(tuple(f"{section}." for section in self.dialect.whole)):
             raise OptionsError(
-                f"{shown(file)}: kvplan does not know {path[:60]}, which may decide the memory: leave it out"
+                f"{file}: kvplan does not know {path[:60]}, which may decide the memory: leave it out"
             )
         self.unknown.append(brief(f"{path}: {text}"))
 

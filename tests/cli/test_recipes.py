@@ -1,6 +1,7 @@
 """Published commands for large mixtures, pasted as they are: each is answered, with what it leaves out."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,16 @@ def test_a_published_command_is_answered(recipe: Recipe, kvplan: Cli) -> None:
     assert len(told) == len(recipe.left_out)
     for text, begins in zip(told, recipe.left_out, strict=True):
         assert text.startswith(f"left out of the plan: {begins}")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    "recipe",
+    [recipe for recipe in RECIPES if recipe.line.endswith(".yaml")],
+    ids=lambda recipe: recipe.source,
+)
+def test_a_command_in_quotes_may_end_in_a_file_of_options(recipe: Recipe, kvplan: Cli) -> None:
+    options = f"fit --gpu {recipe.gpu} {recipe.weights} --json --"
+    quoted = kvplan(f"{options} {shlex.quote(recipe.line)}")
+    assert quoted.out == kvplan(f"{options} {recipe.line}").out
+    assert "error" not in json.loads(quoted.out)

@@ -8,7 +8,9 @@ has slots for all of the model's layers.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kvplan.engines.adapters import AdaptedModel, Site, needed, sites
+from kvplan.attention.grouped import SoftmaxKind
+from kvplan.attention.recurrent import GatedDeltaNet
+from kvplan.engines.adapters import AdaptedModel, Site, mlps, needed, sites
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.sglang.errors import OptionsError, RefusedError
 from kvplan.engines.sglang.options import SETTINGS
@@ -64,11 +66,16 @@ _NORMALISED = {
     "kv_a_proj_with_mqa": "fused_qkv_a_proj_with_mqa",
 }
 _ENDS = frozenset({"embed_tokens", "lm_head"})
+_HYBRIDS = frozenset({"qwen3_5", "qwen3_5_moe_text", "qwen3_5_text"})
+"""Classes whose every layer has slots for both of its mixers: get_hidden_dim in srt/models/qwen3_5.py."""
+
 _OF_SITES = {
     "queries and keys": "qkv_proj",
     "queries": "q_b_proj",
     "keys and values": "kv_b_proj",
     "latents": "fused_qkv_a_proj_with_mqa",
+    "states in": "in_proj_qkvz",
+    "states out": "out_proj",
     "output": "o_proj",
     "MLP in": "gate_up_proj",
     "MLP out": "down_proj",
@@ -103,15 +110,33 @@ def adapter_bytes(model: AdaptedModel) -> tuple[int, ...]:
     slots = _slots(read_settings(SETTINGS, model.options.settings), model.element_bytes)
     if slots is None:
         return (0,) * len(model.stages)
-    if model.options.architecture not in _READ:
+    if model.options.architecture not in _READ | _HYBRIDS:
         raise RefusedError(
             f"which modules of {model.name} have adapters in SGLang is not known to kvplan: leave "
             "enable_lora out, and give the size of their slots with --overhead"
         )
-    found = [tuple(sites(model, layer)) for layer in range(len(model.kinds))]
+    of_layer = _of_both if model.options.architecture in _HYBRIDS else sites
+    found = [tuple(of_layer(model, layer)) for layer in range(len(model.kinds))]
     _require_modules(model, found, slots)
     size = sum(_site(site, slots) for site in _allocated(found)) + _ends(model, slots)
     return (size,) * len(model.stages)
+
+
+def _of_both(model: AdaptedModel, layer: int) -> Iterator[Site]:
+    """Yield the sites of a layer of a hybrid, with those of the mixer that it has not."""
+    hidden, ranks = needed(model, "hidden"), model.shares.attention
+    for kind in dict.fromkeys(kind for kinds in model.kinds for kind in kinds):
+        if isinstance(kind, GatedDeltaNet):
+            qk, v = kind.qk_heads * kind.qk_head_dim, kind.v_heads * kind.v_head_dim
+            fused = 2 * (qk + v) // ranks
+            yield Site("states in", hidden, fused, slices=4, cut="outputs", ranks=ranks)
+            yield Site("states out", v // ranks, hidden, cut="inputs", ranks=ranks)
+        elif isinstance(kind, SoftmaxKind):
+            queries = kind.heads * kind.head_dim // ranks
+            outputs = queries * (1 + kind.output_gate) + 2 * max(1, kind.kv_heads // ranks) * kind.head_dim
+            yield Site("queries and keys", hidden, outputs, slices=3, cut="outputs", ranks=ranks)
+            yield Site("output", queries, hidden, cut="inputs", ranks=ranks)
+    yield from mlps(model, layer, hidden)
 
 
 def _allocated(layers: Sequence[Sequence[Site]]) -> Iterator[Site]:

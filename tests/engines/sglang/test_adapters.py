@@ -89,6 +89,27 @@ POOLS: list[tuple[str, dict[str, Any], int]] = [
         1_274_019_840,
     ),
     ("gpt-oss-120b", {"tp": 8, "ep": 2}, 6_605_660_160),
+    # With get_hidden_dim of srt/models/qwen3_5.py: each layer has slots for both mixers.
+    ("qwen3.5-35b-a3b", {}, 20_960_509_952),
+    ("qwen3.5-35b-a3b", {"tp": 4}, 17_608_015_872),
+    (
+        "qwen3.5-35b-a3b",
+        {"tp": 2, "targets": "q_proj,o_proj,in_proj_qkvz", "rank": 32, "slots": 4},
+        298_844_160,
+    ),
+    ("qwen3.5-35b-a3b", {"tp": 8, "ep": 8}, 2_957_279_232),
+    ("qwen3.5-27b", {}, 2_826_436_608),
+    ("qwen3.5-27b", {"tp": 4}, 1_560_870_912),
+    ("qwen3.5-27b", {"tp": 2, "targets": "q_proj,o_proj,in_proj_qkvz", "rank": 32, "slots": 4}, 973_078_528),
+    ("qwen3.5-4b", {"tp": 2, "targets": "q_proj,o_proj,in_proj_qkvz", "rank": 32, "slots": 4}, 276_824_064),
+    ("qwen3.5-397b-a17b", {}, 122_690_207_744),
+    ("qwen3.5-397b-a17b", {"tp": 4}, 103_818_788_864),
+    (
+        "qwen3.5-397b-a17b",
+        {"tp": 2, "targets": "q_proj,o_proj,in_proj_qkvz", "rank": 32, "slots": 4},
+        857_210_880,
+    ),
+    ("qwen3.5-397b-a17b", {"tp": 8, "ep": 8}, 16_117_694_464),
 ]
 
 
