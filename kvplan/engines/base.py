@@ -133,7 +133,8 @@ class ProfileRun(NamedTuple):
     `indexer` the width of sparse attention's keys and the tokens of one; `cache_dtypes` are those of the
     cache; it is `drafted` for by a model of its own. `settings` are the engine's own. `model_context` is the
     longest context that the model's config allows, and `weights_bytes` are those of all ranks of a replica
-    together. `mixers` has the kinds of each layer and `parts` its weights, from the first to the last,
+    together. So many `ranks` share layers or experts, those of pipeline stages and of attention's data
+    parallelism with them. `mixers` has the kinds of each layer and `parts` its weights, from the first to the last,
     `stages` the layers of each pipeline stage, and `kv` the format of the cache.
     """
 
@@ -162,6 +163,7 @@ class ProfileRun(NamedTuple):
     drafted: bool = False
     model_context: int | None = None
     weights_bytes: int = 0
+    ranks: int = 1
     settings: Mapping[str, str] = FrozenDict()
     mixers: "tuple[tuple[Kind, ...], ...]" = ()
     parts: "ModelParts | None" = None

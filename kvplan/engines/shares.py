@@ -29,6 +29,11 @@ class Shares(NamedTuple):
     slots: int = 0
     tower: int = 0
 
+    @property
+    def together(self) -> int:
+        """How many ranks have parts of one layer between them."""
+        return max(self.attention, self.dense, self.expert * self.experts)
+
     def on_rank(self, experts: int, rank: int = 0) -> int:
         """
         Return how many of a layer's *experts* a rank holds of those among which they are dealt out.

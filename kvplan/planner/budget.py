@@ -217,6 +217,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             drafted=deployment.draft is not None and deployment.choice.draft != OWN,
             model_context=options.model_context,
             weights_bytes=weights_bytes,
+            ranks=len(stages) * deployment.engine.shares(options).together,
             sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,

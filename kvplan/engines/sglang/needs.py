@@ -39,7 +39,7 @@ def before_weights(workload: ProfileRun) -> Estimate:
     mem_fraction_static back for them.
     """
     kept = _rotations(workload) + reserved_bytes(workload)
-    if workload.tp * workload.pp > 1:
+    if workload.ranks > 1:
         low, middle, high = _LEAST_BYTES, _MIDDLE_BYTES, _MOST_BYTES
         evidence = "from 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB"
     else:
@@ -49,7 +49,7 @@ def before_weights(workload: ProfileRun) -> Estimate:
         activation_bytes=0,
         overhead_bytes=middle + kept,
         low_bytes=low + kept,
-        high_bytes=high + kept + int(_MOST_KEPT * workload.weights_bytes / (workload.tp * workload.pp)),
+        high_bytes=high + kept + int(_MOST_KEPT * workload.weights_bytes / workload.ranks),
         evidence=f"{evidence}, and up to 1.2 % of the weights that torch's allocator keeps besides",
         kept_bytes=kept,
     )

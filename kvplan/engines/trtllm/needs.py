@@ -7,7 +7,7 @@ _torch/pyexecutor/_util.py). The layers of that run are arithmetic; the rest is 
 """
 
 from kvplan.engines.base import Estimate, ProfileRun
-from kvplan.engines.overheads import OUTSIDE, borrowed_start_up, outside_torch
+from kvplan.engines.overheads import OUTSIDE, borrowed_start_up
 from kvplan.engines.trtllm.versions import TrtllmRules
 from kvplan.units import GIB, ceil_div
 
@@ -35,14 +35,14 @@ kvplan counts them 16.4 GiB were taken: layers that its file has in 16 bits, and
 
 def start_up(workload: ProfileRun, rules: TrtllmRules) -> Estimate:
     """Return what a rank needs for *workload*: vLLM's estimate where the widths of MLPs are not known."""
-    several = workload.tp * workload.pp > 1
+    several = workload.ranks > 1
     above = _SEVERAL_ABOVE_BYTES if several else _ABOVE_BYTES
     if workload.mlp is None or workload.hidden is None:
         borrowed = borrowed_start_up(workload)
         return borrowed._replace(low_bytes=_CONTEXT_BYTES, high_bytes=borrowed.high_bytes + above)
     run = _run_bytes(workload, rules)
-    shared = outside_torch(workload, OUTSIDE) - OUTSIDE.alone * GIB // 100 if several else 0
-    overhead = _ALONE_BYTES + max(0, shared) + workload.rotations_bytes
+    shared = (OUTSIDE.tensor_parallel - OUTSIDE.alone) * GIB // 100 if several else 0
+    overhead = _ALONE_BYTES + shared + workload.rotations_bytes
     return Estimate(
         activation_bytes=run,
         overhead_bytes=overhead,

@@ -17,6 +17,7 @@ def workload(tp: int, pp: int) -> ProfileRun:
         layers=32,
         tp=tp,
         pp=pp,
+        ranks=tp * pp,
         batched_tokens=None,
         sequences=None,
         rotations=0,

@@ -94,7 +94,7 @@ def test_the_fitted_start_up_comes_out() -> None:
 @pytest.mark.parametrize("mlp", [None, DENSE.mlp, MIXTURE.mlp])
 def test_the_estimate_lies_in_a_wide_range(tp: int, pp: int, mlp: Mlp | None) -> None:
     """At least 2 GiB on one GPU, and 10 on several."""
-    estimate = start_up(DENSE._replace(tp=tp, pp=pp, mlp=mlp), RULES)
+    estimate = start_up(DENSE._replace(tp=tp, pp=pp, ranks=tp * pp, mlp=mlp), RULES)
     middle = estimate.activation_bytes + estimate.overhead_bytes
     assert 0 < estimate.low_bytes <= middle
     assert estimate.high_bytes - middle >= (10 if tp * pp > 1 else 2) * GIB
