@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from kvplan.dtypes import RECURRENT_ROLES, Role
 from kvplan.engines.arrangement import Arrangement
 from kvplan.engines.handover import Handover, Pulled
+from kvplan.engines.heads import NO_HEADS, Heads
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
@@ -81,8 +82,7 @@ class EngineOptions(SharedOptions):
 
     `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
     each node, None where that is not known.
-    `architecture` is the spec's, by which an engine knows its class for the model, `sharing` the most query
-    heads that share a KV head, and `latent_heads` what latents are expanded to (d_nope, d_rope, v_head_dim);
+    `architecture` is the spec's, by which an engine knows its class for the model, of which `heads` are;
     `model_context` is the longest context that its config allows, `yarn_context` that by its YaRN alone, None
     where its spec does not say. `dtype` is the model's own, `roles` those of its rows. `states_fixed` says
     that the release fixes the dtype of recurrent states, so that the engine does not choose it, `has_parts`
@@ -91,8 +91,7 @@ class EngineOptions(SharedOptions):
     """
 
     architecture: str | None = None
-    sharing: int = 1
-    latent_heads: frozenset[tuple[int, int, int]] = frozenset()
+    heads: Heads = NO_HEADS
     model_context: int | None = None
     yarn_context: int | None = None
     tp: int = 1
