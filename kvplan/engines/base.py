@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from kvplan.dtypes import RECURRENT_ROLES, CacheFormat, Role
 from kvplan.engines.arrangement import Arrangement
 from kvplan.engines.handover import Handover, Pulled
+from kvplan.engines.heads import NO_HEADS, Heads
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
@@ -82,8 +83,7 @@ class EngineOptions(SharedOptions):
 
     `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
     each node, None where that is not known.
-    `architecture` is the spec's, by which an engine knows its class for the model, `sharing` the most query
-    heads that share a KV head, and `latent_heads` what latents are expanded to (d_nope, d_rope, v_head_dim);
+    `architecture` is the spec's, by which an engine knows its class for the model, of which `heads` are;
     `model_context` is the longest context that its config allows, `yarn_context` that by its YaRN alone, None
     where its spec does not say. `dtype` is the model's own, `roles` those of its rows. `states_fixed` says
     that the release fixes the dtype of recurrent states, so that the engine does not choose it, `has_parts`
@@ -94,8 +94,7 @@ class EngineOptions(SharedOptions):
     """
 
     architecture: str | None = None
-    sharing: int = 1
-    latent_heads: frozenset[tuple[int, int, int]] = frozenset()
+    heads: Heads = NO_HEADS
     model_context: int | None = None
     yarn_context: int | None = None
     tp: int = 1
@@ -134,8 +133,8 @@ class ProfileRun(NamedTuple):
     cache; it is `drafted` for by a model of its own. `settings` are the engine's own. `model_context` is the
     longest context that the model's config allows, and `weights_bytes` are those of all ranks of a replica
     together. So many `ranks` share layers or experts, those of pipeline stages and of attention's data
-    parallelism with them. `mixers` has the kinds of each layer and `parts` its weights, from the first to the last,
-    `stages` the layers of each pipeline stage, and `kv` the format of the cache.
+    parallelism with them. `mixers` has the kinds of each layer and `parts` its weights, from the first to
+    the last, `stages` the layers of each pipeline stage, and `kv` the format of the cache.
     """
 
     card: Card

@@ -50,14 +50,14 @@ _FIELDS: dict[str, dict[int | bool | None, str]] = {
         4: (
             "diffusion_gemma_text ernie4_5_moe ernie4_5_vl_moe_text flint gemma2 gemma3_text "
             "gemma4_text gemma4_unified_text granite_docling_text granite_swa kolibri1 lfm3 mellum "
-            "mimo_v2_flash minimax_m3_vl_text qwen2_5_omni_text qwen3_5_text qwen3_moe "
+            "mimo_v2_flash minimax_m3_vl_text qwen2_5_omni_text qwen3_moe "
             "qwen3_omni_moe_text smollm3 vaultgemma"
         ),
         5: "bitnet",
         8: (
             "bamba beam cosmos3_edge_text cwm emu3_text_model evolla falcon_h1 glm4_moe "
             "glm4v_moe_text glm_ocr_text gpt_oss hy_v3 inkling2_text inkling_text iquestcoder jamba "
-            "laguna lfm2 lfm2_moe llama4_text minimax minimax_m2 ministral ministral3 mistral mixtral "
+            "laguna lfm2 lfm2_moe llama4_text minimax minimax_m2 ministral mistral mixtral "
             "mllama_text_model molmo2_text nemotron_h phi4_multimodal phimoe qwen2_5_vl_text "
             "qwen2_vl_text seed_oss solar_open step3p5"
         ),
@@ -67,7 +67,7 @@ _FIELDS: dict[str, dict[int | bool | None, str]] = {
         None: (
             "afmoe apertus arcee aria_text cohere cohere2 cohere2_moe cohere_compass_text "
             "deepseek_ocr2_text diffllama doge flex_olmo granite granite4_vision_text granitemoe "
-            "granitemoe_swa granitemoehybrid granitemoeshared hunyuan_v1_dense hunyuan_v1_moe "
+            "granitemoe_swa granitemoeshared hunyuan_v1_dense hunyuan_v1_moe "
             "hunyuan_vl_text hyperclovax jais2 nanochat nemotron olmo olmo2 olmo3 olmo_hybrid "
             "olmoe phi phi3"
         ),
@@ -77,7 +77,7 @@ _FIELDS: dict[str, dict[int | bool | None, str]] = {
         128: (
             "afmoe beam cohere2_moe cosmos3_edge_text cwm ernie4_5 flint glm glm4 helium hrm_text "
             "hy_v3 inkling2_text inkling_text internlm3 iquestcoder kolibri1 laguna lfm3 llama4_text "
-            "mellum minimax_m2 minimax_m3_vl_text ministral3 molmo2_text muse_glimmer_text nemotron_h "
+            "mellum minimax_m2 minimax_m3_vl_text molmo2_text muse_glimmer_text nemotron_h "
             "paddleocr_vl_text qwen3 qwen3_vl_text seed_oss solar_open step3p5 zaya"
         ),
         192: "mimo_v2_flash",
@@ -125,7 +125,7 @@ _FIELDS: dict[str, dict[int | bool | None, str]] = {
         2048: (
             "aria_text bitnet deepseek_ocr2_text deepseek_v2 diffllama doge dots1 exaone4 exaone_moe "
             "gpt_neo gpt_neox gpt_neox_japanese granite granite4_vision_text granitemoe "
-            "granitemoe_swa granitemoehybrid granitemoeshared hrm_text hunyuan_v1_dense "
+            "granitemoe_swa granitemoeshared hrm_text hunyuan_v1_dense "
             "hunyuan_v1_moe hunyuan_vl_text hyperclovax kosmos_2_text_model llama nanochat olmo olmo2 "
             "olmo3 opt phi xglm"
         ),
@@ -172,7 +172,12 @@ _FIELDS: dict[str, dict[int | bool | None, str]] = {
     "attention_chunk_size": {8192: "llama4_text"},
     "sliding_window_pattern": {4: "cohere2", 6: "gemma3_text"},
 }
-"""For each field its values, and the model types whose classes have each; None is what null means to them."""
+"""
+For each field its values, and the model types whose classes have each; None is what null means to them.
+
+Not here are fields for which an engine that serves the type has a class of its own with another default, as
+SGLang 0.5.23 has for Granite 4's and Qwen3.5's KV heads.
+"""
 
 _INSTEAD = {
     "head_dim": ("attention_head_dim", "kv_channels"),

@@ -29,7 +29,6 @@ _CYCLES = {
     "kolibri1": "ssssf",
     "laguna": "f",
     "lfm2": "f",
-    "lfm2_moe": "f",
     "mellum": "f",
     "ministral": "s",
     "modernbert-decoder": "fss",

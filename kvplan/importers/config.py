@@ -119,7 +119,7 @@ def import_values(
         top.skip_repeated(text)
         top.skip(*BESIDE_TEXT.get(str(top.values.get("model_type")), ()))
     drafter = read_drafter(top) if text is top else None
-    longest = _longest(top, text, reading.max_context)
+    longest = longest_context(text, reading.max_context)
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
@@ -154,14 +154,6 @@ def import_values(
         outer=None if text is top else top,
         drafter=drafter,
     )
-
-
-def _longest(top: Fields, text: Fields, max_context: int) -> int | None:
-    """Return the longest context that engines take by the file, None where it is the spec's."""
-    found = longest_context(text, top, max_context)
-    if found is not None:
-        text.state("longest_context", "all lengths that the file names, and the factor of its rotations")
-    return found
 
 
 def _text_parts(top: Fields) -> list[Fields]:
@@ -229,7 +221,7 @@ def _dtype(parts: Sequence[Fields], model_type: str) -> str | None:
     """
     names = ("torch_dtype", "dtype")
     top, text = parts[0], parts[-1]
-    said = [each.take_text(*names) for each in reversed(parts) if each.has(*names)]
+    said = [_named_dtype(each) for each in reversed(parts) if each.has(*names)]
     given = [model_dtype(each) or each for each in said]
     known = RELEASED_IN.get(model_type)
     if len(set(given)) > 1:
@@ -248,6 +240,16 @@ def _dtype(parts: Sequence[Fields], model_type: str) -> str | None:
     if dtype not in _STATE_DTYPES:
         raise top.error("torch_dtype", f"found {dtype!r}; expected {', '.join(_STATE_DTYPES)}")
     return dtype
+
+
+def _named_dtype(fields: Fields) -> str:
+    """Take the dtype of one object: `dtype` goes before its older name (configuration_utils.py of 5.23)."""
+    if not (fields.has("dtype") and fields.has("torch_dtype")):
+        return fields.take_text("torch_dtype", "dtype")
+    taken, other = fields.take_text("dtype"), fields.take_text("torch_dtype")
+    if (model_dtype(taken) or taken) != (model_dtype(other) or other):
+        fields.tell(f"says dtype {taken} and torch_dtype {other}, of which the first is taken")
+    return taken
 
 
 def _require_no_states(top: Fields, reading: Reading) -> None:

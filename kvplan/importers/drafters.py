@@ -104,15 +104,23 @@ class Drafter:
         return projected + table, projected * element_bytes + table * _TABLE_BYTES
 
 
+def has_window_of_target(fields: Fields) -> bool:
+    """Tell whether a file is a draft's whose window is off: its layers have the cache of its target."""
+    return bool(_known(fields)) and fields.values.get("use_sliding_window") is False
+
+
+def _known(top: Fields) -> list[str]:
+    names = top.values.get("architectures")
+    return [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
+
+
 def read_drafter(top: Fields) -> Drafter | None:
     """Take the fields of a draft that a config describes, None where it is that of another model."""
-    names = top.values.get("architectures")
-    known = [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
+    known = _known(top)
     if not known:
         return None
     top.skip(*_FIELDS)
-    if top.values.get("use_sliding_window") is False:
-        # A draft's layers have the cache of its target, whose window is not theirs to say.
+    if has_window_of_target(top):
         top.skip("sliding_window")
     dflash, eagle = _part(top, "dflash_config"), _part(top, "eagle_config")
     if dflash:

@@ -26,7 +26,7 @@ from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of, requ
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.planner.nodes import crossing
-from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
+from kvplan.planner.splits import heads_of, require_experts, require_sharing, require_tp, split_stages
 from kvplan.planner.unlike_cards import how_split, require_alike, require_ranks
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
@@ -291,8 +291,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         stages = draft_stages(stages, draft.stages)
     options = EngineOptions(
         architecture=spec.architecture,
-        sharing=sharing(spec),
-        latent_heads=spec.latent_heads(),
+        heads=heads_of(spec),
         model_context=spec.longest_context or spec.max_context,
         yarn_context=spec.yarn_context,
         tp=choice.tp,

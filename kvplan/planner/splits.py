@@ -7,7 +7,11 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 
+from kvplan.attention import Kind
+from kvplan.attention.grouped import SoftmaxKind
+from kvplan.attention.latent import MLA
 from kvplan.engines.base import Extra
+from kvplan.engines.heads import Heads
 from kvplan.errors import SplitError
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split
@@ -42,9 +46,26 @@ def shared(spec: ModelSpec) -> list[tuple[Split, Split]]:
     return list(dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing()))
 
 
-def sharing(spec: ModelSpec) -> int:
-    """Return the most heads of this model that share one group; 1 where none do."""
-    return max((many.count // few.count for many, few in shared(spec)), default=1)
+def heads_of(spec: ModelSpec) -> Heads:
+    """Return what engines ask of this model's heads."""
+    return Heads(
+        sharing=max((many.count // few.count for many, few in shared(spec)), default=1),
+        latents=_latents(spec),
+        filled=spec.hidden is None or all(_fills(kind, spec.hidden) for kind in spec.kinds()),
+    )
+
+
+def _latents(spec: ModelSpec) -> frozenset[tuple[int, int, int]]:
+    latents = [kind for kind in spec.kinds() if isinstance(kind, MLA)]
+    if any(kind.indexer for kind in latents):
+        return frozenset()
+    return frozenset(
+        (kind.d_nope, kind.d_rope, kind.v_head_dim) for kind in latents if kind.d_nope and kind.v_head_dim
+    )
+
+
+def _fills(kind: Kind, hidden: int) -> bool:
+    return not isinstance(kind, SoftmaxKind) or kind.heads * kind.head_dim == hidden
 
 
 def sharing_refusal(many: Split, few: Split) -> str | None:

@@ -12,7 +12,6 @@ from pydantic import (
 
 from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
-from kvplan.attention.latent import MLA
 from kvplan.attention.uncached import Shared
 from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
@@ -260,15 +259,6 @@ class ModelSpec(Facts):
     def kinds(self) -> tuple[Kind, ...]:
         """Return each attention kind that the model has, once."""
         return tuple(dict.fromkeys(kind for kinds in self.attention.values() for kind in kinds))
-
-    def latent_heads(self) -> frozenset[tuple[int, int, int]]:
-        """Return d_nope, d_rope and v_head_dim of latents without an indexer, where they are known."""
-        latents = [kind for kind in self.kinds() if isinstance(kind, MLA)]
-        if any(kind.indexer for kind in latents):
-            return frozenset()
-        return frozenset(
-            (kind.d_nope, kind.d_rope, kind.v_head_dim) for kind in latents if kind.d_nope and kind.v_head_dim
-        )
 
     def readers(self, layer_type: str) -> tuple[int | None, ...]:
         """Return the window of the rows that a layer reads of another one, for each kind that does so."""

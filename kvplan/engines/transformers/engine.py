@@ -110,7 +110,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
     require_whole(options.architecture)
     asked = read_settings(SETTINGS, options.settings)
     dynamic = Caches(
-        stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.sharing)
+        stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.heads.sharing)
     )
     _refuse_early(dynamic)
     if asked.name("cache_implementation") != "static":

@@ -27,7 +27,7 @@ from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.models import require_divided, require_served
+from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
@@ -190,6 +190,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
     require_divided(options.architecture, options.tp, rules)
+    require_own_shape(options, every, rules)
     require_adapters(given)
     blocks = divided(options.weight_blocks, options.architecture)
     require_whole_blocks(blocks, _cutting(options, rules))

@@ -38,7 +38,7 @@ def require_prefill(options: EngineOptions, rules: VllmRules) -> None:
     known = {heads for since, found in _PREFILLS.items() if since <= rules.version for heads in found}
     if not known or not _is_nvidia(options.card):
         return
-    for heads in sorted(options.latent_heads - known):
+    for heads in sorted(options.heads.latents - known):
         found = ", ".join(map(str, sorted(known)))
         raise RefusedError(
             f"{rules.name} has no prefill backend for MLA heads of {heads} (qk_nope_head_dim, "

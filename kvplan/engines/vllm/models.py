@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kvplan.engines.base import EngineOptions
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.profiling import EAGER_STATES
 from kvplan.engines.vllm.versions import RELEASES, VllmRules
@@ -219,6 +220,38 @@ def require_divided(architecture: str | None, tp: int, rules: VllmRules) -> None
         raise RefusedError(
             f"{rules.name} does not divide {architecture} over tp={tp}: transformers has no tensor parallel "
             "plan for it, and its layers would stay whole on each rank, unlike their attention: use tp=1"
+        )
+
+
+_HIDDEN_BY_HEADS = frozenset({"bamba", "granitemoehybrid", "jamba"})
+"""
+Model types whose class takes hidden / heads for the size of a head, whatever `head_dim` says.
+
+Source: model_executor/models of these names, alike in 0.19.1, 0.24.0, 0.28.0 and 0.33.0.
+"""
+
+_ALIGNS_WITHOUT_STATES = frozenset(
+    {"nemotron_h", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_5_text"}
+)
+"""
+Model types whose blocks are aligned to a state though no layer keeps one.
+
+The size of that state is the class's (get_mamba_state_shape_from_config), as is_hybrid in config/model.py of
+0.33 goes by the outer file's `layer_types`, which these do not have.
+"""
+
+
+def require_own_shape(options: EngineOptions, layers: Sequence[Layer], rules: VllmRules) -> None:
+    """Raise RefusedError for a model whose class makes something else of it than its spec says."""
+    if options.architecture in _HIDDEN_BY_HEADS and not options.heads.filled:
+        raise RefusedError(
+            f"{rules.name} takes hidden / heads for the size of a head of {options.architecture}, whatever "
+            "head_dim says: choose another engine, or leave head_dim out"
+        )
+    if options.architecture in _ALIGNS_WITHOUT_STATES and not options.has_states and layers:
+        raise RefusedError(
+            f"to which states {rules.name} aligns the blocks of {options.architecture} without any is not "
+            "known to kvplan: choose another engine"
         )
 
 

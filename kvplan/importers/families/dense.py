@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from kvplan.importers.drafters import has_window_of_target
 from kvplan.importers.families.common import (
     Facts,
     Frame,
@@ -41,7 +42,10 @@ def llama(fields: Fields, dtype: str) -> Reading:
         tell_if_lost(fields, "num_key_value_heads", (4, 31), "num_attention_heads")
         groups = heads
         fields.state("groups", "num_attention_heads, where a file names no KV heads")
-    return windowed(fields, base, (heads, groups, optional_head_dim(fields, base.hidden, heads)))
+    shape = (heads, groups, optional_head_dim(fields, base.hidden, heads))
+    return (
+        base.same("full", softmax(*shape)) if has_window_of_target(fields) else windowed(fields, base, shape)
+    )
 
 
 def eagle(fields: Fields) -> None:
