@@ -26,6 +26,12 @@ _BLACKWELL, _FIRST_TO_CAPTURE_MORE = 10, (0, 28)
 _FIRST_WITH_BOTH = (0, 30)
 """The release from which images that see ahead leave text to FlashAttention (TRITON_FLASH_ATTN)."""
 
+_MOST_OF_CLASS = {"gpt_oss": 1024}
+"""The largest batch of a class: GptOssForCausalLMConfig in model_executor/models/config.py since 0.19."""
+
+_WITHOUT_SPLITS = frozenset({"gpt_oss"})
+"""Those whose attention has sinks, and no partial outputs: none were held in a rehearsal of 0.33."""
+
 _MOST_WIDTH = 256
 """The widest head of FlashAttention 3 (get_flash_attn_version in v1/attention/backends/fa_utils.py)."""
 
@@ -57,8 +63,11 @@ def estimated_bytes(  # noqa: PLR0913 - what is captured, and how
         plain=workload.plain_weights,
         newer=rules.v2_counts_graphs,
     )
+    inner = widths.matrices * widths.dense
+    if not widths.workspaces:
+        inner = max(inner, 2 * widths.experts_per_token * widths.expert)
     held = Held(
-        pool=pool_bytes(graphs.most, widths.matrices, widths.dense, batch.element_bytes),
+        pool=pool_bytes(graphs.most, inner, batch.element_bytes),
         split_bytes=split_per_token(workload, rules, given),
         copies=1 + workload.has_experts,
     )
@@ -74,10 +83,11 @@ def _is_hopper(card: Card) -> bool:
 def _captured(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> Captured:
     blackwell = (workload.card.capability or (0, 0))[0] == _BLACKWELL
     more = blackwell and rules.version >= _FIRST_TO_CAPTURE_MORE
+    most = given.count("max_cudagraph_capture_size")
     return captured(
         batch.sequences,
         batch.tokens,
-        given.count("max_cudagraph_capture_size"),
+        _MOST_OF_CLASS.get(workload.architecture or "") if most is None else most,
         drafts=given.count("num_speculative_tokens") or 0,
         usual=MOST_ON_BLACKWELL if more else MOST_TOKENS,
         sizes=given.counts("cudagraph_capture_sizes"),
@@ -96,7 +106,7 @@ def split_per_token(workload: ProfileRun, rules: VllmRules, given: Settings) -> 
     from kvplan.attention.latent import MLA  # noqa: PLC0415
 
     card, backend = workload.card, given.name("attention_backend")
-    if not _is_hopper(card) or workload.indexer is not None:
+    if not _is_hopper(card) or workload.indexer or workload.architecture in _WITHOUT_SPLITS:
         return 0
     ahead = rules.version < _FIRST_WITH_BOTH and sees_ahead(workload.architecture)
     keys = backend in (None, "FLASH_ATTN", "TRITON_FLASH_ATTN") and not (ahead and workload.sees_images)

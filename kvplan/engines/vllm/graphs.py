@@ -55,10 +55,11 @@ _EXPERTS = Kernels(14, 17)
 _LATENTS = Kernels(19, 24)
 _FP8_LATENTS = Kernels(25, 30)
 _OLD_LATENTS = Kernels(26, 28)
-_MXFP4 = Kernels(25, 27)
+_OLD_MXFP4 = Kernels(19, 22)
 """
 Counted in graphs that were captured where nothing ran: of Llama-3.1-8B, Qwen3-30B-A3B, DeepSeek-V2-Lite and
-Kimi-K2 by 0.33, and of DeepSeek-V2-Lite, 27 in the mean of both, by 0.19. gpt-oss has 26 in the mean.
+Kimi-K2 by 0.33, of DeepSeek-V2-Lite, 27 in the mean of both, by 0.19, and of gpt-oss, 20, by 0.26. By 0.33
+gpt-oss has those of other experts.
 """
 
 
@@ -66,8 +67,8 @@ def kernels(
     architecture: str | None, *, experts: bool, latents: bool, plain: bool = True, newer: bool = True
 ) -> Kernels:
     """Return the kernels of a layer in *newer* releases or older ones, with *plain* weights or others."""
-    if architecture == "gpt_oss":
-        return _MXFP4
+    if architecture == "gpt_oss" and not newer:
+        return _OLD_MXFP4
     if latents and newer:
         return _LATENTS if plain else _FP8_LATENTS
     if latents:
@@ -156,9 +157,9 @@ _SEGMENT = 20 * MIB
 """What torch's allocator takes at once for anything of 1 to 10 MiB (c10/core/AllocatorConfig.h)."""
 
 
-def pool_bytes(tokens: int, matrices: int, inner: int, element_bytes: int) -> int:
-    """Return the pool of the pieces' largest graph: the *inner* rows of an MLP's matrices, and small ones."""
-    return _SEGMENT + tokens * matrices * inner * element_bytes
+def pool_bytes(tokens: int, inner: int, element_bytes: int) -> int:
+    """Return the pool of the pieces' largest graph: *inner* numbers of a token in an MLP, and small ones."""
+    return _SEGMENT + tokens * inner * element_bytes
 
 
 def graphs_bytes(  # noqa: PLR0913 - what is captured, by whom
@@ -174,7 +175,9 @@ def graphs_bytes(  # noqa: PLR0913 - what is captured, by whom
         # Both modes share a pool, of which the larger share counts.
         most = max(_SEGMENT + held.pool + piece, split + whole)
         return driver.first + most + _after_first(graphs.pieces, piece) + _after_first(graphs.whole, whole)
-    warmed = graphs.following * held.split_bytes * held.copies + _SEGMENT if graphs.following else 0
+    partial = graphs.following * held.split_bytes * held.copies
+    # What an MLP takes lies where partial outputs were, if there are any.
+    warmed = max(held.pool, partial + _SEGMENT) if graphs.following else 0
     sampled = min(graphs.whole, 2) * whole + _after_first(graphs.whole, MIB)
     return driver.first + _INPUTS + held.pool + graphs.pieces * piece + split + warmed + sampled
 

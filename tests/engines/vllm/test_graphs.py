@@ -100,12 +100,14 @@ def test_the_second_runners_estimate_by_hand() -> None:
     All ten graphs of pieces, two whole ones, and a MiB for each but the first of five.
 
     Partial outputs count once for the largest graph, and as often as there are copies for the second one's
-    warm-up, beside a segment of 20 MiB.
+    warm-up, beside a segment of 20 MiB; without them what an MLP takes does, which is then in the pool.
     """
     graphs, each = Captured(10, 64, 5, 32, 24), Kernels(2, 3)
     held = Held(pool=100 * MIB, split_bytes=5 * MIB, copies=2)
     parts = 76 + 100 + 10 * 29 + 32 * 5 + 2 * 24 * 5 + 20 + 2 * 30 + 4
     assert graphs_bytes(2, graphs, each, held, v2=True, driver=TEN) == 7 + parts * MIB
+    plain = 76 + 100 + 10 * 29 + 100 + 2 * 30 + 4
+    assert graphs_bytes(2, graphs, each, Held(pool=100 * MIB), v2=True, driver=TEN) == 7 + plain * MIB
 
 
 def test_graphs_that_take_little_count_with_a_mib() -> None:
@@ -132,7 +134,7 @@ def test_three_layers_of_kimi_k2_are_within_two_percent() -> None:
 
     Of these 2 GiB are partial outputs of 64 heads, and 3.9 those of the second batch, twice in its warm-up.
     """
-    held = Held(pool=pool_bytes(512, 3, 18_432, 2), split_bytes=split_bytes(64, 512, 1), copies=2)
+    held = Held(pool=pool_bytes(512, 3 * 18_432, 2), split_bytes=split_bytes(64, 512, 1), copies=2)
     each = kernels("kimi_k2", experts=True, latents=True, plain=False)
     driver = Driver(first=0, piece=0, kernel=12_288)
     estimate = graphs_bytes(3, captured(1024, 8192), each, held, v2=True, driver=driver)
@@ -141,7 +143,7 @@ def test_three_layers_of_kimi_k2_are_within_two_percent() -> None:
 
 def test_the_pool_is_a_segment_and_an_mlp() -> None:
     """Llama-3.1-8B's held 62 MiB: 20, and 512 rows of three matrices of 14336 in 16 bits."""
-    assert pool_bytes(512, 3, 14_336, 2) == (20 + 42) * MIB
+    assert pool_bytes(512, 3 * 14_336, 2) == (20 + 42) * MIB
 
 
 class Model(NamedTuple):
@@ -157,7 +159,7 @@ def _actual(model: Model, tp: int, each: Kernels) -> float:
     """Return what all 102 graphs of 1024 sequences take in GiB, as 0.19 printed it once it had them."""
     pieces = 51 * ((model.layers + 1) * H100.piece + model.layers * each.pieces * H100.kernel)
     whole = 51 * model.layers * each.whole * H100.kernel
-    held = pool_bytes(512, 3, model.inner // tp, 2) + 512 * split_bytes(model.heads, model.width, tp)
+    held = pool_bytes(512, 3 * model.inner // tp, 2) + 512 * split_bytes(model.heads, model.width, tp)
     return (H100.first + 76 * MIB + held + pieces + whole) / GIB
 
 
@@ -201,7 +203,7 @@ def test_start_ups_on_h100_printed_as_much(model: Model, tp: int, each: Kernels,
 )
 def test_off_hopper_two_start_ups_printed_as_much(layers: int, inner: int, printed: float) -> None:
     """Qwen2.5-7B with 0.21, and Qwen3.6-27B with 0.26 on A100 of 40 GB, both with 256 sequences."""
-    held = Held(pool=pool_bytes(512, 3, inner, 2))
+    held = Held(pool=pool_bytes(512, 3 * inner, 2))
     estimate = graphs_bytes(layers, captured(256, 2048), DENSE, held, v2=False, driver=OTHERS)
     assert abs(estimate / GIB - printed) < 0.02
 

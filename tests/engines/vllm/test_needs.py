@@ -38,7 +38,7 @@ OUTSIDE = 9 * GIB // 100
 
 def _graphs(*, v2: bool, most: int | None = None, experts: bool = False) -> int:
     """The graphs of Qwen3-8B's 36 layers: 51 of pieces, and 35 whole ones, where nothing bounds them."""
-    held = Held(pool=pool_bytes(most or 512, 3, 12_288, 2))
+    held = Held(pool=pool_bytes(most or 512, 3 * 12_288, 2))
     each = kernels("qwen3", experts=experts, latents=False)
     return graphs_bytes(36, captured(256, 2048, most), each, held, v2=v2, driver=OTHERS)
 
