@@ -103,7 +103,7 @@ def sglang_starts() -> None:
     for each in started():
         if each.open is not None:
             off = each.pool_tokens / each.tokens - 1
-            cog.outl(f"\nOf {each.id} {each.open}; its memory becomes its tokens within {off:.1%}.")
+            cog.outl(f"\nOf {each.id}, {each.open}; its memory becomes its tokens within {off:.1%}.")
 
 
 def rehearsed_sglang() -> None:

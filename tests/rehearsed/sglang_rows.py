@@ -56,6 +56,11 @@ class Row:
         return "-".join((self.model, self.gpu, str(self.tp), *map(str, self.asked.values())))
 
     @property
+    def ranks(self) -> int:
+        """All ranks, those of attention data parallelism together."""
+        return self.tp * int(self.asked.get("dp", 1))
+
+    @property
     def spec(self) -> ModelSpec:
         """The catalogue's spec of the model."""
         return kvplan.load(self.model)

@@ -52,7 +52,9 @@ def test_the_share_of_what_is_there_leaves_what_sglang_measured(row: Row) -> Non
         sources=Sources(gpu_bytes=Origin.GIVEN),
         longest=row.context,
     )
-    assert abs(budget.left_bytes(row.weights_bytes, other) - row.rest_bytes) <= (2 if row.tp == 1 else 2**14)
+    assert abs(budget.left_bytes(row.weights_bytes, other) - row.rest_bytes) <= (
+        2 if row.ranks == 1 else 2**14
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)

@@ -7,16 +7,20 @@ from kvplan.engines.sglang.images import reserved_bytes
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.units import GIB, ceil_div
 
-# A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading:
-# RTX PRO 6000, TP 4, github.com/sgl-project/sglang/issues/40558: 94.97 - 94.01;
-# H200, TP 8, github.com/SemiAnalysisAI/InferenceX/issues/2128: 139.80 - (12.25 + 125.65);
-# H200, TP 8, github.com/sgl-project/sglang/pull/11716: 139.80 - 137.29.
-_LEAST_BYTES = 96 * GIB // 100
-_MIDDLE_BYTES = 190 * GIB // 100
-_MOST_BYTES = 251 * GIB // 100
-# The same on one GPU, in start-ups of tests/field/sglang.yaml: B200, 178.36 - 177.57;
-# H100, 79.18 - 78.47; H200, 139.80 - 139.13; RTX PRO 6000, 94.97 - 93.77. Least is left by what another of
-# 80 GB made of 0.8 of it beside its weights: 79.18 - (46.51 + 16.58) / 0.8.
+# A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading, in GiB:
+# RTX PRO 6000, TP 4, github.com/sgl-project/sglang/issues/40558: 94.97 - 94.01 = 0.96;
+# H200, TP 8, github.com/SemiAnalysisAI/InferenceX/issues/2128: 139.80 - (12.25 + 125.65) = 1.90;
+# H200, TP 8, github.com/sgl-project/sglang/pull/11716: 139.80 - 137.29 = 2.51;
+# B200, TP 4, stored public file 71075541117: 178.36 - 175.34 = 3.02; H200, 16 ranks, 54546795741: 1.71;
+# 80 GB (79.18), TP 2 and 8: 0.41 (56842772620), 1.43 (55176662985), 1.70 (33273813748), 1.75 (45518106035),
+# 1.85 (62684841219), 2.01 (71258027165).
+_LEAST_BYTES = 41 * GIB // 100
+_MIDDLE_BYTES = 175 * GIB // 100
+_MOST_BYTES = 302 * GIB // 100
+# The same on one GPU: B200, 178.36 - 177.57 = 0.79 (52132052242); H200, 139.80 - 139.13 = 0.67 (62375882188);
+# 80 GB, 0.70 (69624180828), 0.71 (70339980981), 0.75 (53259568910, 14968382678), 0.86 (66584923754);
+# RTX PRO 6000, 94.97 - 93.77 = 1.20 (70920711276). Least is left by what another of 80 GB made of 0.8 of it
+# beside its weights: 79.18 - (46.51 + 16.58) / 0.8 (69865425230).
 _LEAST_ALONE_BYTES = 30 * GIB // 100
 _ALONE_BYTES = 75 * GIB // 100
 _MOST_ALONE_BYTES = 120 * GIB // 100
@@ -41,10 +45,10 @@ def before_weights(workload: ProfileRun) -> Estimate:
     kept = _rotations(workload) + reserved_bytes(workload)
     if workload.ranks > 1:
         low, middle, high = _LEAST_BYTES, _MIDDLE_BYTES, _MOST_BYTES
-        evidence = "from 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB"
+        evidence = "from 11 published SGLang start-ups on several GPUs, 0.41 to 3.02 GiB"
     else:
         low, middle, high = _LEAST_ALONE_BYTES, _ALONE_BYTES, _MOST_ALONE_BYTES
-        evidence = "from 5 published SGLang start-ups on one GPU, 0.3 to 1.20 GiB"
+        evidence = "from 9 published SGLang start-ups on one GPU, 0.3 to 1.20 GiB"
     return Estimate(
         activation_bytes=0,
         overhead_bytes=middle + kept,

@@ -15,26 +15,17 @@ _UNLIKE = frozenset({"mimo_v2", "mimo_v2_flash"})
 _LATENTS = frozenset({"deepseek_v3", "kimi_k2"})
 """Classes that take trtllm_mla there: arg_groups/model_overrides/deepseek_v2.py."""
 
-_STATES = frozenset({"qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"})
-"""Classes that take trtllm_mha beside states with buffers: arg_groups/model_overrides/qwen3_5.py."""
-
 
 def forced_page(options: EngineOptions) -> int:
     """
     Return the tokens of a page unless one is asked for: 64 with TensorRT-LLM's kernels, else 1.
 
-    Those are the choice on large Blackwell cards without a draft. Sources: get_default_attn_backend in
-    arg_groups/model_override_base.py, and the files above.
+    Those are the choice on large Blackwell cards without a draft; beside states a rehearsal had 1. Sources:
+    get_default_attn_backend in arg_groups/model_override_base.py, and the files above.
     """
     card = options.card
     if card is None or card.capability is None or card.capability[0] != _BLACKWELL:
         return 1
     if options.draft is not None or options.architecture in _UNLIKE:
         return 1
-    buffered = options.prefix_caching is not False and not options.settings.get("mamba_radix_cache_strategy")
-    known = (
-        options.roles == _ROWS
-        or options.architecture in _LATENTS
-        or (options.architecture in _STATES and buffered)
-    )
-    return _OF_TENSORRT if known else 1
+    return _OF_TENSORRT if options.roles == _ROWS or options.architecture in _LATENTS else 1

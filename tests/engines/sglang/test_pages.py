@@ -18,8 +18,8 @@ import kvplan
         ("qwen3-8b", "180GiB", {}, 1),
         ("deepseek-v3", "b200-180gb", {"tp": 8}, 64),
         ("deepseek-v3", "h200-141gb", {"tp": 8}, 1),
-        ("qwen3.5-27b", "b200-180gb", {}, 64),
-        ("qwen3.5-27b", "b200-180gb", {"prefix_caching": False}, 1),
+        # As in a rehearsal of tests/rehearsed/sglang.jsonl: Triton's kernels.
+        ("qwen3.5-27b", "b200-180gb", {}, 1),
         ("nemotron-h-8b", "b200-180gb", {}, 1),
         ("mimo-v2-flash", "b200-180gb", {"tp": 4}, 1),
     ],
