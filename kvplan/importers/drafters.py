@@ -9,7 +9,9 @@ from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import Amount, LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
 
-_CLASSES: dict[str, Literal["eagle", "eagle3", "dflash"]] = {
+Kind = Literal["eagle", "eagle3", "dflash"]
+
+_CLASSES: dict[str, Kind] = {
     "EagleLlamaForCausalLM": "eagle",
     "LlamaForCausalLMEagle": "eagle",
     "LlamaForCausalLMEagle3": "eagle3",
@@ -48,7 +50,7 @@ class Drafter:
     DFlash drafts a `block` of tokens at once.
     """
 
-    architecture: Literal["eagle", "eagle3", "dflash"]
+    architecture: Kind
     states: int
     width: int
     own_vocab: int | None
@@ -109,7 +111,7 @@ def has_window_of_target(fields: Fields) -> bool:
     return bool(_known(fields)) and fields.values.get("use_sliding_window") is False
 
 
-def _known(top: Fields) -> list[str]:
+def _known(top: Fields) -> list[Kind]:
     names = top.values.get("architectures")
     return [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
 
