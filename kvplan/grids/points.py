@@ -36,6 +36,7 @@ class Answering:
         self._structure: Structure | None = None
         self._plan: Plan | KvplanError | None = None
         self._longest: tuple[slice, Ints] | None = None
+        self._apart = False
 
     def answer(self, piece: Piece) -> Chunk:
         """Return the answers to a rectangle of points."""
@@ -43,12 +44,13 @@ class Answering:
         if structure is not self._structure:
             self._structure = structure
             self._forget()
+            # The context stands in for that of a model that is made for none.
+            self._apart = not structure.spec.max_context or _takes_more(structure)
         contexts = read_contexts(structure, piece.contexts)
         if self.grid.of_traffic:
             return held_by(structure, contexts, self.grid.prices)
-        if structure.spec.max_context:
+        if not self._apart:
             return self._answered(structure, contexts, piece.batches)
-        # The context stands in for that of a model that is made for none: each has a plan of its own.
         return below(
             [self._anew(structure, contexts.at(at), piece.batches) for at in range(len(contexts.why))]
         )
@@ -91,6 +93,23 @@ class Answering:
             except KvplanError as error:
                 self._plan = error
         return self._plan
+
+
+def _takes_more(structure: Structure) -> bool:
+    """Return whether what an engine needs beside weights and cache is more for a longer context."""
+    contexts = read_contexts(structure, slice(None))
+    asked = contexts.tokens[contexts.answered]
+    if not asked.size or asked.min() == asked.max():
+        return False
+    try:
+        ends = [
+            plan_of(structure.spec, structure.options, longest=int(context))
+            for context in (asked.min(), asked.max())
+        ]
+    except KvplanError:
+        return False
+    needs = [[budget.needs for budget in plan.budgets] for plan in ends]
+    return needs[0] != needs[1]
 
 
 def figures_of(plan: Plan, contexts: Ints, batches: Ints) -> dict[str, AnyArray]:

@@ -160,7 +160,7 @@ _LOADERS = (
 """Formats that load weights as the checkpoint stores them."""
 
 _LEFT_OUT: tuple[Row, ...] = (
-    harmless("-O2 -O3", "nothing"),
+    harmless("-O3", "nothing"),
     left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
     left_out("--cpu-offload-params", _ALL_OFFLOADED, takes="values"),
     left_out("--offload-backend", _ALL_OFFLOADED, "auto", "uva"),

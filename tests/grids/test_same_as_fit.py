@@ -116,3 +116,19 @@ def test_beyond_an_int64_is_an_error_and_never_wraps_around() -> None:
     assert alone["kv_used_bytes"] == 131_072 * 10**12
     with pytest.raises(TooLargeError, match=r"a table holds no number beyond 2\^63"):
         list(kvplan.sweep("llama-3.1-8b", batch=10**6, **asked))
+
+
+@pytest.mark.parametrize(
+    ("model", "engine"),
+    # llama.cpp's buffers, and those of vLLM's sparse attention, are as long as the context.
+    [("llama-3.1-8b", "llamacpp"), ("gemma-3-27b", "llamacpp"), ("deepseek-v3.2", "vllm")],
+)
+def test_each_context_has_the_needs_of_its_own(model: str, engine: str) -> None:
+    options = {"gpu": "h200-141gb", "engine": engine, "tp": 8 if engine == "vllm" else 1}
+    grid = make_grid(model, options | {"context": [1024, 32_768, 131_072], "batch": [1, 8]})
+    free: set[int] = set()
+    for structure, chunk in chunks_of(grid):
+        found = points_of(chunk)
+        assert unlike(structure, found) == []
+        free |= {point["free_bytes"] + point["kv_used_bytes"] for point in found}
+    assert len(free) == 3
