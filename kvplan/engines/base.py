@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
+from kvplan.records import record
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
@@ -74,7 +75,7 @@ class Drafting(NamedTuple):
     predicts: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EngineOptions(SharedOptions):
     """
     How an engine is asked to run a model.
@@ -259,7 +260,7 @@ class ToStore(NamedTuple):
     scaled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.

@@ -7,12 +7,12 @@ Values: the config classes of transformers 5.23, equal since 4.41 in each field 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kvplan.importers.strict_json import Json
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClassDefaults:
     """The defaults of one class, and for each field the other spellings that stand in for it."""
 

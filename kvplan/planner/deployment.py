@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -28,6 +28,7 @@ from kvplan.planner.model_dtype import as_run
 from kvplan.planner.nodes import crossing
 from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
 from kvplan.planner.unlike_cards import how_split, require_alike, require_ranks
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
 
@@ -38,7 +39,7 @@ KEPT = 512
 """Deployments that are kept at once, of some kilobytes each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Deployment:
     """
     One replica of a model on tp x pp ranks, and dp such replicas.

@@ -1,10 +1,11 @@
 """What kvplan answers with: answers whose figures are the keys of `--json`, and the values of figures."""
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from kvplan.planner.facts import Hint
+from kvplan.records import record
 
 SCHEMA_VERSION = 1
 """Of the objects that `--json` prints: it rises where a key goes or means something else."""
@@ -74,7 +75,7 @@ def _fields(of: type) -> tuple[str, ...]:
     return tuple(each.name for each in fields(of)) if is_dataclass(of) else ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LayerSize:
     """The `count` layers of one type on the fullest rank, and what all of them together keep."""
 
@@ -84,7 +85,7 @@ class LayerSize:
     bytes_per_sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Memory:
     """
     One GPU's memory, in bytes.
@@ -109,7 +110,7 @@ class Memory:
     offloaded_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StageMemory:
     """A GPU of one pipeline stage, of which there are `gpus` alike: its layers, and its memory."""
 
@@ -119,7 +120,7 @@ class StageMemory:
     memory: Memory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Experts:
     """
     How the routed experts of a layer are spread: of `count`, the fullest GPU holds a part of `on_gpu`.
@@ -133,7 +134,7 @@ class Experts:
     dealt_over: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Spread:
     """A number of GPUs and the tensor and pipeline degrees that make it up."""
 
@@ -142,7 +143,7 @@ class Spread:
     pp: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Advice:
     """
     What else would hold the asked sequences, or more of them.

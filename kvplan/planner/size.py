@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -21,6 +21,7 @@ from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import Answer, LayerSize, figure
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 from kvplan.terms import Fixed
@@ -29,7 +30,7 @@ from kvplan.units import ceil_div, format_bytes, format_gib
 Model = str | Path | ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Work:
     """What was asked for: `batch` sequences of `context` tokens, over all replicas."""
 
@@ -42,7 +43,7 @@ class Work:
         return uniform(self.context, self.batch)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Size(Answer, Shown):
     """
     What a cache takes. Sizes are per GPU (a rank of the fullest stage) unless the name says otherwise.

@@ -1,11 +1,10 @@
 """What a user chooses when llama.cpp starts, as far as it concerns the cache."""
 
-from dataclasses import dataclass
-
 from kvplan.engines.llamacpp.errors import RefusedError
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LlamaOptions:
     """
     llama.cpp's own options, by its own names, with the defaults of its tools (common/common.h).

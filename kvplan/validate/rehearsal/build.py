@@ -8,11 +8,11 @@ libraries and vLLM's import and that the sources do not define becomes one that 
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 
 _SOURCES = Path(__file__).parent / "runtime"
 _PARTS = ("device.c", "driver.c", "memory.c", "work.c")
@@ -30,7 +30,7 @@ _DEFINES = "".join(f"#define __{word}__\n" for word in _WORDS) + _ALIGN
 _CALLS = "#define CUDARTAPI\n#define CUDARTAPI_CDECL\n#define CUDA_RT_CALLBACK\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Installed:
     """A Python with vLLM: its `python`, and the folder of its `site` packages."""
 
