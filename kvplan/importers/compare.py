@@ -1,13 +1,14 @@
 """How a written spec differs from what its source says."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import groupby
 
 from kvplan.attention import Kind
 from kvplan.importers.facts import facts
-from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.records import record
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import ModelParts
+from kvplan.specs.stored import StoredParts
 
 LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as", "read_by"})
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
@@ -16,7 +17,7 @@ _LAYERS = ("attention", "layers")
 _FACTS = tuple(name for name in ModelSpec.model_fields if name not in LABELS and name not in _LAYERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Comparison:
     """
     How a spec differs from its source, a line each.

@@ -13,10 +13,11 @@ from kvplan.files import is_folder, write_whole
 from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
-from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.quantized import QuantizedWeights
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.stored import StoredParts
 from kvplan.specs.vision import Vision
 
 _WIDTH = 100
