@@ -1,13 +1,14 @@
 """
 Frozen dataclasses that are quick to make: a cold command makes dozens of classes before it answers.
 
-The standard library compiles six methods for each. A record compiles its `__init__` alone, which sets fields
-in half of the time, and shares all other methods; to whatever else asks it is a dataclass like any other.
+The standard library compiles six methods for each. A record compiles its `__init__`, which sets fields in
+half of the time, and what compares it when that is first asked for; all other methods are shared. To whatever
+else asks it is a dataclass like any other.
 """
 
-from collections.abc import Callable
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
-from operator import attrgetter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields, is_dataclass
+from functools import cache
 from reprlib import recursive_repr
 from types import MemberDescriptorType
 from typing import Any, Never, TypeVar, dataclass_transform, overload
@@ -39,13 +40,19 @@ def record(
         own, words = {*vars(given)}, given.__doc__
         result = dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(given)
         result.__doc__ = words
-        compared = {"__eq__": _equal, "__hash__": _hash, **_readers(result)} if eq else {}
-        methods = {"__init__": _initializer(result), **_FROZEN, **(_SENT if slots else {}), **compared}
+        methods = {"__init__": _initializer(result), **_FROZEN}
+        methods |= (_EQUAL if eq else {}) | (_SENT if slots else {})
         for name in methods.keys() - own:
             setattr(result, name, methods[name])
         return result
 
     return made if of is None else made(of)
+
+
+@cache
+def field_names(of: Hashable) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; none for other types."""
+    return tuple(each.name for each in fields(of)) if isinstance(of, type) and is_dataclass(of) else ()
 
 
 def _initializer(of: type) -> Callable[..., None]:
@@ -91,24 +98,35 @@ def _setter(of: type, name: str) -> Callable[[Any, Any], None]:
     return lambda new, value: object.__setattr__(new, name, value)
 
 
-def _readers(of: type) -> dict[str, Callable[[Any], tuple[Any, ...]]]:
-    """Return what reads the fields of a record that are compared and hashed, behind its class."""
-    compared = [each for each in fields(of) if each.compare]
-    hashed = [each for each in compared if each.hash is not False]
-    return {
-        "__compared__": attrgetter("__class__", *(each.name for each in compared)),
-        "__hashed__": attrgetter("__class__", *(each.name for each in hashed)),
-    }
-
-
 def _equal(self: Any, other: Any) -> Any:  # noqa: ANN401 - a record, and any value
-    if other.__class__ is not self.__class__:
-        return NotImplemented
-    return self.__compared__(self) == self.__compared__(other)
+    _compile_comparison(type(self))
+    return self.__eq__(other)
 
 
 def _hash(self: Any) -> int:  # noqa: ANN401 - a record
-    return hash(self.__hashed__(self))
+    _compile_comparison(type(self))
+    return hash(self)
+
+
+def _compile_comparison(of: type) -> None:
+    """Put what compares and hashes a record by its fields in the place of what was the first to be asked."""
+    owner = next(each for each in of.__mro__ if _equal in vars(each).values() or _hash in vars(each).values())
+    compared = [each for each in fields(owner) if each.compare]
+    hashed = [each for each in compared if each.hash is not False]
+    known: dict[str, Any] = {}
+    exec(  # noqa: S102 - names of fields
+        "def __eq__(self, other):\n"
+        " if other.__class__ is not self.__class__:\n  return NotImplemented\n"
+        f" return {_read('self', compared)} == {_read('other', compared)}\n"
+        f"def __hash__(self):\n return hash({_read('self', hashed)})",
+        known,
+    )
+    for name in [name for name, method in _EQUAL.items() if vars(owner).get(name) is method]:
+        setattr(owner, name, known[name])
+
+
+def _read(record: str, names: Sequence[Field[Any]]) -> str:
+    return f"({''.join(f'{record}.{each.name}, ' for each in names)})"
 
 
 @recursive_repr()
@@ -135,5 +153,6 @@ def _set_state(self: Any, state: list[Any]) -> None:  # noqa: ANN401 - a record
 
 
 _FROZEN = {"__repr__": _repr, "__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+_EQUAL = {"__eq__": _equal, "__hash__": _hash}
 _SENT = {"__getstate__": _state, "__setstate__": _set_state}
 """How a record with slots, which does not change, is pickled and copied."""

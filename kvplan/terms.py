@@ -298,6 +298,16 @@ def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
     return Fraction(sum(term.growth_on_rank(step, tp) for term in terms), step)
 
 
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
+    """Return the bytes per rank that one more token adds to *count* layers, all windows full."""
+    return plain(count * token_bytes(terms, tp) / cp)
+
+
+def plain(size: Fraction) -> int | float:
+    """Return bytes as an int where they are whole."""
+    return size.numerator if size.denominator == 1 else float(size)
+
+
 def without_windows(layer: Layer, tokens: int | None) -> Layer:
     """Return the terms of a layer, without the windows that *tokens* tokens do not overflow."""
     return layer if tokens is None else tuple(_without_window(term, tokens) for term in layer)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field, fields
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,7 +13,7 @@ from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
-from kvplan.records import record
+from kvplan.records import field_names, record
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
@@ -53,13 +53,14 @@ class SharedOptions:
 
     def shared(self) -> dict[str, Any]:
         """Return these options by name, whatever else stands beside them."""
-        return {each.name: getattr(self, each.name) for each in fields(SharedOptions)}
+        return {name: getattr(self, name) for name in _SHARED}
 
     def given(self) -> dict[str, Any]:
         """Return by name those of them that are not left to the engine."""
         return {name: value for name, value in self.shared().items() if value != _UNASKED[name]}
 
 
+_SHARED = field_names(SharedOptions)
 _UNASKED = SharedOptions().shared()
 
 

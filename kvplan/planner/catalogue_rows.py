@@ -5,12 +5,13 @@ from typing import Any
 
 from kvplan.attention import kind_class
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import deploy, growth
+from kvplan.planner.deployment import deploy
 from kvplan.planner.work import as_context
 from kvplan.records import record
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.specs.model import ModelSpec
+from kvplan.terms import growth
 
 
 @record

@@ -9,7 +9,7 @@ from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
 from kvplan.planner.check_experts import Rule, expert_degrees, expert_rules
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import growth, lowered
+from kvplan.planner.deployment import lowered
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.nodes import crossing, node_gpus
 from kvplan.planner.options import CheckOptions
@@ -26,7 +26,7 @@ from kvplan.planner.splits import (
 from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.model_names import take_apart
-from kvplan.terms import Growing, Layer, Split, Term
+from kvplan.terms import Growing, Layer, Split, Term, growth
 from kvplan.units import counted, format_bytes
 
 

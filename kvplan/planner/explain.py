@@ -6,13 +6,13 @@ from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import Deployment, deploy, growth
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import ExplainOptions, part
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.work import as_context
 from kvplan.records import record
-from kvplan.terms import Term
+from kvplan.terms import Term, growth
 
 
 @record

@@ -250,7 +250,7 @@ def _experts(deployment: Deployment) -> Experts | None:
     count = max((kind.experts for kind in parts.kinds.values()), default=0) if parts else 0
     if not count:
         return None
-    shares = deployment.engine.shares(deployment.options)
+    shares = deployment.shares
     return Experts(
         count=count,
         on_gpu=shares.on_rank(count),

@@ -1,11 +1,10 @@
 """What kvplan answers with: answers whose figures are the keys of `--json`, and the values of figures."""
 
-from dataclasses import fields, is_dataclass
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvplan.planner.facts import Hint
-from kvplan.records import record
+from kvplan.records import field_names, record
 
 SCHEMA_VERSION = 1
 """Of the objects that `--json` prints: it rises where a key goes or means something else."""
@@ -15,6 +14,15 @@ Value = TypeVar("Value")
 
 class figure(cached_property[Value]):  # noqa: N801 - written as @figure
     """A figure of an answer: a key of `--json`, computed when it is first asked for and then kept."""
+
+    if not TYPE_CHECKING:  # It is of the type that it has above.
+
+        def __get__(self, answer: Any, owner: Any = None) -> Any:  # noqa: ANN401 - any figure
+            """Return the figure without the lock that Python had before 3.12: all find it the same."""
+            if answer is None:
+                return self
+            value = answer.__dict__[self.attrname] = self.func(answer)
+            return value
 
 
 class Answer:
@@ -66,13 +74,8 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
         return tuple(map(plain_value, value))
     if isinstance(value, dict):
         return dict(value)
-    return {name: plain_value(getattr(value, name)) for name in _fields(value.__class__)} or value
-
-
-@cache
-def _fields(of: type) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields; none for other types."""
-    return tuple(each.name for each in fields(of)) if is_dataclass(of) else ()
+    held = {name: getattr(value, name) for name in field_names(value.__class__)}
+    return {name: each if type(each) in _PLAIN else plain_value(each) for name, each in held.items()} or value
 
 
 @record

@@ -14,7 +14,7 @@ from kvplan.importers import load
 from kvplan.loads import Load, uniform
 from kvplan.planner import words
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import Deployment, deploy, growth
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in
@@ -189,12 +189,12 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
 
 
 def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[LayerSize, ...]:
-    tp, cp, growing = deployment.tp, deployment.choice.cp, deployment.growing.layers
+    tp, cp = deployment.tp, deployment.choice.cp
     own = tuple(
         LayerSize(
             kind=layer_kind(deployment.spec, name),
             count=count,
-            bytes_per_token=growth(growing[name], tp, count=count, cp=cp),
+            bytes_per_token=deployment.growth(name, count),
             bytes_per_sequence=count
             * sum(term.bytes_on_rank(ceil_div(context, cp), tp) for term in deployment.layers[name]),
         )

@@ -163,7 +163,7 @@ def all_weights(deployment: Deployment, replica_bytes: int) -> int:
         draft_bytes = all_weights(deployment.draft, _draft_bytes(deployment, replica_bytes))
         return draft_bytes + all_weights(replace(deployment, draft=None), replica_bytes)
     spec, ranks = deployment.spec, deployment.tp * deployment.dp
-    dealt = deployment.engine.shares(deployment.options).experts
+    dealt = deployment.shares.experts
     if spec.parts is None or dealt == 1:  # All ranks of a stage hold alike.
         return ranks * sum(stage_weights(deployment, replica_bytes))
     cut, as_released = _cut(deployment, spec.parts, replica_bytes)
@@ -213,7 +213,7 @@ def _cut(deployment: Deployment, parts: "ModelParts", replica_bytes: int) -> "tu
     cut = Cut(
         parts=parts,
         measure=measure,
-        shares=engine.shares(deployment.options),
+        shares=deployment.shares,
         repeats=_repeated(deployment),
         tied=spec.tied is True,
         embedding=engine.embedding_on_gpu,
@@ -227,7 +227,6 @@ def _cut(deployment: Deployment, parts: "ModelParts", replica_bytes: int) -> "tu
 def _added(deployment: Deployment, parts: "ModelParts", element_bytes: int) -> list[int]:
     """Return what a rank holds of each layer beside its share of what the release stores."""
     spec, engine = deployment.spec, deployment.engine
-    shares = engine.shares(deployment.options)
     of_each = list(zip(parts.names, spec.layer_types, strict=True))
     found = {
         (kind, name): engine.added(
@@ -236,7 +235,7 @@ def _added(deployment: Deployment, parts: "ModelParts", element_bytes: int) -> l
                 kinds=spec.attention[name],
                 hidden=spec.hidden or 0,
                 element_bytes=element_bytes,
-                shares=shares,
+                shares=deployment.shares,
                 options=deployment.options,
             )
         )

@@ -89,8 +89,8 @@ class StatePool:
         """
         Return the fewest slots, of those after which least is left, that leave *token_bytes*.
 
-        Each step has a request's drafted tokens. Beside a slot tokens get slot_bytes / ratio, and all that the
-        share of states has for drafted tokens of more requests than run.
+        Each step has a request's drafted tokens. Beside a slot tokens get slot_bytes / ratio, and all that
+        the share of states has for drafted tokens of more requests than run.
         """
         step = self.per_request if self.drafted else 1
         padding, each = 1 + self.drafted, step + self.drafted
