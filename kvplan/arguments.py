@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from numbers import Real
@@ -13,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, ParamSpec, TypeVar, cast, get_args, get_origin
 
 from kvplan.errors import OptionsError, did_you_mean
+from kvplan.records import record
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +21,7 @@ _MOST = 10**18
 """No size or count is larger, and Python refuses to print ints of 4300 digits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Option:
     """
     What an option is beside its type: words, and how the command line has it.

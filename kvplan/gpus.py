@@ -11,13 +11,14 @@ source says so. Figures of nvidia-smi are kept apart, and those of WSL2 and of p
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
 from kvplan.frozen import FrozenDict
+from kvplan.records import record
 from kvplan.units import parse_bytes, parse_flops, parse_rate
 
 _APPLES_LESS_BYTES = 36 * 2**30
@@ -44,7 +45,7 @@ Vendor = Literal["nvidia", "amd", "apple", "intel"]
 """Who makes a card."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Gpu:
     """
     One card; sizes are text with their unit: B, MB or GB (powers of 1000), MiB or GiB.
@@ -88,7 +89,7 @@ def all_gpus() -> tuple[Gpu, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Card:
     """
     A GPU to plan for: `total_bytes` of memory, and the `source` of that figure, None where it was given.

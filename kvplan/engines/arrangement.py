@@ -1,15 +1,15 @@
 """How an engine lays a model's cache out, whatever the memory, and the figures of that."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from kvplan.engines.tally import Tally
 from kvplan.loads import Load
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Line:
     """Bytes that one rule adds on a rank; below 0 where an engine takes less than the formula."""
 
@@ -18,7 +18,7 @@ class Line:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StartUp:
     """
     The figures that an engine prints when it starts; None where it has none.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
+from kvplan.records import field_names, record
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
@@ -53,13 +54,14 @@ class SharedOptions:
 
     def shared(self) -> dict[str, Any]:
         """Return these options by name, whatever else stands beside them."""
-        return {each.name: getattr(self, each.name) for each in fields(SharedOptions)}
+        return {name: getattr(self, name) for name in _SHARED}
 
     def given(self) -> dict[str, Any]:
         """Return by name those of them that are not left to the engine."""
         return {name: value for name, value in self.shared().items() if value != _UNASKED[name]}
 
 
+_SHARED = field_names(SharedOptions)
 _UNASKED = SharedOptions().shared()
 
 
@@ -76,7 +78,7 @@ class Drafting(NamedTuple):
     at_once: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EngineOptions(SharedOptions):
     """
     How an engine is asked to run a model.
@@ -292,7 +294,7 @@ class ToStore(NamedTuple):
     scaled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.

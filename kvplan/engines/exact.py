@@ -1,7 +1,7 @@
 """The analytic formula: what a cache must hold, without the rounding of any engine."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import partial
 from math import lcm
@@ -12,11 +12,12 @@ from kvplan.engines.overheads import borrowed_start_up
 from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
+from kvplan.records import record
 from kvplan.terms import Growing, Layer, Rows, Stage
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sum:
     """
     Every sequence takes the sum of its terms, and nothing else does.

@@ -7,10 +7,9 @@ github.com/llm-d-incubation/llm-d-planner/pull/205, github.com/llm-d/llm-d-bench
 github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 """
 
-from dataclasses import dataclass
-
 from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.gpus import Card
+from kvplan.records import record
 from kvplan.units import GIB, MIB
 
 _LARGEST_CARD_BYTES = 160 * GIB
@@ -22,7 +21,7 @@ _H100_AT_ONCE = 8192, 1024
 """The tokens and sequences that vLLM takes at once from there up, but on A100 (engine/arg_utils.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sampler:
     """What a sampler keeps beside the logits: bytes for each of them, and float32 rows of the vocabulary."""
 
@@ -43,7 +42,7 @@ _CUBLAS_BYTES = 32 * MIB
 """The workspace that torch gives cuBLAS on Hopper (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OutsideTorch:
     """What the CUDA context, NCCL and all-reduces take beside torch's memory, in hundredths of a GiB."""
 

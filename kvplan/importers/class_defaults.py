@@ -8,15 +8,15 @@ Values: the config classes of transformers 5.23; the sizes are equal since 4.41.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from kvplan.importers.class_layers import default_layers
 from kvplan.importers.class_widths import WIDTHS
 from kvplan.importers.strict_json import Json
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClassDefaults:
     """The defaults of a model type's class, and for each field the other spellings that stand in for it."""
 

@@ -1,14 +1,15 @@
 """How a written spec differs from what its source says."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import groupby
 
 from kvplan.attention import Kind
 from kvplan.importers.facts import facts
+from kvplan.records import record
 from kvplan.specs.draft_module import DraftModule
-from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import ModelParts
+from kvplan.specs.stored import StoredParts
 
 LABELS = frozenset(
     {"name", "hf_id", "aliases", "quantized", "source", "notes", "left_out", "read_as", "read_by"}
@@ -19,7 +20,7 @@ _LAYERS = ("attention", "layers")
 _FACTS = tuple(name for name in ModelSpec.model_fields if name not in LABELS and name not in _LAYERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Comparison:
     """
     How a spec differs from its source, a line each.

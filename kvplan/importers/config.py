@@ -1,7 +1,6 @@
 """From a `config.json` to a spec: which reader, which part of the file, and what it leaves out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.rotations import read_rotations
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.importers.vision import read_vision
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
 
@@ -50,7 +50,7 @@ _UNSAID = "float32"
 _LONGEST_PATTERN = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Imported:
     """
     A spec made from a model's own file, and where each of its facts came from.

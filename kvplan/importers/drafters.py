@@ -1,10 +1,10 @@
 """Configs of draft models that are given a target's hidden states: EAGLE, EAGLE-3, DFlash."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.importers.fields import Fields
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import Amount, LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
@@ -40,7 +40,7 @@ _NORMED = ("qwen3",)
 """Model types with a norm over the queries' and the keys' heads each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Drafter:
     """
     What a draft has that a model of its type has not.

@@ -6,7 +6,6 @@ file describes something that kvplan does not understand.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.errors import ImportedError
@@ -14,6 +13,7 @@ from kvplan.importers.class_defaults import ClassDefaults
 from kvplan.importers.consequence import Consequence, consequence
 from kvplan.importers.harmless import HARMLESS, NEUTRAL, PARAMETER_FIELDS
 from kvplan.importers.strict_json import Json, shown
+from kvplan.records import record
 
 MAX_COUNT = 10**9
 
@@ -21,7 +21,7 @@ _SWITCH = "use_sliding_window"
 """A field of Qwen's classes: vLLM does not read it, and takes any `sliding_window` that a class leaves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Unknown:
     """A field that nobody took and that is not known to be harmless, and what it could change."""
 

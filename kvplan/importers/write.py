@@ -14,10 +14,11 @@ from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
 from kvplan.specs.draft_module import DraftModule
-from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.quantized import QuantizedWeights
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.stored import StoredParts
 from kvplan.specs.vision import Vision
 
 _WIDTH = 100

@@ -1,6 +1,5 @@
 """What a card has for the cache: the engine's share of it, minus everything else."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import dtype_by_name
@@ -11,6 +10,7 @@ from kvplan.planner.deployment import Deployment
 from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import Origin, Sources
 from kvplan.planner.results import Memory
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
 
@@ -20,7 +20,7 @@ _LEAST_CARD_BYTES = 2**20
 """No card has less memory: a smaller int was meant in another unit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Budget:
     """
     One GPU's memory before any weights and cache are in it, and the weights of one replica to spread.
@@ -79,7 +79,7 @@ class Budget:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Asked:
     """What a user says of the memory: each part replaces kvplan's own figure for it."""
 

@@ -1,16 +1,16 @@
 """What a user chooses of a deployment."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat
 from kvplan.engines import SharedOptions, find_engine
 from kvplan.gpus import Card
 from kvplan.planner.nodes import node_gpus
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Choice(SharedOptions):
     """
     What a user chooses of a deployment: its spread, its dtypes, and options of its engine.

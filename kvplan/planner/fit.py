@@ -1,7 +1,7 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -35,6 +35,7 @@ from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
 from kvplan.planner.started import of_start_up
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 from kvplan.specs.releases import with_weights_in
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Fit(Size, Shown):
     """
     How many sequences fit, and the inverse answers: a report of one plan.
@@ -251,7 +252,7 @@ def _experts(deployment: Deployment) -> Experts | None:
     count = max((kind.experts for kind in parts.kinds.values()), default=0) if parts else 0
     if not count:
         return None
-    shares = deployment.engine.shares(deployment.options)
+    shares = deployment.shares
     return Experts(
         count=count,
         on_gpu=shares.on_rank(count),

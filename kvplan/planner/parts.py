@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from kvplan.engines import Shares
+from kvplan.records import record
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cut:
     """
     A model's parts, and how an engine cuts them.

@@ -167,3 +167,11 @@ def _even(count: int, pp: int, extra: Extra) -> tuple[int, ...]:
     base, rest = divmod(count, pp)
     start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
     return tuple(base + (start <= stage < start + rest) for stage in range(pp))
+
+
+def uncounted_experts(spec: ModelSpec) -> str:
+    """Return what a plan is without where a spec does not count the experts that are dealt out."""
+    return (
+        f"the spec of {spec.name} does not count its weights by part: each GPU is planned with all experts, "
+        "divided by tp alone, which is more than those that are dealt out to it"
+    )

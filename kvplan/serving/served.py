@@ -1,7 +1,8 @@
 """What a serving command says, in the words of a plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from kvplan.records import record
 
 Answer = int | str | bool | tuple[int, ...]
 """The value of one option: a count, a ratio or a name as text, a flag, or the layers of each stage."""
@@ -10,7 +11,7 @@ PlanAnswers = Mapping[str, Answer | Mapping[str, str]]
 """Options by the names of `kvplan.fit`; `settings` holds an engine's own, as text."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Kept:
     """
     An option in its own words, which a command written again still has.
@@ -25,7 +26,7 @@ class Kept:
     variable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Served:
     """
     A serving command, sorted by what it means to a plan.
@@ -55,7 +56,7 @@ class Served:
         return tuple(each for each in self.kept if not each.words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Found:
     """
     The answers that options gave, flat (`settings.NAME`), with what is left out and noted on the way.

@@ -1,9 +1,9 @@
 """The rows of an engine's table of options, and the dialect in which its command is written."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from kvplan.records import record
 from kvplan.serving.served import Answer, Found
 from kvplan.serving.values import Value
 
@@ -11,7 +11,7 @@ Takes = Literal["nothing", "value", "optional", "values", "json"]
 """What follows: `values` are all words up to the next option, `json` an object, or one key of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Asks:
     """An option whose value is one of a plan, under *keyword*; the first name is the one written."""
 
@@ -23,7 +23,7 @@ class Asks:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Switch:
     """An option without a value: any of *names* is *on*, and any of *against* is *off*."""
 
@@ -35,7 +35,7 @@ class Switch:
     takes: Takes = "nothing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LeftOut:
     """An option that changes the memory in a way no plan counts; the values *unless* change nothing."""
 
@@ -45,7 +45,7 @@ class LeftOut:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Refused:
     """An option with which the plan would be plainly wrong; the values *unless* change nothing."""
 
@@ -55,7 +55,7 @@ class Refused:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Harmless:
     """Options that have no effect on the memory of a GPU."""
 
@@ -63,7 +63,7 @@ class Harmless:
     takes: Takes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelName:
     """An option that names the model."""
 
@@ -71,7 +71,7 @@ class ModelName:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Keys:
     """An option whose JSON object holds answers: each of its keys is one, under `keyword.KEY`."""
 
@@ -80,7 +80,7 @@ class Keys:
     takes: Takes = "json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class File:
     """An option that names a file with further ones: rows of `Dialect.in_file`, *under* a key of theirs."""
 
@@ -102,7 +102,7 @@ def same(answers: dict[str, Answer]) -> dict[str, Answer]:
     return answers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Dialect:
     """
     How one engine writes its command.

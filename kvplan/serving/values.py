@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.dtypes import dtype_by_name, kv_format
 from kvplan.errors import OptionsError, UnitError, UnknownNameError
+from kvplan.records import record
 from kvplan.serving.served import Answer
 from kvplan.units import MAX_COUNT, parse_bytes, parse_count, parse_ratio
 
@@ -20,7 +20,7 @@ _DTYPE_WORDS = ("float16", "bfloat16", "float32", "half", "float")
 """Those of vLLM and SGLang, each dtype by its plainest name first (ModelDType in vLLM's config/model.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Value:
     """
     How the text of one option is read and written.

@@ -12,44 +12,27 @@ from pydantic import (
 
 from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
-from kvplan.attention.uncached import Shared
 from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
 from kvplan.ggml_types import is_of_gguf
 from kvplan.ggml_types import weight_dtype as stored_as
-from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
-from kvplan.specs.parts import Measure, ModelParts
-from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
-from kvplan.specs.vision import Vision
-from kvplan.specs.weight_blocks import WeightBlocks
+from kvplan.specs.seldom import (
+    DraftModule,
+    ModelParts,
+    QuantizedWeights,
+    StoredParts,
+    Vision,
+    WeightBlocks,
+)
 from kvplan.specs.written import AttentionByName, CacheDtype, DeclaredBy, ModelDtype, Runs, WeightDtype
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
-
-
-Size = Annotated[int, Field(ge=0, le=10**18)]
-
-
-class StoredParts(Facts):
-    """
-    The bytes of a file's tensors, by where an engine that splits a model by layers keeps them.
-
-    `embedding_bytes` are those of the token embedding, `inputs_bytes` of what stands beside it before the
-    first layer, `layers_bytes` of each layer, `head_bytes` of all behind the last, with an output matrix of
-    its own if there is one, and `everywhere_bytes` of tables that every device has whole.
-    """
-
-    embedding_bytes: Size
-    inputs_bytes: Size = 0
-    layers_bytes: Annotated[tuple[Size, ...], Field(strict=False)]
-    head_bytes: Size
-    everywhere_bytes: Size = 0
 
 
 Total = Annotated[int, Field(ge=1, le=10**18)]
@@ -174,6 +157,8 @@ class ModelSpec(Facts):
                 raise ValueError(
                     f"quantized_weights are of {_names({*releases})}, not of parts and quantized"
                 )
+            from kvplan.specs.quantized import same_parameters  # noqa: PLC0415 - few have such releases
+
             same_parameters(value, releases)
         return value
 
@@ -262,7 +247,7 @@ class ModelSpec(Facts):
 
     def readers(self, layer_type: str) -> tuple[int | None, ...]:
         """Return the window of the rows that a layer reads of another one, for each kind that does so."""
-        return tuple(kind.window for kind in self.attention[layer_type] if isinstance(kind, Shared))
+        return tuple(window for kind in self.attention[layer_type] for window in kind.reads())
 
     def lower_types(self, target: Target) -> dict[str, Layer]:
         """Return the terms of each layer type by its name."""
@@ -291,6 +276,8 @@ class ModelSpec(Facts):
         ends = 0 if weight_dtype is None or not plain_ends else self.plain_ends(weight_dtype)
         element_bytes = dtype_by_name(self.dtype).row_bytes(1)
         if ends and self.parts is not None:
+            from kvplan.specs.parts import Measure  # noqa: PLC0415 - as its parts are
+
             return self.parts.with_plain_ends(dtype).total(Measure(element_bytes))
         return ceil_div((self.parameters - ends) * dtype.block_bytes, dtype.block) + ends * element_bytes
 

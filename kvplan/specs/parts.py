@@ -1,6 +1,6 @@
 """The parts of a model's weights, layer by layer: what each way of spreading it over GPUs divides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -127,8 +127,8 @@ class Measure(NamedTuple):
     def of(self, amount: Amount) -> int:
         """Return an amount in this measure."""
         if self.element_bytes is None:
-            return amount[0] if isinstance(amount, Sequence) else amount
-        return amount[1] if isinstance(amount, Sequence) else amount * self.element_bytes
+            return amount[0] if isinstance(amount, tuple) else amount
+        return amount[1] if isinstance(amount, tuple) else amount * self.element_bytes
 
 
 def _layer(kind: LayerParts, measure: Measure) -> int:

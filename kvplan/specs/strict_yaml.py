@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import yaml
 
 from kvplan.errors import SpecError
 from kvplan.files import read_up_to
+from kvplan.records import record
 from kvplan.specs.problems import Problem, refusal
 
 MAX_FILE_BYTES = 2**20
@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
 _BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Document:
     """
     The plain value of a YAML file, and the line on which each of its values stands.

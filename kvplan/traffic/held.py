@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +16,7 @@ from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model, as_spec, warnings_of
 from kvplan.planner.started import of_start_up
 from kvplan.planner.work import as_context
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.traffic.holding import Crowd, Numbers, Packed, crowd_of
 from kvplan.traffic.moments import Sharing
@@ -29,7 +29,7 @@ _BINS = 12
 """Bars of the histogram."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Histogram:
     """
     What `sequences` of a replica take on its tightest card, at random moments.
@@ -46,7 +46,7 @@ class Histogram:
     shares: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Replicas:
     """The replicas that so many requests per second need at least, and their GPUs."""
 
@@ -55,7 +55,7 @@ class Replicas:
     gpus: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Held(Answer, Shown):
     """
     How many sequences of a traffic run at once, over all replicas.

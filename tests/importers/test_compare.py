@@ -8,9 +8,9 @@ from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
-from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.stored import StoredParts
 from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers import configs

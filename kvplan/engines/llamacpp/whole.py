@@ -1,17 +1,18 @@
 """From the embedding to the logits: the whole graph of a micro-batch, and the buffer that it takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+from kvplan.records import record
 
 _INDEX = 8
 """Bytes that say into which row a token is written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Layer:
     """
     One layer: attention over the cache of its number, then an MLP or a mixture.
@@ -26,7 +27,7 @@ class Layer:
     normed_before: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cache:
     """
     What is written into a cache, and seen of it, by a micro-batch.
@@ -44,7 +45,7 @@ class Cache:
     value_turn: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Batch:
     """
     A model and the micro-batch for which its graph is reserved.
@@ -65,7 +66,7 @@ class Batch:
     centred: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Inputs:
     """What a layer reads beside the states: where tokens stand, its cache, and which are left if not all."""
 

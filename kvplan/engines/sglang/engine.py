@@ -1,7 +1,6 @@
 """SGLang as the planner sees it: its pools, its start-up figures and its share of the card."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 
@@ -28,11 +27,12 @@ from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load, uniform
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class TokenPools:
     """A cache in SGLang's pools."""
 

@@ -1,6 +1,5 @@
 """What a user chooses when SGLang starts, as far as it concerns the cache."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, dtype_by_name
@@ -11,6 +10,7 @@ from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import scale_of
 from kvplan.engines.sglang.pages import forced_page
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.records import record
 
 _BY_TOKENS = "deepep deepep_v2 flashinfer flashinfer_megamoe megamoe mooncake mori nixl pplx"
 BY_TOKENS = tuple(_BY_TOKENS.split())
@@ -77,7 +77,7 @@ CHUNKED_PREFILL_SIZE = 8192
 """Where no card is known: SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SglangOptions:
     """
     SGLang's options by its own names, where it has one; what is None is its own choice.

@@ -1,6 +1,6 @@
 """How a memory becomes SGLang's pools of tokens, windows and states, and how much some requests need."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from kvplan.engines.sglang.cells import Cells, Rank
@@ -9,10 +9,11 @@ from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.states import StatePool
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.loads import Load, sequences_in
+from kvplan.records import record
 from kvplan.units import MAX_BYTES, ceil_div, counted, format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pools:
     """
     What SGLang prints when it starts.
@@ -27,7 +28,7 @@ class Pools:
     requests: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Demand:
     """
     What requests hold at once, in whole pages: tokens, tokens of windows, and slots of states.
@@ -41,7 +42,7 @@ class Demand:
     slots: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sizing:
     """
     The rules by which pools are sized; file names are relative to SGLang's `srt`.

@@ -1,16 +1,16 @@
 """What only a model's class in SGLang decides, by the architecture of its spec."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.records import record
 
 Strategy = Literal["no_buffer", "extra_buffer"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Traits:
     """
     Facts of a class of SGLang; None where the class has no such layers, or is not known.

@@ -1,7 +1,7 @@
 """transformers as the planner sees it: caches of each sequence's own, and no start-up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import lcm
 
@@ -14,6 +14,7 @@ from kvplan.engines.tally import BytesTally
 from kvplan.engines.transformers.caches import Traits, require_whole, reserve, traits_of
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.loads import Load, longest_in, sequences_in
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import largest_of
 
@@ -30,7 +31,7 @@ LONG = 2**40
 """Tokens beyond any window."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Caches:
     """The most bytes that sequences of up to a context ever take in the library's caches."""
 

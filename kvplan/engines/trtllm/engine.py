@@ -1,7 +1,6 @@
 """TensorRT-LLM as the planner sees it: its pools of blocks, and its share of what is left."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
@@ -21,6 +20,7 @@ from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
 from kvplan.engines.trtllm.waterfall import pool_bytes, sequence_bytes, waterfall
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import MAX_COUNT, counted, format_gib, largest_of
 
@@ -36,7 +36,7 @@ _BEYOND = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PooledCache:
     """A cache in TensorRT-LLM's pools of blocks. Block reuse keeps old blocks there, and adds none."""
 

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.engines.trtllm.formats import estimated_bytes
 from kvplan.engines.trtllm.lowering import RowShape, model_shape
 from kvplan.engines.trtllm.versions import TrtllmRules
+from kvplan.records import record
 from kvplan.terms import Layer, Stage
 from kvplan.units import ceil_div, maximum, minimum
 
@@ -15,7 +16,7 @@ Windows = tuple[int, ...] | None
 """max_attention_window: tokens that layers keep, a pattern that repeats; None for all of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Group:
     """
     The layers of one rank that share a window, None for the whole context, and how many there are.
@@ -42,7 +43,7 @@ class Group:
         return context if self.window is None else minimum(context, self.window)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Apart:
     """
     The layers of a draft that has an engine and a manager of its own, with as many blocks as the model's.
@@ -59,7 +60,7 @@ class Apart:
         return self.layers * self.shape.counted_bytes(tp)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pools:
     """
     A model's cache in the manager's pools: the groups of each pipeline rank, the shortest window first.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from kvplan.dtypes import Role
 from kvplan.engines.vllm.backends import BLACKWELL, HOPPER, family_of, find_backend, major_of, roles_of
@@ -10,10 +9,11 @@ from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.latents import reads_any_width
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card
+from kvplan.records import record
 from kvplan.terms import Layer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BlockSizes:
     """The block that is taken unasked, and the kernel's smallest, of which every block is a multiple."""
 

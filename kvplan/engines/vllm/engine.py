@@ -1,7 +1,6 @@
 """vLLM as the planner sees it: its layout, its start-up figures and its share of the card."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -39,10 +38,11 @@ from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
+from kvplan.records import record
 from kvplan.terms import Growing, Layer, Stage, distinct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PagedCache:
     """
     A cache in vLLM's pool of blocks.

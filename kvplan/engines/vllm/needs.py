@@ -5,7 +5,7 @@ The profile run is arithmetic (profiling.py). What lies outside torch, and most 
 known from real start-ups alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
@@ -30,6 +30,7 @@ from kvplan.engines.vllm.profiling import (
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.units import GIB, MIB, ceil_div
 
 _ALONE_BYTES = 9 * GIB // 100
@@ -58,7 +59,7 @@ quarter of the graphs: DeepSeek-V4-Flash on two cards printed 1.58 GiB, of which
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Parts:
     """The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`."""
 

@@ -1,6 +1,6 @@
 """What a user chooses when vLLM starts, as far as it concerns the cache."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from kvplan.dtypes import Dtype
@@ -10,11 +10,12 @@ from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.skipping import Skipped
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.vllm.windows import Windows
+from kvplan.records import record
 
 StateMode = Literal["none", "align"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VllmOptions:
     """
     vLLM's own options, by its own names where it has one.

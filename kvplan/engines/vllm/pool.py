@@ -2,18 +2,18 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.engines.vllm.errors import NoRoomError, RefusedError
 from kvplan.engines.vllm.layout import Layout
+from kvplan.records import record
 from kvplan.units import counted, gib_apart
 
 LONGEST = 2**40
 """No context is searched beyond this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pool:
     """
     What vLLM's start-up lines say, and what they do not.

@@ -1,10 +1,10 @@
 """What vLLM's own classes make of a model's windows, where that is not what its config says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.terms import Growing, Layer
 
 _ALL_OR_NONE = frozenset(
@@ -43,7 +43,7 @@ Source: model_executor/models/commandr.py and cohere2_moe.py of 0.30.0 and 0.33.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Windows:
     """Whether windows are `kept`, or every token is; and how many tokens `more` than the spec's they hold."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.dtypes import short_dtype
 from kvplan.importers.fields import Fields
+from kvplan.records import record
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.runs import MAX_LAYERS
 
@@ -19,7 +19,7 @@ LOCAL_OR_GLOBAL = {"sliding_attention": "local", "full_attention": "global"}
 """transformers' words for the two types of layers, and ours."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reading:
     """
     What a reader found: the type of each layer in order, and the kind or kinds of each type.
@@ -41,7 +41,7 @@ class Reading:
     draft: DraftModule | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Frame:
     """The three numbers that every model has."""
 

@@ -9,11 +9,11 @@ nothing.
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 
 _SOURCES = Path(__file__).parent / "runtime"
 _PARTS = ("device.c", "driver.c", "memory.c", "work.c")
@@ -35,7 +35,7 @@ _DEFINES = "".join(f"#define __{word}__\n" for word in _WORDS) + _ALIGN
 _CALLS = "#define CUDARTAPI\n#define CUDARTAPI_CDECL\n#define CUDA_RT_CALLBACK\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Installed:
     """A Python with an `engine`: its `python`, and the folder of its `site` packages."""
 

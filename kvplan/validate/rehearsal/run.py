@@ -7,13 +7,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kvplan.errors import KvplanError
 from kvplan.gpus import Card
 from kvplan.inert import inert
+from kvplan.records import record
 from kvplan.units import MIB
 from kvplan.validate.rehearsal.build import Installed, build
 from kvplan.validate.rehearsal.start import MARK
@@ -24,7 +24,7 @@ _ERROR = re.compile(r"^(?:\[rank0\]: )?(?:[\w.]+(?:Error|Exception|Exit)|kvplan)
 """The line of a traceback that says what went wrong, or that of start.py."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rehearsed:
     """
     What vLLM's own start-up measured on rank 0, in bytes, where no kernel computed.
@@ -45,7 +45,7 @@ class Rehearsed:
     kv_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RehearsedSglang:
     """
     What SGLang's own start-up measured and decided on rank 0, sizes in bytes, where no kernel computed.
@@ -73,7 +73,7 @@ Measured = Rehearsed | RehearsedSglang
 _RESULTS: dict[str, type[Measured]] = {"vllm": Rehearsed, "sglang": RehearsedSglang}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Bounds:
     """How many `seconds` and how many GiB of RAM (`ram_gib`) a rehearsal may take."""
 
