@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kvplan.engines.base import Estimate
 from kvplan.errors import KvplanError
 from kvplan.grids.arrays import AnyArray, Ints
 from kvplan.grids.chunks import Chunk, below
@@ -46,12 +47,30 @@ class Answering:
         contexts = read_contexts(structure, piece.contexts)
         if self.grid.of_traffic:
             return held_by(structure, contexts, self.grid.prices)
-        if structure.spec.max_context:
+        if self._share_plan(structure, contexts):
             return self._answered(structure, contexts, piece.batches)
-        # The context stands in for that of a model that is made for none: each has a plan of its own.
+        # The context stands in for that of a model that is made for none, or more is needed for a longer one:
+        # each has a plan of its own.
         return below(
             [self._anew(structure, contexts.at(at), piece.batches) for at in range(len(contexts.why))]
         )
+
+    def _share_plan(self, structure: Structure, contexts: Contexts) -> bool:
+        """Return whether one plan serves all contexts: what an engine needs grows with them, if anything."""
+        tokens = contexts.tokens[contexts.answered]
+        if not structure.spec.max_context or not tokens.size:
+            return bool(structure.spec.max_context)
+        ends = int(tokens.min()), int(tokens.max())
+        plan = self._planned(structure, ends[0])
+        if isinstance(plan, KvplanError):
+            return True
+        if plan.deployment.engine.needs_by_context:
+            self._forget()
+            return False
+        plans = [plan_of(structure.spec, structure.options, longest=each) for each in ends]
+        if _needs(plans[0]) != _needs(plan):
+            self._forget()
+        return _needs(plans[0]) == _needs(plans[1])
 
     def _anew(self, structure: Structure, contexts: Contexts, batches: slice) -> Chunk:
         self._forget()
@@ -91,6 +110,10 @@ class Answering:
             except KvplanError as error:
                 self._plan = error
         return self._plan
+
+
+def _needs(plan: Plan) -> list[Estimate]:
+    return [budget.needs for budget in plan.budgets]
 
 
 def figures_of(plan: Plan, contexts: Ints, batches: Ints) -> dict[str, AnyArray]:

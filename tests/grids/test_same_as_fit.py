@@ -116,3 +116,20 @@ def test_beyond_an_int64_is_an_error_and_never_wraps_around() -> None:
     assert alone["kv_used_bytes"] == 131_072 * 10**12
     with pytest.raises(TooLargeError, match=r"a table holds no number beyond 2\^63"):
         list(kvplan.sweep("llama-3.1-8b", batch=10**6, **asked))
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        # Two requests of 2048 tokens bring 16 images of 256 tokens, of 8192 more than a batch takes, 32.
+        ("gemma-3-27b", {"engine": "vllm", "gpu": "h100-80gb", "max_num_seqs": 2, "weights": "1GB"}),
+        # A cache in blocks is widened for flash attention, all cells of a layer at once.
+        ("qwen3-8b", {"engine": "llamacpp", "gpu": "rtx-4090", "kv_dtype": "q8_0", "weights": "8GB"}),
+    ],
+)
+def test_what_an_engine_needs_may_grow_with_the_context(model: str, options: dict[str, Any]) -> None:
+    grid = make_grid(model, options | {"context": [2048, 8192, 131_072], "batch": [1, 2]})
+    ((structure, chunk),) = chunks_of(grid)
+    found = points_of(chunk)
+    assert unlike(structure, found) == []
+    assert len({point["kv_bytes"] for point in found}) > 1
