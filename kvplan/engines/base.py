@@ -325,7 +325,8 @@ class Engine:
     `draft_embeds` such a draft has an embedding of its own beside stages that have none. `spread` is
     how several GPUs are used where only their number is given: tensor ranks or pipeline stages, and
     `several_nodes` whether ranks may be on more than one. `narrow_kv`
-    is the cache format of about 8 bits that it has. `pulled` is what each pipeline rank reads of a prompt
+    is the cache format of about 8 bits that it has. `needs_by_context`: what it needs may differ between any
+    two contexts, and not only grow with them. `pulled` is what each pipeline rank reads of a prompt
     from an instance that prefills, and `connector` names what does that; None where it is not known.
     """
 
@@ -358,6 +359,7 @@ class Engine:
     spread: Literal["tp", "pp"] = "tp"
     several_nodes: bool = True
     narrow_kv: str = "fp8"
+    needs_by_context: bool = False
     pulled: Callable[[Any, Handover], tuple[Pulled, ...]] | None = None
     connector: str | None = None
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kvplan.engines.base import Estimate
 from kvplan.errors import KvplanError
 from kvplan.grids.arrays import AnyArray, Ints
 from kvplan.grids.chunks import Chunk, below
@@ -36,7 +37,6 @@ class Answering:
         self._structure: Structure | None = None
         self._plan: Plan | KvplanError | None = None
         self._longest: tuple[slice, Ints] | None = None
-        self._apart = False
 
     def answer(self, piece: Piece) -> Chunk:
         """Return the answers to a rectangle of points."""
@@ -44,16 +44,33 @@ class Answering:
         if structure is not self._structure:
             self._structure = structure
             self._forget()
-            # The context stands in for that of a model that is made for none.
-            self._apart = not structure.spec.max_context or _takes_more(structure)
         contexts = read_contexts(structure, piece.contexts)
         if self.grid.of_traffic:
             return held_by(structure, contexts, self.grid.prices)
-        if not self._apart:
+        if self._share_plan(structure, contexts):
             return self._answered(structure, contexts, piece.batches)
+        # The context stands in for that of a model that is made for none, or more is needed for a longer one:
+        # each has a plan of its own.
         return below(
             [self._anew(structure, contexts.at(at), piece.batches) for at in range(len(contexts.why))]
         )
+
+    def _share_plan(self, structure: Structure, contexts: Contexts) -> bool:
+        """Return whether one plan serves all contexts: what an engine needs grows with them, if anything."""
+        tokens = contexts.tokens[contexts.answered]
+        if not structure.spec.max_context or not tokens.size:
+            return bool(structure.spec.max_context)
+        ends = int(tokens.min()), int(tokens.max())
+        plan = self._planned(structure, ends[0])
+        if isinstance(plan, KvplanError):
+            return True
+        if plan.deployment.engine.needs_by_context:
+            self._forget()
+            return False
+        plans = [plan_of(structure.spec, structure.options, longest=each) for each in ends]
+        if _needs(plans[0]) != _needs(plan):
+            self._forget()
+        return _needs(plans[0]) == _needs(plans[1])
 
     def _anew(self, structure: Structure, contexts: Contexts, batches: slice) -> Chunk:
         self._forget()
@@ -95,21 +112,8 @@ class Answering:
         return self._plan
 
 
-def _takes_more(structure: Structure) -> bool:
-    """Return whether what an engine needs beside weights and cache is more for a longer context."""
-    contexts = read_contexts(structure, slice(None))
-    asked = contexts.tokens[contexts.answered]
-    if not asked.size or asked.min() == asked.max():
-        return False
-    try:
-        ends = [
-            plan_of(structure.spec, structure.options, longest=int(context))
-            for context in (asked.min(), asked.max())
-        ]
-    except KvplanError:
-        return False
-    needs = [[budget.needs for budget in plan.budgets] for plan in ends]
-    return needs[0] != needs[1]
+def _needs(plan: Plan) -> list[Estimate]:
+    return [budget.needs for budget in plan.budgets]
 
 
 def figures_of(plan: Plan, contexts: Ints, batches: Ints) -> dict[str, AnyArray]:

@@ -1,5 +1,6 @@
 """A serving command, read as the options of a plan."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from kvplan.errors import OptionsError
@@ -155,7 +156,8 @@ class _Reading:
         for name, answer in found.items():
             if answer is None:
                 continue
-            self._say(f"{row.keyword}.{name}", str(answer), given.written)
+            said = json.dumps(answer) if isinstance(answer, dict) else str(answer)
+            self._say(f"{row.keyword}.{name}", said, given.written)
 
     def _leave_out(self, row: LeftOut | Refused, given: Given) -> None:
         if row.takes == "json" and given.name.startswith("-") and "." not in given.name:

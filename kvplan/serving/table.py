@@ -73,10 +73,15 @@ class ModelName:
 
 @record
 class Keys:
-    """An option whose JSON object holds answers: each of its keys is one, under `keyword.KEY`."""
+    """
+    An option whose JSON object holds answers: each of its keys is one, under `keyword.KEY`.
+
+    It is written where a plan has an answer that is the `whole` object.
+    """
 
     names: tuple[str, ...]
     keyword: str
+    whole: str = ""
     takes: Takes = "json"
 
 

@@ -219,12 +219,17 @@ MODEL_DTYPE = Value(
 """vLLM's and SGLang's `--dtype`."""
 
 
-def json_object(option: str, text: str) -> Mapping[str, Any]:
-    """Return the object that *text* is in JSON."""
+def json_value(option: str, text: str) -> Any:  # noqa: ANN401 - any value that there is in JSON
+    """Return the value that *text* is in JSON."""
     try:
-        found = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         raise OptionsError(f"{option} {shown(text)} is not JSON: quote it for the shell") from None
+
+
+def json_object(option: str, text: str) -> Mapping[str, Any]:
+    """Return the object that *text* is in JSON."""
+    found = json_value(option, text)
     if not isinstance(found, dict):
         raise OptionsError(f"{option} {shown(text)} is not a JSON object: write {{...}}")
     return found

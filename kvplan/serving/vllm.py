@@ -25,6 +25,7 @@ from kvplan.serving.values import (
 )
 from kvplan.serving.vllm_configs import (
     EPLB,
+    LIMITS,
     REDUNDANT,
     SPECULATIVE,
     SPECULATIVE_TOKENS,
@@ -101,6 +102,7 @@ _ASKED: tuple[Row, ...] = (
     # -O0 neither compiles nor captures: OPTIMIZATION_LEVEL_00 in config/vllm.py.
     setting("--enforce-eager -O0", "enforce_eager", "--no-enforce-eager"),
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
+    Keys(names=("--limit-mm-per-prompt",), keyword=LIMITS, whole=f"settings.{LIMITS}"),
     setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
     asks("--max-cudagraph-capture-size", f"{COMPILATION}.max_cudagraph_capture_size", COUNT_TEXT),
     asks(
@@ -229,11 +231,6 @@ _LEFT_OUT: tuple[Row, ...] = (
     ),
     left_out("--convert", either("a model that is not served for text keeps another cache"), "auto", "none"),
     left_out("--task", either("a model that is not served for text keeps another cache"), "auto", "generate"),
-    left_out(
-        "--limit-mm-per-prompt",
-        either("an encoder is counted as loaded: give --language-model-only where all limits are 0"),
-        takes="json",
-    ),
     left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
     left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
     left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),

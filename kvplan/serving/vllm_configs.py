@@ -1,10 +1,12 @@
 """What configs in JSON say of a plan, by config/*.py of vLLM 0.33.0: drafts, experts, adapters."""
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from kvplan.serving.rows import more
 from kvplan.serving.served import Answer, Found
-from kvplan.serving.values import shown, whole
+from kvplan.serving.values import json_value, shown, whole
 from kvplan.serving.vllm_graphs import COMPILATION, as_keys, of_graphs
 
 SPECULATIVE = "speculative_config"
@@ -16,6 +18,7 @@ _OWN = "mtp"
 _BY_A_MODEL = ("eagle", "eagle3", "dflash", "draft_model")
 EPLB = "eplb_config"
 REDUNDANT = f"{EPLB}.num_redundant_experts"
+LIMITS = "limit_mm_per_prompt"
 _BUFFER = more("--enable-eplb: a rank's buffer for one layer's experts is not counted")
 _WHOLE, _SPARE = "settings.enable_expert_parallel", "settings.num_redundant_experts"
 _ADAPTERS = "settings.enable_lora"
@@ -33,7 +36,11 @@ _DRAFT_RANKS = more("a draft on fewer ranks than the model is counted as cut ove
 def gather(found: Found, _program: str) -> Found:
     """Turn configs in JSON into what a plan takes of them, and drop what vLLM does not look at."""
     said, uncounted = of_graphs(found.answers)
-    answers = {name: text for name, text in said.items() if not name.startswith((SPECULATIVE, EPLB))}
+    configs = (SPECULATIVE, EPLB, LIMITS)
+    answers = {name: text for name, text in said.items() if not name.startswith(configs)}
+    limits = {name: str(text) for name, text in found.answers.items() if name.startswith(LIMITS)}
+    if limits:
+        answers[f"settings.{LIMITS}"] = _one_object(limits)
     speculative = {name: str(text) for name, text in found.answers.items() if name.startswith(SPECULATIVE)}
     tokens = speculative.get(SPECULATIVE_TOKENS)
     if tokens is not None:
@@ -53,6 +60,19 @@ def gather(found: Found, _program: str) -> Found:
         # config/cache.py, kv_cache_memory_bytes.
         notes = ("with --kv-cache-memory-bytes vLLM ignores --gpu-memory-utilization",)
     return Found(answers=answers, unmodelled=unmodelled, notes=notes)
+
+
+def _one_object(limits: Mapping[str, str]) -> str:
+    """Return limits by key, or by a key's key (`limit_mm_per_prompt.image.count`), as one JSON object."""
+    found: dict[str, Any] = {}
+    for name, text in limits.items():
+        _, key, *more_keys = name.split(".")
+        value = json_value(f"--limit-mm-per-prompt.{key}", text)
+        if more_keys:
+            found.setdefault(key, {})[".".join(more_keys)] = value
+        else:
+            found[key] = value
+    return json.dumps(found)
 
 
 def _drafting(speculative: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:

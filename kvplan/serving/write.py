@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from kvplan.errors import OptionsError
 from kvplan.serving.read import DIALECTS, read_command
 from kvplan.serving.served import Answer, Kept, PlanAnswers, Served, flat
-from kvplan.serving.table import Asks, Dialect, Switch
+from kvplan.serving.table import Asks, Dialect, Keys, Switch
 
 _DEGREES = ("tp", "pp", "dp", "dcp")
 _FLAGS = {"true": "true", "on": "true", "1": "true", "false": "false", "off": "false", "0": "false"}
@@ -69,7 +69,12 @@ def has_option(engine: str, keyword: str) -> bool:
     """Tell whether the command of *engine* has an option for a plan's *keyword*."""
     dialect = DIALECTS.get(engine.partition("@")[0])
     rows = () if dialect is None else dialect.rows
-    return any(isinstance(row, (Asks, Switch)) and row.keyword == keyword for row in rows)
+    return any(isinstance(row, (Asks, Keys, Switch)) and keyword == _written_for(row) for row in rows)
+
+
+def _written_for(row: Asks | Keys | Switch) -> str:
+    """Return the answer of a plan that *row* writes; none for keys that are only read."""
+    return row.whole if isinstance(row, Keys) else row.keyword
 
 
 def _written(dialect: Dialect, answers: dict[str, Answer]) -> tuple[list[str], list[str]]:
@@ -78,11 +83,13 @@ def _written(dialect: Dialect, answers: dict[str, Answer]) -> tuple[list[str], l
     variables: list[str] = []
     words: list[str] = []
     for row in dialect.rows:
-        if not isinstance(row, (Asks, Switch)) or row.keyword not in answers:
+        if not isinstance(row, (Asks, Keys, Switch)) or (keyword := _written_for(row)) not in answers:
             continue
-        answer = answers.pop(row.keyword)
+        answer = answers.pop(keyword)
         name = row.names[0]
-        if isinstance(row, Switch):
+        if isinstance(row, Keys):
+            words += [_spelt(name, dialect), str(answer)]
+        elif isinstance(row, Switch):
             words += [_spelt(each, dialect) for each in _flag(row, answer)]
         elif name.startswith("-"):
             text = row.value.write(answer)

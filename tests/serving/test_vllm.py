@@ -105,6 +105,18 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--no-enforce-eager", {"settings": {"enforce_eager": "false"}}),
     ("--language-model-only", {"settings": {"language_model_only": "true"}}),
     ("--no-language-model-only", {"settings": {"language_model_only": "false"}}),
+    (
+        '--limit-mm-per-prompt \'{"image": 0, "video": 0}\'',
+        {"settings": {"limit_mm_per_prompt": '{"image": 0, "video": 0}'}},
+    ),
+    (
+        "--limit-mm-per-prompt.image 0 --limit-mm-per-prompt.video.count 1",
+        {"settings": {"limit_mm_per_prompt": '{"image": 0, "video": {"count": 1}}'}},
+    ),
+    (
+        '--limit-mm-per-prompt \'{"image": {"count": 2, "width": 512}}\'',
+        {"settings": {"limit_mm_per_prompt": '{"image": {"count": 2, "width": 512}}'}},
+    ),
     ("--skip-mm-profiling", {"settings": {"skip_mm_profiling": "true"}}),
     ("--no-skip-mm-profiling", {"settings": {"skip_mm_profiling": "false"}}),
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),

@@ -44,7 +44,9 @@ class Attention:
     `widened_bytes` are what CUDA's flash attention takes for a token's key and value in float16, where they
     are cached in another type: 0 without flash attention, which reads them as they are. `key_first` is the
     order of key and value. `places` says whether query and key are normed, or rotated by their position, and
-    `norms_value` whether the value is normed, which may be `one_with_key` before that.
+    `norms_value` whether the value is normed, which may be `one_with_key` before that. Where it is `gated`,
+    the matrix of queries makes a gate of what the heads see, too.
+    Of `gated` attention the matrix of queries makes a gate of what the heads see, too.
     """
 
     heads: int
@@ -57,6 +59,7 @@ class Attention:
     places: bool = True
     norms_value: bool = False
     one_with_key: bool = False
+    gated: bool = False
 
 
 @record
@@ -74,7 +77,8 @@ class Mixture:
 
     `chooses` says how: by the softmax of all logits, by their sigmoid, or by the softmax of the chosen. The
     choice may be `biased`, the weights `normed`. CUDA may keep tensors for `fused` kernels. With `own_norms`
-    the choice, the experts and the shared MLP norm the states each for itself, and experts have scales.
+    the choice, the experts and the shared MLP norm the states each for itself, and experts have scales;
+    `gates_shared` says that the shared MLP has a gate of its own.
     """
 
     experts: int
@@ -86,6 +90,7 @@ class Mixture:
     normed: bool = True
     fused: bool = True
     own_norms: bool = False
+    gates_shared: bool = False
 
 
 @record
@@ -109,11 +114,11 @@ class Rows:
         return self.graph.new(self.of(width), *sources, over=over)
 
 
-def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int) -> int:
-    """Return what the heads see, for tokens that stand *where* an input says."""
+def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int) -> tuple[int, int]:
+    """Return what the heads see, of tokens that stand *where* an input says, and what queries are of."""
     queries, keys = layer.heads * layer.key, layer.kv_heads * layer.key
-    query = _placed(rows, rows.new(queries, states), queries, layer, where)
-    query = _turned(rows, query, queries, cached.key_turn)
+    asked = rows.new(queries * (2 if layer.gated else 1), states)
+    query = _turned(rows, _placed(rows, asked, queries, layer, where), queries, cached.key_turn)
     value = None if layer.key_first else _value(rows, states, layer, cached)
     made = rows.new(keys, states)
     key = _turned(rows, _placed(rows, made, keys, layer, where), keys, cached.key_turn)
@@ -121,12 +126,18 @@ def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int
         value = _value(rows, made if layer.one_with_key else states, layer, cached)
     rows.graph.read(key, cached.key_rows)
     rows.graph.read(value, cached.value_rows)
-    return _heads(rows, query, layer, cached)
+    return _heads(rows, query, layer, cached), asked
 
 
-def project(rows: Rows, seen: int, layer: Attention, cached: Cached) -> int:
-    """Return the states that the output matrix makes of what the heads see."""
-    return rows.new(rows.hidden, _turned(rows, seen, layer.heads * layer.value, cached.value_turn))
+def project(rows: Rows, found: tuple[int, int], layer: Attention, cached: Cached) -> int:
+    """Return the states that the output matrix makes of what attend *found*."""
+    width = layer.heads * layer.value
+    seen = _turned(rows, found[0], width, cached.value_turn)
+    if layer.gated:
+        gate = rows.new(width, found[1])
+        # Flash attention's output is seen through a view, over which nothing is written.
+        seen = rows.new(width, seen, gate, over=(gate,) if layer.flash else (seen, gate))
+    return rows.new(rows.hidden, seen)
 
 
 def _value(rows: Rows, states: int, layer: Attention, cached: Cached) -> int:
@@ -173,6 +184,9 @@ def mix(rows: Rows, states: int, mixture: Mixture) -> int:
     if mixture.shared is None:
         return routed
     beside = feed(rows, _normed(rows, states, mixture), mixture.shared)
+    if mixture.gates_shared:
+        gate = rows.new(1, states)
+        beside = rows.new(rows.hidden, beside, gate, over=(beside,))
     over = (beside, routed) if mixture.own_norms else (routed, beside)
     return rows.new(rows.hidden, routed, beside, over=over)
 

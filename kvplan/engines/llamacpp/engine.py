@@ -120,6 +120,7 @@ def llamacpp(version: str | None) -> Engine:
         several_nodes=False,
         drafts="spread",
         narrow_kv="q8_0",
+        needs_by_context=True,
     )
 
 

@@ -6,10 +6,12 @@ What it prints is `CUDA0 compute buffer size`. Source: sched_reserve in src/llam
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat
 from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.llamacpp.blocks import Attention
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.options import asked_of
 from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
@@ -76,6 +78,8 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
                 _cache(slots, cache, layers, number, run.kv)
                 for number, cache in enumerate((_ALL, CacheId(name="swa", rule="window", window=window or 0)))
             ),
+            positions=traits.positions,
+            slots=slots.batch,
             picked=traits.picked,
             centred=traits.centred,
         )
@@ -91,9 +95,10 @@ def _tokens(slots: Slots) -> int:
 
 
 def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, kv: CacheFormat) -> Cache:
-    attentions = [layer.attention for layer in layers if layer.cache == number]
+    every = [(layer.cache, layer.mixer) for layer in layers if isinstance(layer.mixer, Attention)]
+    attentions = [mixer for own, mixer in every if own == number]
     flash = slots.options.flash_attn
-    widest = max(layer.attention.kv_heads * layer.attention.value for layer in layers)
+    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=1)
     return Cache(
         cells=slots.cells(cache),
         streams=slots.streams(cache),
@@ -115,4 +120,16 @@ def _turn(widths: Sequence[int], block: int) -> int | None:
 
 @lru_cache(maxsize=256)
 def _peak(batch: Batch) -> int:
-    return graph_of(batch).peak_bytes()
+    return graph_of(replace(batch, layers=_without_repeats(batch.layers))).peak_bytes()
+
+
+_FOREVER = 6
+"""After so many alike stretches of layers the buffer is as it was so many stretches before."""
+
+
+def _without_repeats(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return layers without most of those that repeat: states take turns at one, two or three places."""
+    stretch = next((size for size in range(1, len(layers)) if layers[size:] == layers[:-size]), len(layers))
+    stretches = len(layers) // stretch
+    dropped = max(0, stretches // _FOREVER - 1) * _FOREVER
+    return tuple(layers[dropped * stretch :])

@@ -10,11 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
+from kvplan.attention.recurrent import GatedDeltaNet
 from kvplan.attention.windowed import Sliding
 from kvplan.engines.base import ProfileRun
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
+from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.engines.llamacpp.traits import honours_windows
-from kvplan.engines.llamacpp.whole import Layer
+from kvplan.engines.llamacpp.whole import STATES, Layer
 from kvplan.records import record
 from kvplan.specs.parts import Measure
 
@@ -33,7 +35,7 @@ class Traits:
 
     Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
     values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
-    kernels of theirs.
+    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention.
     """
 
     mixes: bool = True
@@ -49,10 +51,14 @@ class Traits:
     whole_stand: bool = False
     whole_share: bool = False
     own_norms: bool = False
+    gates_shared: bool = False
+    remembers: bool = False
+    positions: int = 1
 
 
 _PLAIN = Traits()
 _SIGMOID = Traits(chooses="sigmoid", biased=True)
+_DELTA = Traits(picked="behind norm", remembers=True, gates_shared=True, positions=4)
 
 _TRAITS = {
     "cohere2": Traits(centred=True, parallel=True, whole_stand=True),
@@ -69,13 +75,17 @@ _TRAITS = {
     "olmo2": Traits(normed_before=False),
     "qwen2": _PLAIN,
     "qwen3": _PLAIN,
+    "qwen3_5": _DELTA,
+    "qwen3_5_moe": _DELTA,
+    "qwen3_5_moe_text": _DELTA,
+    "qwen3_5_text": _DELTA,
     "qwen3_moe": _PLAIN,
     "starcoder2": Traits(centred=True),
 }
 
 
 _BEFORE_FUSED = {
-    **_TRAITS,
+    **{name: traits for name, traits in _TRAITS.items() if not traits.remembers},
     "gemma4_text": replace(_TRAITS["gemma4_text"], mixes=False),
     "gpt_oss": replace(_TRAITS["gpt_oss"], picked="in layer"),
 }
@@ -98,19 +108,36 @@ def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, .
     windows = honours_windows(run.architecture)
     found: list[Layer] = []
     for kinds, feeds in zip(run.mixers, _feeds(run, traits), strict=True):
-        attention = _attention(run, kinds, traits, flash=flash, windows=windows)
-        if attention is None or feeds is None:
+        mixer = _mixer(run, kinds, traits, flash=flash, windows=windows)
+        if mixer is None or feeds is None:
             return None
+        slides = windows and isinstance(kinds[0], Sliding)
         found.append(
             Layer(
-                attention=attention,
-                cache=_WINDOW if windows and isinstance(kinds[0], Sliding) else _FULL,
+                mixer=mixer,
+                cache=STATES if isinstance(mixer, DeltaNet) else _WINDOW if slides else _FULL,
                 feeds=feeds,
                 parallel=traits.parallel,
                 normed_before=traits.normed_before,
             )
         )
     return tuple(found)
+
+
+def _mixer(
+    run: ProfileRun, kinds: "tuple[Kind, ...]", traits: Traits, *, flash: bool, windows: bool
+) -> Attention | DeltaNet | None:
+    """Return what a layer of one kind mixes tokens by; None where that is not known."""
+    if len(kinds) == 1 and isinstance(kinds[0], GatedDeltaNet) and traits.remembers:
+        kind = kinds[0]
+        return DeltaNet(
+            keys=kind.qk_heads * kind.qk_head_dim,
+            values=kind.v_heads * kind.v_head_dim,
+            heads=kind.v_heads,
+            state=kind.v_heads * kind.v_head_dim * kind.qk_head_dim,
+            kept=kind.conv_kernel - 1,
+        )
+    return _attention(run, kinds, traits, flash=flash, windows=windows)
 
 
 def _attention(
@@ -122,7 +149,7 @@ def _attention(
         return None
     kind = kinds[0]
     more = (
-        kind.output_gate,
+        kind.output_gate and not traits.remembers,
         kind.prefix_tokens,
         getattr(kind, "indexer", None),
         getattr(kind, "sinks", None),
@@ -143,6 +170,7 @@ def _attention(
         places=slides or not traits.whole_stand,
         norms_value=traits.norms_value,
         one_with_key=traits.whole_share and not slides,
+        gated=kind.output_gate,
     )
 
 
@@ -197,4 +225,5 @@ def _mixture(run: ProfileRun, layer: "LayerParts", traits: Traits) -> Mixture | 
         normed=traits.normed_weights,
         fused=traits.fused,
         own_norms=traits.own_norms,
+        gates_shared=traits.gates_shared,
     )

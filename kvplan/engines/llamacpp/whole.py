@@ -6,7 +6,11 @@ from typing import Literal
 
 from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+from kvplan.engines.llamacpp.recurrent import DeltaNet, States, remember
 from kvplan.records import record
+
+STATES = -1
+"""The number of the cache of recurrent states."""
 
 _INDEX = 8
 """Bytes that say into which row a token is written."""
@@ -15,12 +19,12 @@ _INDEX = 8
 @record
 class Layer:
     """
-    One layer: attention over the cache of its number, then an MLP or a mixture.
+    One layer: attention over the cache of its number, or a recurrence, then an MLP or a mixture.
 
     Layers in `parallel` feed the same states to both. `normed_before` is False where only outputs are normed.
     """
 
-    attention: Attention
+    mixer: Attention | DeltaNet
     cache: int
     feeds: Mlp | Mixture
     parallel: bool = False
@@ -52,7 +56,8 @@ class Batch:
 
     `outputs` of its `tokens` have logits; they are `picked` in the last layer, behind it or behind the last
     norm, and states from which drafts start are kept where that is late. A token has `positions` numbers that
-    say where it is. Layer norms (`centred`) are written beside what they norm, root mean squares over it.
+    say where it is. Recurrences have a state in each of `slots`. Layer norms (`centred`) are written beside
+    what they norm, root mean squares over it.
     """
 
     tokens: int
@@ -62,16 +67,17 @@ class Batch:
     layers: Sequence[Layer]
     caches: Sequence[Cache]
     positions: int = 1
+    slots: int = 1
     picked: Literal["in layer", "behind layers", "behind norm"] = "in layer"
     centred: bool = False
 
 
 @record
 class _Inputs:
-    """What a layer reads beside the states: where tokens stand, its cache, and which are left if not all."""
+    """What a layer reads beside states: where tokens stand, what it remembers, and which are left of them."""
 
     where: int
-    cached: Cached
+    cached: Cached | States
     picks: int | None = None
     left: int = 0
 
@@ -81,12 +87,7 @@ def graph_of(batch: Batch) -> Graph:
     graph = Graph()
     rows = Rows(graph=graph, tokens=batch.tokens, hidden=batch.hidden)
     states = graph.first(rows.of(batch.hidden))
-    where = graph.first(FLOAT32 * batch.tokens * batch.positions)
-    order = dict.fromkeys(layer.cache for layer in batch.layers)
-    inputs = {
-        number: _Inputs(where=where, cached=_cached(graph, batch.tokens, batch.caches[number]))
-        for number in order
-    }
+    inputs = _inputs(graph, batch)
     picks = graph.first(FLOAT32 * batch.outputs)
     *others, last = batch.layers
     for layer in others:
@@ -97,6 +98,19 @@ def graph_of(batch: Batch) -> Graph:
     states, rows = _layer(rows, states, last, found, kept=batch.picked == "behind layers")
     _head(rows, states, batch, picks)
     return graph
+
+
+def _inputs(graph: Graph, batch: Batch) -> dict[int, _Inputs]:
+    """Return what layers read of each cache; states are read before tokens have a place."""
+    found: dict[int, _Inputs] = {}
+    if any(isinstance(layer.mixer, DeltaNet) for layer in batch.layers):
+        states = States(copied=graph.first(FLOAT32 * batch.slots), slots=batch.slots)
+        found[STATES] = _Inputs(where=-1, cached=states)
+    where = graph.first(FLOAT32 * batch.tokens * batch.positions)
+    for number in dict.fromkeys(layer.cache for layer in batch.layers if layer.cache != STATES):
+        cached = _cached(graph, batch.tokens, batch.caches[number])
+        found[number] = _Inputs(where=where, cached=cached)
+    return found
 
 
 def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
@@ -131,29 +145,39 @@ def _layer(rows: Rows, states: int, layer: Layer, inputs: _Inputs, *, kept: bool
     """Return the states behind a layer, and the rows that are left of them."""
     hidden = rows.hidden
     normed = rows.new(hidden, states) if layer.normed_before else states
-    seen = attend(rows, normed, layer.attention, inputs.cached, inputs.where)
     if layer.parallel:
-        return _beside(rows, (states, normed, seen), layer, inputs)
-    mixed = project(rows, seen, layer.attention, inputs.cached)
+        return _beside(rows, states, normed, layer, inputs)
+    mixed = _mixed(rows, normed, layer, inputs)
     if inputs.picks is not None:
         rows = rows.picked(inputs.left)
         mixed = rows.new(hidden, mixed, inputs.picks)
         states = rows.new(hidden, states, inputs.picks)
-    states = rows.new(hidden, mixed, states, over=(mixed, states))
+    # What a recurrence made is seen through a view, over which nothing is written.
+    over = (states,) if isinstance(layer.mixer, DeltaNet) else (mixed, states)
+    states = rows.new(hidden, mixed, states, over=over)
     own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
     normed = rows.new(hidden, states) if layer.normed_before and not own else states
     fed = _fed(rows, normed, layer.feeds)
     return rows.graph.new(rows.of(hidden), fed, states, over=(fed, states), kept=kept), rows
 
 
-def _beside(rows: Rows, found: tuple[int, int, int], layer: Layer, inputs: _Inputs) -> tuple[int, Rows]:
-    """
-    Return the states behind a layer whose MLP reads what its attention reads, and the rows left.
+def _mixed(rows: Rows, normed: int, layer: Layer, inputs: _Inputs) -> int:
+    """Return what the mixer of a layer makes of normed states."""
+    match layer.mixer, inputs.cached:
+        case DeltaNet() as mixer, States() as found:
+            return remember(rows, normed, mixer, found)
+        case Attention() as mixer, Cached() as found:
+            return project(rows, attend(rows, normed, mixer, found, inputs.where), mixer, found)
+        case _:
+            raise TypeError("a layer remembers as its mixer does")
 
-    *found* are the states before it, these normed, and what its heads see.
-    """
-    states, normed, seen = found
-    picks = inputs.picks
+
+def _beside(rows: Rows, states: int, normed: int, layer: Layer, inputs: _Inputs) -> tuple[int, Rows]:
+    """Return the states behind a layer whose MLP reads what its attention reads, and the rows left."""
+    picks, mixer, cached = inputs.picks, layer.mixer, inputs.cached
+    if not (isinstance(mixer, Attention) and isinstance(cached, Cached)):
+        raise TypeError("a recurrence stands beside no MLP")
+    seen = attend(rows, normed, mixer, cached, inputs.where)
     left = rows if picks is None else rows.picked(inputs.left)
     if picks is not None:
         normed = left.new(rows.hidden, normed, picks)
@@ -161,7 +185,7 @@ def _beside(rows: Rows, found: tuple[int, int, int], layer: Layer, inputs: _Inpu
     if picks is not None:
         states = left.new(rows.hidden, states, picks)
     total = left.new(rows.hidden, fed, states, over=(fed, states))
-    mixed = project(rows, seen, layer.attention, inputs.cached)
+    mixed = project(rows, seen, mixer, cached)
     if picks is not None:
         mixed = left.new(rows.hidden, mixed, picks)
     return left.new(rows.hidden, total, mixed, over=(total, mixed)), left

@@ -6,17 +6,19 @@ stays while the text model runs. Each figure is arithmetic over the tensors of t
 compared with start-ups of unmodified releases whose kernels compute nothing (tests/rehearsed).
 """
 
+from kvplan.engines.vllm.media import UNLIMITED
 from kvplan.engines.vllm.profiling import Batch, Encoding
 from kvplan.specs.vision import Vision
 from kvplan.units import ceil_div
 
-_MOST_IN_PROMPT = 999
-"""Images in a prompt, unless limit_mm_per_prompt says fewer (config/multimodal.py, alike in 0.19 to 0.30)."""
 
-
-def encoding(batch: Batch, vision: Vision, context: int, *, profiled: bool = True) -> Encoding:
+def encoding(
+    batch: Batch, vision: Vision, context: int, *, profiled: bool = True, most: int = UNLIMITED
+) -> Encoding:
     """
     Return what the largest images take that one batch may have, in a *context* for each prompt.
+
+    A prompt brings *most* at the most (limit_mm_per_prompt).
 
     The older runner keeps the pixels until the text model has run, too. None are *profiled* with
     skip_mm_profiling. Sources: MultiModalBudget in vllm/multimodal/encoder_budget.py of 0.30, in
@@ -28,7 +30,7 @@ def encoding(batch: Batch, vision: Vision, context: int, *, profiled: bool = Tru
     if not profiled:
         return buffers
     budget = max(batch.tokens, vision.tokens)
-    of_prompt = max(1, min(_MOST_IN_PROMPT, context // vision.tokens))
+    of_prompt = max(1, min(most, context // vision.tokens))
     images = max(1, min(budget // vision.tokens, batch.sequences * of_prompt))
     rows = images * vision.patches * batch.element_bytes
     outputs = images * vision.tokens * batch.hidden * batch.element_bytes

@@ -26,6 +26,7 @@ from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
+from kvplan.engines.vllm.media import gives_sizes, only_some_are_left_out, text_alone
 from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
@@ -273,8 +274,15 @@ def _assumed(
             "images are taken not to see ahead: where they do, as in Gemma 4 26B and 31B, vLLM has blocks of "
             "64 on this card; --set attention_backend=TRITON_FLASHINFER"
         )
-    if given.flag("language_model_only") and not options.has_parts:
+    if text_alone(given, options.architecture) and not options.has_parts:
         yield "the spec does not tell a tower of images apart: if the model has one, its weights are counted"
+    if only_some_are_left_out(given, options.architecture):
+        yield (
+            "limit_mm_per_prompt: a tower is counted as loaded, as images, video or audio that the model may "
+            'take have no limit of 0: {"image": 0, "video": 0, "audio": 0} leaves all out'
+        )
+    if gives_sizes(given) and not text_alone(given, options.architecture):
+        yield "limit_mm_per_prompt: images are counted at their largest, and vLLM profiles the given sizes"
     if given.flag("enable_lora") and layout.rules != NEWEST:
         here = layout.rules.name
         yield f"adapters' buffers are counted as {NEWEST.name} has them: those of {here} are not read"

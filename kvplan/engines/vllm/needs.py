@@ -12,6 +12,7 @@ from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes
 from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
@@ -105,7 +106,7 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
 def _is_plain(workload: ProfileRun, given: Settings) -> bool:
     """Return whether it is a dense model on one card, with plain weights and no tower that is not derived."""
     sees = workload.vision is None and (_embeds_outside(workload) or workload.sees)
-    sees = sees and given.flag("language_model_only") is not True
+    sees = sees and not text_alone(given, workload.architecture)
     alone = workload.tp == workload.pp == 1 and workload.plain_weights
     return alone and not (sees or workload.has_experts or workload.has_states)
 
@@ -133,7 +134,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     eager = given.flag("enforce_eager") is True
     batch = _batch(workload, rules, given)
     widths = _widths(workload, rules)
-    text = given.flag("language_model_only") is True
+    text = text_alone(given, workload.architecture)
     images = NO_IMAGES if text else _images(workload, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
     # A draft of its own embeds what it reads, also where the model that it drafts for does not: load_model in
@@ -175,7 +176,8 @@ def _images(workload: ProfileRun, batch: Batch, given: Settings) -> Encoding:
     if workload.vision is None:
         return NO_IMAGES
     profiled = given.flag("skip_mm_profiling") is not True
-    return encoding(batch, workload.vision, workload.context, profiled=profiled)
+    most = limits(given).get("image", UNLIMITED)
+    return encoding(batch, workload.vision, workload.context, profiled=profiled, most=most)
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:

@@ -14,6 +14,7 @@ from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import state_dtypes
 from kvplan.engines.vllm.graphs import MODES, captures_whole
+from kvplan.engines.vllm.media import limits, text_alone
 from kvplan.engines.vllm.models import is_hybrid_class, may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.prefills import exports
@@ -50,6 +51,11 @@ SETTINGS = (
         name="language_model_only",
         kind="flag",
         help="on loads no tower of images, audio or video; as limits of 0 in limit_mm_per_prompt do",
+    ),
+    Setting(
+        name="limit_mm_per_prompt",
+        kind="name",
+        help='the most of each that a prompt brings: {"image": 0, "video": 0} loads no tower for them',
     ),
     Setting(
         name="skip_mm_profiling",
@@ -215,10 +221,13 @@ def has_tower(options: EngineOptions, rules: VllmRules) -> bool:
     Without it language_model_only sets all limits of limit_mm_per_prompt to 0: _mark_tower_model in
     model_executor/models/interfaces.py of 0.17.1 to 0.32; 0.14.1 has neither.
     """
-    off = read_settings(SETTINGS, options.settings).flag("language_model_only") is True
-    if off and rules.version < _FIRST_WITHOUT_TOWERS:
+    given = read_settings(SETTINGS, options.settings)
+    if rules.version >= _FIRST_WITHOUT_TOWERS:
+        return not text_alone(given, options.architecture)
+    if given.flag("language_model_only") is True:
         raise RefusedError(f"language_model_only is not known of {rules.name}: kvplan knows it from 0.17 on")
-    return not off
+    limits(given)  # For its errors: a tower is loaded whatever they are.
+    return True
 
 
 def _watermark(given: Settings, rules: VllmRules) -> float:

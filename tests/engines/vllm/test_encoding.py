@@ -30,6 +30,10 @@ def test_as_many_images_as_a_batch_may_bring_are_encoded_at_once() -> None:
     # One prompt of 512 tokens may have two, and four prompts eight.
     few = encoding(replace(TEXT, sequences=4), GEMMA, 512)
     assert few.encoded_bytes == 8 * 256 * 5376 * 2
+    # One prompt may bring three at most, where limit_mm_per_prompt says so, and 64 prompts all 32.
+    limited = encoding(replace(TEXT, sequences=1), GEMMA, 8192, most=3)
+    assert limited.encoded_bytes == 3 * 256 * 5376 * 2
+    assert encoding(TEXT, GEMMA, 8192, most=3) == found
     # The budget is never less than one image.
     assert encoding(replace(TEXT, tokens=64), GEMMA, 8192).encoded_bytes == 256 * 5376 * 2
 

@@ -428,6 +428,67 @@ def test_text_alone_loads_no_tower() -> None:
     assert whole.weights_bytes - text.weights_bytes == 2 * 460_730_096
 
 
+@pytest.mark.parametrize(
+    ("model", "limits"),
+    [
+        ("qwen3.5-27b", '{"image": 0, "video": 0}'),
+        ("qwen3.5-27b", '{"image": {"count": 0, "width": 512}, "video": 0, "audio": 0}'),
+        ("llama-4-scout-17b-16e", '{"image": 0}'),
+    ],
+)
+def test_limits_of_0_load_no_tower(model: str, limits: str) -> None:
+    """_mark_tower_model of qwen3_5.py names images and videos, that of mllama4.py images."""
+    asked: dict[str, Any] = {"gpu": "h200", "tp": 4, "engine": "vllm@0.28", "context": 8192, "advice": False}
+    both = [kvplan.fit(model, settings=each, **asked) for each in (TEXT, {"limit_mm_per_prompt": limits})]
+    assert both[0].memory == both[1].memory
+    assert both[0].memory.weights_bytes < kvplan.fit(model, **asked).memory.weights_bytes
+
+
+@pytest.mark.parametrize(
+    ("engine", "limits", "warned"),
+    [
+        ("vllm@0.28", '{"image": 0}', True),
+        ("vllm@0.28", '{"image": 0, "video": 1}', True),
+        ("vllm@0.28", '{"audio": 1}', False),
+    ],
+)
+def test_a_tower_that_encodes_videos_stays_without_images(engine: str, limits: str, *, warned: bool) -> None:
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "engine": engine, "context": 8192, "advice": False}
+    answer = kvplan.fit("qwen3.5-27b", settings={"limit_mm_per_prompt": limits}, **asked)
+    assert answer.memory == kvplan.fit("qwen3.5-27b", **asked).memory
+    assert any("a tower is counted as loaded" in words.warning(each) for each in answer.warnings) is warned
+
+
+def test_sizes_of_what_is_profiled_are_not_counted() -> None:
+    settings = {"limit_mm_per_prompt": '{"image": {"count": 1, "width": 512, "height": 512}}'}
+    answer = kvplan.fit("qwen3.5-27b", gpu="h100-80gb", engine="vllm", context=8192, settings=settings)
+    assert any("images are counted at their largest" in words.warning(each) for each in answer.warnings)
+
+
+@pytest.mark.parametrize(
+    "limits", ["image=0", "[0]", '{"image": -1}', '{"image": "none"}', '{"image": true}']
+)
+def test_limits_that_are_none_are_refused(limits: str) -> None:
+    with pytest.raises(KvplanError, match="limit_mm_per_prompt"):
+        kvplan.fit(
+            "qwen3.5-27b",
+            gpu="h100-80gb",
+            engine="vllm",
+            context=8192,
+            settings={"limit_mm_per_prompt": limits},
+        )
+
+
+def test_older_releases_load_a_tower_whatever_the_limits() -> None:
+    """0.14.1 has no _mark_tower_model."""
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "engine": "vllm@0.14", "context": 8192, "advice": False}
+    sizes = [
+        kvplan.fit("qwen3.5-27b", settings=each, **asked).memory.weights_bytes
+        for each in ({}, {"limit_mm_per_prompt": '{"image": 0, "video": 0}'})
+    ]
+    assert sizes[0] == sizes[1]
+
+
 def test_a_spec_that_does_not_tell_its_tower_apart_says_so() -> None:
     answer = kvplan.fit("gemma-3-27b", gpu="h100-80gb", engine="vllm", context=8192, settings=TEXT)
     assert any("a tower of images" in words.warning(each) for each in answer.warnings)

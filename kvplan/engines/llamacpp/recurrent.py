@@ -1,0 +1,63 @@
+"""
+A layer of Gated DeltaNet in llama.cpp's graph.
+
+Source: build_layer_attn_linear in src/models/qwen35.cpp and src/models/delta-net-base.cpp of llama.cpp
+v0.5.0, whose states go through one kernel of CUDA.
+"""
+
+from kvplan.engines.llamacpp.blocks import Rows
+from kvplan.engines.llamacpp.graph import FLOAT32
+from kvplan.records import record
+
+
+@record
+class DeltaNet:
+    """
+    A gated delta rule behind a convolution, of so many `keys` and `values`: heads times their width.
+
+    Each of the `heads` of values has a decay and a strength, and a state as high as a head of keys is wide,
+    `state` numbers in all. The convolution reads the token and `kept` ones before it.
+    """
+
+    keys: int
+    values: int
+    heads: int
+    state: int
+    kept: int
+
+
+@record
+class States:
+    """The input that says which states are read, and for how many `slots`."""
+
+    copied: int
+    slots: int
+
+
+def remember(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
+    """Return what a layer makes of normed *states*, behind its output matrix."""
+    graph = rows.graph
+    read = _read(rows, states, layer, found)
+    held = graph.new(FLOAT32 * layer.state * found.slots, found.copied)
+    convolved = rows.new(layer.keys * 2 + layer.values, read)
+    query = rows.new(layer.keys, convolved)
+    key = rows.new(layer.keys, convolved)
+    decay = rows.new(layer.heads, rows.new(layer.heads, states))
+    strength = rows.new(layer.heads, rows.new(layer.heads, states))
+    size = rows.of(layer.values) + FLOAT32 * layer.state * found.slots
+    ruled = graph.new(size, query, key, convolved, decay, strength, held)
+    graph.read(ruled)
+    normed = rows.new(layer.values, ruled)
+    gate = rows.new(layer.values, rows.new(layer.values, states))
+    gated = rows.new(layer.values, normed, gate, over=(normed, gate))
+    return rows.new(rows.hidden, gated)
+
+
+def _read(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
+    """Return the tokens that the convolution reads, those of the slot's past before them."""
+    graph, width = rows.graph, layer.keys * 2 + layer.values
+    past = graph.new(FLOAT32 * layer.kept * width * found.slots, found.copied)
+    projected = rows.new(width, states)
+    both = graph.new(rows.of(width) + FLOAT32 * layer.kept * width * found.slots, past, projected)
+    graph.read(both)
+    return both

@@ -1,0 +1,76 @@
+"""
+Which images, videos and audio a prompt may bring to vLLM, and whether it loads what encodes them.
+
+Source: MultiModalConfig.get_limit_per_prompt in config/multimodal.py, and _mark_tower_model in
+model_executor/models/interfaces.py, alike in 0.17.1 to 0.33: a tower is left out where all that it encodes
+has a limit of 0, as language_model_only sets it.
+"""
+
+import json
+from collections.abc import Mapping
+
+from kvplan.engines.settings import Settings
+from kvplan.errors import OptionsError
+
+UNLIMITED = 999
+"""The limit of what nobody limits."""
+
+_ALL = frozenset({"image", "video", "audio"})
+_IMAGES = frozenset({"image"})
+_VIDEOS = frozenset({"image", "video"})
+
+_ENCODED = {
+    # What each class's _mark_tower_model names: gemma3_mm.py, mllama4.py, mistral3.py and pixtral.py.
+    **dict.fromkeys(("gemma3_text", "llama4_text", "mistral", "ministral3"), _IMAGES),
+    # qwen2_vl.py, qwen2_5_vl.py, qwen3_vl.py and qwen3_5.py.
+    **dict.fromkeys(("qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text"), _VIDEOS),
+    **dict.fromkeys(("qwen3_vl_text", "qwen3_vl_moe_text"), _VIDEOS),
+    **dict.fromkeys(("qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"), _VIDEOS),
+}
+"""What the towers beside a text model encode, by its architecture; of others all is taken to be encoded."""
+
+
+def limits(given: Settings) -> Mapping[str, int]:
+    """Return how many of each a prompt may bring at most, as far as anybody says so."""
+    return {name: _limit(name, value) for name, value in _said(given).items()}
+
+
+def gives_sizes(given: Settings) -> bool:
+    """Return whether limits say how large what is profiled shall be."""
+    said = [value for value in _said(given).values() if isinstance(value, dict)]
+    return any(value.keys() - {"count"} for value in said)
+
+
+def _said(given: Settings) -> Mapping[str, object]:
+    text = given.name("limit_mm_per_prompt")
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise OptionsError(f'limit_mm_per_prompt={text[:40]!r} is not a JSON object, as in {{"image": 0}}')
+    return found
+
+
+def _limit(name: str, value: object) -> int:
+    """Return a limit, which may stand among options of the images that are profiled (BaseDummyOptions)."""
+    if isinstance(value, dict):
+        value = value.get("count", UNLIMITED)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise OptionsError(f"limit_mm_per_prompt: {name[:40]!r} has {str(value)[:40]!r}, which is no count")
+    return value
+
+
+def text_alone(given: Settings, architecture: str | None) -> bool:
+    """Return whether no tower is loaded: by language_model_only, or as all limits are 0."""
+    if given.flag("language_model_only") is True:
+        return True
+    none = {name for name, limit in limits(given).items() if limit == 0}
+    return _ENCODED.get(architecture or "", _ALL) <= none
+
+
+def only_some_are_left_out(given: Settings, architecture: str | None) -> bool:
+    """Return whether a limit is 0, and a tower is loaded all the same."""
+    return 0 in limits(given).values() and not text_alone(given, architecture)
