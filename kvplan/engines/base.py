@@ -116,15 +116,15 @@ class ProfileRun(NamedTuple):
     """
     What decides how much an engine needs beside weights and cache; None where it is not known.
 
-    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
-    those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
-    context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images,
-    `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
-    are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
-    whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
-    sparse attention's keys and the tokens of one; `cache_dtypes` are those of the cache; it is
-    `drafted` for by a model of its own. `settings` are the engine's own.
+    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes` those of
+    the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest context,
+    `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the engine was asked
+    to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images, `kinds` has the
+    mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers are mixtures or
+    keep recurrent states, `sees` whether a tower of images is known of, `plain_weights` whether all are in
+    the model's dtype. `context` is the longest that is served, and `indexer` the width of sparse attention's
+    keys and the tokens of one; `cache_dtypes` are those of the cache; it is `drafted` for by a model of its
+    own. `settings` are the engine's own.
     """
 
     card: Card
@@ -150,11 +150,6 @@ class ProfileRun(NamedTuple):
     cache_dtypes: frozenset[str] = frozenset()
     drafted: bool = False
     settings: Mapping[str, str] = FrozenDict()
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether the model has a tower of images, be it derived or not."""
-        return self.sees or self.vision is not None
 
 
 class Estimate(NamedTuple):
@@ -281,25 +276,24 @@ class Engine:
     are its own. `extra` says which pipeline stages get the layers that an even split leaves over: the first,
     the last, or those before the last, from the second-last backwards, because the last also holds the output
     head. `with head` splits the layers and the head together, as one layer more, in the `proportions` that
-    its settings or cards of several kinds give. `shares` says over how many
-    ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
-    classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
-    `has_tower` says whether a tower of images is loaded at all.
-    `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
-    layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
-    tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
-    of context parallelism in place of each one of tp x pp.
+    its settings or cards of several kinds give. `shares` says over how many ranks each part of the weights is
+    cut, and `added` what a rank holds of a layer beyond its share; the classes of `ends_everywhere`, by
+    architecture, have embedding, last norm and head on every stage. `has_tower` says whether a tower of
+    images is loaded at all. `adapters` gives what a rank of each stage keeps for LoRA adapters, and
+    `offloaded` how much of the layers' weights each rank is asked to leave in the host's memory.
+    `once_on_host` says whether its own tier of the cache in the host's memory holds once what all ranks hold
+    alike. `context_ranks` are the GPUs of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `plain_ends`:
     embedding and head stay in the model's dtype where weights are asked for in fewer bits. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
     or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
     token and its hidden state together in a draft of the model's own, which others hold whole, and where
-    `draft_embeds` such a draft has an embedding of its own beside stages that have none. `spread` is
-    how several GPUs are used where only their number is given: tensor ranks or pipeline stages, and
-    `several_nodes` whether ranks may be on more than one. `narrow_kv`
-    is the cache format of about 8 bits that it has. `pulled` is what each pipeline rank reads of a prompt
-    from an instance that prefills, and `connector` names what does that; None where it is not known.
+    `draft_embeds` such a draft has an embedding of its own beside stages that have none. `spread` is how
+    several GPUs are used where only their number is given: tensor ranks or pipeline stages, and
+    `several_nodes` whether ranks may be on more than one. `narrow_kv` is the cache format of about 8 bits
+    that it has. `pulled` is what each pipeline rank reads of a prompt from an instance that prefills, and
+    `connector` names what does that; None where it is not known.
     """
 
     name: str
