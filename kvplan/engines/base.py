@@ -64,10 +64,9 @@ _UNASKED = SharedOptions().shared()
 
 class Drafting(NamedTuple):
     """
-    What drafts tokens for a model: of which `architecture` it is, by its spec.
+    What drafts tokens for a model: its `architecture` by its spec, and what it `predicts` unless told.
 
-    `predicts` are the tokens that it drafts unless told, one for each layer of a module of the model's own;
-    None where its spec does not say.
+    That is a token for each layer of a module of the model's own; None where its spec does not say.
     """
 
     architecture: str | None
@@ -80,14 +79,13 @@ class EngineOptions(SharedOptions):
     How an engine is asked to run a model.
 
     `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
-    each node, None where that is not known.
-    `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
-    most query heads that share a KV head; `model_context` is the longest context that its config allows,
-    None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
-    `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
-    not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
-    weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. Engines choose
-    some defaults by the `card`, where it is known.
+    each node, None where that is not known. `architecture` is the spec's, by which an engine knows its class
+    for the model, and `sharing` the most query heads that share a KV head; `model_context` is the longest
+    context that its config allows, None where its spec does not say. `dtype` is the model's own, `roles`
+    those of its rows. `states_fixed` says that the release fixes the dtype of recurrent states, so that the
+    engine does not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those
+    of its weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. Engines
+    choose some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
