@@ -67,7 +67,7 @@ _UNASKED = SharedOptions().shared()
 
 class Drafting(NamedTuple):
     """
-    What drafts tokens for a model: of which `architecture` it is, by its spec.
+    What drafts tokens for a model: its `architecture` by its spec, and what it `predicts` unless told.
 
     `predicts` are the tokens that it drafts unless told, one for each layer of a module of the model's own;
     None where its spec does not say. `at_once` are those that a draft's config says it drafts together.
@@ -308,14 +308,13 @@ class Engine:
     are its own. `extra` says which pipeline stages get the layers that an even split leaves over: the first,
     the last, or those before the last, from the second-last backwards, because the last also holds the output
     head. `with head` splits the layers and the head together, as one layer more, in the `proportions` that
-    its settings or cards of several kinds give. `shares` says over how many
-    ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
-    classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
-    `has_tower` says whether a tower of images is loaded at all.
-    `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
-    layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
-    tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
-    of context parallelism in place of each one of tp x pp.
+    its settings or cards of several kinds give. `shares` says over how many ranks each part of the weights is
+    cut, and `added` what a rank holds of a layer beyond its share; the classes of `ends_everywhere`, by
+    architecture, have embedding, last norm and head on every stage. `has_tower` says whether a tower of
+    images is loaded at all. `adapters` gives what a rank of each stage keeps for LoRA adapters, and
+    `offloaded` how much of the layers' weights each rank is asked to leave in the host's memory.
+    `once_on_host` says whether its own tier of the cache in the host's memory holds once what all ranks hold
+    alike. `context_ranks` are the GPUs of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
     `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `plain_ends`:
     embedding and head stay in the model's dtype where weights are asked for in fewer bits. `drafts` says

@@ -38,6 +38,11 @@ _MOST_WIDTH = 256
 _HALVES = frozenset({"bf16", "fp16"})
 
 
+def sees_images(workload: ProfileRun) -> bool:
+    """Return whether the model has a tower of images, be it derived or not."""
+    return workload.sees or workload.vision is not None
+
+
 def estimated_bytes(  # noqa: PLR0913 - what is captured, and how
     workload: ProfileRun,
     rules: VllmRules,
@@ -109,7 +114,7 @@ def split_per_token(workload: ProfileRun, rules: VllmRules, given: Settings) -> 
     if not _is_hopper(card) or workload.indexer or workload.architecture in _WITHOUT_SPLITS:
         return 0
     ahead = rules.version < _FIRST_WITH_BOTH and sees_ahead(workload.architecture)
-    keys = backend in (None, "FLASH_ATTN", "TRITON_FLASH_ATTN") and not (ahead and workload.sees_images)
+    keys = backend in (None, "FLASH_ATTN", "TRITON_FLASH_ATTN") and not (ahead and sees_images(workload))
     latents = backend in (None, "FLASH_ATTN_MLA") and workload.cache_dtypes <= _HALVES
     sizes = [0]
     for kind in workload.kinds:

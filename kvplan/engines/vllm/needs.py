@@ -10,7 +10,7 @@ from dataclasses import replace
 from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
-from kvplan.engines.vllm.capturing import estimated_bytes
+from kvplan.engines.vllm.capturing import estimated_bytes, sees_images
 from kvplan.engines.vllm.encoding import encoding
 from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
 from kvplan.engines.vllm.mixing import mixed
@@ -112,7 +112,7 @@ def _is_plain(workload: ProfileRun, given: Settings) -> bool:
 
 
 def _embeds_outside(workload: ProfileRun) -> bool:
-    return embeds_outside(workload.architecture, sees=workload.sees_images)
+    return embeds_outside(workload.architecture, sees=sees_images(workload))
 
 
 _HOST_BYTES = 5 * GIB
