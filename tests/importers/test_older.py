@@ -284,3 +284,33 @@ def test_a_nested_text_model_may_be_told_by_its_class_alone() -> None:
     """As DeepSeek-OCR's file has it."""
     inner = {name: value for name, value in configs.LLAMA.items() if name != "model_type"}
     assert _import({"model_type": "deepseek_vl_v2"}, language_config=inner).model_type == "llama"
+
+
+@pytest.mark.parametrize("model_type", ["cohere", "granite", "olmo2"])
+def test_a_head_size_counts_in_classes_that_read_it(model_type: str) -> None:
+    """96 in place of 4096 / 32: head_dim in the modeling files of transformers 5.23."""
+    config = {**configs.LLAMA, "model_type": model_type}
+    assert _per_token(config) == 32 * 2 * 8 * 128 * 2
+    assert _per_token(config, head_dim=96) == 32 * 2 * 8 * 96 * 2
+
+
+def test_dtype_goes_before_its_older_name() -> None:
+    both = _import(configs.LLAMA, torch_dtype="float16", dtype="bfloat16")
+    assert both.spec.dtype == "bfloat16"
+    assert both.notes == (
+        "The file says dtype bfloat16 and torch_dtype float16, of which the first is taken.",
+    )
+    assert _import(configs.LLAMA, torch_dtype="bfloat16", dtype="bfloat16").notes == ()
+
+
+def test_a_context_follows_the_rotations_of_the_text_model() -> None:
+    """_get_and_verify_max_len of vLLM 0.33 is given the text model's config."""
+    text = {**configs.LLAMA, "rope_scaling": {"rope_type": "linear", "factor": 2.0}}
+    config = {"model_type": "llava", "torch_dtype": "bfloat16"}
+    assert _import(config, text_config=text).spec.longest_context == 2 * 131072
+    assert (
+        _import(
+            config | {"rope_scaling": text["rope_scaling"]}, text_config=configs.LLAMA
+        ).spec.longest_context
+        is None
+    )
