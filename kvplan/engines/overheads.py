@@ -7,7 +7,7 @@ github.com/llm-d-incubation/llm-d-planner/pull/205, github.com/llm-d/llm-d-bench
 github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 """
 
-from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.gpus import Card
 from kvplan.records import record
 from kvplan.units import GIB, MIB

@@ -20,8 +20,8 @@ from typing import Any
 
 import kvplan
 from kvplan.dtypes import RECURRENT_ROLES, kv_format
-from kvplan.engines.base import ProfileRun
 from kvplan.engines.overheads import Sampler
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes
 from kvplan.engines.vllm.encoding import encoding

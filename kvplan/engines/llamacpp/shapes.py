@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
 from kvplan.attention.recurrent import GatedDeltaNet
 from kvplan.attention.windowed import Sliding
-from kvplan.engines.base import ProfileRun
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.engines.llamacpp.traits import honours_windows
 from kvplan.engines.llamacpp.whole import STATES, Layer
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.records import record
 from kvplan.specs.parts import Measure
 

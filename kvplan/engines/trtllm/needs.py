@@ -6,8 +6,8 @@ takes the peak of torch's memory and what lies outside it (configure_kv_cache_ca
 _torch/pyexecutor/_util.py). The layers of that run are arithmetic; the rest is known from three start-ups.
 """
 
-from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import OUTSIDE, borrowed_start_up
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.trtllm.versions import TrtllmRules
 from kvplan.units import GIB, ceil_div
 

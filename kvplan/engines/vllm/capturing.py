@@ -1,6 +1,6 @@
 """What a release of vLLM captures of a model as CUDA graphs, and what these hold."""
 
-from kvplan.engines.base import ProfileRun
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import Settings
 from kvplan.engines.vllm.blocks import sees_ahead
 from kvplan.engines.vllm.graphs import (

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import kvplan
-from kvplan.engines.base import ProfileRun
 from kvplan.engines.overheads import borrowed_start_up
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.trtllm.needs import start_up
 from kvplan.engines.trtllm.versions import find_rules
 from kvplan.gpus import find_card
