@@ -19,7 +19,7 @@ from kvplan.units import counted, maximum, minimum
 
 Unit = Literal[
     "heads", "groups", "state heads", "q and k heads", "channels", "gate blocks", "output groups",
-    "latent", "entry", "indexer key head", "token shift", "vector",
+    "latent", "entry", "indexer key head", "token shift", "vector", "MLP columns",
 ]  # fmt: skip
 """What tensor parallelism shares out, or what is stored whole because it has no such axis."""
 

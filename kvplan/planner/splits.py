@@ -25,10 +25,17 @@ _KEPT = 512
 
 
 def splits(spec: ModelSpec, layers: dict[str, Layer]) -> tuple[Split, ...]:
-    """Return everything that tensor parallelism has to divide in this model, each once."""
+    """
+    Return everything that tensor parallelism has to divide in this model, each once.
+
+    A dense MLP is cut by columns, then by rows, and engines refuse a width that leaves a rest: divide in
+    vLLM's and SGLang's linear.py, and the two asserts of Linear in TensorRT-LLM's _torch/modules/linear.py.
+    """
     of_kinds = [split for kind in spec.kinds() for split in kind.splits()]
     of_terms = [term.split for layer in layers.values() for term in layer]
-    return tuple(dict.fromkeys(of_kinds + of_terms))
+    width = spec.dense_width
+    of_mlp = [Split(unit="MLP columns", count=width, replicable=False)] if width else []
+    return tuple(dict.fromkeys(of_kinds + of_terms + of_mlp))
 
 
 def unspread(parts: Sequence[Split], tp: int) -> Split | None:

@@ -217,6 +217,13 @@ class ModelSpec(Facts):
         return widths or (self.parts is not None and self.parts.has_experts)
 
     @property
+    def dense_width(self) -> int | None:
+        """The width of the widest dense MLP, as `mlp` has it; None where no layer is known to have one."""
+        if self.mlp is None or (self.has_experts and not (self.parts is not None and self.parts.has_dense)):
+            return None
+        return self.mlp.intermediate
+
+    @property
     def met_by_all(self) -> Mlp | None:
         """The widths of MLPs, where `parts` tell: the widest that every token meets, be it beside experts."""
         if self.mlp is None or self.parts is None or self.hidden is None:

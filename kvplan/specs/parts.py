@@ -86,6 +86,11 @@ class ModelParts(Facts):
         """Whether a layer has a mixture of experts."""
         return any(kind.experts for kind in self.kinds.values())
 
+    @property
+    def has_dense(self) -> bool:
+        """Whether a layer has a dense MLP."""
+        return any(Measure(element_bytes=None).of(kind.dense) for kind in self.kinds.values())
+
     def widest(self, part: Literal["dense", "shared"], matrices: int, hidden: int) -> int:
         """Return the width of the widest such MLP of a layer, of so many *matrices*; 0 without one."""
         sizes = [Measure(element_bytes=None).of(getattr(kind, part)) for kind in self.kinds.values()]
