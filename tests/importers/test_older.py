@@ -85,7 +85,7 @@ def test_a_list_that_vllms_class_does_not_read_leaves_its_layers_whole() -> None
     """model_executor/models/mixtral.py gives no layer a window of its own; transformers' caches have them."""
     mixtral = {**configs.MISTRAL, "model_type": "mixtral", "sliding_window": 512}
     spec = _import(mixtral, layer_types=LAYERS).spec
-    plan = {"context": 4096, "gpu": "h100-80gb", "kv_memory": "60GB"}
+    plan: dict[str, Any] = {"context": 4096, "gpu": "h100-80gb", "kv_memory": "60GB"}
     row_bytes = 2 * 8 * 128 * 2
     assert kvplan.fit(spec, engine="vllm@0.33", **plan).bytes_per_token == 32 * row_bytes
     assert kvplan.size(spec, context=4096, engine="transformers").bytes_per_token == 16 * row_bytes
