@@ -13,14 +13,13 @@ from kvplan.engines.base import (
     Drafting,
     Engine,
     EngineOptions,
-    Estimate,
     HeldLayer,
-    ProfileRun,
     Share,
     SharedOptions,
     ToStore,
 )
 from kvplan.engines.exact import EXACT
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.shares import Shares
 from kvplan.errors import UnknownNameError, did_you_mean
 

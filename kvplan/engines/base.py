@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from kvplan.dtypes import RECURRENT_ROLES, Role
 from kvplan.engines.arrangement import Arrangement
 from kvplan.engines.handover import Handover, Pulled
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from kvplan.attention import Kind
     from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
-    from kvplan.specs.mlp import Mlp
     from kvplan.specs.parts import LayerParts
     from kvplan.specs.vision import Vision
     from kvplan.specs.weight_blocks import WeightBlocks
@@ -115,70 +115,6 @@ class EngineOptions(SharedOptions):
         return bool(self.roles & RECURRENT_ROLES)
 
 
-class ProfileRun(NamedTuple):
-    """
-    What decides how much an engine needs beside weights and cache; None where it is not known.
-
-    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
-    those of the model's dtype, `rotations` the rows of a table of rotary embeddings for the model's longest
-    context, each `rotated` wide, `layers` those of the longest pipeline stage, `batched_tokens` and
-    `sequences` what the engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of
-    a tower of images, `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states`
-    say whether layers are mixtures or keep recurrent states, `sees` whether a tower of images is known of,
-    `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
-    `indexer` the width of sparse attention's keys and the tokens of one; `settings` are the engine's own.
-    `model_context` is the longest context that its config allows, and `weights_bytes` are those of all
-    ranks of a replica together.
-    """
-
-    card: Card
-    hidden: int | None
-    vocab: int | None
-    element_bytes: int
-    rotations: int
-    rotated: int
-    layers: int
-    tp: int
-    pp: int
-    batched_tokens: int | None
-    sequences: int | None
-    mlp: "Mlp | None" = None
-    vision: "Vision | None" = None
-    kinds: "tuple[Kind, ...]" = ()
-    architecture: str | None = None
-    has_experts: bool = False
-    has_states: bool = False
-    sees: bool = False
-    plain_weights: bool = True
-    context: int = 0
-    indexer: tuple[int, int] | None = None
-    model_context: int | None = None
-    weights_bytes: int = 0
-    settings: Mapping[str, str] = FrozenDict()
-
-    @property
-    def rotations_bytes(self) -> int:
-        """The table of rotary embeddings in the model's dtype."""
-        return self.rotations * self.rotated * self.element_bytes
-
-
-class Estimate(NamedTuple):
-    """
-    What an engine needs on a card beside weights and cache, where `evidence` says how that is known.
-
-    `overhead_bytes` are the CUDA context, communication, CUDA graphs and the like; both together lie
-    between `low_bytes` and `high_bytes`. Of the overhead `kept_bytes` come out of the engine's share, where
-    that is one of the card after start.
-    """
-
-    activation_bytes: int
-    overhead_bytes: int
-    low_bytes: int
-    high_bytes: int
-    evidence: str
-    kept_bytes: int = 0
-
-
 class HeldLayer(NamedTuple):
     """
     One layer's weights as ranks hold them, for what an engine adds to them.
@@ -229,7 +165,7 @@ def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int 
     return ()
 
 
-def one_rank(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+def one_rank(options: SharedOptions) -> int:  # noqa: ARG001 - for all
     """Return 1: engines without context parallelism of its own GPUs have no more of them."""
     return 1
 
@@ -327,7 +263,7 @@ class Engine:
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     once_on_host: Callable[[EngineOptions], bool] = never_once
-    context_ranks: Callable[[EngineOptions], int] = one_rank
+    context_ranks: Callable[[SharedOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
     drafts: Literal["none", "last", "spread"] = "none"

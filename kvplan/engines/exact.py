@@ -7,8 +7,8 @@ from functools import partial
 from math import lcm
 
 from kvplan.engines.arrangement import Line, StartUp, Straight
-from kvplan.engines.base import Engine, EngineOptions, Share, ToStore, always
-from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.base import Engine, EngineOptions, Share, SharedOptions, ToStore, always
+from kvplan.engines.overheads import borrowed_start_up
 from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
@@ -142,7 +142,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:
     return Sum(stages=tuple(stages), tp=options.tp, cp=options.cp)
 
 
-def _context_ranks(options: EngineOptions) -> int:
+def _context_ranks(options: SharedOptions) -> int:
     return options.cp
 
 
@@ -155,7 +155,7 @@ EXACT = Engine(
     arrange=_arrange,
     kv_dtype=as_asked,
     share=Share(of="card", default=always(EXACT_UTILIZATION)),
-    needs=vllm_start_up,
+    needs=borrowed_start_up,
     takes=frozenset({"max_num_seqs", "cp", "ep"}),
     context_ranks=_context_ranks,
     even_weights=True,

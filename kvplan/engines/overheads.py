@@ -9,7 +9,7 @@ github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 
 from dataclasses import dataclass
 
-from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.gpus import Card
 from kvplan.units import GIB, MIB
 
@@ -103,6 +103,12 @@ def vllm_start_up(
         high_bytes=high + overhead + _ABOVE_BYTES,
         evidence=f"from vLLM's profile run and 56 published start-ups{unknown}",
     )
+
+
+def borrowed_start_up(workload: ProfileRun) -> Estimate:
+    """Return vLLM's needs for an engine whose own are not known, or that has none."""
+    estimate = vllm_start_up(workload)
+    return estimate._replace(evidence=f"borrowed {estimate.evidence}")
 
 
 def _vocabularies(workload: ProfileRun) -> tuple[int, int, int]:

@@ -26,6 +26,11 @@ from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
 _COUNTED = ("parameters", "replicated", "parts")
+_WIDEST = 1.25
+"""
+How many times the fewest bytes the most may be: scales, biases and zero points leave a tenth open at most in
+the configs that were read, and modules that a pattern may leave as they were at least four fifths.
+"""
 _OF_ANY_FORMAT = ("vocab", "tied", "parameters", "replicated", "parts", "uncounted")
 """What is known of weights however they are stored."""
 
@@ -97,7 +102,8 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         origins["dtype"] = "the dtype of the stored tensors"
     text = " ".join([*([imported.spec.notes] if imported.spec.notes else []), *notes])
     spec = imported.spec.model_copy(update={**facts, "notes": text or None})
-    bounded = ["weight_bytes"] if stored is None and quantization is not None and form is None else []
+    open_size = stored is None and quantization is not None and form is None
+    bounded = ["weight_bytes", "weight_least_bytes"] if open_size else []
     bounded += ["parameters", "uncounted"] if spec.uncounted else []
     return replace(
         imported,
@@ -198,9 +204,14 @@ def _weights(
     origins["weight_bytes"] = weights.origin
     if weights.exact:
         return {"weight_bytes": weights.low_bytes}, []
-    low, high = format_gib(weights.low_bytes), format_gib(weights.high_bytes)
-    note = f"The config leaves the size of the quantised weights open, {low} to {high}; the larger is used."
-    return {"weight_bytes": weights.high_bytes}, [note]
+    open_size = f"{format_gib(weights.low_bytes)} to {format_gib(weights.high_bytes)}"
+    if weights.high_bytes > weights.low_bytes * _WIDEST:
+        why = f"the config does not tell which modules are quantised, so that they may take {open_size}"
+        return {"weights_open": why}, [
+            f"The size of the quantised weights is unknown: {why}; give --weights."
+        ]
+    note = f"The config leaves the size of the quantised weights open, {open_size}; the larger is used."
+    return {"weight_bytes": weights.high_bytes, "weight_least_bytes": weights.low_bytes}, [note]
 
 
 def _by_part(

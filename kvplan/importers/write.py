@@ -31,6 +31,7 @@ _FACTS = (
     "parameters",
     "weight_dtype",
     "weight_bytes",
+    "weight_least_bytes",
     "weight_blocks",
     "weights_open",
     "kv_cache_dtype",

@@ -41,7 +41,7 @@ class Budget:
     @property
     def counts_weights(self) -> bool:
         """Whether the weights are what the spec counts, and not given."""
-        return self.sources.weights in (Origin.RELEASE, Origin.PARAMETERS)
+        return self.sources.weights in (Origin.RELEASE, Origin.BOUND, Origin.PARAMETERS)
 
     @property
     def middle_bytes(self) -> int:
@@ -294,8 +294,9 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",
             f"not counted: {'; '.join(spec.uncounted)}" if spec.uncounted else "",
         )
-    published = weight_dtype is None and spec.weight_bytes is not None
-    return known, Origin.RELEASE if published else Origin.PARAMETERS
+    if weight_dtype is not None or spec.weight_bytes is None:
+        return known, Origin.PARAMETERS
+    return known, Origin.RELEASE if spec.weight_least_bytes is None else Origin.BOUND
 
 
 def _open_weights(spec: ModelSpec) -> KvplanError:
@@ -304,7 +305,8 @@ def _open_weights(spec: ModelSpec) -> KvplanError:
         named = f"{spec.read_as} is read as {spec.name}{spec.read_by or ''}"
         read = f"{named}; a name does not tell what weights take"
     else:
-        why = f" ({'; '.join(spec.uncounted)})" if spec.uncounted else ""
+        told = "; ".join(spec.uncounted) or (spec.weights_open if isinstance(spec.weights_open, str) else "")
+        why = f" ({told})" if told else ""
         read = f"what the weights of {spec.hf_id or spec.name} take is not known{why}"
     model = "" if spec.parameters else f"ask for {spec.name} with "
     return KvplanError(

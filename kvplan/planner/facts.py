@@ -45,12 +45,17 @@ class Hint(NamedTuple):
 
 
 class Origin(StrEnum):
-    """How a figure is known: the driver's, read from a card's label, a release's own, counted, and so on."""
+    """
+    How a figure is known: the driver's, read from a card's label, a release's own, counted, and so on.
+
+    A `bound` is the most that a config leaves open.
+    """
 
     GIVEN = "given"
     DRIVER = "driver"
     LABEL = "label"
     RELEASE = "release"
+    BOUND = "bound"
     PARAMETERS = "parameters"
     DEFAULT = "default"
     ESTIMATE = "estimate"
@@ -175,6 +180,13 @@ class Uncounted(NamedTuple):
     parts: tuple[str, ...]
 
 
+class WeightsOpen(NamedTuple):
+    """A config leaves the size of a replica's weights open: the most is planned."""
+
+    least_bytes: int
+    most_bytes: int
+
+
 class LabelRead(NamedTuple):
     """The driver's figure of a card is not known: its label is read as so many bytes."""
 
@@ -196,6 +208,7 @@ Warned = (
     | Replicated
     | PassedOn
     | Uncounted
+    | WeightsOpen
     | LabelRead
 )
 """What to know before an answer is relied on."""

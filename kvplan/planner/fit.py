@@ -24,6 +24,7 @@ from kvplan.planner.facts import (
     Sources,
     Uncounted,
     Warned,
+    WeightsOpen,
 )
 from kvplan.planner.limits import limit_of
 from kvplan.planner.loaded import loaded_on_all
@@ -317,6 +318,8 @@ def warnings_of_plan(plan: Plan) -> Iterator[Warned]:
     labels = {each.gpu: each for each in plan.budgets if each.sources.gpu_bytes is Origin.LABEL}
     if spec.uncounted and budget.counts_weights:
         yield Uncounted(parts=spec.uncounted)
+    if budget.sources.weights is Origin.BOUND and spec.weight_least_bytes and spec.weight_bytes:
+        yield WeightsOpen(least_bytes=spec.weight_least_bytes, most_bytes=spec.weight_bytes)
     if draft is not None and draft.spec.weights() is None and budget.counts_weights:
         yield Assumed(text=uncounted_draft(draft.spec))
     yield from (LabelRead(gpu=each.gpu, total_bytes=each.gpu_bytes) for each in labels.values())

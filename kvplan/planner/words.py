@@ -25,6 +25,7 @@ from kvplan.planner.facts import (
     Sources,
     Uncounted,
     Warned,
+    WeightsOpen,
 )
 from kvplan.planner.plan import Plan
 from kvplan.units import format_gib, gib_apart
@@ -85,6 +86,8 @@ def sources(budget: Budget) -> dict[str, str]:
 def _weights(found: Sources) -> str:
     if found.weights is Origin.PARAMETERS:
         return f"{found.parameters:,} parameters in {found.weight_dtype}"
+    if found.weights is Origin.BOUND:
+        return "at most, by the config"
     if found.weights is Origin.RELEASE and found.parameters is not None:
         return f"{found.parameters:,} parameters, each as the release stores it"
     return "the published checkpoint's size" if found.weights is Origin.RELEASE else "given"
@@ -142,6 +145,11 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             )
         case Uncounted():
             return f"the weights are without {'; '.join(fact.parts)}: give --weights"
+        case WeightsOpen():
+            return (
+                f"the config leaves the size of the weights open, {format_gib(fact.least_bytes)} to "
+                f"{format_gib(fact.most_bytes)}: the larger is planned, unless --weights gives it"
+            )
         case LabelRead():
             return (
                 f"no driver's figure for {fact.gpu} is known: its label means {format_gib(fact.total_bytes)}"

@@ -57,6 +57,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--pipeline-parallel-size -pp", "pp"),
     asks("--data-parallel-size -dp", "dp"),
     asks("--decode-context-parallel-size -dcp", "dcp"),
+    asks("--prefill-context-parallel-size -pcp", "settings.prefill_context_parallel_size", COUNT_TEXT),
     asks("--nnodes -n", "nodes"),
     asks(
         "--max-model-len",
@@ -183,11 +184,6 @@ _LEFT_OUT: tuple[Row, ...] = (
         "--no-swa-bounded-replay", more("windows are counted as replayed within their bound"), takes="nothing"
     ),
     left_out("--enable-dbo", more("a second micro-batch's activations are not counted"), takes="nothing"),
-    left_out(
-        "--prefill-context-parallel-size -pcp",
-        either("its further GPUs are not counted: give --set prefill_context_parallel_size=N"),
-        "1",
-    ),
     left_out(
         "--kv-transfer-config",
         more("a connector's buffers are not counted, and it may turn off hybrid groups"),

@@ -67,7 +67,8 @@ class ModelSpec(Facts):
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
-    gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
+    gives their exact size, or the most that it leaves open where the fewest are `weight_least_bytes`, and
+    `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
     `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
     those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
@@ -109,6 +110,7 @@ class ModelSpec(Facts):
     parameters: Total | None = None
     weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None
+    weight_least_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
     weights_open: bool | Text = False
     kv_cache_dtype: CacheDtype | None = None
@@ -141,6 +143,14 @@ class ModelSpec(Facts):
         parts = embedding * (2 if facts.get("tied") is False else 1) + (facts.get("replicated") or 0)
         if (total := facts.get("parameters")) is not None and parts > total:
             raise ValueError(f"with this, embedding, head and replicated parameters are {parts} of {total}")
+        return value
+
+    @field_validator("weight_least_bytes")
+    @classmethod
+    def _least_is_less(cls, value: int | None, info: ValidationInfo) -> int | None:
+        most = info.data.get("weight_bytes")
+        if value is not None and (most is None or value >= most):
+            raise ValueError(f"weight_least_bytes are {value}, and weight_bytes {most}: expected fewer")
         return value
 
     @field_validator("parts")

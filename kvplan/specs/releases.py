@@ -20,6 +20,7 @@ def as_quantized(spec: ModelSpec, hub_id: str) -> ModelSpec:
     changes: dict[str, Any] = {
         "weight_dtype": None,
         "weight_bytes": None,
+        "weight_least_bytes": None,
         "weight_blocks": None,
         "weights_open": True,
         "tensors": None,
@@ -47,7 +48,7 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
     elif dtype is not None:
         # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
         stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-        others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
+        others = dict.fromkeys(("weight_bytes", "weight_least_bytes", "weight_blocks", "tensors"))
         parts = model.parts and model.parts.without_bytes()
         spec = model.model_copy(update={**stored, **others, "parts": parts})
     changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}

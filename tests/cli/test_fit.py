@@ -227,7 +227,7 @@ def test_what_a_card_cannot_hold_keeps_nothing_back(kvplan: Cli, engine: str, op
 def test_no_context_at_all_is_said_in_words(kvplan: Cli) -> None:
     run = kvplan("fit llama-3.1-8b --gpu h100-80gb --weights 300GB --engine trtllm")
     assert "\nLongest  none: there is no room for 1 sequence of even 1 token\n" in run.out
-    assert "\nno context fits, not even 1 token; all of it needs 8 GPUs (tp 8 x pp 1)\n" in run.err
+    assert "\nno context fits, not even 1 token; all of it needs 4 GPUs (tp 4 x pp 1)\n" in run.err
     assert "0 tokens" not in run.out + run.err
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import (
     activation_peak,
     at_once,
     compute_buffers,
     vllm_start_up,
 )
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.vllm.versions import find_rules
 from kvplan.gpus import find_card
 from kvplan.units import GIB, MIB

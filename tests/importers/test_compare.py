@@ -88,6 +88,7 @@ CHANGED: dict[str, object] = {
     "parameters": 8_030_261_249,
     "weight_dtype": "int4",
     "weight_bytes": 1,
+    "weight_least_bytes": 1,
     "weight_blocks": WeightBlocks(rows=128, columns=128),
     "weights_open": True,
     "kv_cache_dtype": "fp8",

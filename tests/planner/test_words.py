@@ -25,6 +25,7 @@ from kvplan.planner.facts import (
     RunsIn,
     Uncounted,
     Warned,
+    WeightsOpen,
 )
 from kvplan.units import GIB
 
@@ -57,6 +58,7 @@ WARNED: list[tuple[Warned, str]] = [
     (Replicated(unit="KV heads", units=4, copies=2, tp=8), "tp=8 stores each of the 4 KV heads 2 times"),
     (PassedOn(cp=4, context=8192, size_bytes=2**30), "in a prefill of 8,192 tokens each passes 1.00 GiB on"),
     (Uncounted(parts=("a tower", "a head")), "the weights are without a tower; a head: give --weights"),
+    (WeightsOpen(least_bytes=2**30, most_bytes=2**31), "weights open, 1.00 GiB to 2.00 GiB: the larger is"),
     (LabelRead(gpu="x", total_bytes=2**34), "no driver's figure for x is known: its label means 16.00 GiB"),
 ]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import kvplan
 from kvplan import Fit
-from kvplan.engines.base import ProfileRun
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.sglang.engine import TokenPools
 from kvplan.engines.sglang.images import reserved_bytes
 from kvplan.gpus import Card, find_card

@@ -5,7 +5,7 @@ from statistics import median
 
 import pytest
 
-from kvplan.engines.base import Estimate
+from kvplan.engines.profile_run import Estimate
 from kvplan.engines.sglang.images import is_guessed
 from kvplan.planner.budget import Budget
 from kvplan.planner.facts import Origin, Sources

@@ -1,6 +1,7 @@
 """What SGLang sets aside for images, audio and video: a part of its share, and buffers out of the rest."""
 
-from kvplan.engines.base import EngineOptions, ProfileRun
+from kvplan.engines.base import EngineOptions
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.gpus import Card
 from kvplan.specs.vision import Vision

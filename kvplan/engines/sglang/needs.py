@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.sglang.images import reserved_bytes
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.units import GIB, ceil_div

@@ -8,7 +8,7 @@ from math import lcm
 from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.exact import Sum, as_asked, refuse_version
-from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.overheads import borrowed_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.tally import BytesTally
 from kvplan.engines.transformers.caches import Traits, require_whole, reserve, traits_of
@@ -132,7 +132,7 @@ TRANSFORMERS = Engine(
     arrange=_arrange,
     kv_dtype=as_asked,
     share=Share(of="card", default=always("1")),
-    needs=vllm_start_up,
+    needs=borrowed_start_up,
     takes=frozenset({"max_num_seqs"}),
     settings=SETTINGS,
     # torch's default: _get_dtype in modeling_utils.py finds one in the config, or in the weights' files.

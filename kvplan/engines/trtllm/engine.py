@@ -9,11 +9,11 @@ from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
-from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.tally import BytesTally
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
 from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
+from kvplan.engines.trtllm.needs import start_up
 from kvplan.engines.trtllm.options import SETTINGS
 from kvplan.engines.trtllm.pools import Pools, plan_pools
 from kvplan.engines.trtllm.shares import DRAFT_PROJECTIONS, shares
@@ -144,8 +144,7 @@ def trtllm(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         declared_kv=declared_kv,
         share=Share(of="rest", default=always(rules.utilization)),
-        # It profiles a run of its own, of which no figures are known: vLLM's stand in.
-        needs=vllm_start_up,
+        needs=partial(start_up, rules=rules),
         # Its estimate of the cache knows no context parallelism.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,

@@ -7,8 +7,8 @@ known from real start-ups alone.
 
 from dataclasses import dataclass, replace
 
-from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.encoding import encoding
 from kvplan.engines.vllm.graphs import MOST_ON_BLACKWELL, MOST_TOKENS, captured, graphs_bytes, more_kernels

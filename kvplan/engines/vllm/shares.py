@@ -1,7 +1,7 @@
 """Over how many ranks vLLM cuts each part of a model's weights."""
 
 from kvplan.dtypes import SPARSE_MLA_ROLES
-from kvplan.engines.base import EngineOptions
+from kvplan.engines.base import EngineOptions, SharedOptions
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.shares import Shares, together
 from kvplan.engines.vllm.errors import RefusedError
@@ -23,7 +23,7 @@ _WHOLE_DENSE = frozenset({"kimi_k3"})
 """Of these, those whose dense MLPs are whole then, too: KimiMLP."""
 
 
-def context_ranks(options: EngineOptions) -> int:
+def context_ranks(options: SharedOptions) -> int:
     """Return the GPUs of prefill context parallelism in place of each: world_size in config/parallel.py."""
     return read_settings(SETTINGS, options.settings).count("prefill_context_parallel_size") or 1
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvplan.engines.base import ProfileRun
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.gpus import find_card
 from kvplan.units import GIB

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import kvplan
-from kvplan.engines.base import ProfileRun
+from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.vllm.graphs import graphs_bytes
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES
