@@ -152,6 +152,8 @@ def _keyword(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotatio
 def as_argument(value: object, hint: Any, where: str) -> object:  # noqa: ANN401 - any annotation
     """Return *value* as its annotation says, ints of numpy as ints; raise ArgumentError if it is none."""
     options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if type(value) in options and type(value) not in _READERS:
+        return value
     for option in options:
         kind = get_origin(option) or option
         try:

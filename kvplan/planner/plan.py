@@ -225,6 +225,8 @@ class Plan(Shown):
 
     def _tightest(self, used: Sequence[int]) -> int:
         """Return the pipeline rank that has the least left when so much is *used* on each."""
+        if len(used) == 1:  # As of most plans.
+            return 0
         free = [left - taken for left, taken in zip(self.left, used, strict=True)]
         return free.index(min(free))
 

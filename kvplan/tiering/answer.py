@@ -82,6 +82,8 @@ class Tiers(Answer):
     prefill_rate: int | None = None
     replayed: "Replay | None" = field(default=None)
 
+    __repr__ = object.__repr__  # Its fields would fill a screen.
+
     @figure
     def model(self) -> str:
         """The model's name."""
