@@ -16,13 +16,20 @@ FLOAT32 = 4
 
 @dataclass(slots=True)
 class Graph:
-    """Tensors in the order of their computation, each known by its number."""
+    """
+    Tensors in the order of their computation, each known by its number.
 
+    Of several `copies` of each input, for micro-batches in flight, none gives its place away.
+    """
+
+    copies: int = 1
     nodes: list[Node] = field(default_factory=list)
 
     def first(self, size_bytes: int) -> int:
         """Add an input of *size_bytes*, which is copied to the GPU before anything is computed."""
-        return self._add(Node(size_bytes, first=True))
+        for _ in range(self.copies - 1):
+            self._add(Node(size_bytes, first=True, kept=True))
+        return self._add(Node(size_bytes, first=True, kept=self.copies > 1))
 
     def new(self, size_bytes: int, *sources: int, over: tuple[int, ...] = (), kept: bool = False) -> int:
         """Add a tensor that is computed of *sources*, written over one of *over* if nothing else reads it."""

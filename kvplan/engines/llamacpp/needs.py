@@ -5,7 +5,7 @@ The buffer is arithmetic where the graph of an architecture is known (shapes.py)
 What it prints is `CUDA0 compute buffer size`. Source: sched_reserve in src/llama-context.cpp of v0.5.0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -53,10 +53,11 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     """
     Return the bytes of the buffer in which the graph of a micro-batch is computed; None if it is not known.
 
-    On one GPU, with all layers on it, in a build for CUDA.
+    On the GPU that takes most, with all layers on GPUs, in a build for CUDA. With several, micro-batches are
+    in flight (ggml_backend_sched_new in ggml/src/ggml-backend.cpp).
     """
     traits = traits_of(run.architecture, fused=rules.fused)
-    if traits is None or run.hidden is None or run.vocab is None or run.kv is None or len(run.stages) != 1:
+    if traits is None or run.hidden is None or run.vocab is None or run.kv is None or not all(run.stages):
         return None
     options = asked_of(run.settings, run.batched_tokens)
     if options.flash_attn and not rules.fused and run.kv.dtype("key") != run.kv.dtype("value"):
@@ -66,24 +67,34 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
         return None
     slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
-    window = window_of(run)
-    return _peak(
-        Batch(
-            tokens=ceil_div(tokens, slots.batch) * slots.batch,
-            outputs=tokens,
-            hidden=run.hidden,
-            vocab=run.vocab,
-            layers=layers,
-            caches=tuple(
-                _cache(slots, cache, layers, number, run.kv)
-                for number, cache in enumerate((_ALL, CacheId(name="swa", rule="window", window=window or 0)))
-            ),
-            positions=traits.positions,
-            slots=slots.batch,
-            picked=traits.picked,
-            centred=traits.centred,
-        )
+    kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
+    whole = Batch(
+        tokens=ceil_div(tokens, slots.batch) * slots.batch,
+        outputs=tokens,
+        hidden=run.hidden,
+        vocab=run.vocab,
+        layers=layers,
+        caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
+        positions=traits.positions,
+        slots=slots.batch,
+        picked=traits.picked,
+        centred=traits.centred,
+        copies=1 if len(run.stages) == 1 else _COPIES,
     )
+    return max(_peak(stage) for stage in _stages(whole, run.stages))
+
+
+_COPIES = 4
+"""GGML_SCHED_MAX_COPIES, the micro-batches in flight over several GPUs (ggml/CMakeLists.txt)."""
+
+
+def _stages(whole: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
+    """Yield the part of each GPU, with so many layers."""
+    first = 0
+    for number, size in enumerate(sizes):
+        layers = whole.layers[first : first + size]
+        yield replace(whole, layers=layers, head=number == len(sizes) - 1)
+        first += size
 
 
 _ALL = CacheId(name="kv", rule="full")

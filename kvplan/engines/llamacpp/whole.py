@@ -57,7 +57,8 @@ class Batch:
     `outputs` of its `tokens` have logits; they are `picked` in the last layer, behind it or behind the last
     norm, and states from which drafts start are kept where that is late. A token has `positions` numbers that
     say where it is. Recurrences have a state in each of `slots`. Layer norms (`centred`) are written beside
-    what they norm, root mean squares over it.
+    what they norm, root mean squares over it. Where several GPUs have layers each, inputs have several
+    `copies`, and the last one has the `head`.
     """
 
     tokens: int
@@ -68,6 +69,8 @@ class Batch:
     caches: Sequence[Cache]
     positions: int = 1
     slots: int = 1
+    copies: int = 1
+    head: bool = True
     picked: Literal["in layer", "behind layers", "behind norm"] = "in layer"
     centred: bool = False
 
@@ -83,11 +86,15 @@ class _Inputs:
 
 
 def graph_of(batch: Batch) -> Graph:
-    """Return the graph of *batch* on one GPU, which has all layers."""
-    graph = Graph()
+    """Return the part of the graph of *batch* that one GPU computes."""
+    graph = Graph(copies=batch.copies)
     rows = Rows(graph=graph, tokens=batch.tokens, hidden=batch.hidden)
     states = graph.first(rows.of(batch.hidden))
     inputs = _inputs(graph, batch)
+    if not batch.head:
+        for layer in batch.layers:
+            states, _ = _layer(rows, states, layer, inputs[layer.cache])
+        return graph
     picks = graph.first(FLOAT32 * batch.outputs)
     *others, last = batch.layers
     for layer in others:

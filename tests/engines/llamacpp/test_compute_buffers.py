@@ -22,11 +22,12 @@ from kvplan.units import MIB
 PRINTED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "compute_buffers.yaml").read_text())
 
 
-def planned(model: str, asked: list[Any], engine: str = "llamacpp") -> Plan:
+def planned(model: str, asked: list[Any], engine: str = "llamacpp", pp: int = 1) -> Plan:
     context, slots, key, value, n_ubatch, settings = asked
     return plan(
         model,
         gpu="8TB",
+        pp=pp,
         engine=engine,
         context=context,
         kv_dtype=key if key == value else f"{key},value={value}",
@@ -49,6 +50,17 @@ def test_biases_values_and_gated_experts_are_there(model: str) -> None:
     """Tensors that metadata alone leaves out: a GGUF file of their names and shapes, loaded without data."""
     found = [f"{planned(model, asked).budget.needs.activation_bytes / MIB:.2f}" for asked in PRINTED["asked"]]
     assert found == [f"{size:.2f}" for size in PRINTED["printed_of_files"][model]]
+
+
+@pytest.mark.parametrize("gpus", [2, 3])
+@pytest.mark.parametrize("model", PRINTED["printed_of_2"])
+def test_several_gpus_have_inputs_in_four_copies(model: str, gpus: int) -> None:
+    """The largest of all: as many cards of 16 TiB, which the stand-in for the runtime said it had."""
+    found = [
+        f"{planned(model, asked, pp=gpus).budget.needs.activation_bytes / MIB:.4f}"
+        for asked in PRINTED["asked"]
+    ]
+    assert found == [f"{size:.4f}" for size in PRINTED[f"printed_of_{gpus}"][model]]
 
 
 @pytest.mark.parametrize("model", PRINTED["printed_before"])
