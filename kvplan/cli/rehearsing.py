@@ -59,7 +59,7 @@ _NOT_MEASURED_OF_SGLANG = (
 EPILOG = examples(
     "kvplan rehearse --gpu h100-80gb -- vllm serve ./my-model --enforce-eager",
     "kvplan rehearse --gpu l40s-48gb --config config.json -- vllm serve org/model",
-    "kvplan rehearse --gpu h100-80gb -- python -m sglang.launch_server --model-path ./my-model",
+    "kvplan rehearse --gpu h100-80gb -- sglang serve --model-path ./my-model",
 )
 
 app = typer.Typer()
