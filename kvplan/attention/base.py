@@ -81,6 +81,18 @@ class Kind(Part):
         """Return pairs of which the first must be a multiple of the second: heads and groups."""
         return ()
 
+    def expanded(self) -> tuple[int, int, int] | None:
+        """Return what a latent is expanded to (d_nope, d_rope, v_head_dim); None if it is not, or not known."""
+        return None
+
+    def selects(self) -> bool:
+        """Return whether an indexer of its own selects the rows of a latent that are read."""
+        return False
+
+    def fills(self, hidden: int) -> bool:  # noqa: ARG002 - for all
+        """Return whether heads are together as wide as a model of width *hidden*, if it has any."""
+        return True
+
     def projections(self, hidden: int) -> int:
         """Return the elements of one layer's projection matrices for a model of width *hidden*."""
         raise NotImplementedError

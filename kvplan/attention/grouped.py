@@ -56,6 +56,9 @@ class SoftmaxKind(Kind):
         """The heads of K and V that are cached, G."""
         raise NotImplementedError
 
+    def fills(self, hidden: int) -> bool:
+        return self.heads * self.head_dim == hidden
+
     def keys_and_values(self, target: Target, *, window: int | None = None, chunked: bool = False) -> Layer:
         """Return the terms of K and V, and of the learned prefix's where there is one."""
         widths: tuple[tuple[Role, str, int], ...] = (

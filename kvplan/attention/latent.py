@@ -58,6 +58,13 @@ class MLA(Kind):
         )
         return terms + (self.indexer.lower(target) if self.indexer else ())
 
+    def expanded(self) -> tuple[int, int, int] | None:
+        known = self.d_nope and self.v_head_dim
+        return (self.d_nope or 0, self.d_rope, self.v_head_dim or 0) if known else None
+
+    def selects(self) -> bool:
+        return self.indexer is not None
+
     def splits(self) -> tuple[Split, ...]:
         return (heads_split(self.heads),)
 

@@ -7,9 +7,6 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 
-from kvplan.attention import Kind
-from kvplan.attention.grouped import SoftmaxKind
-from kvplan.attention.latent import MLA
 from kvplan.engines.base import Extra
 from kvplan.engines.heads import Heads
 from kvplan.errors import SplitError
@@ -58,21 +55,15 @@ def heads_of(spec: ModelSpec) -> Heads:
     return Heads(
         sharing=max((many.count // few.count for many, few in shared(spec)), default=1),
         latents=_latents(spec),
-        filled=spec.hidden is None or all(_fills(kind, spec.hidden) for kind in spec.kinds()),
+        filled=spec.hidden is None or all(kind.fills(spec.hidden) for kind in spec.kinds()),
     )
 
 
 def _latents(spec: ModelSpec) -> frozenset[tuple[int, int, int]]:
-    latents = [kind for kind in spec.kinds() if isinstance(kind, MLA)]
-    if any(kind.indexer for kind in latents):
+    kinds = spec.kinds()
+    if any(kind.selects() for kind in kinds):
         return frozenset()
-    return frozenset(
-        (kind.d_nope, kind.d_rope, kind.v_head_dim) for kind in latents if kind.d_nope and kind.v_head_dim
-    )
-
-
-def _fills(kind: Kind, hidden: int) -> bool:
-    return not isinstance(kind, SoftmaxKind) or kind.heads * kind.head_dim == hidden
+    return frozenset(found for kind in kinds if (found := kind.expanded()) is not None)
 
 
 def sharing_refusal(many: Split, few: Split) -> str | None:
