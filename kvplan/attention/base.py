@@ -82,7 +82,7 @@ class Kind(Part):
         return ()
 
     def expanded(self) -> tuple[int, int, int] | None:
-        """Return what a latent is expanded to (d_nope, d_rope, v_head_dim); None if it is not, or not known."""
+        """Return what a latent is expanded to (d_nope, d_rope, v_head_dim), if it is and that is known."""
         return None
 
     def selects(self) -> bool:
