@@ -5,10 +5,13 @@ from statistics import median
 import cog
 
 from kvplan.engines import engine_names, find_engine
+from kvplan.engines.sglang.images import is_guessed
 from kvplan.engines.vllm.versions import find_rules
 from tests.field.accuracy import Planned, accuracy, whole_plans
 from tests.field.field_records import exceptions, shares
 from tests.field.newer import Newer, newer
+from tests.field.sglang_starts import Started, started
+from tests.rehearsed import sglang_rows
 from tests.rehearsed.rows import read_rows
 
 
@@ -86,7 +89,41 @@ def rehearsed_rows() -> None:
         cog.outl(f"| {release} | {sum(found)} | {len(found) - sum(found)} |")
 
 
-def _row(plan: Planned | Newer, name: str) -> str:
+def sglang_starts() -> None:
+    """Write how far plans of SGLang are from what it printed, and which log does not tell enough."""
+    whole = [each for each in started() if each.open is None]
+    errors = [abs(each.error) for each in whole]
+    cog.outl(
+        f"{len(whole)} start-ups tell their share, or that it is SGLang's own.\n"
+        f"The median plan is off by {median(errors):.1%}, the worst by {max(errors):.1%}, and "
+        f"{sum(each.inside for each in whole)} printed figures lie in the range:\n"
+    )
+    cog.outl("| start-up | printed | planned | range | error |\n|---|---|---|---|---|")
+    for each in sorted(whole, key=lambda one: -abs(one.error)):
+        cog.outl(_row(each, each.id))
+    for each in started():
+        if each.open is not None:
+            off = each.pool_tokens / each.tokens - 1
+            cog.outl(f"\nOf {each.id}, {each.open}; its memory becomes its tokens within {off:.1%}.")
+
+
+def rehearsed_sglang() -> None:
+    """Write how many start-ups of SGLang were rehearsed, and how far plans of their weights are off."""
+    rows = sglang_rows.read_rows()
+    weighed = [row for row in rows if row.has_weights]
+    missing = [1 - row.planned_weights() / row.weights_bytes for row in weighed]
+    models, cards = len({row.model for row in rows}), len({row.gpu for row in rows})
+    guessed = sum(is_guessed(row.deployment().options) for row in rows)
+    cog.outl(
+        f"{len(rows)} start-ups of SGLang 0.5.23, {models} models on {cards} cards and up to "
+        f"{max(row.tp for row in rows)} ranks, are replayed by the tests.\n"
+        "All pools of tokens, windows, states and requests are exact, and so is the share of the card, but "
+        f"for {guessed} whose tower the spec does not tell; of the weights {median(missing):.2%} are missing "
+        "in the median."
+    )
+
+
+def _row(plan: Planned | Newer | Started, name: str) -> str:
     gib = [f"{size / 2**30:.2f}" for size in (plan.printed_bytes, plan.planned_bytes)]
     span = f"{plan.low_bytes / 2**30:.1f} to {plan.high_bytes / 2**30:.1f}"
     where = span if plan.inside else f"{span}, outside"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import cog
 
-from kvplan.planner.deployment import sharing
+from kvplan.planner.splits import heads_of
 from kvplan.specs.load import load
 from kvplan.validate.results import Level, Measurement, Number, Run
 from kvplan.validate.run import LEVELS
@@ -147,7 +147,7 @@ def shapes(level: Level, name: str) -> None:
 def copies(*names: str) -> None:
     """Write how often the class of a model caches K and V of each KV head."""
     for name in names:
-        cog.outl(f"- `{name}`: {sharing(load(name))} copies of K and V of each KV head.")
+        cog.outl(f"- `{name}`: {heads_of(load(name)).sharing} copies of K and V of each KV head.")
 
 
 def view_rows() -> None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from numbers import Real
@@ -13,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, ParamSpec, TypeVar, cast, get_args, get_origin
 
 from kvplan.errors import OptionsError, did_you_mean
+from kvplan.records import record
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +21,7 @@ _MOST = 10**18
 """No size or count is larger, and Python refuses to print ints of 4300 digits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Option:
     """
     What an option is beside its type: words, and how the command line has it.
@@ -152,6 +152,8 @@ def _keyword(name: str, hint: Any) -> Parameter:  # noqa: ANN401 - any annotatio
 def as_argument(value: object, hint: Any, where: str) -> object:  # noqa: ANN401 - any annotation
     """Return *value* as its annotation says, ints of numpy as ints; raise ArgumentError if it is none."""
     options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if type(value) in options and type(value) not in _READERS:
+        return value
     for option in options:
         kind = get_origin(option) or option
         try:

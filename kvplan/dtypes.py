@@ -1,10 +1,11 @@
 """How numbers are stored in a cache: exact ratios of bytes to elements, never rounded bits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
 from kvplan.errors import UnknownNameError, did_you_mean
+from kvplan.records import record
 
 Role = Literal["key", "value", "latent", "rope", "entry", "indexer", "state", "sums", "conv", "shift"]
 """What a cached tensor is: the cache format may store each role in its own dtype.
@@ -21,7 +22,7 @@ SPARSE_MLA_ROLES: frozenset[Role] = frozenset({"latent", "indexer"})
 """What sparse MLA keeps, and no other attention both of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Dtype:
     """
     A storage format of one row: `block_bytes` for each `block` elements, plus `row_extra` bytes.
@@ -146,7 +147,7 @@ _LONG = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 """What torch calls the dtypes in which models run, and a spec's `dtype` with it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CacheFormat:
     """
     What `--kv-dtype` chooses: the dtype of each role of the cache that grows with the context.

@@ -82,5 +82,14 @@ def weight_dtype(name: str) -> Dtype:
     return _BY_NAME[key] if key in _BY_NAME else dtype_by_name(name)
 
 
+def is_of_gguf(name: str) -> bool:
+    """Return whether a name is a type that GGUF files alone have, for embedding and head, too."""
+    return name.strip().lower() in _BY_NAME.keys() - _OTHERS_TOO
+
+
+_OTHERS_TOO = {"mxfp4", "nvfp4"}
+"""Types that releases of other files have, too."""
+
+
 def _bits(dtype: Dtype) -> str:
     return f"{dtype.name} ({8 * dtype.block_bytes / dtype.block:g} bits)"

@@ -5,19 +5,20 @@ The cards are in gpus.json. Labels and drivers differ by unit (a label says GB, 
 bytes) and by what the driver, the firmware and ECC keep for themselves. Every figure in `reported`
 was read in the public source beside it. Most tools print MB or Mb and mean MiB; such figures stand
 there in MiB. Where drivers differ, the lowest plausible figure of a whole card stands there and the
-source says so. Figures of nvidia-smi, of WSL2 and of partitioned cards are not used.
+source says so. Figures of nvidia-smi are kept apart, and those of WSL2 and of partitioned cards are not used.
 """
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
 from kvplan.frozen import FrozenDict
+from kvplan.records import record
 from kvplan.units import parse_bytes, parse_flops, parse_rate
 
 _APPLES_LESS_BYTES = 36 * 2**30
@@ -34,6 +35,9 @@ _UNSAID = (
 )
 """Words of a card's name that tell it from no other card."""
 
+_INTEGRATED = ((8, 7), (11, 0), (12, 1))
+"""Compute capabilities of Jetson Orin, Jetson Thor and GB10 (developer.nvidia.com/cuda-gpus)."""
+
 _KEPT = 64
 """Cards that are kept once they were found."""
 
@@ -41,7 +45,7 @@ Vendor = Literal["nvidia", "amd", "apple", "intel"]
 """Who makes a card."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Gpu:
     """
     One card; sizes are text with their unit: B, MB or GB (powers of 1000), MiB or GiB.
@@ -50,7 +54,9 @@ class Gpu:
     sold as, and `marketed` its memory with the unit as marketed: vendors write GB loosely, so that the
     driver may report more than that many times 10^9 bytes, but never more than that in GiB. `reported`
     is all memory of one device by its driver (for Apple, Metal's recommended working set), None where
-    no source was found; `source` is where that was read and what is printed there. `capability` is the
+    no source was found; `source` is where that was read and what is printed there. `smi` is what nvidia-smi
+    prints of the same card, more than its driver gives out, None where it was not read in a `smi_source`:
+    an engine that asks for it goes by that. `capability` is the
     compute capability of an NVIDIA card (developer.nvidia.com/cuda-gpus), and `device` what its driver
     calls it, given where an engine's rule reads that. `bandwidth` is the peak of its memory, and `flops` are
     the operations per second of its tensor cores by dtype, dense (vendors often print them with sparsity,
@@ -65,6 +71,8 @@ class Gpu:
     marketed: str
     reported: str | None = None
     source: str
+    smi: str | None = None
+    smi_source: str | None = None
     bandwidth: str | None = None
     flops: Mapping[str, str] = FrozenDict()
     speed_source: str | None = None
@@ -81,14 +89,15 @@ def all_gpus() -> tuple[Gpu, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Card:
     """
     A GPU to plan for: `total_bytes` of memory, and the `source` of that figure, None where it was given.
 
-    `vendor`, compute `capability` and the driver's name of the `device` are None for a card that is known
-    by its size alone, the last two for others, too. `bandwidth` is in bytes per second, `flops` by dtype are
-    dense operations per second; None and empty where they are not known.
+    `smi_bytes` are what nvidia-smi prints for all of it, None where that is not known. `vendor`,
+    compute `capability` and the driver's name of the `device` are None for a card that is known by its size
+    alone, the last two for others, too. `bandwidth` is in bytes per second, `flops` by dtype are dense
+    operations per second; None and empty where they are not known.
     """
 
     name: str
@@ -99,6 +108,7 @@ class Card:
     vendor: Vendor | None = None
     capability: tuple[int, int] | None = None
     device: str | None = None
+    smi_bytes: int | None = None
     bandwidth: int | None = None
     flops: Mapping[str, int] = FrozenDict()
 
@@ -113,6 +123,11 @@ class Card:
     def is_hopper(self) -> bool:
         """Whether this is a card of compute capability 9.0."""
         return self.capability == (9, 0)
+
+    @property
+    def is_integrated(self) -> bool:
+        """Whether its memory is the host's, which NVML does not report: Orin, Thor and GB10."""
+        return self.capability in _INTEGRATED
 
 
 def memory_bytes(gpu: Gpu) -> int:
@@ -177,6 +192,7 @@ def find_card(text: str) -> Card:
             vendor=gpu.vendor,
             capability=_capability(gpu),
             device=gpu.device,
+            smi_bytes=None if gpu.smi is None else parse_bytes(gpu.smi),
             bandwidth=None if gpu.bandwidth is None else parse_rate(gpu.bandwidth),
             flops=FrozenDict({dtype: parse_flops(each) for dtype, each in gpu.flops.items()}),
         )

@@ -7,18 +7,19 @@ No kind knows an engine and no engine knows a kind.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from math import lcm
 from typing import Literal, Protocol
 
 from kvplan.dtypes import CacheFormat, Dtype, Role
 from kvplan.errors import OptionsError, SplitError
+from kvplan.records import record
 from kvplan.units import counted, maximum, minimum
 
 Unit = Literal[
     "heads", "groups", "state heads", "q and k heads", "channels", "gate blocks", "output groups",
-    "latent", "entry", "indexer key head", "token shift", "vector",
+    "latent", "entry", "indexer key head", "token shift", "vector", "MLP columns",
 ]  # fmt: skip
 """What tensor parallelism shares out, or what is stored whole because it has no such axis."""
 
@@ -36,7 +37,7 @@ What is allocated and paged together: all that one attention, or one recurrence,
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Target:
     """All that a kind may ask when it lowers: how the cache is stored, and the encoder's length."""
 
@@ -44,7 +45,7 @@ class Target:
     encoder_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Split:
     """
     What tensor parallelism divides: `count` indivisible units.
@@ -111,7 +112,7 @@ class Rows(Protocol):
         """Return in words what there is a row for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Fixed:
     """Rows that a sequence holds from its first token on, whatever its length: a state."""
 
@@ -135,7 +136,7 @@ class Fixed:
         return f"{self.count:,} {'row' if self.count == 1 else 'rows'} for any context"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Growing:
     """
     Rows that come with the tokens: floor((min(tokens, window) - skip) / stride), never below 0.
@@ -173,7 +174,7 @@ class Growing:
         return text if self.stride == 1 else f"every {self.stride} tokens"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Allocation:
     """One pool entry of a layer; `number` tells apart those of kinds that run side by side."""
 
@@ -181,7 +182,7 @@ class Allocation:
     number: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Term:
     """
     One tensor family that one layer keeps for one sequence.
@@ -257,7 +258,7 @@ def fullest(layers: Sequence[Layer]) -> list[Layer]:
     return found or list(layers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stage:
     """
     The layers of one pipeline stage: the name of each one's type in order, and the types' terms.
@@ -295,6 +296,16 @@ def token_bytes(terms: Iterable[Term], tp: int) -> Fraction:
     terms = tuple(terms)
     step = lcm(*(term.rows.stride for term in terms))
     return Fraction(sum(term.growth_on_rank(step, tp) for term in terms), step)
+
+
+def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
+    """Return the bytes per rank that one more token adds to *count* layers, all windows full."""
+    return plain(count * token_bytes(terms, tp) / cp)
+
+
+def plain(size: Fraction) -> int | float:
+    """Return bytes as an int where they are whole."""
+    return size.numerator if size.denominator == 1 else float(size)
 
 
 def without_windows(layer: Layer, tokens: int | None) -> Layer:

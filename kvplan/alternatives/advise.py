@@ -5,7 +5,6 @@ Each is asked by itself: what a table shows is what `fit` would answer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 from kvplan.alternatives.options import AdviseOptions
@@ -18,6 +17,7 @@ from kvplan.engines import find_engine
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Gpu, all_gpus, find_card, memory_bytes, several
 from kvplan.planner.size import Model, as_spec
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 _NODE = 8
@@ -38,7 +38,7 @@ GUIDE = (
 """What surveys advise by scenario: where, what, and whose finding it is. Advice, never a rule."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Candidate:
     """A change, as a command has it; `of` says what is changed, and `row` what then holds."""
 
@@ -47,7 +47,7 @@ class Candidate:
     row: Row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class Advised:
     """
     What was asked, and single changes of it, the smallest first: first of the cache, last of the design.

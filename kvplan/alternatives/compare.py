@@ -1,7 +1,7 @@
 """Models, cards, engines, spreads and dtypes side by side: a line each, impossible ones with their reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, get_args
 
 from kvplan.alternatives.products import read_products
@@ -12,6 +12,7 @@ from kvplan.errors import OptionsError
 from kvplan.planner.lists import axes_signature
 from kvplan.planner.prices import as_prices, hourly
 from kvplan.planner.several import Models
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 
@@ -25,7 +26,7 @@ _MOST_LINES = 10_000
 """More are a grid: `kvplan sweep`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class Comparison(Shown):
     """
     Alternatives: a row for each, and in `names` what tells it from the others.

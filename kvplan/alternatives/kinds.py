@@ -5,7 +5,7 @@ Elements are those that one layer caches; parameters those of its projection mat
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +15,7 @@ from kvplan.changes.hybrids import Heads, recurrent_layer
 from kvplan.dtypes import kv_format
 from kvplan.errors import OptionsError
 from kvplan.planner.splits import legal_tps
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.terms import Target, Term
 
@@ -28,7 +29,7 @@ _LATENT, _ROPE, _QUERIES = 4, Fraction(1, 2), 12
 """DeepSeek-V2's d_c, d_rope and rank of queries over the size of a head: arXiv 2405.04434, section 3.1.2."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Dimensions:
     """What all kinds of one table have in common: heads of one size, in a model of some width."""
 
@@ -43,7 +44,7 @@ class Dimensions:
             raise OptionsError(f"{', '.join(wrong)}: expected at least 1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class KindRow:
     """
     One kind: elements per token and layer, and per sequence and layer whatever its length.

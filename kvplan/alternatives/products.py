@@ -1,7 +1,6 @@
 """All products of models and of the values of each option of `fit`, as comparisons and pictures take them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any, get_args
@@ -12,12 +11,13 @@ from kvplan.planner.lists import split_values
 from kvplan.planner.options import OF_LISTS, FitOptions
 from kvplan.planner.several import Models, as_models
 from kvplan.planner.size import as_spec
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 _TRUTHS = {"true": True, "false": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Product:
     """One of several alternatives: what tells it from the others, its model, and a value of each option."""
 
@@ -26,7 +26,7 @@ class Product:
     options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Products:
     """The alternatives there are: models in their order, of each the values of all options."""
 

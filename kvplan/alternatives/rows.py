@@ -1,7 +1,7 @@
 """One alternative as a row: what it caches, and on a card what it holds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from kvplan.changes.weights import projected
@@ -13,10 +13,11 @@ from kvplan.planner.options import SizeOptions
 from kvplan.planner.results import Spread
 from kvplan.planner.size import Model, Size, as_spec, size
 from kvplan.planner.splits import legal_tps, splits
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Row:
     """
     An alternative: sizes in bytes, on each GPU of the fullest stage.

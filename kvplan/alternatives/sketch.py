@@ -1,7 +1,6 @@
 """A spec from a handful of options: a design of one's own, to begin with."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 from pydantic import ValidationError
@@ -11,11 +10,12 @@ from kvplan.arguments import checked
 from kvplan.changes import CHANGES
 from kvplan.dtypes import model_dtype, model_dtype_words
 from kvplan.errors import OptionsError
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.names import as_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Sketch:
     """What was asked for, every option by its name; what is wrong is told all at once."""
 

@@ -1,7 +1,7 @@
 """A design changed step by step: what each change makes of its cache."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Unpack
 
 from kvplan.alternatives.options import WhatIfOptions
@@ -10,10 +10,11 @@ from kvplan.arguments import checked
 from kvplan.changes import CHANGES, Change
 from kvplan.changes.stored import Stored
 from kvplan.planner.size import Model, as_spec
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class WhatIf:
     """
     A design before and after each of its `changes`: a row of figures for each of `specs`.

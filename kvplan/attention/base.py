@@ -69,6 +69,10 @@ class Kind(Part):
         """Return the terms that one layer of this kind keeps for one sequence."""
         raise NotImplementedError
 
+    def reads(self) -> tuple[int | None, ...]:
+        """Return the window of the rows that this kind reads of another layer, if it does so."""
+        return ()
+
     def splits(self) -> tuple[Split, ...]:
         """Return what tensor parallelism has to divide beside the cached units: query heads."""
         return ()

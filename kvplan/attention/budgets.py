@@ -1,6 +1,6 @@
 """Attention of which research keeps less, or more, than keys and values of each token: no engine has it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
@@ -8,11 +8,12 @@ from pydantic import model_validator
 from kvplan.attention.base import Count, groups_split, whole
 from kvplan.attention.grouped import Grouped, SoftmaxKind
 from kvplan.dtypes import BF16, Dtype, Role
+from kvplan.records import record
 from kvplan.terms import Allocation, Layer, Target, Term
 from kvplan.units import maximum, minimum
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Kept:
     """
     Rows of tokens that a policy keeps: the `newest` ones, and of those before one in `one_of`.

@@ -71,6 +71,9 @@ class Shared(Kind):
         """Return no terms."""
         return ()
 
+    def reads(self) -> tuple[int | None, ...]:
+        return (self.window,)
+
     def splits(self) -> tuple[Split, ...]:
         return (heads_split(self.heads),)
 

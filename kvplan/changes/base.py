@@ -177,6 +177,7 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
         "notes": None,
         "architecture": spec.architecture if _same_shapes(spec, names) else None,
         "weight_bytes": None,
+        "weight_least_bytes": None,
         "tensors": None,
         "replicated": None,
         "parts": None,

@@ -34,6 +34,9 @@ def with_weights_of(before: ModelSpec, after: ModelSpec) -> ModelSpec:
     if before.weight_bytes is not None:
         added = sum(more) * _stored(before)
         facts["weight_bytes"] = max(1, before.weight_bytes + ceil(added))
+    if before.weight_least_bytes is not None:
+        least = max(1, before.weight_least_bytes + ceil(sum(more) * _stored(before)))
+        facts["weight_least_bytes"] = least
     return after.changed(**facts)
 
 

@@ -18,9 +18,13 @@ _MODEL_FILES = (".yaml", ".yml", ".json", ".gguf")
 
 
 def read_command(words: Sequence[str]) -> Served:
-    """Return what a serving command says; raise OptionsError if the name of a model stands before it."""
+    """
+    Return what a serving command says; raise OptionsError if the name of a model stands before it.
+
+    A single word is a whole command in quotes, which may end in the name of a file of options.
+    """
     served, first = read_words(words), words[0].strip()
-    if names_a_model(first):
+    if len(words) > 1 and names_a_model(first):
         raise OptionsError(f"give the model {first[:60]} or the command that serves one, not both")
     return _with_known_draft(served)
 
@@ -36,6 +40,8 @@ def _with_known_draft(served: Served) -> Served:
         "--draft FILE: it takes more than planned"
     )
     asked = {name: answer for name, answer in served.asked.items() if not name.startswith("draft")}
+    if isinstance(settings := asked.get("settings"), Mapping):
+        asked["settings"] = {name: text for name, text in settings.items() if name not in served.of_draft}
     return replace(served, asked=asked, unmodelled=(*served.unmodelled, told))
 
 

@@ -9,18 +9,9 @@ from collections.abc import Callable
 from importlib import import_module
 
 from kvplan.engines.arrangement import Arrangement, Line, StartUp, Straight
-from kvplan.engines.base import (
-    Drafting,
-    Engine,
-    EngineOptions,
-    Estimate,
-    HeldLayer,
-    ProfileRun,
-    Share,
-    SharedOptions,
-    ToStore,
-)
+from kvplan.engines.base import Drafting, Engine, EngineOptions, HeldLayer, Share, SharedOptions, ToStore
 from kvplan.engines.exact import EXACT
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.shares import Shares
 from kvplan.errors import UnknownNameError, did_you_mean
 

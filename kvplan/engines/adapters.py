@@ -50,7 +50,19 @@ class Site(NamedTuple):
     `what` says which layer it is: a class may have some of them fused.
     """
 
-    what: Literal["queries and keys", "latents", "output", "MLP in", "MLP out", "router", "experts"]
+    what: Literal[
+        "queries and keys",
+        "states in",
+        "states out",
+        "queries",
+        "keys and values",
+        "latents",
+        "output",
+        "MLP in",
+        "MLP out",
+        "router",
+        "experts",
+    ]
     inputs: int
     outputs: int
     slices: int = 1
@@ -64,7 +76,7 @@ def sites(model: AdaptedModel, layer: int) -> Iterator[Site]:
     hidden = needed(model, "hidden")
     for kind in model.kinds[layer]:
         yield from _mixer(model, kind, hidden)
-    yield from _mlps(model, layer, hidden)
+    yield from mlps(model, layer, hidden)
 
 
 def needed(model: AdaptedModel, fact: Literal["hidden", "vocab"]) -> int:
@@ -107,16 +119,16 @@ def _latent(kind: MLA, hidden: int, ranks: int) -> Iterator[Site]:
     heads = kind.heads // ranks
     queries, latent = heads * (d_nope + kind.d_rope), kind.d_c + kind.d_rope
     if kind.q_lora_rank is None:
-        yield Site("queries and keys", hidden, queries, cut="outputs", ranks=ranks)
+        yield Site("queries", hidden, queries, cut="outputs", ranks=ranks)
         yield Site("latents", hidden, latent)
     else:
         yield Site("latents", hidden, kind.q_lora_rank + latent, slices=2)
-        yield Site("queries and keys", kind.q_lora_rank, queries, cut="outputs", ranks=ranks)
-    yield Site("queries and keys", kind.d_c, heads * (d_nope + v_head_dim), cut="outputs", ranks=ranks)
+        yield Site("queries", kind.q_lora_rank, queries, cut="outputs", ranks=ranks)
+    yield Site("keys and values", kind.d_c, heads * (d_nope + v_head_dim), cut="outputs", ranks=ranks)
     yield Site("output", heads * v_head_dim, hidden, cut="inputs", ranks=ranks)
 
 
-def _mlps(model: AdaptedModel, layer: int, hidden: int) -> Iterator[Site]:
+def mlps(model: AdaptedModel, layer: int, hidden: int) -> Iterator[Site]:
     """Yield what follows the mixer: without parts all layers have the one MLP, where there are no experts."""
     if model.mlp is None:
         raise _missing(model, "mlp")

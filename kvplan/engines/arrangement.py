@@ -1,15 +1,15 @@
 """How an engine lays a model's cache out, whatever the memory, and the figures of that."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from kvplan.engines.tally import Tally
 from kvplan.loads import Load
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Line:
     """Bytes that one rule adds on a rank; below 0 where an engine takes less than the formula."""
 
@@ -18,13 +18,14 @@ class Line:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StartUp:
     """
     The figures that an engine prints when it starts; None where it has none.
 
     `max_num_seqs` is the most that it can be told to start, because it refuses its own default.
     `runs` are the sequences that it runs at once because it is told no number, whatever its pools hold.
+    `table_bytes` is a table of its requests in the part of the card that it keeps back.
     """
 
     num_blocks: int
@@ -33,6 +34,7 @@ class StartUp:
     max_concurrency: float | None
     max_num_seqs: int | None = None
     runs: int | None = None
+    table_bytes: int = 0
 
 
 class Straight(NamedTuple):

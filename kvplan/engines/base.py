@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kvplan.dtypes import RECURRENT_ROLES, CacheFormat, Role
+from kvplan.dtypes import RECURRENT_ROLES, Role
 from kvplan.engines.arrangement import Arrangement
 from kvplan.engines.handover import Handover, Pulled
+from kvplan.engines.heads import NO_HEADS, Heads
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.shares import Shares, over_tp
 from kvplan.errors import OptionsError
 from kvplan.frozen import FrozenDict
 from kvplan.gpus import Card
+from kvplan.records import field_names, record
 from kvplan.terms import Stage
 
 if TYPE_CHECKING:
@@ -21,13 +24,12 @@ if TYPE_CHECKING:
     from kvplan.attention import Kind
     from kvplan.engines.adapters import AdaptedModel
     from kvplan.engines.settings import Setting
-    from kvplan.specs.mlp import Mlp
-    from kvplan.specs.parts import LayerParts, ModelParts
+    from kvplan.specs.parts import LayerParts
     from kvplan.specs.vision import Vision
     from kvplan.specs.weight_blocks import WeightBlocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SharedOptions:
     """
     What several engines have: each says which it takes, and all others are refused of it.
@@ -52,47 +54,51 @@ class SharedOptions:
 
     def shared(self) -> dict[str, Any]:
         """Return these options by name, whatever else stands beside them."""
-        return {each.name: getattr(self, each.name) for each in fields(SharedOptions)}
+        return {name: getattr(self, name) for name in _SHARED}
 
     def given(self) -> dict[str, Any]:
         """Return by name those of them that are not left to the engine."""
         return {name: value for name, value in self.shared().items() if value != _UNASKED[name]}
 
 
+_SHARED = field_names(SharedOptions)
 _UNASKED = SharedOptions().shared()
 
 
 class Drafting(NamedTuple):
     """
-    What drafts tokens for a model: of which `architecture` it is, by its spec.
+    What drafts tokens for a model: its `architecture` by its spec, and what it `predicts` unless told.
 
     `predicts` are the tokens that it drafts unless told, one for each layer of a module of the model's own;
-    None where its spec does not say.
+    None where its spec does not say. `at_once` are those that a draft's config says it drafts together.
     """
 
     architecture: str | None
     predicts: int | None
+    at_once: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EngineOptions(SharedOptions):
     """
     How an engine is asked to run a model.
 
     `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
     each node, None where that is not known.
-    `architecture` is the spec's, by which an engine knows its class for the model, and `sharing` the
-    most query heads that share a KV head; `model_context` is the longest context that its config allows,
-    None where its spec does not say. `dtype` is the model's own, `roles` those of its rows.
-    `states_fixed` says that the release fixes the dtype of recurrent states, so that the engine does
-    not choose it, `has_parts` that its weights are known by part, and `weight_blocks` are those of its
-    weights that must stay whole. `draft` is what drafts tokens, whose layers the stages have. Engines choose
-    some defaults by the `card`, where it is known.
+    `architecture` is the spec's, by which an engine knows its class for the model, of which `heads` are;
+    `model_context` is the longest context that its config allows, `yarn_context` that by its YaRN alone, None
+    where its spec does not say. `dtype` is the model's own, `roles` those of its rows. `states_fixed` says
+    that the release fixes the dtype of recurrent states, so that the engine does not choose it, `has_parts`
+    that its weights are known by part, and `weight_blocks` are those of its weights that must stay whole.
+    `draft` is what drafts tokens, whose layers the stages have. `sees` says that a tower of images or audio
+    is known of, and `vision` its widths, where the spec tells them. Engines choose some defaults by the
+    `card`, where it is known.
     """
 
     architecture: str | None = None
-    sharing: int = 1
+    heads: Heads = NO_HEADS
     model_context: int | None = None
+    yarn_context: int | None = None
     tp: int = 1
     pp: int = 1
     dp: int = 1
@@ -104,70 +110,14 @@ class EngineOptions(SharedOptions):
     has_experts: bool = False
     has_parts: bool = False
     draft: Drafting | None = None
+    sees: bool = False
+    vision: "Vision | None" = None
     card: Card | None = None
 
     @property
     def has_states(self) -> bool:
         """Whether layers keep recurrent states."""
         return bool(self.roles & RECURRENT_ROLES)
-
-
-class ProfileRun(NamedTuple):
-    """
-    What decides how much an engine needs beside weights and cache; None where it is not known.
-
-    `hidden` is the width of the residual stream, `vocab` the rows of the embedding, `element_bytes`
-    those of the model's dtype, `rotations_bytes` a table of rotary embeddings for the model's longest
-    context, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what the
-    engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of images,
-    `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether layers
-    are mixtures or keep recurrent states, `sees` whether a tower of images is known of, `plain_weights`
-    whether all are in the model's dtype. `context` is the longest that is served, and `indexer` the width of
-    sparse attention's keys and the tokens of one; `settings` are the engine's own. `mixers` has the kinds of
-    each layer and `parts` its weights, from the first to the last, `stages` the layers of each pipeline
-    stage, and `kv` the format of the cache.
-    """
-
-    card: Card
-    hidden: int | None
-    vocab: int | None
-    element_bytes: int
-    rotations_bytes: int
-    layers: int
-    tp: int
-    pp: int
-    batched_tokens: int | None
-    sequences: int | None
-    mlp: "Mlp | None" = None
-    vision: "Vision | None" = None
-    kinds: "tuple[Kind, ...]" = ()
-    architecture: str | None = None
-    has_experts: bool = False
-    has_states: bool = False
-    sees: bool = False
-    plain_weights: bool = True
-    context: int = 0
-    indexer: tuple[int, int] | None = None
-    settings: Mapping[str, str] = FrozenDict()
-    mixers: "tuple[tuple[Kind, ...], ...]" = ()
-    parts: "ModelParts | None" = None
-    stages: tuple[int, ...] = ()
-    kv: CacheFormat | None = None
-
-
-class Estimate(NamedTuple):
-    """
-    What an engine needs on a card beside weights and cache, where `evidence` says how that is known.
-
-    `overhead_bytes` are the CUDA context, communication, CUDA graphs and the like; both together lie
-    between `low_bytes` and `high_bytes`.
-    """
-
-    activation_bytes: int
-    overhead_bytes: int
-    low_bytes: int
-    high_bytes: int
-    evidence: str
 
 
 class HeldLayer(NamedTuple):
@@ -220,7 +170,7 @@ def evenly(settings: Mapping[str, str], cards: Sequence[Card]) -> "Sequence[int 
     return ()
 
 
-def one_rank(options: EngineOptions) -> int:  # noqa: ARG001 - for all
+def one_rank(options: SharedOptions) -> int:  # noqa: ARG001 - for all
     """Return 1: engines without context parallelism of its own GPUs have no more of them."""
     return 1
 
@@ -265,7 +215,7 @@ class ToStore(NamedTuple):
     scaled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Engine:
     """
     One engine: how it lays a cache out, and how it divides a card's memory unless told otherwise.
@@ -279,16 +229,16 @@ class Engine:
     are its own. `extra` says which pipeline stages get the layers that an even split leaves over: the first,
     the last, or those before the last, from the second-last backwards, because the last also holds the output
     head. `with head` splits the layers and the head together, as one layer more, in the `proportions` that
-    its settings or cards of several kinds give. `shares` says over how many
-    ranks each part of the weights is cut, and `added` what a rank holds of a layer beyond its share; the
-    classes of `ends_everywhere`, by architecture, have embedding, last norm and head on every stage.
-    `has_tower` says whether a tower of images is loaded at all.
-    `adapters` gives what a rank of each stage keeps for LoRA adapters, and `offloaded` how much of the
-    layers' weights each rank is asked to leave in the host's memory. `once_on_host` says whether its own
-    tier of the cache in the host's memory holds once what all ranks hold alike. `context_ranks` are the GPUs
-    of context parallelism in place of each one of tp x pp.
+    its settings or cards of several kinds give. `shares` says over how many ranks each part of the weights is
+    cut, and `added` what a rank holds of a layer beyond its share; the classes of `ends_everywhere`, by
+    architecture, have embedding, last norm and head on every stage. `has_tower` says whether a tower of
+    images is loaded at all. `adapters` gives what a rank of each stage keeps for LoRA adapters, and
+    `offloaded` how much of the layers' weights each rank is asked to leave in the host's memory.
+    `once_on_host` says whether its own tier of the cache in the host's memory holds once what all ranks hold
+    alike. `context_ranks` are the GPUs of context parallelism in place of each one of tp x pp.
     `even_weights`: every rank gets the same share, as in the textbook, whatever cannot be split.
-    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `drafts` says
+    `embedding_on_gpu`: the input embedding is on the first stage, and not in the host's memory. `plain_ends`:
+    embedding and head stay in the model's dtype where weights are asked for in fewer bits. `drafts` says
     where the layers and weights of a draft are: on the last stage, spread over all of them as the model is,
     or nowhere, as no draft is taken; the classes of `draft_projections`, by architecture, cut what brings a
     token and its hidden state together in a draft of the model's own, which others hold whole, and where
@@ -319,9 +269,10 @@ class Engine:
     adapters: "Callable[[AdaptedModel], tuple[int, ...]]" = no_adapters
     offloaded: Callable[[EngineOptions], int] = all_on_gpu
     once_on_host: Callable[[EngineOptions], bool] = never_once
-    context_ranks: Callable[[EngineOptions], int] = one_rank
+    context_ranks: Callable[[SharedOptions], int] = one_rank
     even_weights: bool = False
     embedding_on_gpu: bool = True
+    plain_ends: bool = False
     drafts: Literal["none", "last", "spread"] = "none"
     draft_projections: AbstractSet[str] = frozenset()
     draft_embeds: bool = False

@@ -1,22 +1,23 @@
 """The analytic formula: what a cache must hold, without the rounding of any engine."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import partial
 from math import lcm
 
 from kvplan.engines.arrangement import Line, StartUp, Straight
-from kvplan.engines.base import Engine, EngineOptions, Share, ToStore, always
-from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.base import Engine, EngineOptions, Share, SharedOptions, ToStore, always
+from kvplan.engines.overheads import borrowed_start_up
 from kvplan.engines.tally import BytesTally
 from kvplan.errors import UnknownNameError
 from kvplan.loads import Load
+from kvplan.records import record
 from kvplan.terms import Growing, Layer, Rows, Stage
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sum:
     """
     Every sequence takes the sum of its terms, and nothing else does.
@@ -142,7 +143,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Sum:
     return Sum(stages=tuple(stages), tp=options.tp, cp=options.cp)
 
 
-def _context_ranks(options: EngineOptions) -> int:
+def _context_ranks(options: SharedOptions) -> int:
     return options.cp
 
 
@@ -155,7 +156,7 @@ EXACT = Engine(
     arrange=_arrange,
     kv_dtype=as_asked,
     share=Share(of="card", default=always(EXACT_UTILIZATION)),
-    needs=vllm_start_up,
+    needs=borrowed_start_up,
     takes=frozenset({"max_num_seqs", "cp", "ep"}),
     context_ranks=_context_ranks,
     even_weights=True,

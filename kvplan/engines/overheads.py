@@ -7,10 +7,9 @@ github.com/llm-d-incubation/llm-d-planner/pull/205, github.com/llm-d/llm-d-bench
 github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 """
 
-from dataclasses import dataclass
-
-from kvplan.engines.base import Estimate, ProfileRun
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.gpus import Card
+from kvplan.records import record
 from kvplan.units import GIB, MIB
 
 _LARGEST_CARD_BYTES = 160 * GIB
@@ -22,7 +21,7 @@ _H100_AT_ONCE = 8192, 1024
 """The tokens and sequences that vLLM takes at once from there up, but on A100 (engine/arg_utils.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sampler:
     """What a sampler keeps beside the logits: bytes for each of them, and float32 rows of the vocabulary."""
 
@@ -43,7 +42,7 @@ _CUBLAS_BYTES = 32 * MIB
 """The workspace that torch gives cuBLAS on Hopper (aten/src/ATen/cuda/CublasHandlePool.cpp)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OutsideTorch:
     """What the CUDA context, NCCL and all-reduces take beside torch's memory, in hundredths of a GiB."""
 
@@ -105,6 +104,12 @@ def vllm_start_up(
     )
 
 
+def borrowed_start_up(workload: ProfileRun) -> Estimate:
+    """Return vLLM's needs for an engine whose own are not known, or that has none."""
+    estimate = vllm_start_up(workload)
+    return estimate._replace(evidence=f"borrowed {estimate.evidence}")
+
+
 def _vocabularies(workload: ProfileRun) -> tuple[int, int, int]:
     """Return the smallest, the likely and the largest vocabulary."""
     if workload.vocab is not None:
@@ -147,12 +152,15 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
     """
     Return the tokens and the sequences that vLLM runs at once on a card unless it is told.
 
-    Without a card these are an H100's. On the largest cards it takes *most_tokens*, 16384 since 0.28.
-    Source: get_batch_defaults in engine/arg_utils.py, for its server.
+    Without a card these are an H100's. On the largest cards it takes *most_tokens*, 16384 since 0.28. NVML
+    does not tell it the memory of a card that is the host's, which so counts as small (GB10 captured whole
+    graphs of up to 256 sequences). Source: get_batch_defaults in engine/arg_utils.py, for its server, and
+    get_device_total_memory in platforms/cuda.py, alike in 0.19.1 to 0.32.
     """
     if card is None:
         return _H100_AT_ONCE
-    if card.total_bytes < _LARGE_CARD_BYTES or "a100" in (card.device or "").lower():
+    small = card.total_bytes < _LARGE_CARD_BYTES or card.is_integrated
+    if small or "a100" in (card.device or "").lower():
         return 2048, 256
     tokens, sequences = _H100_AT_ONCE
     return (most_tokens if card.total_bytes >= _LARGEST_CARD_BYTES else tokens), sequences

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kvplan.errors import OptionsError, did_you_mean
+from kvplan.records import record
 from kvplan.units import parse_count
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0"
 _RATIO = re.compile(r"\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Setting:
     """
     An option by the engine's own name, underscores for hyphens, and what it takes.
@@ -32,7 +32,7 @@ class Setting:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Settings:
     """What was given of an engine's settings, read; None where it was not given."""
 

@@ -13,9 +13,9 @@ class Shares(NamedTuple):
     """
     The ranks of one pipeline stage over which each part of its weights is cut.
 
-    The parts are those of LayerParts and ModelParts, a tower being cut as the embedding is. Whole routed
-    experts are dealt out over `experts` ranks, `spare` copies of some with them, and each is cut over
-    `expert` ranks.
+    The parts are those of LayerParts and ModelParts, a tower being cut as the embedding is unless `tower`
+    says over how many ranks. Whole routed experts are dealt out over `experts` ranks, `spare` copies of some
+    with them or up to so many `slots`, and each is cut over `expert` ranks.
     """
 
     attention: int
@@ -26,15 +26,27 @@ class Shares(NamedTuple):
     expert: int
     experts: int = 1
     spare: int = 0
+    slots: int = 0
+    tower: int = 0
+
+    @property
+    def together(self) -> int:
+        """How many ranks have parts of one layer between them."""
+        return max(self.attention, self.dense, self.expert * self.experts)
 
     def on_rank(self, experts: int, rank: int = 0) -> int:
         """
         Return how many of a layer's *experts* a rank holds of those among which they are dealt out.
 
         What does not divide evenly goes to the first ranks, so that the first one is the fullest:
-        determine_expert_map in model_executor/layers/fused_moe/expert_map_manager.py of vLLM 0.33.
+        determine_expert_map in model_executor/layers/fused_moe/expert_map_manager.py of vLLM 0.33. Raises
+        OptionsError for fewer slots than experts.
         """
-        return max(0, ceil_div(experts + self.spare - rank, self.experts)) if experts else 0
+        if not experts:
+            return 0
+        if self.slots and self.slots < experts:
+            raise OptionsError(f"{self.slots} slots do not hold the {experts} experts of a layer")
+        return max(0, ceil_div((self.slots or experts + self.spare) - rank, self.experts))
 
 
 def over_tp(options: "EngineOptions") -> Shares:

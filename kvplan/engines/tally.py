@@ -1,8 +1,9 @@
 """What unequal sequences take together: amounts that add up, and how much of each there is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+from kvplan.records import record
 
 Claim = Literal["now", "end"]
 """What a running sequence takes: that of the tokens that it has by now, or of those that it will have."""
@@ -58,7 +59,7 @@ class Tally(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BytesTally:
     """
     Amounts that are bytes: of each rank's pool, or of equal parts of it.

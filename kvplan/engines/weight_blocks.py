@@ -1,16 +1,16 @@
 """The blocks of quantised weights that a degree of tensor parallelism cuts, and who refuses that."""
 
 import math
-from dataclasses import dataclass
 
 from kvplan.errors import OptionsError
+from kvplan.records import record
 from kvplan.specs.weight_blocks import WeightBlocks
 
 LEAST_REFINED = 32
 """The smallest block for which vLLM repeats the scales of experts (refine_fp8_moe_block_shape)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cutting:
     """
     How an engine cuts weights: over `tp` ranks, and each routed expert over `expert_tp` of them.

@@ -1,7 +1,6 @@
 """Answered points in order, and their columns: numbers as arrays, what is the same for all once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from kvplan.grids.arrays import AnyArray, Flags, Ints
 from kvplan.grids.columns import NONE, Column
 from kvplan.grids.lines import RESOURCES
+from kvplan.records import record
 from kvplan.traffic.chances import METHODS
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -20,7 +20,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 _VARYING = ("context", "batch", "reason", "pareto", *_WORDS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Chunk:
     """
     All points of some contexts with some batches, of one structure.

@@ -1,13 +1,14 @@
 """Traffic as a load of a grid: read once when the grid is made, so that every worker has the same."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
 
 from kvplan.errors import OptionsError
 from kvplan.grids.options import OF_TRAFFIC, TRAFFIC
+from kvplan.records import record
 from kvplan.traffic.laws import Law
 from kvplan.traffic.observed import Observed
 from kvplan.traffic.requests import Traffic
@@ -23,7 +24,7 @@ _KEPT = 8
 """Traffics that are kept for the next plan: each has arrays of some megabytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Source:
     """
     What traffic, or its outputs, are read from: a law or a public trace by its *text*, or a file.

@@ -1,7 +1,7 @@
 """The contexts of a piece in tokens, and the errors that `fit` raises for some of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,9 +10,10 @@ from kvplan.grids.arrays import Flags, Ints, ints
 from kvplan.grids.grid import Axis, Structure
 from kvplan.planner.plan import Plan
 from kvplan.planner.work import as_context, require_room_for
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Contexts:
     """
     Contexts in `tokens`, 0 where none is known, and what is said of each in place of an answer.

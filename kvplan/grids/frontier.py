@@ -1,7 +1,7 @@
 """Which points no other beats: the Pareto frontier by some keys, found chunk by chunk."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,12 +11,13 @@ from kvplan.errors import OptionsError
 from kvplan.grids.arrays import AnyArray, Flags
 from kvplan.grids.chunks import Chunk
 from kvplan.grids.columns import Column, find_column
+from kvplan.records import record
 
 _BEYOND = np.iinfo(np.int64).max
 """What a figure without a limit counts as."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(kw_only=False, eq=False)
 class Frontier:
     """The keys of a frontier, and the costs of its points: of each key an array, less being better."""
 

@@ -1,7 +1,7 @@
 """A grid of plans as data: what is asked of each point, and where each point stands."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
@@ -13,6 +13,7 @@ import numpy as np
 from kvplan.frozen import FrozenDict
 from kvplan.grids.arrays import AnyArray, Ints
 from kvplan.grids.options import TRAFFIC
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 CHUNK = 2**18
@@ -25,7 +26,7 @@ Axis = Ints | tuple[Any, ...]
 """The values of a numeric axis: ints, or among others None and words, the longest context of each model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Structure:
     """
     What makes one plan, and the numbers that are asked of it: every context with every batch.
@@ -45,7 +46,7 @@ class Structure:
         return len(self.contexts) * len(self.batches)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Piece:
     """A rectangle of a structure's points: of its contexts from one to another, with a range of batches."""
 
@@ -58,7 +59,7 @@ class Piece:
         return contexts * batches
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Grid:
     """
     All points: structure by structure, in each context by context, and in each of these batch by batch.

@@ -1,6 +1,5 @@
 """The numbers of one plan for arrays of contexts and of batches: the arithmetic of Plan, all at once."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from kvplan.grids.columns import NONE
 from kvplan.planner.facts import Resource
 from kvplan.planner.plan import Plan
 from kvplan.planner.search import LARGEST
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 _BOUNDLESS = LARGEST + 1
@@ -18,7 +18,7 @@ RESOURCES = tuple(Resource)
 _CODES = {each: code for code, each in enumerate(RESOURCES)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Lines:
     """
     What sequences of each context take on each rank, in bytes, as Straight says it: ranks x contexts.
@@ -110,7 +110,7 @@ def require_used(lines: Lines, share: Ints) -> None:
         require_held(2 * (int(first) + most * int(more)), f"what {most:,} sequences take")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Card:
     """The tightest card with each load on it, in bytes: contexts x batches."""
 

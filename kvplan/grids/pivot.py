@@ -1,7 +1,6 @@
 """One figure of a grid as a table: axes down and across, and the reasons of what has no answer below."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from kvplan.grids.grid import Grid
 from kvplan.grids.results import Sweep
 from kvplan.grids.texts import row_dicts
 from kvplan.inert import in_markdown
+from kvplan.records import record
 
 MOST_POINTS = 20_000
 """Of a table that people read; more go into a file."""
@@ -25,7 +25,7 @@ _ALONE = (
 """The figures beside the only axis that varies."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pivot:
     """
     Cells of text below titles, the first `names` columns being axes; `notes` are the reasons by number.
@@ -44,7 +44,7 @@ class Pivot:
     numbers: tuple[tuple[float | None, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Shape:
     """The axes down, the one across, if one is, and the figures of the cells: one beside an axis across."""
 

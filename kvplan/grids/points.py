@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kvplan.engines.base import Estimate
+from kvplan.engines.profile_run import Estimate
 from kvplan.errors import KvplanError
 from kvplan.grids.arrays import AnyArray, Ints
 from kvplan.grids.chunks import Chunk, below

@@ -1,7 +1,7 @@
 """An answered grid: chunk by chunk, or as columns, rows, tables and files."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from kvplan.grids.grid import Grid
 from kvplan.grids.points import Answering
 from kvplan.grids.shards import Workers, in_order
 from kvplan.grids.texts import row_dicts
+from kvplan.records import record
 from kvplan.shown import Shown
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _KEPT = 2**21
 """Points whose answers are kept for the next question; of more they are worked out again."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Sweep(Shown):
     """
     A grid of plans and the answers to it, which are worked out when they are asked for.

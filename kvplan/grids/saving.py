@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from kvplan.grids.results import Sweep
 from kvplan.grids.shards import carry_out
 from kvplan.grids.sinks import batches_of, batches_to, fill, sink_of
 from kvplan.grids.texts import csv_head
+from kvplan.records import record
 
 PART = 2**20
 """Points of one part: so many are lost, at the most, for each worker that ends."""
@@ -151,7 +151,7 @@ def _read(manifest: Path) -> object:
         raise KvplanError(f"cannot read {manifest}: {error}") from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Written:
     """The parts of a grid in a folder: what a worker is sent, on this machine or on another."""
 

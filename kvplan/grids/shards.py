@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvplan.arguments import ArgumentError, as_argument
 from kvplan.errors import KvplanError, OptionsError
+from kvplan.records import record
 
 Result = TypeVar("Result")
 
@@ -22,7 +22,7 @@ _AHEAD = 16
 """Shards that are asked for before the first of them is taken: what they hold is kept in memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Workers:
     """Who carries shards out: an executor that someone gave, or as many processes of our own."""
 

@@ -10,6 +10,7 @@ from kvplan.grids.arrow import batch_of, pyarrow, schema_of
 from kvplan.grids.chunks import Chunk
 from kvplan.grids.columns import Column
 from kvplan.grids.texts import csv_head, csv_lines, json_lines
+from kvplan.records import record
 
 
 class Sink(Protocol):
@@ -20,7 +21,7 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Lines:
     file: BinaryIO
     columns: tuple[Column, ...]
@@ -71,7 +72,7 @@ _ROWS = 2**17
 """Rows that are written at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Arrow:
     batches: Batches
     columns: tuple[Column, ...]

@@ -1,22 +1,26 @@
 """How a written spec differs from what its source says."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import groupby
 
 from kvplan.attention import Kind
 from kvplan.importers.facts import facts
-from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.records import record
+from kvplan.specs.draft_module import DraftModule
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import ModelParts
+from kvplan.specs.stored import StoredParts
 
-LABELS = frozenset({"name", "hf_id", "aliases", "quantized", "source", "notes", "read_as", "read_by"})
+LABELS = frozenset(
+    {"name", "hf_id", "aliases", "quantized", "source", "notes", "left_out", "read_as", "read_by"}
+)
 """What a spec is called and where it is from: a person's own words, which decide no byte."""
 
 _LAYERS = ("attention", "layers")
 _FACTS = tuple(name for name in ModelSpec.model_fields if name not in LABELS and name not in _LAYERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Comparison:
     """
     How a spec differs from its source, a line each.
@@ -39,10 +43,13 @@ def compare(spec: ModelSpec, source: ModelSpec, estimates: Collection[str] = ())
             *(_both(spec, source, fact) for fact in told),
             *_layer_differences(layer_kinds(spec), layer_kinds(source)),
         ),
-        untold=tuple(
-            f"{_both(spec, source, fact)}, which leaves it open"
-            for fact in open_facts
-            if _differ(spec, source, fact)
+        untold=(
+            *(
+                f"{_both(spec, source, fact)}, which leaves it open"
+                for fact in open_facts
+                if _differ(spec, source, fact)
+            ),
+            *_draft_weights(spec, source),
         ),
         labels=_labels(spec, source),
     )
@@ -53,7 +60,17 @@ def _tells(spec: ModelSpec, fact: str) -> bool:
 
 
 def _differ(spec: ModelSpec, source: ModelSpec, fact: str) -> bool:
-    return bool(getattr(spec, fact) != getattr(source, fact))
+    mine, theirs = getattr(spec, fact), getattr(source, fact)
+    if isinstance(mine, DraftModule) and isinstance(theirs, DraftModule) and theirs.weights is None:
+        mine = mine.model_copy(update={"weights": None})
+    return bool(mine != theirs)
+
+
+def _draft_weights(spec: ModelSpec, source: ModelSpec) -> tuple[str, ...]:
+    """Return the line for a module's own weights, which a config does not tell."""
+    own = spec.draft is not None and spec.draft.weights is not None
+    open_ = own and source.draft is not None and source.draft.weights is None
+    return ("draft.weights: in the spec alone, as the source leaves them open",) if open_ else ()
 
 
 def _both(spec: ModelSpec, source: ModelSpec, fact: str) -> str:

@@ -25,7 +25,15 @@ from kvplan.specs.parts import Measure, ModelParts
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
+_CUT_IN_PARTS = frozenset({"gpt_bigcode"})
+"""Model types of which vLLM 0.33 cuts attention and no MLP: engines/vllm/shares.py."""
+
 _COUNTED = ("parameters", "replicated", "parts")
+_WIDEST = 1.25
+"""
+How many times the fewest bytes the most may be: scales, biases and zero points leave a tenth open at most in
+the configs that were read, and modules that a pattern may leave as they were at least four fifths.
+"""
 _OF_ANY_FORMAT = ("vocab", "tied", "parameters", "replicated", "parts", "uncounted")
 """What is known of weights however they are stored."""
 
@@ -88,16 +96,14 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
         notes += note
     if parameters is not None and quantization is not None:
         facts["weight_blocks"] = _blocks(parameters, quantization)
-    if quantization is not None and quantization.kv_problem is not None:
-        facts["kv_cache_open"] = quantization.kv_problem
-    if quantization is not None and quantization.kv_dtype is not None:
-        facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
+    facts |= {} if quantization is None else _of_cache(quantization)
     if imported.spec.dtype_open and (dtype := _stored_dtype(stored)) is not None:
         facts |= {"dtype": dtype, "dtype_open": False}
         origins["dtype"] = "the dtype of the stored tensors"
     text = " ".join([*([imported.spec.notes] if imported.spec.notes else []), *notes])
     spec = imported.spec.model_copy(update={**facts, "notes": text or None})
-    bounded = ["weight_bytes"] if stored is None and quantization is not None and form is None else []
+    open_size = stored is None and quantization is not None and form is None
+    bounded = ["weight_bytes", "weight_least_bytes"] if open_size else []
     bounded += ["parameters", "uncounted"] if spec.uncounted else []
     return replace(
         imported,
@@ -109,9 +115,22 @@ def with_weights(imported: Imported, stored: StoredWeights | None, folder: Path 
     )
 
 
+def _of_cache(quantization: Quantization) -> dict[str, Any]:
+    """Return the facts that a quantisation tells of the KV cache."""
+    facts: dict[str, Any] = {}
+    if quantization.method in ("fp8", "modelopt"):
+        facts["weights_by"] = quantization.method
+    if quantization.kv_problem is not None:
+        facts["kv_cache_open"] = quantization.kv_problem
+    if quantization.kv_dtype is not None:
+        facts |= {"kv_cache_dtype": quantization.kv_dtype, "kv_cache_by": quantization.kv_declared_by}
+    return facts
+
+
 def _as_draft(imported: Imported, drafter: Drafter) -> Imported:
     """Return the spec of a draft with the weights that are not its target's, as its class has them."""
     top = imported.outer or imported.fields
+    imported = replace(imported, spec=imported.spec.model_copy(update={"draft_tokens": drafter.block}))
     quantised = quantization_of(dict(top.values), None, file=top.file) is not None
     parts = None if quantised else drafter.parts(imported.spec)
     if parts is None:
@@ -198,9 +217,14 @@ def _weights(
     origins["weight_bytes"] = weights.origin
     if weights.exact:
         return {"weight_bytes": weights.low_bytes}, []
-    low, high = format_gib(weights.low_bytes), format_gib(weights.high_bytes)
-    note = f"The config leaves the size of the quantised weights open, {low} to {high}; the larger is used."
-    return {"weight_bytes": weights.high_bytes}, [note]
+    open_size = f"{format_gib(weights.low_bytes)} to {format_gib(weights.high_bytes)}"
+    if weights.high_bytes > weights.low_bytes * _WIDEST:
+        why = f"the config does not tell which modules are quantised, so that they may take {open_size}"
+        return {"weights_open": why}, [
+            f"The size of the quantised weights is unknown: {why}; give --weights."
+        ]
+    note = f"The config leaves the size of the quantised weights open, {open_size}; the larger is used."
+    return {"weight_bytes": weights.high_bytes, "weight_least_bytes": weights.low_bytes}, [note]
 
 
 def _by_part(
@@ -210,7 +234,7 @@ def _by_part(
     Return the parameters by layer and part, with their bytes where *form* tells them.
 
     None where the count is not by layers, and where all layers are alike without experts: then an even spread
-    over them tells the same.
+    over them tells the same, unless an engine cuts some parts and not others.
     """
     shape = Shape.of(imported.spec)
     layers = count_layers(imported.model_type, imported.fields, shape)
@@ -223,7 +247,8 @@ def _by_part(
         tower=towers.total,
         stored=form or Stored(element_bytes=1, sizers={}),
     )
-    return parts if parts.has_experts or len(parts.kinds) > 1 else None
+    told = parts.has_experts or len(parts.kinds) > 1 or imported.model_type in _CUT_IN_PARTS
+    return parts if told else None
 
 
 def _exact(parts: ModelParts | None, form: Stored | None) -> dict[str, Any] | None:

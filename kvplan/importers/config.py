@@ -1,7 +1,6 @@
 """From a `config.json` to a spec: which reader, which part of the file, and what it leaves out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,13 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.files import find_inside
 from kvplan.importers.layer_words import check_layer_types
-from kvplan.importers.longest import longest_context
+from kvplan.importers.longest import longest_context, yarn_context
 from kvplan.importers.mlp import read_mlp
 from kvplan.importers.released import RELEASED_IN
 from kvplan.importers.rotations import read_rotations
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.importers.vision import read_vision
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.names import as_name
 
@@ -50,7 +50,7 @@ _UNSAID = "float32"
 _LONGEST_PATTERN = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Imported:
     """
     A spec made from a model's own file, and where each of its facts came from.
@@ -108,8 +108,7 @@ def import_values(
     parts = _text_parts(top)
     text = parts[-1]
     model_type, read = _reader(top, text)
-    if text is not top and (defaults := defaults_of(model_type)) is not None:
-        text.complete(defaults)
+    text.complete(defaults_of(model_type, text.values, nested=text is not top))
     said = _dtype(parts, model_type)
     reading = read(text, _STATE_DTYPES[said or _UNSAID])
     if said is None:
@@ -120,7 +119,7 @@ def import_values(
         top.skip_repeated(text)
         top.skip(*BESIDE_TEXT.get(str(top.values.get("model_type")), ()))
     drafter = read_drafter(top) if text is top else None
-    longest = _longest(top, text, reading.max_context)
+    longest = longest_context(text, reading.max_context)
     ignored = tuple(top.ignore(ignore))
     unread = _unread(top, model_type)
     not_counted = tuple(dict.fromkeys(not_counted))
@@ -129,18 +128,21 @@ def import_values(
     architecture = drafter.architecture if drafter else reading.architecture or model_type
     spec = _spec(reading, name=name, dtype=said or _UNSAID, architecture=architecture, file=file)
     undecided = [] if said else ["torch_dtype: the file names none; --dtype or the engine decides."]
-    notes = (*text.completed(), *reading.notes, *undecided)
+    left_out = text.completed()
+    notes = (*left_out, *reading.notes, *undecided)
     told = [*notes, *(f"Not counted: {part}." for part in not_counted)]
     found = {
         "notes": " ".join(told) or None,
         "ignored": ignored,
         "unread": unread,
+        "left_out": left_out if text is top else (),
         "dtype_open": said is None,
         "mlp": read_mlp(text, model_type),
         "vision": read_vision(top),
         "rotations": read_rotations(text),
-        "draft": draft_module(text, reading.layers) or draft_module(top, reading.layers),
+        "draft": reading.draft or draft_module(text, reading.layers) or draft_module(top, reading.layers),
         "longest_context": longest,
+        "yarn_context": yarn_context(text, longest or reading.max_context),
     }
     return Imported(
         spec=spec.model_copy(update=found),
@@ -152,14 +154,6 @@ def import_values(
         outer=None if text is top else top,
         drafter=drafter,
     )
-
-
-def _longest(top: Fields, text: Fields, max_context: int) -> int | None:
-    """Return the longest context that engines take by the file, None where it is the spec's."""
-    found = longest_context(text, top, max_context)
-    if found is not None:
-        text.state("longest_context", "all lengths that the file names, and the factor of its rotations")
-    return found
 
 
 def _text_parts(top: Fields) -> list[Fields]:
@@ -218,16 +212,24 @@ def _unknown_type(fields: Fields, model_type: str, *, has_code: bool) -> Importe
 
 
 def _dtype(parts: Sequence[Fields], model_type: str) -> str | None:
-    """Return the dtype that the file names, or that of the family's releases; None if nothing says."""
+    """
+    Return the dtype that the file names, or that of the family's releases; None if nothing says.
+
+    Where the file's own is not its text model's, the whole model runs in the file's: _get_dtype in
+    modeling_utils.py of transformers 5.23, and get_torch_dtype in
+    transformers_utils/model_arch_config_convertor.py of vLLM 0.33.
+    """
     names = ("torch_dtype", "dtype")
     top, text = parts[0], parts[-1]
-    said = [each.take_text(*names) for each in reversed(parts) if each.has(*names)]
+    said = [_named_dtype(each) for each in reversed(parts) if each.has(*names)]
     given = [model_dtype(each) or each for each in said]
     known = RELEASED_IN.get(model_type)
     if len(set(given)) > 1:
-        raise top.error("torch_dtype", f"found {given[1]!r}, but the text model's is {given[0]!r}")
+        if not top.has(*names):
+            raise top.error("torch_dtype", f"found {given[1]!r}, but the text model's is {given[0]!r}")
+        text.tell(f"names {given[0]}, and the file around it {given[-1]}, in which all of it runs")
     if given:
-        dtype = given[0]
+        dtype = given[-1]
         text.state("dtype", "torch_dtype")
     elif known is None:
         text.state("dtype", "nothing names it")
@@ -238,6 +240,16 @@ def _dtype(parts: Sequence[Fields], model_type: str) -> str | None:
     if dtype not in _STATE_DTYPES:
         raise top.error("torch_dtype", f"found {dtype!r}; expected {', '.join(_STATE_DTYPES)}")
     return dtype
+
+
+def _named_dtype(fields: Fields) -> str:
+    """Take the dtype of one object: `dtype` goes before its older name (configuration_utils.py of 5.23)."""
+    if not (fields.has("dtype") and fields.has("torch_dtype")):
+        return fields.take_text("torch_dtype", "dtype")
+    taken, other = fields.take_text("dtype"), fields.take_text("torch_dtype")
+    if (model_dtype(taken) or taken) != (model_dtype(other) or other):
+        fields.tell(f"says dtype {taken} and torch_dtype {other}, of which the first is taken")
+    return taken
 
 
 def _require_no_states(top: Fields, reading: Reading) -> None:

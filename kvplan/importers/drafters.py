@@ -1,15 +1,17 @@
 """Configs of draft models that are given a target's hidden states: EAGLE, EAGLE-3, DFlash."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.importers.fields import Fields
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import Amount, LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
 
-_CLASSES: dict[str, Literal["eagle", "eagle3", "dflash"]] = {
+Kind = Literal["eagle", "eagle3", "dflash"]
+
+_CLASSES: dict[str, Kind] = {
     "EagleLlamaForCausalLM": "eagle",
     "LlamaForCausalLMEagle": "eagle",
     "LlamaForCausalLMEagle3": "eagle3",
@@ -38,22 +40,24 @@ _NORMED = ("qwen3",)
 """Model types with a norm over the queries' and the keys' heads each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Drafter:
     """
     What a draft has that a model of its type has not.
 
     `states` hidden states of the target, each `width` wide, are projected to one. A head of its own has
     `own_vocab` of the `vocab` tokens; None where it is the target's. `norms` stand before the projection.
+    DFlash drafts a `block` of tokens at once.
     """
 
-    architecture: Literal["eagle", "eagle3", "dflash"]
+    architecture: Kind
     states: int
     width: int
     own_vocab: int | None
     vocab: int | None
     norms: int
     normed_heads: bool
+    block: int | None
 
     def parts(self, spec: ModelSpec) -> ModelParts | None:
         """Return the weights of a draft; None for layers that its class does not have."""
@@ -102,15 +106,23 @@ class Drafter:
         return projected + table, projected * element_bytes + table * _TABLE_BYTES
 
 
+def has_window_of_target(fields: Fields) -> bool:
+    """Tell whether a file is a draft's whose window is off: its layers have the cache of its target."""
+    return bool(_known(fields)) and fields.values.get("use_sliding_window") is False
+
+
+def _known(top: Fields) -> list[Kind]:
+    names = top.values.get("architectures")
+    return [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
+
+
 def read_drafter(top: Fields) -> Drafter | None:
     """Take the fields of a draft that a config describes, None where it is that of another model."""
-    names = top.values.get("architectures")
-    known = [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
+    known = _known(top)
     if not known:
         return None
     top.skip(*_FIELDS)
-    if top.values.get("use_sliding_window") is False:
-        # A draft's layers have the cache of its target, whose window is not theirs to say.
+    if has_window_of_target(top):
         top.skip("sliding_window")
     dflash, eagle = _part(top, "dflash_config"), _part(top, "eagle_config")
     if dflash:
@@ -132,6 +144,9 @@ def read_drafter(top: Fields) -> Drafter | None:
         vocab=_whole(top.values.get("vocab_size")),
         norms=(states or 0) if top.values.get("norm_before_fc") is True else 0,
         normed_heads=top.values.get("model_type") in _NORMED,
+        block=_whole(dflash.get("block_size", top.values.get("block_size")))
+        if known[0] == "dflash"
+        else None,
     )
 
 

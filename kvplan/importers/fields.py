@@ -6,7 +6,6 @@ file describes something that kvplan does not understand.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.errors import ImportedError
@@ -14,6 +13,7 @@ from kvplan.importers.class_defaults import ClassDefaults
 from kvplan.importers.consequence import Consequence, consequence
 from kvplan.importers.harmless import HARMLESS, NEUTRAL, PARAMETER_FIELDS
 from kvplan.importers.strict_json import Json, shown
+from kvplan.records import record
 
 MAX_COUNT = 10**9
 
@@ -21,7 +21,7 @@ _SWITCH = "use_sliding_window"
 """A field of Qwen's classes: vLLM does not read it, and takes any `sliding_window` that a class leaves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Unknown:
     """A field that nobody took and that is not known to be harmless, and what it could change."""
 
@@ -47,6 +47,7 @@ class Fields:
         self.used: dict[str, str] = {}
         self.origins: dict[str, str] = {}
         self._inner: list[Fields] = []
+        self._told: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         """Tell whether the file has the field, be it null."""
@@ -201,22 +202,36 @@ class Fields:
         return own + [each for view in self._inner for each in view.unknown()]
 
     def complete(self, defaults: ClassDefaults) -> None:
-        """Add the fields that a nested text model leaves out, since they are its class's defaults."""
+        """Add the fields that a file leaves out, as its class does."""
         missing = {
             name: value
             for name, value in defaults.values.items()
             if name not in self and not any(other in self for other in defaults.instead.get(name, ()))
         }
         self.values = {**self.values, **missing}
-        self.defaults = dict.fromkeys(missing, f", the default of {defaults.name}")
+        self.defaults = dict.fromkeys(
+            missing, f", the default of transformers' class for {defaults.model_type}"
+        )
+
+    def tell(self, what: str) -> None:
+        """Add a sentence on what the file does: *what* begins with a verb."""
+        self._told.append(f"{self._place} {what}.")
+
+    @property
+    def _place(self) -> str:
+        return self.path.rstrip(".") or "The file"
 
     def completed(self) -> tuple[str, ...]:
-        """Return a sentence on the defaults that were taken, if any was."""
-        taken = [name for name in self.defaults if self.values[name] is not None]
+        """Return a sentence on the defaults that were taken, if any was, and what else was told."""
+        counted = self.used.keys() | {"intermediate_size", "vocab_size"}
+        taken = [name for name in self.defaults if name in counted and self.values[name] is not None]
         if not taken:
-            return ()
-        listed = ", ".join(f"{name} {shown(self.values[name])}" for name in taken)
-        return (f"{self.path.rstrip('.')} leaves out {listed}{self.defaults[taken[0]]}.",)
+            return tuple(self._told)
+        values = {name: self.values[name] for name in taken}
+        listed = ", ".join(
+            name if isinstance(value, list) else f"{name} {shown(value)}" for name, value in values.items()
+        )
+        return (f"{self._place} leaves out {listed}{self.defaults[taken[0]]}.", *self._told)
 
     def ignore(self, names: Iterable[str]) -> list[str]:
         """

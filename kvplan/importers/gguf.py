@@ -10,7 +10,6 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,7 @@ from kvplan.errors import ImportedError
 from kvplan.ggml_types import GGML_TYPES
 from kvplan.importers.files import find_inside, open_plain, unreadable
 from kvplan.importers.stored import StoredTensor, StoredWeights
+from kvplan.records import record
 
 Value = str | int | float | bool | list[str | int | float | bool]
 
@@ -35,7 +35,7 @@ _MAX_DIMENSIONS = 4
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Gguf:
     """
     A model in GGUF: the metadata of its first file, and the weights of all its files.
@@ -105,7 +105,7 @@ def _parts(path: Path) -> list[Path]:
     return [part for part in found if part]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _File:
     values: Mapping[str, Value]
     lengths: Mapping[str, int]

@@ -1,11 +1,12 @@
 """The layers of a GGUF model: what llama.cpp's loader takes from the metadata, before any family."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.importers.families.common import Facts, Frame, Reading, sliding, softmax
 from kvplan.importers.fields import Fields
 from kvplan.importers.strict_json import Json
+from kvplan.records import record
 from kvplan.specs.draft_module import DraftModule
 
 LayerFacts = Facts | tuple[Facts, ...]
@@ -25,7 +26,7 @@ _LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Shape:
     """
     What every architecture gives: the frame, and each layer's query heads and KV heads.

@@ -1,10 +1,9 @@
 """GGUF architectures with sliding or chunked layers, and those that share another layer's cache."""
 
-from dataclasses import dataclass
-
 from kvplan.importers.families.common import Facts, Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf_layers import Shape, take_flags, take_shape
+from kvplan.records import record
 
 WINDOW = "attention.sliding_window"
 PATTERN = "attention.sliding_window_pattern"
@@ -24,7 +23,7 @@ def uncached(fields: Fields) -> Reading:
     return shape.each(lambda layer: {"kind": "none", "heads": shape.heads[layer], "head_dim": shape.key_dim})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Windowed:
     """
     Read sliding layers among full ones.

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from kvplan.importers.safetensors import (
     total_alone,
 )
 from kvplan.importers.stored import StoredTensor, StoredWeights
+from kvplan.records import record
 
 _PART = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
 _ID = re.compile(f"{_PART}/{_PART}", re.ASCII)
@@ -45,7 +45,7 @@ _OFFLINE_HELP = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HubModel:
     """
     The metadata of one model at one commit.

@@ -22,12 +22,12 @@ _NAMED_STRETCHED = frozenset(
 """Types of rotations that stretch nothing, or whose `max_position_embeddings` is the stretched context."""
 
 
-def longest_context(text: Fields, outer: Fields, max_context: int) -> int | None:
+def longest_context(text: Fields, max_context: int) -> int | None:
     """
     Return the longest context that is taken, None where it is *max_context*.
 
     The least of all lengths that the text model's fields name, but for `model_max_length`, which wins; times
-    the factor of the outer file's rotations, but for Gemma 3, whose files name the product. Source:
+    the factor of its rotations, but for Gemma 3, whose files name the product. Source:
     derive_max_model_len_and_key in transformers_utils/model_arch_config_convertor.py, and
     _get_and_verify_max_len in config/model.py of vLLM 0.33.
     """
@@ -35,9 +35,29 @@ def longest_context(text: Fields, outer: Fields, max_context: int) -> int | None
     named = {name: text.values.get(name) for name in _LENGTHS}
     lengths = {name: value for name, value in named.items() if type(value) is int and value > 0}
     least = lengths.get("model_max_length") or min(lengths.values(), default=max_context)
-    factor = 1.0 if "gemma3" in str(outer.values.get("model_type")) else _factor(outer)
+    factor = 1.0 if "gemma3" in str(text.values.get("model_type")) else _factor(text)
     longest = int(least * factor)
-    return None if longest == max_context else longest
+    if longest == max_context:
+        return None
+    text.state("longest_context", "all lengths that the file names, and the factor of its rotations")
+    return longest
+
+
+def yarn_context(text: Fields, longest: int) -> int | None:
+    """
+    Return the positions before YaRN times its factor, None where there is none or that is the *longest*.
+
+    Where a file does not name them, they are its context: standardize_rope_params in modeling_rope_utils.py
+    of transformers 5.23.
+    """
+    for scaling in _scalings(text):
+        factor = scaling.get("factor")
+        original = scaling.get("original_max_position_embeddings") or text.values.get(_LENGTHS[0])
+        kind = scaling.get("rope_type", scaling.get("type"))
+        if kind == "yarn" and type(factor) in (int, float) and type(original) is int:
+            stretched = int(original * min(max(float(str(factor)), 0.0), float(MAX_COUNT)))
+            return stretched if 0 < stretched <= MAX_COUNT and stretched != longest else None
+    return None
 
 
 def _factor(fields: Fields) -> float:

@@ -1,7 +1,6 @@
 """The parts of a model's weights, from what its layers count and how the config says they are stored."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
@@ -10,6 +9,7 @@ from kvplan.importers.parameters import LayerCount, Parameters
 from kvplan.importers.parameters.base import NONE, Matrix
 from kvplan.importers.quantization import Quantization
 from kvplan.importers.weight_parts import touched
+from kvplan.records import record
 from kvplan.specs.parts import Amount, LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
 from kvplan.units import ceil_div
@@ -34,7 +34,7 @@ Sizer = Callable[[Matrix], int]
 """The bytes of a quantised matrix with its scales."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stored:
     """How the parts of a model are stored: `sizers` of those whose matrices are not in its dtype."""
 

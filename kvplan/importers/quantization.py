@@ -6,15 +6,15 @@ nothing where the config is silent.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from kvplan.errors import ImportedError
 from kvplan.importers.quantization_formats import ALIASES, READERS, Block, Format
 from kvplan.importers.quantization_section import CacheDeclarationError, Config, Section
 from kvplan.importers.strict_json import Json, shown
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Quantization:
     """
     What a config says of its weights' quantisation.

@@ -8,17 +8,17 @@ MLX's. A method that is not here leaves the size of the weights open, and nothin
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from kvplan.importers.quantization_section import Section
 from kvplan.importers.strict_json import Json, shown
 from kvplan.importers.weight_parts import touched
+from kvplan.records import record
 
 Block = tuple[int, int]
 """The rows and columns of the weights that share a scale."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Format:
     """
     What the fields of one method say: widths and group; `excluded` None if it does not say.

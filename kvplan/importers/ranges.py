@@ -2,13 +2,13 @@
 
 import re
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.errors import ImportedError
 from kvplan.importers.hub_guard import StatusError
 from kvplan.importers.safetensors import LENGTH_BYTES, header_length, parse_header
 from kvplan.importers.stored import StoredTensor
+from kvplan.records import record
 
 # huggingface_hub's own first request: of the 1000 most used models, 97 % have a smaller header.
 _FIRST_BYTES = 100_000
@@ -24,7 +24,7 @@ class UnreachableError(Exception):
     """The hub did not give the header, for a reason that says nothing of the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HeaderSource:
     """Reads headers of one model at one commit through huggingface_hub's session, while a Guard is open."""
 

@@ -9,13 +9,13 @@ description and validation, huggingface/safetensors 0.7, README.md and safetenso
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from kvplan.errors import ImportedError
 from kvplan.importers.files import check_name, find_inside, open_plain, read_plain, unreadable
 from kvplan.importers.stored import StoredTensor, StoredWeights
 from kvplan.importers.strict_json import Json, parse_json, shown
+from kvplan.records import record
 
 LENGTH_BYTES = 8
 # The format allows 100 MB; a header of 16 MiB already describes some 100,000 tensors in one file.
@@ -36,7 +36,7 @@ _BITS = {
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.safetensors", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Index:
     """A `model.safetensors.index.json`: the shards, which tensor lies in which, and the total."""
 

@@ -1,10 +1,11 @@
 """Weights as files hold them: their tensors, or at least their exact size."""
 
 from collections import Counter
-from dataclasses import dataclass
+
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StoredTensor:
     """One tensor of a file; `elements` counts what the file stores, so packed weights count packed."""
 
@@ -14,7 +15,7 @@ class StoredTensor:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StoredWeights:
     """
     All weights of one model, in bytes: exact, and by dtype where the tensors are known.

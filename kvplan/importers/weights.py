@@ -6,7 +6,6 @@ parameters are multiplied by their dtype, which is exact too; only a quantised c
 nothing but the config is at hand has a range.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from kvplan.dtypes import dtype_by_name
@@ -19,12 +18,13 @@ from kvplan.importers.safetensors import read_file, read_folder
 from kvplan.importers.stored import StoredWeights
 from kvplan.importers.strict_json import Json, read_json
 from kvplan.importers.weight_range import weight_range
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 HF_QUANT_NAME = "hf_quant_config.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Counted:
     """The parameters of a model, and how many of the sharded ones are the embedding and an untied head."""
 
@@ -34,7 +34,7 @@ class Counted:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Weights:
     """
     The bytes of the weights of one replica: exact if `low_bytes` and `high_bytes` are equal.

@@ -13,26 +13,31 @@ from kvplan.files import is_folder, write_whole
 from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
-from kvplan.specs.model import ModelSpec, StoredParts
+from kvplan.specs.draft_module import DraftModule
+from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.quantized import QuantizedWeights
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.stored import StoredParts
 from kvplan.specs.vision import Vision
 
 _WIDTH = 100
 _PLAIN = ("name", "hf_id", "source")
-_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread")
+_LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread", "left_out")
 _FACTS = (
     "architecture",
     "dtype",
     "dtype_open",
     "max_context",
     "longest_context",
+    "yarn_context",
     "parameters",
     "weight_dtype",
     "weight_bytes",
+    "weight_least_bytes",
     "weight_blocks",
     "weights_open",
+    "weights_by",
     "kv_cache_dtype",
     "kv_cache_by",
     "kv_cache_open",
@@ -42,7 +47,7 @@ _FACTS = (
     "replicated",
     "mlp",
     "rotations",
-    "draft",
+    "draft_tokens",
     "states_fixed",
 )
 
@@ -67,10 +72,23 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
+    lines += _draft(spec.draft, origins.get("draft", "")) if spec.draft else []
     lines += _vision(spec.vision) if spec.vision else []
     lines += _stored(spec.tensors) if spec.tensors else []
     lines += _parts(spec.parts, origins.get("parts", "")) if spec.parts else []
     return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
+
+
+def _draft(draft: DraftModule, origin: str) -> list[str]:
+    if draft.attention is None and draft.weights is None:
+        return _commented(f"draft: {_fact(draft)}", origin)
+    lines = [*_commented("draft:", origin), f"  layers: {draft.layers}"]
+    lines += [f"  pattern: {_fact(draft.pattern)}"] if draft.pattern else []
+    lines += _kind("  attention: ", draft.attention, "    ") if draft.attention else []
+    if draft.weights is None:
+        return lines
+    amounts = [f"{part}: {_fact(value)}" for part, value in draft.weights if value]
+    return [*lines, *_flow("  weights: ", amounts, "    ", "{}")]
 
 
 def _vision(vision: Vision) -> list[str]:
@@ -129,7 +147,7 @@ def save(text: str, path: Path, *, force: bool = False) -> None:
 
 
 def _layers_and_attention(spec: ModelSpec, origins: Mapping[str, str]) -> list[str]:
-    shown = {*_FACTS, "parts"}
+    shown = {*_FACTS, "draft", "parts"}
     single = _is_single(spec)
     lines = _commented(f"layers: {spec.layer_count}", origins.get("layers", "")) if single else []
     if single:

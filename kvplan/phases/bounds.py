@@ -7,19 +7,19 @@ says how close an engine comes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.errors import OptionsError
 from kvplan.gpus import Card
 from kvplan.phases.reading import active, cache_reads, prompt_operations, stage_reads
 from kvplan.planner.plan import Plan
+from kvplan.records import record
 
 _NARROW = ((6, ("bf16", "fp16", "fp8", "int8", "fp4")), (12, ("bf16", "fp16", "fp8", "int8")))
 """For parameters of so many bits at most, the dtypes in which a kernel may compute."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Speeds:
     """
     How fast one card of a plan can be: bytes per second of its memory, dense operations per second.
@@ -32,7 +32,7 @@ class Speeds:
     dtype: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DecodeBound:
     """
     The least time of a step of `sequences` sequences of `context` tokens each, on one replica.

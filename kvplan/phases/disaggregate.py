@@ -1,7 +1,6 @@
 """Prefill and decode on instances of their own: what moves between them, and how many decode."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Unpack
 
@@ -18,9 +17,10 @@ from kvplan.planner.results import figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, as_spec, choice_of
 from kvplan.planner.work import as_context, as_tokens
+from kvplan.records import record
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Disaggregation(Timed):
     """
     A prompt between an instance that computes it and one that decodes.

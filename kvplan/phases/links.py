@@ -1,15 +1,14 @@
 """Links between GPUs, by name or by their rate. Every rate is of one direction."""
 
-from dataclasses import dataclass
-
 from kvplan.errors import UnitError, UnknownNameError, did_you_mean
+from kvplan.records import record
 from kvplan.units import parse_rate
 
 _INDEX = "https://alpha-one-index.github.io/ai-infra-index/specs/networking-interconnects.html"
 _BOTH_WAYS = "both directions together are twice this"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Link:
     """A link: its `rate` in one direction is text with a unit, `source` says where it was read."""
 

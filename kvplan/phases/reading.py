@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from kvplan.dtypes import dtype_by_name, kv_format
 from kvplan.errors import KvplanError
 from kvplan.frozen import FrozenDict
 from kvplan.planner.deployment import Deployment
 from kvplan.planner.weights import read_weights
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
 from kvplan.terms import Target
@@ -18,7 +18,7 @@ _CHOSEN_ROLES = frozenset({"key", "value", "latent", "rope", "entry"})
 """Rows of which a sparse indexer lets a query read a few."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Active:
     """
     The parameters of a model that tokens meet, at least.

@@ -1,7 +1,6 @@
 """What every answer about phases has: two instances, or one for both, and the least times of their work."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from kvplan.planner.facts import Assumed, BeyondContext, Warned
 from kvplan.planner.fit import warnings_of_plan
 from kvplan.planner.plan import Plan
 from kvplan.planner.results import Answer, figure
+from kvplan.records import record
 from kvplan.units import ceil_div, parse_flops, parse_rate, parse_seconds
 
 
@@ -47,7 +47,7 @@ def read_known(options: Mapping[str, Any]) -> Known:
     return Known(*found)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Timed(Answer):
     """
     Requests of one `prompt`, between a deployment that computes it and one that decodes.

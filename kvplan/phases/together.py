@@ -1,6 +1,5 @@
 """Prefill and decode on one instance: the least time of each, and the most requests that it serves."""
 
-from dataclasses import dataclass
 from typing import Unpack
 
 from kvplan.arguments import checked
@@ -10,9 +9,10 @@ from kvplan.planner.fit import plan_of
 from kvplan.planner.results import figure
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.work import as_context, as_tokens
+from kvplan.records import record
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Bounds(Timed):
     """What an instance cannot exceed that computes prompts and decodes: bounds, and no predictions."""
 

@@ -1,15 +1,15 @@
 """What moves of a prompt from the instance that computed its cache to one that decodes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kvplan.engines import EXACT
 from kvplan.engines.handover import Handover, Pulled
 from kvplan.errors import KvplanError
 from kvplan.planner.deployment import Deployment
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Transfer:
     """
     A prompt's cache between two instances, in bytes.

@@ -1,11 +1,12 @@
 """A picture as data: titles that answer, axes with units, lines, bars and cells, whatever draws them."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 from pathlib import Path
 from typing import Literal
 
 from kvplan.inert import inert
+from kvplan.records import record
 
 Scale = Literal["linear", "log"]
 
@@ -18,7 +19,7 @@ Look = Literal["line", "formula", "area"]
 """A plan's own line, the formula's thin one beside it, or the filled steps of a histogram."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Tick:
     """A mark of an axis and its text. Where there is no room for all, those of higher `rank` are left out."""
 
@@ -27,7 +28,7 @@ class Tick:
     rank: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Axis:
     """An axis from `low` to `high`; its label names the unit."""
 
@@ -38,7 +39,7 @@ class Axis:
     ticks: tuple[Tick, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Series:
     """A line through `points` from left to right; `style` is its look's number, `note` its answer."""
 
@@ -49,7 +50,7 @@ class Series:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Mark:
     """A point that is named."""
 
@@ -59,7 +60,7 @@ class Mark:
     style: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Edge:
     """A value of the x axis that is named: a card's edge, a percentile, a window. A `hard` one is a limit."""
 
@@ -68,7 +69,7 @@ class Edge:
     hard: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Lines:
     """Lines over two axes; nothing fits above `bound`, which goes from left to right."""
 
@@ -81,7 +82,7 @@ class Lines:
     beyond: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Part:
     """A part of a bar, from `start` to `end`, its text to stand on it where that has room."""
 
@@ -92,7 +93,7 @@ class Part:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Bar:
     """A row: its name, the parts that are drawn, and its answer in words; or the reason why there is none."""
 
@@ -102,7 +103,7 @@ class Bar:
     refusal: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Bars:
     """Rows of bars over one axis, with what is named on it; `legend` explains the parts by their names."""
 
@@ -113,7 +114,7 @@ class Bars:
     legend: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cell:
     """A cell of a map: its text, and its value where it has one."""
 
@@ -121,7 +122,7 @@ class Cell:
     value: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Heat:
     """Cells below and beside the values of two axes, coloured by their values."""
 
@@ -136,7 +137,7 @@ class Heat:
 Panel = Lines | Bars | Heat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class Chart:
     """
     A picture: a title that answers the question, how that was asked, panels one below the other, and notes.

@@ -1,7 +1,6 @@
 """The picture `growth`: the bytes of one sequence against its context, windows and states as kinks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +16,7 @@ from kvplan.planner.fit import plan
 from kvplan.planner.options import SizeOptions
 from kvplan.planner.several import Models
 from kvplan.planner.size import size
+from kvplan.records import record
 from kvplan.terms import Growing
 from kvplan.units import format_bytes, format_tokens, octaves
 
@@ -40,7 +40,7 @@ Size = Callable[[int], int]
 """The bytes of one sequence of so many tokens on a GPU of the fullest stage."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cache:
     """A cache that is drawn."""
 

@@ -1,7 +1,6 @@
 """The picture `memory`: the card's bar, of several plans one below the other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.loads import uniform
@@ -12,10 +11,11 @@ from kvplan.pictures.scales import gib_axis
 from kvplan.planner.results import Memory
 from kvplan.planner.several import Models
 from kvplan.planner.work import as_context
+from kvplan.records import record
 from kvplan.units import format_bytes, format_gib, format_tokens, printed_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Filled:
     """A plan's card with sequences on it: as many as were asked for, or the most that fit."""
 

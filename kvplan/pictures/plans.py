@@ -1,7 +1,6 @@
 """What is drawn: plans, or the sizes of caches, one for each product of models and options."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvplan.alternatives.products import Product, read_products
@@ -13,6 +12,7 @@ from kvplan.planner.lists import split_values
 from kvplan.planner.plan import Plan
 from kvplan.planner.several import Models
 from kvplan.planner.work import as_tokens
+from kvplan.records import record
 from kvplan.units import format_tokens
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ MOST_BARS = 24
 """More bars are a table: `kvplan compare`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Drawn:
     """A plan that is drawn: what tells it from the others, and its own context and batch if given."""
 

@@ -1,6 +1,5 @@
 """What a card has for the cache: the engine's share of it, minus everything else."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import dtype_by_name
@@ -8,8 +7,10 @@ from kvplan.engines import Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card, machine
 from kvplan.planner.deployment import Deployment
+from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import Origin, Sources
 from kvplan.planner.results import Memory
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.units import ceil_div, format_gib, parse_bytes, parse_ratio
 
@@ -19,7 +20,7 @@ _LEAST_CARD_BYTES = 2**20
 """No card has less memory: a smaller int was meant in another unit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Budget:
     """
     One GPU's memory before any weights and cache are in it, and the weights of one replica to spread.
@@ -41,7 +42,7 @@ class Budget:
     @property
     def counts_weights(self) -> bool:
         """Whether the weights are what the spec counts, and not given."""
-        return self.sources.weights in (Origin.RELEASE, Origin.PARAMETERS)
+        return self.sources.weights in (Origin.RELEASE, Origin.BOUND, Origin.PARAMETERS)
 
     @property
     def middle_bytes(self) -> int:
@@ -50,7 +51,8 @@ class Budget:
 
     def budget_bytes(self, weights_bytes: int, other_bytes: int) -> int:
         """Return what the engine takes of the card for weights, cache and *other_bytes*."""
-        outside = {"card": 0, "after start": other_bytes, "rest": weights_bytes + other_bytes}[self.share_of]
+        lost = max(0, other_bytes - self.needs.kept_bytes)
+        outside = {"card": 0, "after start": lost, "rest": weights_bytes + other_bytes}[self.share_of]
         numerator, denominator = self.utilization
         # vLLM rounds up: request_memory in v1/worker/utils.py.
         shared = max(0, ceil_div((self.gpu_bytes - outside) * numerator, denominator))
@@ -77,7 +79,7 @@ class Budget:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Asked:
     """What a user says of the memory: each part replaces kvplan's own figure for it."""
 
@@ -137,7 +139,7 @@ def make_budget(
         return _known_kv_memory(asked, card, longest)
     engine = deployment.engine
     ratio = utilization_of(deployment, asked, card)
-    weights_bytes, weights_from = _weights(deployment.spec, asked)
+    weights_bytes, weights_from = _weights(deployment.spec, asked, plain_ends=engine.plain_ends)
     return Budget(
         gpu=card.name,
         gpu_bytes=card.total_bytes,
@@ -145,13 +147,14 @@ def make_budget(
         share_of=engine.share.of,
         replica_weights_bytes=weights_bytes,
         needs=_needs(deployment, asked, card, longest, sequences, weights_bytes=weights_bytes),
-        sources=_sources(deployment.spec, asked, card, weights_from),
+        sources=_sources(deployment, asked, card, weights_from),
         longest=longest,
     )
 
 
-def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sources:
-    counted = weights is Origin.PARAMETERS
+def _sources(deployment: Deployment, asked: Asked, card: Card, weights: Origin) -> Sources:
+    spec, counted = deployment.spec, weights is Origin.PARAMETERS
+    apart = deployment.engine.plain_ends and asked.weight_dtype and spec.plain_ends(asked.weight_dtype)
     by_part = weights is Origin.RELEASE and spec.parts is not None
     return Sources(
         card=card,
@@ -159,6 +162,7 @@ def _sources(spec: ModelSpec, asked: Asked, card: Card, weights: Origin) -> Sour
         weights=weights,
         parameters=spec.parameters if counted or by_part else None,
         weight_dtype=(asked.weight_dtype or spec.weight_dtype or spec.dtype) if counted else None,
+        ends_dtype=dtype_by_name(spec.dtype).name if apart else None,
         utilization=Origin.DEFAULT if asked.utilization is None else Origin.GIVEN,
         overhead=Origin.GIVEN if _is_given(asked) else Origin.ESTIMATE,
         stands_in=not spec.max_context,
@@ -194,7 +198,8 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             hidden=spec.hidden,
             vocab=spec.vocab,
             element_bytes=element_bytes,
-            rotations_bytes=_rotations(spec, longest) * _rotated(deployment) * element_bytes,
+            rotations=_rotations(spec, longest),
+            rotated=_rotated(deployment),
             layers=max(stages),
             tp=options.tp,
             pp=len(stages),
@@ -208,7 +213,12 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             has_states=options.has_states,
             context=longest,
             indexer=_indexer(deployment),
-            sees=bool(spec.uncounted or (spec.parts and spec.parts.tower)),
+            cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
+            drafted=deployment.draft is not None and deployment.choice.draft != OWN,
+            model_context=options.model_context,
+            weights_bytes=weights_bytes,
+            ranks=len(stages) * deployment.engine.shares(options).together,
+            sees=options.sees,
             plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
             settings=options.settings,
             mixers=tuple(spec.attention[name] for name in spec.layer_types),
@@ -219,8 +229,18 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
     )
 
 
+def rotations_bytes(deployment: Deployment, longest: int) -> int:
+    """
+    Return the tables of rotary embeddings on each rank, which an engine has beside what a release stores.
+
+    vLLM prints them as a part of the weights that it has loaded.
+    """
+    row = _rotated(deployment) * dtype_by_name(deployment.spec.dtype).row_bytes(1)
+    return _rotations(deployment.spec, longest) * row
+
+
 def _rotations(spec: ModelSpec, longest: int) -> int:
-    """Return the positions in tables of rotary embeddings."""
+    """Return the rows of the tables: those of the longest context unless the spec has others."""
     return spec.rotations or spec.max_context or longest
 
 
@@ -278,14 +298,14 @@ def _known_kv_memory(asked: Asked, card: Card | None, longest: int) -> Budget:
     )
 
 
-def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
+def _weights(spec: ModelSpec, asked: Asked, *, plain_ends: bool) -> tuple[int, Origin]:
     """Return the bytes of one replica's weights, and how they are known."""
     weight_dtype = asked.weight_dtype
     if asked.weights is not None:
         if weight_dtype is not None:
             raise OptionsError("give the weights in bytes or a dtype for them, not both")
         return as_bytes(asked.weights), Origin.GIVEN
-    known = spec.weights(weight_dtype)
+    known = spec.weights(weight_dtype, plain_ends=plain_ends)
     if known is None:
         if spec.weights_open:
             raise _open_weights(spec)
@@ -294,8 +314,9 @@ def _weights(spec: ModelSpec, asked: Asked) -> tuple[int, Origin]:
             f"the spec of {spec.name} has {what}: give the weights' size, as in --weights 16.06GB",
             f"not counted: {'; '.join(spec.uncounted)}" if spec.uncounted else "",
         )
-    published = weight_dtype is None and spec.weight_bytes is not None
-    return known, Origin.RELEASE if published else Origin.PARAMETERS
+    if weight_dtype is not None or spec.weight_bytes is None:
+        return known, Origin.PARAMETERS
+    return known, Origin.RELEASE if spec.weight_least_bytes is None else Origin.BOUND
 
 
 def _open_weights(spec: ModelSpec) -> KvplanError:
@@ -304,13 +325,24 @@ def _open_weights(spec: ModelSpec) -> KvplanError:
         named = f"{spec.read_as} is read as {spec.name}{spec.read_by or ''}"
         read = f"{named}; a name does not tell what weights take"
     else:
-        why = f" ({'; '.join(spec.uncounted)})" if spec.uncounted else ""
+        told = "; ".join(spec.uncounted) or (spec.weights_open if isinstance(spec.weights_open, str) else "")
+        why = f" ({told})" if told else ""
         read = f"what the weights of {spec.hf_id or spec.name} take is not known{why}"
     model = "" if spec.parameters else f"ask for {spec.name} with "
     return KvplanError(
         f"{read}: give the weights' size, as in --weights 16.06GB",
-        f"        or {model}--weight-dtype fp8 or q4_k for all of them, if that is near enough",
+        f"        or {model}--weight-dtype {_likely(spec)} for all of them, if that is near enough",
     )
+
+
+_NAMED = {"mxfp4": "mxfp4", "fp4": "nvfp4", "fp8": "fp8"}
+"""Formats by what names say of them: NVIDIA's FP4 is NVFP4, its releases of 2025 are called by either."""
+
+
+def _likely(spec: ModelSpec) -> str:
+    """Return the dtypes that a hint offers: the one that a release's name has, which decides nothing."""
+    name = (spec.read_as or spec.hf_id or spec.name).lower()
+    return next((dtype for word, dtype in _NAMED.items() if word in name), "fp8 or q4_k")
 
 
 def as_bytes(size: Size) -> int:

@@ -1,18 +1,20 @@
 """One line about each model of the catalogue, for tables and searches."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from kvplan.attention import kind_class
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import deploy, growth
+from kvplan.planner.deployment import deploy
 from kvplan.planner.work import as_context
+from kvplan.records import record
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load_file
 from kvplan.specs.model import ModelSpec
+from kvplan.terms import growth
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelRow:
     """One model of the catalogue. `bytes_per_token` is for all layers on one GPU, in its own dtype."""
 

@@ -1,7 +1,7 @@
 """Which parallelism a model allows, what it costs, and the reason for every refusal."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
@@ -9,7 +9,7 @@ from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
 from kvplan.planner.check_experts import Rule, expert_degrees, expert_rules
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import growth, lowered
+from kvplan.planner.deployment import lowered
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.nodes import crossing, node_gpus
 from kvplan.planner.options import CheckOptions
@@ -23,13 +23,14 @@ from kvplan.planner.splits import (
     splits,
     unspread,
 )
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.model_names import take_apart
-from kvplan.terms import Growing, Layer, Split, Term
+from kvplan.terms import Growing, Layer, Split, Term, growth
 from kvplan.units import counted, format_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class Check:
     """
     Whether a model spreads over tp x pp GPUs, and dp replicas of them, whole experts dealt out over ep.

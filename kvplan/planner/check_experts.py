@@ -1,9 +1,9 @@
 """Over how many GPUs a model's whole experts can be dealt out, and why not over others."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kvplan.engines.weight_blocks import Cutting, cut_blocks
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.parts import LayerParts
 from kvplan.units import ceil_div, counted
@@ -12,7 +12,7 @@ MOST_LISTED = 512
 """Numbers of GPUs are listed up to this one, and up to the number of experts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rule:
     """One checked rule, and in words how the model meets or breaks it."""
 

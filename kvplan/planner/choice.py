@@ -1,16 +1,16 @@
 """What a user chooses of a deployment."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import CacheFormat
-from kvplan.engines import SharedOptions
+from kvplan.engines import SharedOptions, find_engine
 from kvplan.gpus import Card
 from kvplan.planner.nodes import node_gpus
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Choice(SharedOptions):
     """
     What a user chooses of a deployment: its spread, its dtypes, and options of its engine.
@@ -40,7 +40,10 @@ class Choice(SharedOptions):
     @property
     def node_gpus(self) -> int | None:
         """The GPUs of each node; None where it is not known. Raises SplitError where they are not alike."""
-        return None if self.nodes is None else node_gpus(self.tp * self.pp * self.dp * self.cp, self.nodes)
+        if self.nodes is None:
+            return None
+        ranks = self.tp * self.pp * self.dp * find_engine(self.engine).context_ranks(self)
+        return node_gpus(ranks, self.nodes)
 
     def analytic(self, stage_sizes: tuple[int, ...], kv: CacheFormat) -> "Choice":
         """Return the same spread and cache format by the formula, without an engine's options."""

@@ -1,5 +1,6 @@
 """The shell command that starts an engine with a plan."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kvplan.errors import OptionsError
@@ -7,14 +8,18 @@ from kvplan.planner.budget import as_bytes
 from kvplan.planner.plan import Plan
 from kvplan.planner.repository import served_model
 from kvplan.planner.size import Model, Work
-from kvplan.serving import has_option, takes_gguf, write_command
+from kvplan.serving import Kept, has_option, takes_gguf, write_command
 
 DRAFT = "DRAFT"
 
 
-def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> str | None:
+def serving_command(
+    plan: Plan, work: Work, named: Model, dtype: str | None, told: Sequence[Kept] = ()
+) -> str | None:
     """
     Return the command that serves a plan of the model that was *named*, for what is asked of it.
+
+    What is *told* the engine otherwise, as by a file, has no words in it.
 
     It is a comment where kvplan does not know which repository or file has the planned weights. None for
     engines without a command, or without an option for what was asked, as for the model's *dtype*.
@@ -26,7 +31,7 @@ def serving_command(plan: Plan, work: Work, named: Model, dtype: str | None) -> 
     said = _said(plan, work) | {"dtype": dtype}
     try:
         given = {name: value for name, value in said.items() if value is not None}
-        command = write_command(engine, model.name, given)
+        command = write_command(engine, model.name, given, told)
     except OptionsError:
         return None
     missing = "; ".join(filter(None, (model.missing, _missing_draft(plan))))

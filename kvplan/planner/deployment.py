@@ -1,9 +1,7 @@
 """A model as it is spread over GPUs: its layers in pipeline stages, its units over ranks."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat, kv_format
@@ -12,6 +10,7 @@ from kvplan.engines import (
     Arrangement,
     Engine,
     EngineOptions,
+    Shares,
     Straight,
     ToStore,
     find_engine,
@@ -26,10 +25,18 @@ from kvplan.planner.drafts import OWN, draft_of, draft_stages, drafting_of, requ
 from kvplan.planner.facts import Assumed, Warned
 from kvplan.planner.model_dtype import as_run
 from kvplan.planner.nodes import crossing
-from kvplan.planner.splits import require_experts, require_sharing, require_tp, sharing, split_stages
+from kvplan.planner.splits import (
+    heads_of,
+    require_experts,
+    require_sharing,
+    require_tp,
+    split_stages,
+    uncounted_experts,
+)
 from kvplan.planner.unlike_cards import how_split, require_alike, require_ranks
+from kvplan.records import record
 from kvplan.specs import ModelSpec
-from kvplan.terms import Layer, Stage, Target, Term, token_bytes, without_windows
+from kvplan.terms import Layer, Stage, Target, growth, plain, without_windows
 
 MAX_DEGREE = 4096
 """No known deployment spreads one replica wider; a larger degree is a typing error."""
@@ -38,7 +45,7 @@ KEPT = 512
 """Deployments that are kept at once, of some kilobytes each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Deployment:
     """
     One replica of a model on tp x pp ranks, and dp such replicas.
@@ -70,6 +77,13 @@ class Deployment:
         return self.choice.dp
 
     @property
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
+    def shares(self) -> Shares:
+        """Over how many ranks the engine cuts each part of the weights; raise where it cannot."""
+        return self.engine.shares(self.options)
+
+    @property
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def replica_gpus(self) -> int:
         """The GPUs of one replica: tp x pp, and those of context parallelism in place of each."""
         return self.tp * len(self.stages) * self.engine.context_ranks(self.options)
@@ -92,7 +106,7 @@ class Deployment:
         """
         ep = min(self.choice.ep, tp)
         spread = replace(self.choice, tp=tp, pp=pp, dp=1, cp=1, ep=ep, nodes=None, pp_layers=None)
-        return deploy(self.spec, spread)
+        return self if spread == self.choice else deploy(self.spec, spread)
 
     def reserved_bytes(self, load: Load) -> int:
         """Return the bytes that the sequences of one replica take on a rank of the fullest stage."""
@@ -112,7 +126,7 @@ class Deployment:
         more, some = self.by_stage(uniform(tokens, several)), self.by_stage(uniform(tokens, several - 1))
         return max(after - before for after, before in zip(more, some, strict=True))
 
-    @lru_cache(maxsize=KEPT)  # noqa: B019 - as deployments are kept
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
     def analytic(self) -> "Deployment":
         """Return the same spread and cache format by the formula alone."""
         return deploy(self.spec, self.choice.analytic(self.stage_sizes, self.kv))
@@ -121,6 +135,11 @@ class Deployment:
     def token_bytes(self, rank: int) -> int | float:
         """Return what one token more adds to one long sequence on a rank of a stage."""
         return plain(self.growing.arrangement.token_bytes(rank))
+
+    @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
+    def growth(self, name: str, count: int) -> int | float:
+        """Return the formula's bytes per rank that one token more adds to *count* layers of a type."""
+        return growth(self.growing.layers[name], self.tp, count=count, cp=self.choice.cp)
 
     @property
     @lru_cache(maxsize=KEPT)  # noqa: B019 - as above
@@ -155,16 +174,6 @@ class Deployment:
             return [each.of(load[0][1]) for each in rows]
         reserved = self.arrangement.reserved_bytes
         return [reserved(rank=rank, load=load) for rank in range(len(self.stages))]
-
-
-def plain(size: Fraction) -> int | float:
-    """Return bytes as an int where they are whole."""
-    return size.numerator if size.denominator == 1 else float(size)
-
-
-def growth(terms: Iterable[Term], tp: int, *, count: int = 1, cp: int = 1) -> int | float:
-    """Return the formula's bytes per rank that one more token adds to *count* layers, all windows full."""
-    return plain(count * token_bytes(terms, tp) / cp)
 
 
 def deploy(spec: ModelSpec, choice: Choice) -> Deployment:
@@ -205,7 +214,7 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
     draft = _drafted(spec, choice, engine, layers)
     deployment = _arranged(spec, choice, engine, kv, layers, draft)
     _require_alike(deployment)
-    shares = engine.shares(deployment.options)  # It refuses what does not go together.
+    shares = deployment.shares  # It refuses what does not go together.
     roles = {term.role for layer in layers.values() for term in layer}
     said = (note, as_declared(spec, choice.kv_dtype, engine, roles)[1])
     assumed = [Assumed(text=text) for text in deployment.arrangement.assumed]
@@ -218,7 +227,7 @@ def _deployed(spec: ModelSpec, choice: Choice) -> Deployment:
             Assumed(text=how_split(engine.name, deployment.stage_sizes, by_memory=bool(proportions)))
         )
     if shares.experts > 1 and spec.parts is None:
-        assumed.append(Assumed(text=_uncounted(spec)))
+        assumed.append(Assumed(text=uncounted_experts(spec)))
     notes = (*(each for each in said if each), *assumed)
     return replace(deployment, notes=notes) if notes else deployment
 
@@ -233,14 +242,6 @@ def _require_alike(deployment: Deployment) -> None:
         return kv, _arranged(spec, on_card, engine, kv, layers, deployment.draft).arrangement
 
     require_alike(engine.name, choice.cards, laid_out)
-
-
-def _uncounted(spec: ModelSpec) -> str:
-    """Return what a plan is without where a spec does not count the experts that are dealt out."""
-    return (
-        f"the spec of {spec.name} does not count its weights by part: each GPU is planned with all experts, "
-        "divided by tp alone, which is more than those that are dealt out to it"
-    )
 
 
 def _drafted(spec: ModelSpec, choice: Choice, engine: Engine, model: dict[str, Layer]) -> Deployment | None:
@@ -273,11 +274,12 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
     layers: dict[str, Layer],
     draft: Deployment | None = None,
 ) -> Deployment:
+    readers = {name: spec.readers(name) for name in layers}
     stages = tuple(
         Stage(
             types=types,
             counts=tuple((layers[name], count) for name, count in Counter(types).items()),
-            readers=tuple(window for name in types for window in spec.readers(name)),
+            readers=tuple(window for name in types for window in readers[name]),
         )
         for types in split_stages(
             spec.layer_types,
@@ -291,8 +293,9 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         stages = draft_stages(stages, draft.stages)
     options = EngineOptions(
         architecture=spec.architecture,
-        sharing=sharing(spec),
+        heads=heads_of(spec),
         model_context=spec.longest_context or spec.max_context,
+        yarn_context=spec.yarn_context,
         tp=choice.tp,
         pp=len(stages),
         dp=choice.dp,
@@ -304,6 +307,8 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         has_parts=spec.parts is not None,
         node_gpus=choice.node_gpus,
         draft=None if draft is None else drafting_of(draft.spec, own=choice.draft == OWN),
+        sees=bool(spec.vision or spec.uncounted or (spec.parts and spec.parts.tower)),
+        vision=spec.vision,
         card=choice.card,
         **choice.shared(),
     )

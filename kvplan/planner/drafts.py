@@ -9,7 +9,6 @@ from kvplan.engines import Drafting, Engine
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner.model_dtype import in_dtype
 from kvplan.specs import ModelSpec
-from kvplan.specs.drafts import own_draft
 from kvplan.terms import Stage
 
 OWN: Literal["mtp"] = "mtp"
@@ -26,6 +25,8 @@ def draft_of(spec: ModelSpec, draft: ModelSpec | Literal["mtp"], engine: Engine,
     if engine.drafts == "none":
         raise OptionsError(f"kvplan plans no draft with the engine {engine.name}: leave --draft out")
     if draft == OWN:
+        from kvplan.specs.drafts import own_draft  # noqa: PLC0415 - few plans have a draft
+
         cut = spec.architecture in engine.draft_projections
         return own_draft(spec, cut=cut, embeds=engine.draft_embeds and stages > 1)
     if dtype_by_name(draft.dtype).row_bytes(1) != dtype_by_name(spec.dtype).row_bytes(1):
@@ -50,6 +51,8 @@ def require_apart(draft: object, kv_dtype: str | None, engine: Engine) -> None:
 
 def knows_module(spec: ModelSpec) -> bool:
     """Tell whether a model drafts with a module of its own, as far as its spec says."""
+    from kvplan.specs.drafts import own_draft  # noqa: PLC0415 - as above
+
     try:
         own_draft(spec, cut=False, embeds=False)
     except KvplanError:
@@ -59,7 +62,8 @@ def knows_module(spec: ModelSpec) -> bool:
 
 def drafting_of(draft: ModelSpec, *, own: bool) -> Drafting:
     """Return what an engine may ask of a draft; *own* is a module of the model's, of a token a layer."""
-    return Drafting(architecture=draft.architecture, predicts=draft.layer_count if own else None)
+    predicts = draft.layer_count if own else None
+    return Drafting(architecture=draft.architecture, predicts=predicts, at_once=draft.draft_tokens)
 
 
 def draft_stages(stages: Sequence[Stage], drafts: Sequence[Stage]) -> tuple[Stage, ...]:

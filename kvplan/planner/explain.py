@@ -1,20 +1,21 @@
 """The formula with the numbers put in: what each layer type keeps, term by term, and who says so."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import Deployment, deploy, growth
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import ExplainOptions, part
 from kvplan.planner.size import Model, as_spec
 from kvplan.planner.work import as_context
-from kvplan.terms import Term
+from kvplan.records import record
+from kvplan.terms import Term, growth
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TermSize:
     """
     One term of one layer on one rank: bytes = units x width x dtype, for each of `rows` rows.
@@ -33,7 +34,7 @@ class TermSize:
     bytes_per_sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LayerFormula:
     """One layer type: its kinds, the formula of each with its source, and the terms with numbers."""
 
@@ -47,7 +48,7 @@ class LayerFormula:
     bytes_per_sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class Explanation:
     """
     A model's cache, explained for one rank of a single pipeline stage. Sizes are per sequence.

@@ -45,12 +45,17 @@ class Hint(NamedTuple):
 
 
 class Origin(StrEnum):
-    """How a figure is known: the driver's, read from a card's label, a release's own, counted, and so on."""
+    """
+    How a figure is known: the driver's, read from a card's label, a release's own, counted, and so on.
+
+    A `bound` is the most that a config leaves open.
+    """
 
     GIVEN = "given"
     DRIVER = "driver"
     LABEL = "label"
     RELEASE = "release"
+    BOUND = "bound"
     PARAMETERS = "parameters"
     DEFAULT = "default"
     ESTIMATE = "estimate"
@@ -60,7 +65,8 @@ class Sources(NamedTuple):
     """
     Where the figures of a card's memory come from; None for what is no part of a known KV memory.
 
-    `parameters` are counted in `weight_dtype` where they make the weights. `stands_in` says that the asked
+    `parameters` are counted in `weight_dtype` where they make the weights, embedding and head in `ends_dtype`
+    if that is another. `stands_in` says that the asked
     context stands in, in the estimate of the overhead, for that of a model that is made for none.
     """
 
@@ -69,6 +75,7 @@ class Sources(NamedTuple):
     weights: Origin | None = None
     parameters: int | None = None
     weight_dtype: str | None = None
+    ends_dtype: str | None = None
     utilization: Origin | None = None
     overhead: Origin | None = None
     stands_in: bool = False
@@ -132,6 +139,14 @@ class RunsFewer(NamedTuple):
     sequences: int
 
 
+class Crowded(NamedTuple):
+    """What an engine keeps back of a card beside its share, more than half of which its own tables take."""
+
+    engine: str
+    table_bytes: int
+    kept_bytes: int
+
+
 class LeftOut(NamedTuple):
     """An option of a serving command that changes the memory and that no plan counts, in words."""
 
@@ -167,6 +182,13 @@ class Uncounted(NamedTuple):
     parts: tuple[str, ...]
 
 
+class WeightsOpen(NamedTuple):
+    """A config leaves the size of a replica's weights open: the most is planned."""
+
+    least_bytes: int
+    most_bytes: int
+
+
 class LabelRead(NamedTuple):
     """The driver's figure of a card is not known: its label is read as so many bytes."""
 
@@ -182,11 +204,13 @@ Warned = (
     | Assumed
     | Lowered
     | RunsFewer
+    | Crowded
     | LeftOut
     | Ignored
     | Replicated
     | PassedOn
     | Uncounted
+    | WeightsOpen
     | LabelRead
 )
 """What to know before an answer is relied on."""

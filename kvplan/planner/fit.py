@@ -1,12 +1,12 @@
 """How many sequences fit, and every answer that follows from it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kvplan.arguments import checked
-from kvplan.engines import EXACT, Line, StartUp
+from kvplan.engines import EXACT, Line, StartUp, find_engine
 from kvplan.errors import NoRoomError
 from kvplan.loads import uniform
 from kvplan.planner import words
@@ -21,10 +21,10 @@ from kvplan.planner.facts import (
     Limit,
     Lowered,
     Origin,
-    RunsFewer,
     Sources,
     Uncounted,
     Warned,
+    WeightsOpen,
 )
 from kvplan.planner.limits import limit_of
 from kvplan.planner.loaded import loaded_on_all
@@ -33,7 +33,9 @@ from kvplan.planner.plan import Plan, make_plan
 from kvplan.planner.results import Advice, Experts, Memory, Spread, StageMemory, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
+from kvplan.planner.started import of_start_up
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 from kvplan.specs.releases import with_weights_in
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 _NO_ADVICE = Advice(smallest_tp=None, smallest_gpus=None, hints=())
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Fit(Size, Shown):
     """
     How many sequences fit, and the inverse answers: a report of one plan.
@@ -75,7 +77,7 @@ class Fit(Size, Shown):
             *warnings_of(self.deployment, self.context),
             *warnings_of_plan(self.plan),
             *_of_command(self.served),
-            *runs_fewer(self.plan, self._start_up, held),
+            *of_start_up(self.plan, self._start_up, held),
         )
 
     @figure
@@ -213,7 +215,8 @@ class Fit(Size, Shown):
             return None
         from kvplan.planner.command import serving_command  # noqa: PLC0415 - as it is for engines alone
 
-        command = serving_command(self.plan, self.work, self.named, self.dtype)
+        told = self.served.told if self.served is not None else ()
+        command = serving_command(self.plan, self.work, self.named, self.dtype, told)
         if command is None or self.served is None:
             return command
         from kvplan.serving import with_own_words  # noqa: PLC0415 - one who serves has read it
@@ -249,7 +252,7 @@ def _experts(deployment: Deployment) -> Experts | None:
     count = max((kind.experts for kind in parts.kinds.values()), default=0) if parts else 0
     if not count:
         return None
-    shares = deployment.engine.shares(deployment.options)
+    shares = deployment.shares
     return Experts(
         count=count,
         on_gpu=shares.on_rank(count),
@@ -301,7 +304,8 @@ def plan_of(spec: ModelSpec, options: Mapping[str, Any], *, longest: int) -> Pla
     options, spread = as_spread(options)
     asked = Asked(**part(options, Asked))
     choice = choice_of(spec, options, asked.cards() or asked.card())
-    deployment = deploy(with_weights_in(spec, asked.weight_dtype), choice)
+    plain_ends = find_engine(choice.engine).plain_ends
+    deployment = deploy(with_weights_in(spec, asked.weight_dtype, plain_ends=plain_ends), choice)
     return make_plan(_noted(deployment, spread) if spread else deployment, asked, longest=longest)
 
 
@@ -317,18 +321,13 @@ def warnings_of_plan(plan: Plan) -> Iterator[Warned]:
     labels = {each.gpu: each for each in plan.budgets if each.sources.gpu_bytes is Origin.LABEL}
     if spec.uncounted and budget.counts_weights:
         yield Uncounted(parts=spec.uncounted)
+    if budget.sources.weights is Origin.BOUND and spec.weight_least_bytes and spec.weight_bytes:
+        yield WeightsOpen(least_bytes=spec.weight_least_bytes, most_bytes=spec.weight_bytes)
     if draft is not None and draft.spec.weights() is None and budget.counts_weights:
         yield Assumed(text=uncounted_draft(draft.spec))
     yield from (LabelRead(gpu=each.gpu, total_bytes=each.gpu_bytes) for each in labels.values())
     if plan.lowered is not None:
         yield _lowered(plan, plan.lowered)
-
-
-def runs_fewer(plan: Plan, start_up: StartUp | None, held: int) -> Iterator[RunsFewer]:
-    """Yield how many sequences an engine runs by itself on a replica, if its pools hold more: *held*."""
-    runs = start_up.runs if start_up and plan.lowered is None else None
-    if runs is not None and held > runs:
-        yield RunsFewer(engine=plan.deployment.engine.name, sequences=runs)
 
 
 def _of_command(served: "Served | None") -> Iterator[Warned]:

@@ -70,7 +70,7 @@ def adapter_bytes(deployment: Deployment) -> tuple[int, ...]:
             tied=spec.tied,
             element_bytes=dtype_by_name(spec.dtype).row_bytes(1),
             stages=deployment.stage_sizes,
-            shares=engine.shares(deployment.options),
+            shares=deployment.shares,
             options=deployment.options,
         )
     )

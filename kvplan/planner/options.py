@@ -1,12 +1,12 @@
 """The options of a plan, each said once: its type, its words, and how its text is read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from kvplan.arguments import Option, as_written
 from kvplan.errors import UnitError
+from kvplan.records import field_names
 from kvplan.specs import ModelSpec
 from kvplan.units import parse_bytes, parse_count, parse_ratio
 
@@ -306,7 +306,6 @@ OF_LISTS = ("pp_layers", "settings", "ignore")
 """Options whose value is itself a list: of these a grid has one for all of its points."""
 
 
-def part(options: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+def part(options: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """Return those of *options* that are fields of the dataclass *kind*; what is None is left to it."""
-    names = [each.name for each in fields(kind)]
-    return {name: options[name] for name in names if options.get(name) is not None}
+    return {name: options[name] for name in field_names(kind) if options.get(name) is not None}

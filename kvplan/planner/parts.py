@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from kvplan.engines import Shares
+from kvplan.records import record
 from kvplan.specs.parts import LayerParts, Measure, ModelParts
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cut:
     """
     A model's parts, and how an engine cuts them.
@@ -40,7 +40,8 @@ class Cut:
             self._layers(each[start : start + count]) + sum(self.added[start : start + count])
             for start, count in zip(starts, stages, strict=True)
         ]
-        sizes[0] += self.tower * ceil_div(self.measure.of(self.parts.tower), self.shares.embedding)
+        over = self.shares.tower or self.shares.embedding
+        sizes[0] += self.tower * ceil_div(self.measure.of(self.parts.tower), over)
         for number, size in self._ends(len(stages)):
             sizes[number] += size
         return tuple(sizes)

@@ -1,7 +1,7 @@
 """One deployment on its cards: built once, then asked what fits, forward and inverse."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 
@@ -15,10 +15,11 @@ from kvplan.planner.results import Advice, Memory, StageMemory
 from kvplan.planner.search import LARGEST, largest
 from kvplan.planner.stage_budgets import stage_budgets
 from kvplan.planner.work import as_batch, as_load, as_tokens, require_room_for
+from kvplan.records import record
 from kvplan.shown import Shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@record(eq=False)
 class Plan(Shown):
     """
     A model deployed on its cards, whatever the work: ask it, in microseconds, what fits.
@@ -224,6 +225,8 @@ class Plan(Shown):
 
     def _tightest(self, used: Sequence[int]) -> int:
         """Return the pipeline rank that has the least left when so much is *used* on each."""
+        if len(used) == 1:  # As of most plans.
+            return 0
         free = [left - taken for left, taken in zip(self.left, used, strict=True)]
         return free.index(min(free))
 

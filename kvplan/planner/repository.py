@@ -1,7 +1,6 @@
 """What a serving command names as its model: a repository or file with the weights that were planned."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from kvplan.ggml_types import weight_dtype
 from kvplan.importers import load
 from kvplan.planner.budget import Asked
 from kvplan.planner.size import Model
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.catalogue import read_index
 
@@ -25,7 +25,7 @@ _OF_GGUF = re.compile(r"\.gguf$|-gguf(:[^/]+)?$", re.IGNORECASE)
 _SPEC_FILES = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ServedModel:
     """The model of a command, and in words what it stands for where kvplan knows none."""
 

@@ -1,10 +1,10 @@
 """What kvplan answers with: answers whose figures are the keys of `--json`, and the values of figures."""
 
-from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvplan.planner.facts import Hint
+from kvplan.records import field_names, record
 
 SCHEMA_VERSION = 1
 """Of the objects that `--json` prints: it rises where a key goes or means something else."""
@@ -14,6 +14,15 @@ Value = TypeVar("Value")
 
 class figure(cached_property[Value]):  # noqa: N801 - written as @figure
     """A figure of an answer: a key of `--json`, computed when it is first asked for and then kept."""
+
+    if not TYPE_CHECKING:  # It is of the type that it has above.
+
+        def __get__(self, answer: Any, owner: Any = None) -> Any:  # noqa: ANN401 - any figure
+            """Return the figure without the lock that Python had before 3.12: all find it the same."""
+            if answer is None:
+                return self
+            value = answer.__dict__[self.attrname] = self.func(answer)
+            return value
 
 
 class Answer:
@@ -65,16 +74,11 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - any figure
         return tuple(map(plain_value, value))
     if isinstance(value, dict):
         return dict(value)
-    return {name: plain_value(getattr(value, name)) for name in _fields(value.__class__)} or value
+    held = {name: getattr(value, name) for name in field_names(value.__class__)}
+    return {name: each if type(each) in _PLAIN else plain_value(each) for name, each in held.items()} or value
 
 
-@cache
-def _fields(of: type) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields; none for other types."""
-    return tuple(each.name for each in fields(of)) if is_dataclass(of) else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LayerSize:
     """The `count` layers of one type on the fullest rank, and what all of them together keep."""
 
@@ -84,7 +88,7 @@ class LayerSize:
     bytes_per_sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Memory:
     """
     One GPU's memory, in bytes.
@@ -109,7 +113,7 @@ class Memory:
     offloaded_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StageMemory:
     """A GPU of one pipeline stage, of which there are `gpus` alike: its layers, and its memory."""
 
@@ -119,7 +123,7 @@ class StageMemory:
     memory: Memory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Experts:
     """
     How the routed experts of a layer are spread: of `count`, the fullest GPU holds a part of `on_gpu`.
@@ -133,7 +137,7 @@ class Experts:
     dealt_over: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Spread:
     """A number of GPUs and the tensor and pipeline degrees that make it up."""
 
@@ -142,7 +146,7 @@ class Spread:
     pp: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Advice:
     """
     What else would hold the asked sequences, or more of them.

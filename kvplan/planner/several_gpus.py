@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from kvplan.engines import EXACT, find_engine
+from kvplan.engines import EXACT, SharedOptions, find_engine
 from kvplan.errors import OptionsError
 from kvplan.gpus import is_counted, machine
 
@@ -33,11 +33,11 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
         return _on_nodes(options, gpu, one, count, nodes)
     if count == 1:
         return {**options, "gpu": one}, None
-    degrees = {name: options.get(name) or 1 for name in DEGREES}
+    degrees = _degrees(options)
     used = prod(degrees.values())
     if used == count:
         return {**options, "gpu": one}, None
-    if any(name in options for name in DEGREES):
+    if any(name in options for name in DEGREES) or count % used:
         alone = "" if unlike else f", or give --gpu {one}"
         raise OptionsError(f"{gpu} are {count} GPUs, and {_said(degrees)} use {used}: make them agree{alone}")
     way = _way(options)
@@ -46,21 +46,22 @@ def as_spread(options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None
             f"{gpu} are {count} GPUs of unlike kinds: say how they are used, as in --pp {count}",
             "        ranks of a tensor-parallel group hold alike shares, so that the smallest card decides",
         )
+    degree = count // used
     if unlike:
-        return {**options, "gpu": one, way: count}, None
-    read = f"{gpu} is read as {count} x {one}, with {way} {count}"
-    return {**options, "gpu": one, way: count}, read
+        return {**options, "gpu": one, way: degree}, None
+    read = f"{gpu} is read as {count} x {one}, with {way} {degree}"
+    return {**options, "gpu": one, way: degree}, read
 
 
 def _on_nodes(
     options: Mapping[str, Any], gpu: str, one: str, count: int, nodes: int
 ) -> tuple[Mapping[str, Any], str | None]:
     """Return the spread over *nodes* of *count* GPUs each: without degrees, tensor parallelism in each."""
-    degrees = {name: options.get(name) or 1 for name in DEGREES}
+    degrees = _degrees(options)
     used = prod(degrees.values())
     if used == nodes * count:
         return {**options, "gpu": one}, None
-    if any(name in options for name in DEGREES):
+    if any(name in options for name in DEGREES) or used > 1:
         raise OptionsError(
             f"{gpu} on {nodes} nodes are {nodes * count} GPUs, and {_said(degrees)} use {used}: "
             "make them agree"
@@ -71,8 +72,16 @@ def _on_nodes(
     return {**options, "gpu": one, "tp": count, "pp": nodes}, read
 
 
+def _degrees(options: Mapping[str, Any]) -> dict[str, int]:
+    """Return the degrees, and the GPUs that a setting of the engine puts in place of each."""
+    engine = find_engine(options.get("engine") or EXACT.name)
+    further = engine.context_ranks(SharedOptions(settings=options.get("settings") or {}))
+    return {name: options.get(name) or 1 for name in DEGREES} | {"context-parallel ranks": further}
+
+
 def _said(degrees: Mapping[str, int]) -> str:
-    return " x ".join(f"{name} {degree}" for name, degree in degrees.items() if degree > 1 or name != "cp")
+    always = DEGREES[:-1]
+    return " x ".join(f"{name} {degree}" for name, degree in degrees.items() if degree > 1 or name in always)
 
 
 def _way(options: Mapping[str, Any]) -> str:
@@ -92,6 +101,6 @@ def _joined(gpu: str, options: Mapping[str, Any]) -> str:
         return gpu
     joined = "+".join(part.strip() for part in parts)
     count = sum(number for number, _ in machine(joined))
-    used = prod(options.get(name) or 1 for name in DEGREES)
+    used = prod(_degrees(options).values())
     splits_all = _way(options) == "pp" and not any(name in options for name in DEGREES)
     return joined if used == count or splits_all else gpu

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -14,13 +14,14 @@ from kvplan.importers import load
 from kvplan.loads import Load, uniform
 from kvplan.planner import words
 from kvplan.planner.choice import Choice
-from kvplan.planner.deployment import Deployment, deploy, growth
+from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.drafts import OWN
-from kvplan.planner.facts import BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
+from kvplan.planner.facts import Assumed, BeyondContext, Ignored, PassedOn, ReadAs, Replicated, Warned
 from kvplan.planner.model_dtype import stored_in
 from kvplan.planner.options import SizeOptions, part
 from kvplan.planner.results import Answer, LayerSize, figure
 from kvplan.planner.work import as_batch, as_context, require_room_for
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.specs import ModelSpec
 from kvplan.terms import Fixed
@@ -29,7 +30,7 @@ from kvplan.units import ceil_div, format_bytes, format_gib
 Model = str | Path | ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Work:
     """What was asked for: `batch` sequences of `context` tokens, over all replicas."""
 
@@ -42,7 +43,7 @@ class Work:
         return uniform(self.context, self.batch)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Size(Answer, Shown):
     """
     What a cache takes. Sizes are per GPU (a rank of the fullest stage) unless the name says otherwise.
@@ -188,12 +189,12 @@ def size(model: Model, **options: Unpack[SizeOptions]) -> Size:
 
 
 def _layer_sizes(deployment: Deployment, rank: int, context: int) -> tuple[LayerSize, ...]:
-    tp, cp, growing = deployment.tp, deployment.choice.cp, deployment.growing.layers
+    tp, cp = deployment.tp, deployment.choice.cp
     own = tuple(
         LayerSize(
             kind=layer_kind(deployment.spec, name),
             count=count,
-            bytes_per_token=growth(growing[name], tp, count=count, cp=cp),
+            bytes_per_token=deployment.growth(name, count),
             bytes_per_sequence=count
             * sum(term.bytes_on_rank(ceil_div(context, cp), tp) for term in deployment.layers[name]),
         )
@@ -219,6 +220,7 @@ def warnings_of(deployment: Deployment, context: int) -> Iterator[Warned]:
     if spec.read_as:
         yield ReadAs(model=spec.name, release=spec.read_as, how=spec.read_by or "")
     yield from deployment.notes
+    yield from (Assumed(text=each) for each in spec.left_out)
     if spec.ignored:
         yield Ignored(fields=spec.ignored)
     splits = dict.fromkeys(term.split for layer in deployment.layers.values() for term in layer)

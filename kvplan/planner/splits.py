@@ -7,7 +7,11 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 
+from kvplan.attention import Kind
+from kvplan.attention.grouped import SoftmaxKind
+from kvplan.attention.latent import MLA
 from kvplan.engines.base import Extra
+from kvplan.engines.heads import Heads
 from kvplan.errors import SplitError
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Split
@@ -21,10 +25,17 @@ _KEPT = 512
 
 
 def splits(spec: ModelSpec, layers: dict[str, Layer]) -> tuple[Split, ...]:
-    """Return everything that tensor parallelism has to divide in this model, each once."""
+    """
+    Return everything that tensor parallelism has to divide in this model, each once.
+
+    A dense MLP is cut by columns, then by rows, and engines refuse a width that leaves a rest: divide in
+    vLLM's and SGLang's linear.py, and the two asserts of Linear in TensorRT-LLM's _torch/modules/linear.py.
+    """
     of_kinds = [split for kind in spec.kinds() for split in kind.splits()]
     of_terms = [term.split for layer in layers.values() for term in layer]
-    return tuple(dict.fromkeys(of_kinds + of_terms))
+    width = spec.dense_width
+    of_mlp = [Split(unit="MLP columns", count=width, replicable=False)] if width else []
+    return tuple(dict.fromkeys(of_kinds + of_terms + of_mlp))
 
 
 def unspread(parts: Sequence[Split], tp: int) -> Split | None:
@@ -42,9 +53,26 @@ def shared(spec: ModelSpec) -> list[tuple[Split, Split]]:
     return list(dict.fromkeys(pair for kind in spec.kinds() for pair in kind.sharing()))
 
 
-def sharing(spec: ModelSpec) -> int:
-    """Return the most heads of this model that share one group; 1 where none do."""
-    return max((many.count // few.count for many, few in shared(spec)), default=1)
+def heads_of(spec: ModelSpec) -> Heads:
+    """Return what engines ask of this model's heads."""
+    return Heads(
+        sharing=max((many.count // few.count for many, few in shared(spec)), default=1),
+        latents=_latents(spec),
+        filled=spec.hidden is None or all(_fills(kind, spec.hidden) for kind in spec.kinds()),
+    )
+
+
+def _latents(spec: ModelSpec) -> frozenset[tuple[int, int, int]]:
+    latents = [kind for kind in spec.kinds() if isinstance(kind, MLA)]
+    if any(kind.indexer for kind in latents):
+        return frozenset()
+    return frozenset(
+        (kind.d_nope, kind.d_rope, kind.v_head_dim) for kind in latents if kind.d_nope and kind.v_head_dim
+    )
+
+
+def _fills(kind: Kind, hidden: int) -> bool:
+    return not isinstance(kind, SoftmaxKind) or kind.heads * kind.head_dim == hidden
 
 
 def sharing_refusal(many: Split, few: Split) -> str | None:
@@ -146,3 +174,11 @@ def _even(count: int, pp: int, extra: Extra) -> tuple[int, ...]:
     base, rest = divmod(count, pp)
     start = {"first": 0, "before last": pp - 1 - rest, "last": pp - rest}[extra]
     return tuple(base + (start <= stage < start + rest) for stage in range(pp))
+
+
+def uncounted_experts(spec: ModelSpec) -> str:
+    """Return what a plan is without where a spec does not count the experts that are dealt out."""
+    return (
+        f"the spec of {spec.name} does not count its weights by part: each GPU is planned with all experts, "
+        "divided by tp alone, which is more than those that are dealt out to it"
+    )

@@ -11,12 +11,12 @@ from kvplan.engines import HeldLayer
 from kvplan.planner.deployment import KEPT, Deployment
 from kvplan.planner.drafts import OWN
 from kvplan.specs import ModelSpec
-from kvplan.specs.model import StoredParts
-from kvplan.specs.parts import Measure, ModelParts
 from kvplan.units import ceil_div
 
 if TYPE_CHECKING:
     from kvplan.planner.parts import Cut
+    from kvplan.specs.parts import ModelParts
+    from kvplan.specs.stored import StoredParts
 
 
 @lru_cache(maxsize=KEPT)
@@ -80,6 +80,8 @@ def least_weights(deployment: Deployment, replica_bytes: int) -> int:
         return replica_bytes
     on_gpu, spec = engine.embedding_on_gpu, deployment.spec
     if spec.parts is not None and not engine.has_tower(deployment.options):
+        from kvplan.specs.parts import Measure  # noqa: PLC0415 - as for Cut below
+
         tower = Measure(None).of(spec.parts.tower)
         replica_bytes -= ceil_div(replica_bytes * tower, spec.parts.parameters())
     if spec.tensors is not None and replica_bytes == spec.weight_bytes:
@@ -93,7 +95,7 @@ def even_weights(replica_bytes: int, *, tp: int, stages: int) -> tuple[int, ...]
 
 
 def stored_weights(
-    spec: ModelSpec, stored: StoredParts, *, stages: Sequence[int], embedding: bool
+    spec: ModelSpec, stored: "StoredParts", *, stages: Sequence[int], embedding: bool
 ) -> tuple[int, ...]:
     """
     Return the bytes of a file's own tensors on the GPU of each stage, *stages* being layers per stage.
@@ -145,7 +147,7 @@ def rank_weights(  # noqa: PLR0913 - each is one fact of the spread
     return tuple(ceil_div(replica_bytes * count * held, layers * total * total * tp) for count in counts)
 
 
-def counted_weights(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> tuple[int, ...]:
+def counted_weights(deployment: Deployment, parts: "ModelParts", replica_bytes: int) -> tuple[int, ...]:
     """
     Return the bytes of the weights on the fullest GPU of each stage, each part cut as the engine cuts it.
 
@@ -161,7 +163,7 @@ def all_weights(deployment: Deployment, replica_bytes: int) -> int:
         draft_bytes = all_weights(deployment.draft, _draft_bytes(deployment, replica_bytes))
         return draft_bytes + all_weights(replace(deployment, draft=None), replica_bytes)
     spec, ranks = deployment.spec, deployment.tp * deployment.dp
-    dealt = deployment.engine.shares(deployment.options).experts
+    dealt = deployment.shares.experts
     if spec.parts is None or dealt == 1:  # All ranks of a stage hold alike.
         return ranks * sum(stage_weights(deployment, replica_bytes))
     cut, as_released = _cut(deployment, spec.parts, replica_bytes)
@@ -170,7 +172,7 @@ def all_weights(deployment: Deployment, replica_bytes: int) -> int:
     return sum(map(sum, each)) * ranks // dealt
 
 
-def read_weights(deployment: Deployment, read: ModelParts, replica_bytes: int) -> tuple[int, ...]:
+def read_weights(deployment: Deployment, read: "ModelParts", replica_bytes: int) -> tuple[int, ...]:
     """
     Return the bytes of those parts that a step must *read*, on the GPU of each stage that has most of them.
 
@@ -198,9 +200,10 @@ def _in_bytes(cut: "Cut", stages: Sequence[int], replica_bytes: int | None) -> t
     return tuple(ceil_div(replica_bytes * held, cut.parts.total(cut.measure)) for held in sizes)
 
 
-def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> "tuple[Cut, bool]":
+def _cut(deployment: Deployment, parts: "ModelParts", replica_bytes: int) -> "tuple[Cut, bool]":
     """Return how the parts are cut, and whether the weights are what the release stores."""
     from kvplan.planner.parts import Cut  # noqa: PLC0415 - few specs of a cold command have parts
+    from kvplan.specs.parts import Measure  # noqa: PLC0415
 
     spec, engine = deployment.spec, deployment.engine
     element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
@@ -210,7 +213,7 @@ def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> "tupl
     cut = Cut(
         parts=parts,
         measure=measure,
-        shares=engine.shares(deployment.options),
+        shares=deployment.shares,
         repeats=_repeated(deployment),
         tied=spec.tied is True,
         embedding=engine.embedding_on_gpu,
@@ -221,10 +224,9 @@ def _cut(deployment: Deployment, parts: ModelParts, replica_bytes: int) -> "tupl
     return cut, as_released
 
 
-def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> list[int]:
+def _added(deployment: Deployment, parts: "ModelParts", element_bytes: int) -> list[int]:
     """Return what a rank holds of each layer beside its share of what the release stores."""
     spec, engine = deployment.spec, deployment.engine
-    shares = engine.shares(deployment.options)
     of_each = list(zip(parts.names, spec.layer_types, strict=True))
     found = {
         (kind, name): engine.added(
@@ -233,7 +235,7 @@ def _added(deployment: Deployment, parts: ModelParts, element_bytes: int) -> lis
                 kinds=spec.attention[name],
                 hidden=spec.hidden or 0,
                 element_bytes=element_bytes,
-                shares=shares,
+                shares=deployment.shares,
                 options=deployment.options,
             )
         )

@@ -7,6 +7,7 @@ from kvplan.planner.budget import Budget
 from kvplan.planner.facts import (
     Assumed,
     BeyondContext,
+    Crowded,
     DeclaredKv,
     Hint,
     Ignored,
@@ -24,6 +25,7 @@ from kvplan.planner.facts import (
     Sources,
     Uncounted,
     Warned,
+    WeightsOpen,
 )
 from kvplan.planner.plan import Plan
 from kvplan.units import format_gib, gib_apart
@@ -83,7 +85,10 @@ def sources(budget: Budget) -> dict[str, str]:
 
 def _weights(found: Sources) -> str:
     if found.weights is Origin.PARAMETERS:
-        return f"{found.parameters:,} parameters in {found.weight_dtype}"
+        ends = "" if found.ends_dtype is None else f", embedding and head in {found.ends_dtype}"
+        return f"{found.parameters:,} parameters in {found.weight_dtype}{ends}"
+    if found.weights is Origin.BOUND:
+        return "at most, by the config"
     if found.weights is Origin.RELEASE and found.parameters is not None:
         return f"{found.parameters:,} parameters, each as the release stores it"
     return "the published checkpoint's size" if found.weights is Origin.RELEASE else "given"
@@ -124,6 +129,8 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             return _lowered(fact)
         case RunsFewer():
             return f"{fact.engine} runs {fact.sequences:,} of them at once, unless --max-num-seqs says more"
+        case Crowded():
+            return _crowded(fact)
         case LeftOut():
             return f"left out of the plan: {fact.text}"
         case Ignored():
@@ -139,6 +146,11 @@ def warning(fact: Warned) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence f
             )
         case Uncounted():
             return f"the weights are without {'; '.join(fact.parts)}: give --weights"
+        case WeightsOpen():
+            return (
+                f"the config leaves the size of the weights open, {format_gib(fact.least_bytes)} to "
+                f"{format_gib(fact.most_bytes)}: the larger is planned, unless --weights gives it"
+            )
         case LabelRead():
             return (
                 f"no driver's figure for {fact.gpu} is known: its label means {format_gib(fact.total_bytes)}"
@@ -162,3 +174,16 @@ def _runs_in(fact: RunsIn) -> str:
     if fact.released is None:
         return f"the model's files name no dtype: {fact.engine} runs it in {fact.dtype} {otherwise}"
     return f"{fact.engine} runs this {fact.released} model in {fact.dtype} {otherwise}"
+
+
+def _crowded(fact: Crowded) -> str:
+    taken = f"{fact.engine}'s table of requests takes {format_gib(fact.table_bytes)}"
+    if fact.table_bytes >= fact.kept_bytes:
+        return (
+            f"{taken}, and it keeps back {format_gib(fact.kept_bytes)} in all: it does not start, unless "
+            "--max-num-seqs says fewer, or the context is shorter"
+        )
+    return (
+        f"{taken} of the {format_gib(fact.kept_bytes)} that it keeps back for activations and graphs: "
+        "--max-num-seqs makes it smaller"
+    )

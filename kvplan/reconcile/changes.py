@@ -1,16 +1,17 @@
 """One change of a setup, in words and as the option that makes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.planner.deployment import lowered
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.setup import Setup
+from kvplan.records import record
 from kvplan.specs.runs import LayerRun
 from kvplan.terms import Growing, Term
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Assumption:
     """
     A change of the plan, in words and as the option that makes it (empty if kvplan has none).

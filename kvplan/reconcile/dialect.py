@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.dtypes import Role
@@ -11,6 +10,7 @@ from kvplan.reconcile.log import EngineName, FigureName, StartUpLog
 from kvplan.reconcile.rows import Row
 from kvplan.reconcile.setup import Setup
 from kvplan.reconcile.starts import Reader
+from kvplan.records import record
 from kvplan.terms import Term
 
 Compare = Callable[[StartUpLog, Setup], tuple[Row, ...]]
@@ -18,14 +18,14 @@ Assume = Callable[[StartUpLog, Setup, Sequence[Term]], Iterator[Assumption]]
 Formats = Callable[[Setup, AbstractSet[Role]], tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Disclaimed:
     """What an engine's log does not have, and why."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LogDialect:
     """
     What the start-up log of one engine says, and what may have been otherwise than planned.

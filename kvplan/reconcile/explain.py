@@ -1,7 +1,6 @@
 """A log against the plan: every figure, and the fewest assumptions that explain what differs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import inf
 
@@ -20,6 +19,7 @@ from kvplan.reconcile.read import read_log
 from kvplan.reconcile.results import Explanation, Reconciliation
 from kvplan.reconcile.rows import Row
 from kvplan.reconcile.setup import Overrides, Setup
+from kvplan.records import record
 
 MAX_TRIALS = 400
 """Plans that are tried for one log; each takes about a millisecond."""
@@ -86,7 +86,7 @@ def _notes(log: StartUpLog) -> tuple[str, ...]:
     return (*_RESTARTED[: log.restarted], *plugin)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Trial:
     assumed: tuple[Assumption, ...]
     setup: Setup

@@ -1,9 +1,9 @@
 """Programs that write like an engine whose logs are read, and are named where they do not say enough."""
 
-from dataclasses import dataclass
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Foreign:
     """
     A program by words of its lines, and what a log of it lacks.

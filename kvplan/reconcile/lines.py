@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from kvplan.reconcile.errors import LogError
+from kvplan.records import record
 
 MAX_CHARACTERS = 16 * 1024**2
 """Start-up lines come first; whatever is longer than this also holds the requests that followed."""
@@ -22,7 +22,7 @@ _GZIP = "\x1f"
 """The first byte of a gzip file that is ASCII, so that any decoding keeps it (RFC 1952, section 2.3.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Line:
     """One line, its number from 1 on, and the worker that printed it (empty if it does not say)."""
 

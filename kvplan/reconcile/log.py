@@ -1,12 +1,13 @@
 """What a start-up log says: the engine, its options and the figures that it printed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from kvplan.reconcile.foreign import Foreign
 from kvplan.reconcile.lines import Line
 from kvplan.reconcile.printed import Printed
+from kvplan.records import record
 
 EngineName = Literal["vllm", "sglang", "llamacpp", "trtllm"]
 
@@ -44,7 +45,7 @@ FigureName = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Figure:
     """
     One printed figure: the line it stands on, the worker that printed it, and what it is for.
@@ -65,7 +66,7 @@ class Figure:
         return (self.name, self.printed, *self.given.items())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PrintedOptions:
     """
     The options that a log names; None where it does not.
@@ -92,7 +93,7 @@ class PrintedOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StartUpLog:
     """
     A start-up log as kvplan understood it; `version` is None where the log does not tell.

@@ -1,7 +1,7 @@
 """The memory that a card leaves for the cache, and what may have left another than planned."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from kvplan.errors import KvplanError
@@ -14,6 +14,7 @@ from kvplan.reconcile.printed import Printed
 from kvplan.reconcile.results import Explanation
 from kvplan.reconcile.rows import WEIGHTS_PERCENT, Row
 from kvplan.reconcile.setup import Overrides, Setup
+from kvplan.records import record
 from kvplan.units import GIB, format_gib
 
 _FORMATS = ("bf16", "fp8", "int8", "nvfp4", "mxfp4", "int4", "fp32")
@@ -23,7 +24,7 @@ _MOST_BESIDE_BYTES = 21 * GIB
 _TOKENS = (2048, 4096, 8192, 16384, 32768)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MemoryPlan:
     """
     What each stage's GPU has for the cache, by a plan of one sequence.
@@ -50,7 +51,7 @@ class MemoryPlan:
         return [self.plan.budget.left_bytes(weights, other_bytes) for weights in self.weights]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Cause:
     text: str
     option: str = ""

@@ -1,11 +1,11 @@
 """A figure as an engine printed it, and the values that the text stands for."""
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
 from kvplan.reconcile.errors import LogError
+from kvplan.records import record
 from kvplan.units import GIB, MIB
 
 # Engines that print GB and MB divide by 2^30 and 2^20 all the same: vLLM's memory profiler up to
@@ -15,7 +15,7 @@ _DECIMAL = {"GiB": 10**9, "GB": 10**9, "MiB": 10**6, "MB": 10**6, "B": 1}
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,20})?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Printed:
     """
     The text of a number and its unit: a size, or a count of `tokens`, `blocks`, `layers` or `x`.

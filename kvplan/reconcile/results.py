@@ -1,15 +1,15 @@
 """What a reconciliation answers: frozen results whose fields are the keys of `--json`."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.reconcile.log import StartUpLog
 from kvplan.reconcile.rows import Row
 from kvplan.reconcile.setup import Setup
+from kvplan.records import record
 from kvplan.shown import Shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Explanation:
     """Assumptions under which the plan was made again as `setup` says, and what it then gives."""
 
@@ -33,7 +33,7 @@ class Explanation:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class Reconciliation(Shown):
     """
     What a log says, what the plan says, and what explains the difference.

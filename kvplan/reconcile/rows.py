@@ -1,10 +1,10 @@
 """One printed figure beside the planned one."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from kvplan.reconcile.printed import Printed
+from kvplan.records import record
 from kvplan.units import GIB, MIB
 
 WEIGHTS_PERCENT = 2
@@ -15,7 +15,7 @@ DRAFT = ", draft"
 """What the name of a figure ends with that is of a draft's own pool."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Row:
     """
     A printed figure and what the plan makes of it.

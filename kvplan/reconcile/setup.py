@@ -1,7 +1,7 @@
 """What a log and a user say of a deployment, as kvplan plans it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from kvplan.engines import find_engine
 from kvplan.errors import KvplanError, UnknownNameError
@@ -9,10 +9,11 @@ from kvplan.planner.choice import Choice
 from kvplan.planner.deployment import Deployment, deploy
 from kvplan.planner.size import Model
 from kvplan.reconcile.printed import Printed
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Overrides:
     """What a user says beside the log, or against it; None leaves it to the log."""
 
@@ -36,7 +37,7 @@ class Overrides:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Setup:
     """
     One deployment to compare with a log.

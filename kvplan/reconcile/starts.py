@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.reconcile.lines import Line, marked
 from kvplan.reconcile.log import Figure, FigureName, StartUpLog
+from kvplan.records import record
 
 MAX_FIGURE_LINES = 4096
 """Lines of figures that are read where no line begins a start: no start prints as many, of any ranks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reader:
     """
     How the lines of one engine are read, and what begins and ends a start in them.

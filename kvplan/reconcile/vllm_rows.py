@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
@@ -18,6 +18,7 @@ from kvplan.reconcile.log import FigureName, StartUpLog
 from kvplan.reconcile.printed import Printed
 from kvplan.reconcile.rows import Row, row
 from kvplan.reconcile.setup import Setup
+from kvplan.records import record
 
 SHORT_PERCENT = 5
 """A rank that printed nothing may have this much less memory: published starts differ by up to 2 %."""
@@ -30,7 +31,7 @@ Planned = Callable[[int], Fraction]
 _EMPTY = StartUp(num_blocks=0, block_size=0, kv_tokens=0, max_concurrency=0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Memory:
     """The least memory of each pipeline rank that is printed so, and how much more it may be."""
 

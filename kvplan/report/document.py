@@ -1,13 +1,14 @@
 """An answer as a document: lines, tables and cards, whatever shows them."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from kvplan.records import record
 
 Tone = Literal["plain", "strong", "quiet", "yes", "no", "maybe", "ok", "warning", "option", "kind"]
 """What a piece of text is to the reader; a renderer chooses a colour for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Span:
     """Some text in one tone."""
 
@@ -18,7 +19,7 @@ class Span:
 Cell = str | Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Line:
     """A paragraph, which may have a label before it; a `whole` one is to be copied, and is not broken."""
 
@@ -36,7 +37,7 @@ def line(text: str, tone: Tone = "plain", *, label: str = "", indented: bool = F
     return Line((Span(text, tone),), label=label, indented=indented)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Heading:
     """A title: of the document at level 1, which is its answer, and of a part of it at level 2."""
 
@@ -45,7 +46,7 @@ class Heading:
     level: Literal[1, 2] = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Grid:
     """Rows without titles; the first columns are set as told, what follows is text that may be broken."""
 
@@ -54,7 +55,7 @@ class Grid:
     indented: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Column:
     """A column's title, and whether it holds numbers: those stand to the right and in one piece."""
 
@@ -62,7 +63,7 @@ class Column:
     numbers: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Table:
     """
     Rows below titles; the first *names* columns name a row, and are in one piece, too.
@@ -81,7 +82,7 @@ PartKind = Literal["weights", "used", "free", "overhead", "kept"]
 """What a part of a card is: weights, cache in use, cache free, activation and overhead, kept back."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Part:
     """One part of a card: its kind, name, bytes (negative: missing) and what is said of it."""
 
@@ -91,7 +92,7 @@ class Part:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Card:
     """A card's memory by its parts, which sum to all of it; `which` says whose memory it is."""
 
@@ -101,14 +102,14 @@ class Card:
     which: str = "each GPU"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Cards:
     """Several cards side by side, each with its name, all to one scale."""
 
     cards: tuple[tuple[str, Card], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Step:
     """One line of a waterfall: its bytes, negative where they are saved, and why."""
 
@@ -117,7 +118,7 @@ class Step:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Waterfall:
     """Bytes that are added up, step by step; `total` names their sum."""
 
@@ -125,7 +126,7 @@ class Waterfall:
     total: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Series:
     """A line of a chart: points with rising x, and in `between` of some x the least and the most of y."""
 
@@ -134,7 +135,7 @@ class Series:
     between: tuple[tuple[int, int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Mark:
     """A point of a chart that stands out."""
 
@@ -143,7 +144,7 @@ class Mark:
     y: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Chart:
     """Lines over two logarithmic axes: tokens, and what is counted, all of them at least 1."""
 

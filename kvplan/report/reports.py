@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ from kvplan.arguments import ArgumentError
 from kvplan.errors import OptionsError
 from kvplan.files import is_folder, require_writable, write_whole
 from kvplan.planner.results import SCHEMA_VERSION
+from kvplan.records import record
 from kvplan.report.document import Block, Document, Heading, line
 from kvplan.report.stamp import Stamp, stamp
 from kvplan.shown import Shown, as_path
 from kvplan.units import counted
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Report:
     """An answer to send: its title, the document, and the same as plain values, as `--json` has them."""
 

@@ -1,10 +1,10 @@
 """By what and when a report was made."""
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 from kvplan.version import __version__
 
 _EPOCH = "SOURCE_DATE_EPOCH"
@@ -12,7 +12,7 @@ _EPOCH = "SOURCE_DATE_EPOCH"
 reproducible-builds.org/specs/source-date-epoch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stamp:
     """The release of kvplan, and the minute in UTC."""
 

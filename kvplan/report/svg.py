@@ -1,12 +1,12 @@
 """A chart as SVG that needs nothing from elsewhere: its colours are those of the page around it, by class."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from math import ceil, floor, log2, log10
 
 from kvplan.inert import inert
+from kvplan.records import record
 from kvplan.report.document import Chart, Series
 from kvplan.report.frontier import STAIRS
 from kvplan.units import format_tokens
@@ -24,7 +24,7 @@ MOST_LINES = 8
 """Lines that the page tells apart by colour and dashes: as many classes as its style has."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Axis:
     """A logarithmic axis: from one value at one pixel to another at another."""
 
@@ -162,7 +162,7 @@ _SIDES = ((-8, 16), (8, -8), (-8, -8), (8, 16))
 and to the left is most often free."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Place:
     """Where the name of a point may stand: to one side of it."""
 

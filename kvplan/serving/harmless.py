@@ -106,6 +106,7 @@ SGLANG_FLAGS = """
 --enable-mamba-cache-stochastic-rounding --enable-megamoe-for-layernorm-sp --enable-memory-saver
 --enable-metrics --enable-metrics-for-all-schedulers --enable-mfu-metrics --enable-mis --enable-mixed-chunk
 --enable-mm-global-cache --enable-mscclpp --enable-multi-layer-eagle --enable-nan-detection
+--enable-nsa-prefill-context-parallel
 --enable-nccl-nvls --enable-nvidia-megakernel --enable-p2p-check --enable-pd-role-switch
 --enable-precise-embedding-interpolation --enable-prefill-cp --enable-prefill-delayer
 --enable-prefix-mm-cache --enable-priority-scheduling --enable-profile-cuda-graph
@@ -192,7 +193,7 @@ SGLANG_VALUES = """
 --served-model-name --shared-experts-tp-size --sidecar --sidecar-args --sm-group-num --smg-http-sidecar-port
 --soft-watchdog-timeout --spec-trace-dir --speculative-accept-threshold-acc
 --speculative-accept-threshold-single --speculative-adaptive-config --speculative-attention-mode
---speculative-dflash-block-size --speculative-domino-candidate-pool-size
+--speculative-domino-candidate-pool-size
 --speculative-draft-attention-backend --speculative-draft-load-format --speculative-draft-model-quantization
 --speculative-draft-model-revision --speculative-draft-sink-size --speculative-draft-window-size
 --speculative-dsa-topk-backend --speculative-dspark-block-size --speculative-dspark-confidence-sts-path
@@ -286,4 +287,46 @@ TRTLLM_VALUES = """
 --tokenizer --custom-tokenizer --host --port --custom-module-dirs --log-level
 --gpus-per-node --num-postprocess-workers --revision --reasoning-parser --tool-parser
 --metadata-server-config-file --otlp-traces-endpoint --disagg-cluster-uri --media-io-kwargs --chat-template
+"""
+
+TRTLLM_KEYS = """
+tokenizer tokenizer_mode custom_tokenizer skip_tokenizer_init post_processor_hook trust_remote_code revision
+tokenizer_revision gpus_per_node enable_chunked_prefill guided_decoding_backend batched_logits_processor
+iter_stats_max_iterations request_stats_max_iterations max_input_len gather_generation_logits
+num_postprocess_workers postprocess_tokenizer_dir num_serve_frontends reasoning_parser otlp_traces_endpoint
+return_perf_metrics perf_metrics_output_dir perf_metrics_max_requests enable_energy_metrics orchestrator_type
+fail_fast_on_attention_window_too_large disable_overlap_scheduler sampler_type sampler_force_async_worker
+enable_speculative_beam_history_d2h enable_early_first_token_response enable_low_latency_host_dispatch
+enable_iter_perf_stats enable_iter_req_stats print_iter_log batch_wait_timeout_ms batch_wait_timeout_iters
+batch_wait_max_tokens_ratio enable_autotuner use_fine_grained_sync enable_layerwise_nvtx_marker
+stream_interval allreduce_strategy checkpoint_format checkpoint_loader checkpoint_io_policy
+garbage_collection_gen0_threshold
+use_cute_dsl_blockscaling_mm use_cute_dsl_blockscaling_bmm use_cute_dsl_bf16_bmm use_cute_dsl_bf16_gemm
+enable_mla_skip_correction mla_skip_correction_threshold enable_resource_governor attn_backend
+mm_processor_kwargs video_pruning_rate kv_cache_config.sink_token_length
+kv_cache_config.host_cache_size kv_cache_config.disk_cache_size kv_cache_config.disk_cache_path
+kv_cache_config.secondary_offload_min_priority kv_cache_config.event_buffer_max_size
+kv_cache_config.attention_dp_events_gather_period_ms kv_cache_config.enable_partial_reuse
+kv_cache_config.copy_on_partial_reuse kv_cache_config.iteration_stats_interval
+kv_cache_config.disk_prefetch_num_reqs kv_cache_config.block_reuse_policy moe_config.backend
+moe_config.disable_finalize_fusion moe_config.use_low_precision_moe_combine
+moe_config.load_balancer.layer_updates_per_iter speculative_config.use_relaxed_acceptance_for_thinking
+speculative_config.relaxed_topk speculative_config.relaxed_delta speculative_config.begin_thinking_phase_token
+speculative_config.end_thinking_phase_token speculative_config.load_format speculative_config.max_concurrency
+speculative_config.acceptance_rate_window_size speculative_config.acceptance_rate_threshold
+speculative_config.use_rejection_sampling speculative_config.allow_advanced_sampling
+speculative_config.advanced_sampling_mode speculative_config.greedy_sampling
+speculative_config.posterior_threshold speculative_config.eagle3_model_arch
+speculative_config.eagle3_layers_to_capture speculative_config.max_non_leaves_per_layer
+sparse_attention_config.seq_len_threshold sparse_attention_config.index_n_heads
+sparse_attention_config.index_head_dim sparse_attention_config.index_topk
+sparse_attention_config.indexer_rope_interleave sparse_attention_config.skip_indexer_for_short_seqs
+sparse_attention_config.threshold_scale_factor sparse_attention_config.target_sparsity
+"""
+
+TRTLLM_SECTIONS = """
+attention_dp_config nvfp4_gemm_config telemetry_config prometheus_metrics_config env_overrides cp_config
+reorder_policy_config ray_placement_config ray_worker_nsight_options perf_metrics_config mx_config
+multimodal_config kv_cache_config.kv_events_config kv_cache_config.block_reuse_config
+speculative_config.draft_len_schedule moe_config.load_balancer.initial_global_assignments
 """

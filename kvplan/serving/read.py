@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from kvplan.errors import OptionsError
+from kvplan.serving.config_file import read_options
 from kvplan.serving.llamacpp import LLAMACPP
 from kvplan.serving.served import Answer, Found, Kept, Served, nested
 from kvplan.serving.sglang import SGLANG
-from kvplan.serving.table import Asks, Dialect, Harmless, Keys, LeftOut, ModelName, Refused, Switch
+from kvplan.serving.table import Asks, Dialect, File, Harmless, Keys, LeftOut, ModelName, Refused, Switch
 from kvplan.serving.trtllm import TRTLLM
 from kvplan.serving.values import brief, json_object, shown
 from kvplan.serving.vllm import VLLM
@@ -54,6 +55,7 @@ class _Reading:
         self.ignored: list[str] = []
         self.unknown: list[str] = []
         self.kept: list[Kept] = []
+        self.in_file: set[str] = set()
 
     def take_variable(self, name: str, text: str) -> None:
         """Take an environment variable: one that the engine reads, or one of no effect."""
@@ -71,6 +73,9 @@ class _Reading:
     def take(self, given: Given) -> None:
         """Take one option, or the model."""
         self._keep(given)
+        self._sort(given)
+
+    def _sort(self, given: Given) -> None:
         match given.row:
             case None if not given.name:
                 self._take_word(given.text)
@@ -88,6 +93,29 @@ class _Reading:
                 self._take_answer(row, given)
             case Keys() as row:
                 self._take_keys(row, given)
+            case File() as row:
+                self._take_file(row, given)
+
+    def _take_file(self, row: File, given: Given) -> None:
+        """Take the options in a file that another one names, a section that no plan looks into as one."""
+        before, sections = set(self.said), set[str]()
+        for key, text in read_options(given.spelt, given.text).items():
+            path = f"{row.under}.{key}" if row.under else key
+            name, found = self.dialect.by_key(path)
+            if found is None:
+                self._take_unknown_key(path, text, given.text)
+            elif name not in sections:
+                words = (name,) if name != path else (f"{name}: {text}",)
+                self._sort(Given(row=found, name=name, spelt=name, text=text, words=words))
+                sections |= {name} if name != path else set()
+        self.in_file |= set(self.said) - before
+
+    def _take_unknown_key(self, path: str, text: str, file: str) -> None:
+        if path.startswith(tuple(f"{section}." for section in self.dialect.whole)):
+            raise OptionsError(
+                f"{file}: kvplan does not know {path[:60]}, which may decide the memory: leave it out"
+            )
+        self.unknown.append(brief(f"{path}: {text}"))
 
     def _keep(self, given: Given) -> None:
         """Keep the words of an option that is not the plan's alone."""
@@ -105,7 +133,7 @@ class _Reading:
                     self.kept.append(
                         Kept(words=given.words, keyword=keyword, replaces=bool(stands), variable=variable)
                     )
-            case LeftOut() | Harmless() | None if given.name:
+            case LeftOut() | Harmless() | File() | None if given.name:
                 self.kept.append(Kept(words=given.words, variable=variable))
             case _:
                 pass
@@ -132,7 +160,7 @@ class _Reading:
             self._say(f"{row.keyword}.{name}", said, given.written)
 
     def _leave_out(self, row: LeftOut | Refused, given: Given) -> None:
-        if row.takes == "json" and "." not in given.name:
+        if row.takes == "json" and given.name.startswith("-") and "." not in given.name:
             json_object(given.spelt, given.text)
         if row.takes != "nothing" and given.text in row.unless:
             self.ignored.append(given.written)
@@ -153,6 +181,12 @@ class _Reading:
         for what, options in self.left_out.items():
             yield f"{', '.join(options)}: {what}"
 
+    def _told(self, found: Found) -> Iterator[Kept]:
+        """Yield what of a plan a file says, without words of its own: the option that names it has them."""
+        written = self.said.keys() - self.in_file
+        for keyword in self.dialect.spread(dict(found.answers)).keys() - written:
+            yield Kept(words=(), keyword=keyword, replaces=True)
+
     def served(self, program: str) -> Served:
         """Return the command as a whole; raise OptionsError if it names no model, or two."""
         models = [model for model in self.models if model]
@@ -170,6 +204,7 @@ class _Reading:
             ignored=tuple(self.ignored),
             unknown=tuple(self.unknown),
             notes=found.notes,
-            kept=tuple(self.kept),
+            kept=(*self.kept, *(self._told(found) if self.in_file else ())),
             sharing=found.sharing,
+            of_draft=self.dialect.of_draft,
         )

@@ -1,6 +1,6 @@
 """Short ways to write the rows of a table: option names in one string, apart by spaces."""
 
-from kvplan.serving.table import Asks, Harmless, LeftOut, ModelName, Refused, Switch, Takes
+from kvplan.serving.table import Asks, File, Harmless, LeftOut, ModelName, Refused, Switch, Takes
 from kvplan.serving.values import COUNT, Value
 
 MORE = "it takes more than planned"
@@ -13,6 +13,11 @@ DIRECTIONS = (MORE, LESS, EITHER)
 def model(names: str) -> ModelName:
     """Return the options that name the model."""
     return ModelName(names=tuple(names.split()))
+
+
+def file(names: str, under: str = "") -> File:
+    """Return the options that name a file of further options, whose keys stand *under* another one."""
+    return File(names=tuple(names.split()), under=under)
 
 
 def asks(names: str, keyword: str, value: Value = COUNT, unset: str = "", *, takes: Takes = "value") -> Asks:

@@ -1,7 +1,8 @@
 """What a serving command says, in the words of a plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from kvplan.records import record
 
 Answer = int | str | bool | tuple[int, ...]
 """The value of one option: a count, a ratio or a name as text, a flag, or the layers of each stage."""
@@ -10,7 +11,7 @@ PlanAnswers = Mapping[str, Answer | Mapping[str, str]]
 """Options by the names of `kvplan.fit`; `settings` holds an engine's own, as text."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Kept:
     """
     An option in its own words, which a command written again still has.
@@ -25,7 +26,7 @@ class Kept:
     variable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Served:
     """
     A serving command, sorted by what it means to a plan.
@@ -35,7 +36,7 @@ class Served:
     left out. `ignored` have no effect on memory; `unknown` are options that kvplan has never heard of:
     both as they were written. `notes` say what the command leaves to the engine. `kept` are the words of
     all options that `asked` does not say whole. Where no context is asked for, `sharing` sequences share
-    the model's longest.
+    the model's longest. `of_draft` are settings that mean nothing without a draft.
     """
 
     engine: str
@@ -47,9 +48,15 @@ class Served:
     notes: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
     sharing: int = 1
+    of_draft: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[Kept, ...]:
+        """What a file says of a plan, which has no words in the command but those that name it."""
+        return tuple(each for each in self.kept if not each.words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Found:
     """
     The answers that options gave, flat (`settings.NAME`), with what is left out and noted on the way.

@@ -45,6 +45,7 @@ _STEPS, _BRANCHES, _VERIFIED = "speculative.steps", "speculative.branches", "spe
 _DRAFTED = f"{SETTING}speculative_num_draft_tokens"
 # speculative/spec_info.py; the first need no model beside the one that is served.
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
+_BLOCKS = "DFLASH"
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 _PATHS = "lora_paths"
@@ -113,7 +114,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--speculative-draft-model-path --speculative-draft-model", _DRAFT_MODEL, NAME),
     asks("--speculative-num-steps", _STEPS, COUNT_TEXT),
     asks("--speculative-eagle-topk", _BRANCHES, COUNT_TEXT),
-    asks("--speculative-num-draft-tokens", _VERIFIED, COUNT_TEXT),
+    asks("--speculative-num-draft-tokens --speculative-dflash-block-size", _VERIFIED, COUNT_TEXT),
     # srt/distributed/utils.py, get_pp_indices.
     asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -179,6 +180,9 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("--enable-multimodal --mm-enable-dp-encoder", _MEDIA, takes="nothing"),
     left_out("--attention-backend --decode-attention-backend --prefill-attention-backend", _PAGES),
     left_out("--dsa-prefill-backend --dsa-decode-backend --dsv4-attn-backend", _PAGES),
+    # Names of before 0.5.10 or so: docs/basic_usage/deepseek_v32.md and llama4.md.
+    left_out("--nsa-prefill-backend --nsa-decode-backend --nsa-prefill --nsa-decode", _PAGES),
+    left_out("--hybrid-kvcache-ratio", either("the pool of windowed layers is counted by its ratio")),
     left_out(
         "--enable-linear-replayssm --enable-linear-replayssm-spec --enable-int8-mamba-checkpoint",
         _STATES,
@@ -305,7 +309,9 @@ def _drafted_tokens(answers: dict[str, Answer]) -> str | None:
     """Take how far a draft goes, and return how many tokens are verified at once: speculative_hook.py."""
     steps, branches = answers.pop(_STEPS, None), answers.pop(_BRANCHES, None)
     drafted = answers.pop(_VERIFIED, None)
-    if steps is not None and str(branches) == "1":
+    # DFlash drafts a block in one step, whatever is asked (_handle_dflash).
+    flat = str(answers.get(_ALGORITHM, "")).upper() != _BLOCKS
+    if flat and steps is not None and str(branches) == "1":
         return str(int(str(steps)) + 1)
     return None if drafted is None else str(drafted)
 
@@ -344,6 +350,7 @@ SGLANG = Dialect(
     rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
     head=lambda model: ["python", "-m", "sglang.launch_server", "--model-path", model],
     abbreviates=True,
+    of_draft=(_DRAFTED.removeprefix(SETTING),),
     gather=_gather,
     spread=_spread,
     stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),

@@ -1,9 +1,9 @@
 """The rows of an engine's table of options, and the dialect in which its command is written."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from kvplan.records import record
 from kvplan.serving.served import Answer, Found
 from kvplan.serving.values import Value
 
@@ -11,7 +11,7 @@ Takes = Literal["nothing", "value", "optional", "values", "json"]
 """What follows: `values` are all words up to the next option, `json` an object, or one key of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Asks:
     """An option whose value is one of a plan, under *keyword*; the first name is the one written."""
 
@@ -23,7 +23,7 @@ class Asks:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Switch:
     """An option without a value: any of *names* is *on*, and any of *against* is *off*."""
 
@@ -35,7 +35,7 @@ class Switch:
     takes: Takes = "nothing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LeftOut:
     """An option that changes the memory in a way no plan counts; the values *unless* change nothing."""
 
@@ -45,7 +45,7 @@ class LeftOut:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Refused:
     """An option with which the plan would be plainly wrong; the values *unless* change nothing."""
 
@@ -55,7 +55,7 @@ class Refused:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Harmless:
     """Options that have no effect on the memory of a GPU."""
 
@@ -63,7 +63,7 @@ class Harmless:
     takes: Takes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelName:
     """An option that names the model."""
 
@@ -71,7 +71,7 @@ class ModelName:
     takes: Takes = "value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Keys:
     """
     An option whose JSON object holds answers: each of its keys is one, under `keyword.KEY`.
@@ -85,7 +85,16 @@ class Keys:
     takes: Takes = "json"
 
 
-Row = Asks | Keys | Switch | LeftOut | Refused | Harmless | ModelName
+@record
+class File:
+    """An option that names a file with further ones: rows of `Dialect.in_file`, *under* a key of theirs."""
+
+    names: tuple[str, ...]
+    under: str = ""
+    takes: Takes = "value"
+
+
+Row = Asks | Keys | Switch | LeftOut | Refused | Harmless | ModelName | File
 
 
 def keep(found: Found, _program: str) -> Found:
@@ -98,7 +107,7 @@ def same(answers: dict[str, Answer]) -> dict[str, Answer]:
     return answers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Dialect:
     """
     How one engine writes its command.
@@ -109,7 +118,9 @@ class Dialect:
     are GGUF files.
     `negate` gives the names that turn a flag off. `gather` turns what options said into the options of
     a plan, where they are not the same, and `spread` is its inverse. `stands_for` gives, for the keyword of
-    an option that says more than a plan, what of a plan it says; its own words are kept then.
+    an option that says more than a plan, what of a plan it says; its own words are kept then. `in_file` are
+    the options of a file, by the path of their keys, a section by its own (`takes` is json); of `whole`
+    sections each key must be known. `of_draft` are settings that say something of a draft alone.
     """
 
     engine: str
@@ -125,6 +136,9 @@ class Dialect:
     gather: Callable[[Found, str], Found] = keep
     spread: Callable[[dict[str, Answer]], dict[str, Answer]] = same
     stands_for: Callable[[str], str] = lambda _: ""
+    in_file: tuple[Row, ...] = ()
+    of_draft: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
     def by_name(self) -> Mapping[str, Row]:
         """Return each row under each of its names, and under the names that turn its flag off."""
@@ -138,6 +152,16 @@ class Dialect:
             for name in (*row.names, *against(row)):
                 found[name] = row
         return found
+
+    def by_key(self, key: str) -> tuple[str, Row | None]:
+        """Return the row of a key in a file, or of its section, by its own name; None of neither."""
+        rows = {name: row for row in self.in_file for name in row.names}
+        name = key
+        while name not in rows or (name != key and rows[name].takes != "json"):
+            name, dot, _ = name.rpartition(".")
+            if not dot:
+                return key, None
+        return name, rows[name]
 
 
 def against(row: Row) -> tuple[str, ...]:

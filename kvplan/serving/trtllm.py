@@ -4,12 +4,10 @@ TensorRT-LLM's options: tensorrt_llm/commands/serve.py, NVIDIA/TensorRT-LLM@0020
 `--kv_cache_dtype` came later, with pull request 11487.
 """
 
-from dataclasses import replace
-
 from kvplan.serving.harmless import TRTLLM_FLAGS, TRTLLM_VALUES
-from kvplan.serving.rows import asks, either, harmless, left_out, refused, setting
-from kvplan.serving.served import SETTING, Answer, Found
+from kvplan.serving.rows import asks, either, file, harmless, left_out, refused, setting
 from kvplan.serving.table import Dialect, Row
+from kvplan.serving.trtllm_file import IN_FILE, OF_DRAFT, WHOLE, gather, spread
 from kvplan.serving.values import RATIO, cache_format
 
 _KV = cache_format("fp8 nvfp4", {}, {})
@@ -26,11 +24,7 @@ _ROWS: tuple[Row, ...] = (
     asks("--kv-cache-free-gpu-memory-fraction --free-gpu-memory-fraction", "utilization", RATIO),
     asks("--kv-cache-dtype", "kv_dtype", _KV),
     setting("--enable-attention-dp", "enable_attention_dp"),
-    refused(
-        "--config --extra-llm-api-options",
-        "kvplan does not read the file, and its kv_cache_config decides the memory: leave it out, and give "
-        "what it says as --kv-dtype, --utilization, --block-size, --ep, --draft or --set max_tokens=N",
-    ),
+    file("--config --extra-llm-api-options"),
     refused("--max-beam-width", "kvplan plans one beam for each sequence", "1"),
     refused(
         "--context-parallel-size --cp-size",
@@ -46,30 +40,14 @@ _ROWS: tuple[Row, ...] = (
     harmless(TRTLLM_VALUES, "value"),
 )
 
-_ATTENTION = f"{SETTING}enable_attention_dp"
-
-
-def _gather(found: Found, _program: str) -> Found:
-    """Turn the ranks of attention data parallelism, TensorRT-LLM's tp_size, into a plan's dp."""
-    answers = dict(found.answers)
-    if answers.get(_ATTENTION) == "true" and "tp" in answers:
-        answers["dp"] = answers.pop("tp")
-    return replace(found, answers=answers)
-
-
-def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
-    """Undo `_gather`."""
-    given = dict(answers)
-    if given.get(_ATTENTION) == "true" and "dp" in given:
-        given["tp"] = given.pop("dp")
-    return given
-
-
 TRTLLM = Dialect(
     engine="trtllm",
     rows=_ROWS,
     head=lambda model: ["trtllm-serve", model],
     underscores=True,
-    gather=_gather,
-    spread=_spread,
+    gather=gather,
+    spread=spread,
+    in_file=IN_FILE,
+    whole=WHOLE,
+    of_draft=OF_DRAFT,
 )

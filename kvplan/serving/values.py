@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.dtypes import dtype_by_name, kv_format
 from kvplan.errors import OptionsError, UnitError, UnknownNameError
+from kvplan.records import record
 from kvplan.serving.served import Answer
 from kvplan.units import MAX_COUNT, parse_bytes, parse_count, parse_ratio
 
@@ -20,7 +20,7 @@ _DTYPE_WORDS = ("float16", "bfloat16", "float32", "half", "float")
 """Those of vLLM and SGLang, each dtype by its plainest name first (ModelDType in vLLM's config/model.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Value:
     """
     How the text of one option is read and written.
@@ -134,6 +134,11 @@ NAME = Value(read=lambda _, text: text)
 LAYERS = Value(read=layers, write=_sizes)
 
 
+def flag(*, on: Answer = "true", off: Answer = "false") -> Value:
+    """Return a flag that is written out, as files have it, and what it is to a plan."""
+    return Value(read=lambda option, text: on if _FLAG.read(option, text) == "true" else off)
+
+
 def name_of(engine_words: str) -> Value:
     """Return a value that is one of *engine_words*; `auto` is the engine's own choice."""
     return choice({word: None if word == "auto" else word for word in engine_words.split()})
@@ -203,6 +208,8 @@ def model_dtype(text: str) -> str:
     except UnknownNameError as error:
         raise OptionsError(str(error)) from None
 
+
+_FLAG = choice({"true": "true", "false": "false"})
 
 _model_dtype = choice({"auto": None, **{word: model_dtype(word) for word in _DTYPE_WORDS}})
 MODEL_DTYPE = Value(

@@ -33,6 +33,7 @@ from kvplan.serving.vllm_configs import (
     spread,
     stands_for,
 )
+from kvplan.serving.vllm_graphs import COMPILATION, LEVEL
 
 # utils/argparse_utils.py, human_readable_int.
 _SUFFIXES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
@@ -58,6 +59,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--pipeline-parallel-size -pp", "pp"),
     asks("--data-parallel-size -dp", "dp"),
     asks("--decode-context-parallel-size -dcp", "dcp"),
+    asks("--prefill-context-parallel-size -pcp", "settings.prefill_context_parallel_size", COUNT_TEXT),
     asks("--nnodes -n", "nodes"),
     asks(
         "--max-model-len",
@@ -97,11 +99,23 @@ _ASKED: tuple[Row, ...] = (
         "--no-disable-hybrid-kv-cache-manager --enable-hybrid-kv-cache-manager",
         on="false",
     ),
-    setting("--enforce-eager", "enforce_eager", "--no-enforce-eager"),
+    # -O0 neither compiles nor captures: OPTIMIZATION_LEVEL_00 in config/vllm.py.
+    setting("--enforce-eager -O0", "enforce_eager", "--no-enforce-eager"),
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
     Keys(names=("--limit-mm-per-prompt",), keyword=LIMITS, whole=f"settings.{LIMITS}"),
     setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
-    asks("--max-cudagraph-capture-size", "settings.max_cudagraph_capture_size", COUNT_TEXT),
+    asks("--max-cudagraph-capture-size", f"{COMPILATION}.max_cudagraph_capture_size", COUNT_TEXT),
+    asks(
+        "--cudagraph-capture-sizes --cuda-graph-sizes -cc.cudagraph_capture_sizes "
+        "--compilation-config.cudagraph_capture_sizes",
+        f"{COMPILATION}.cudagraph_capture_sizes",
+        NAME,
+        takes="values",
+    ),
+    asks("-cc.cudagraph_mode --compilation-config.cudagraph_mode", f"{COMPILATION}.cudagraph_mode", NAME),
+    Keys(names=("-cc", "--compilation-config"), keyword=COMPILATION),
+    Switch(names=("-O1",), keyword=f"{COMPILATION}.cudagraph_mode", on="PIECEWISE", off="NONE"),
+    asks("--optimization-level -O", LEVEL, choice({"0": "0", "1": "1", "2": None, "3": None})),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
     setting("--enable-eplb", "enable_eplb", "--no-enable-eplb"),
@@ -148,10 +162,7 @@ _LOADERS = (
 """Formats that load weights as the checkpoint stores them."""
 
 _LEFT_OUT: tuple[Row, ...] = (
-    left_out("--compilation-config -cc", _GRAPHS, takes="json"),
-    left_out("-O0 -O1 -O3", _GRAPHS, takes="nothing"),
-    left_out("--optimization-level -O", _GRAPHS, "2"),
-    left_out("--cudagraph-capture-sizes --cuda-graph-sizes", _GRAPHS, takes="values"),
+    harmless("-O3", "nothing"),
     left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
     left_out("--cpu-offload-params", _ALL_OFFLOADED, takes="values"),
     left_out("--offload-backend", _ALL_OFFLOADED, "auto", "uva"),
@@ -185,11 +196,6 @@ _LEFT_OUT: tuple[Row, ...] = (
         "--no-swa-bounded-replay", more("windows are counted as replayed within their bound"), takes="nothing"
     ),
     left_out("--enable-dbo", more("a second micro-batch's activations are not counted"), takes="nothing"),
-    left_out(
-        "--prefill-context-parallel-size -pcp",
-        either("its further GPUs are not counted: give --set prefill_context_parallel_size=N"),
-        "1",
-    ),
     left_out(
         "--kv-transfer-config",
         more("a connector's buffers are not counted, and it may turn off hybrid groups"),

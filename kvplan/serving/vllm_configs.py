@@ -7,6 +7,7 @@ from typing import Any
 from kvplan.serving.rows import more
 from kvplan.serving.served import Answer, Found
 from kvplan.serving.values import json_value, shown, whole
+from kvplan.serving.vllm_graphs import COMPILATION, as_keys, of_graphs
 
 SPECULATIVE = "speculative_config"
 SPECULATIVE_TOKENS = f"{SPECULATIVE}.num_speculative_tokens"
@@ -34,8 +35,9 @@ _DRAFT_RANKS = more("a draft on fewer ranks than the model is counted as cut ove
 
 def gather(found: Found, _program: str) -> Found:
     """Turn configs in JSON into what a plan takes of them, and drop what vLLM does not look at."""
+    said, uncounted = of_graphs(found.answers)
     configs = (SPECULATIVE, EPLB, LIMITS)
-    answers = {name: text for name, text in found.answers.items() if not name.startswith(configs)}
+    answers = {name: text for name, text in said.items() if not name.startswith(configs)}
     limits = {name: str(text) for name, text in found.answers.items() if name.startswith(LIMITS)}
     if limits:
         answers[f"settings.{LIMITS}"] = _one_object(limits)
@@ -44,6 +46,7 @@ def gather(found: Found, _program: str) -> Found:
     if tokens is not None:
         answers["settings.num_speculative_tokens"] = str(whole("num_speculative_tokens", tokens))
     draft, unmodelled = _drafting(speculative)
+    unmodelled += uncounted
     answers |= {} if draft is None else {"draft": draft}
     if answers.get("settings.enable_eplb") == "true":
         unmodelled += (_BUFFER,)
@@ -100,11 +103,12 @@ def spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     }
     whole = {_WHOLE: "true"} if "ep" in answers else {}
     named = {of_config.get(name, name): answer for name, answer in answers.items() if name != "ep"}
-    return {**named, **whole}
+    return {**as_keys(named), **whole}
 
 
 def stands_for(keyword: str) -> str:
     """Return what of a plan a config says: all of speculative decoding goes together."""
-    if keyword.startswith(SPECULATIVE):
-        return SPECULATIVE
+    for config in (SPECULATIVE, COMPILATION):
+        if keyword.startswith(config):
+            return config
     return REDUNDANT if keyword.startswith(EPLB) else ""

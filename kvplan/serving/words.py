@@ -3,9 +3,10 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.errors import OptionsError
+from kvplan.records import record
 from kvplan.serving.containers import RUNTIMES, command_inside
 from kvplan.serving.table import Dialect, Row
 from kvplan.serving.values import shown
@@ -29,7 +30,7 @@ _PROGRAMS = {
 _OTHER_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "grpc", "mm_embedding_serve")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Launch:
     """A command taken apart: the server's program, what it inherits, and the words after it."""
 
@@ -38,7 +39,7 @@ class Launch:
     rest: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Given:
     """One option as given: its full name, its own spelling, its text (empty for a flag), and its words."""
 

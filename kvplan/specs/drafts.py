@@ -10,6 +10,9 @@ from kvplan.specs.parts import Amount, LayerParts, Measure, ModelParts
 from kvplan.specs.runs import LayerRun
 from kvplan.terms import Fixed, Layer, Target, fullest, keeps_all
 
+_MODULE = "module"
+"""The type of a module's layers that are like none of the model's."""
+
 _NORMS = 3
 """Of the token, of the hidden state, and the last: enorm, hnorm, shared_head.norm in DeepSeek-V3's files."""
 
@@ -27,7 +30,8 @@ def own_draft(spec: ModelSpec, *, cut: bool, embeds: bool) -> ModelSpec:
             f"the spec of {spec.name} names no module for multi-token prediction, so that it is no draft of "
             "its own: give the model that drafts, as in --draft FILE"
         )
-    pattern = spec.draft.pattern or (_like(spec),)
+    own = spec.draft.attention
+    pattern = (_MODULE,) if own else spec.draft.pattern or (_like(spec),)
     runs = (LayerRun(repeat=spec.draft.layers, pattern=pattern),)
     parts = _parts(spec, pattern, runs, cut=cut, embeds=embeds)
     released = parts is not None and spec.parts is not None and _is_released(spec, spec.parts)
@@ -35,7 +39,7 @@ def own_draft(spec: ModelSpec, *, cut: bool, embeds: bool) -> ModelSpec:
     changes = {
         "name": f"{spec.name}-mtp",
         "hf_id": None,
-        "attention": FrozenDict({name: spec.attention[name] for name in pattern}),
+        "attention": FrozenDict({name: (own,) if own else spec.attention[name] for name in pattern}),
         "layers": runs,
         "parts": parts,
         "parameters": parts and parts.parameters(),
@@ -85,16 +89,20 @@ def _parts(
     if spec.parts is None or spec.hidden is None:
         return None
     last = dict(zip(spec.layer_types, spec.parts.of_layers, strict=True))
-    projection, norms = 2 * spec.hidden**2, _NORMS * spec.hidden
-    element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
-    first = last[pattern[0]]
-    more = {
-        "whole": _with(first.whole, norms + (0 if cut else projection), element_bytes),
-        "attention": _with(first.attention, projection if cut else 0, element_bytes),
-    }
-    kinds: dict[str, LayerParts] = {name: last[name] for name in pattern}
-    own = spec.draft and spec.draft.weights
-    kinds[pattern[0]] = own or first.model_copy(update=more)
+    kinds: dict[str, LayerParts] = {name: last[name] for name in pattern if name in last}
+    own, first = spec.draft.weights if spec.draft else None, kinds.get(pattern[0])
+    if own is not None:
+        kinds[pattern[0]] = own
+    elif first is not None:
+        projection, norms = 2 * spec.hidden**2, _NORMS * spec.hidden
+        element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
+        more = {
+            "whole": _with(first.whole, norms + (0 if cut else projection), element_bytes),
+            "attention": _with(first.attention, projection if cut else 0, element_bytes),
+        }
+        kinds[pattern[0]] = first.model_copy(update=more)
+    if {*kinds} != {*pattern}:
+        return None
     return ModelParts(embedding=spec.parts.embedding if embeds else 0, kinds=kinds, layers=runs)
 
 

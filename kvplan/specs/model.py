@@ -1,7 +1,7 @@
 """The spec of a model: facts with their source, and the terms that they lower to."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,42 +12,27 @@ from pydantic import (
 
 from kvplan.attention import Kind
 from kvplan.attention.base import Count, Facts
-from kvplan.attention.uncached import Shared
+from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
+from kvplan.ggml_types import is_of_gguf
 from kvplan.ggml_types import weight_dtype as stored_as
-from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
 from kvplan.specs.names import MAX_LENGTH
-from kvplan.specs.parts import ModelParts
-from kvplan.specs.quantized import QuantizedWeights, same_parameters
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
-from kvplan.specs.vision import Vision
-from kvplan.specs.weight_blocks import WeightBlocks
+from kvplan.specs.seldom import (
+    DraftModule,
+    ModelParts,
+    QuantizedWeights,
+    StoredParts,
+    Vision,
+    WeightBlocks,
+)
 from kvplan.specs.written import AttentionByName, CacheDtype, DeclaredBy, ModelDtype, Runs, WeightDtype
 from kvplan.terms import Layer, Target
 from kvplan.units import ceil_div
 
 GIVEN = "given by you"
 """The source of a spec that names none: a person's own design."""
-
-
-Size = Annotated[int, Field(ge=0, le=10**18)]
-
-
-class StoredParts(Facts):
-    """
-    The bytes of a file's tensors, by where an engine that splits a model by layers keeps them.
-
-    `embedding_bytes` are those of the token embedding, `inputs_bytes` of what stands beside it before the
-    first layer, `layers_bytes` of each layer, `head_bytes` of all behind the last, with an output matrix of
-    its own if there is one, and `everywhere_bytes` of tables that every device has whole.
-    """
-
-    embedding_bytes: Size
-    inputs_bytes: Size = 0
-    layers_bytes: Annotated[tuple[Size, ...], Field(strict=False)]
-    head_bytes: Size
-    everywhere_bytes: Size = 0
 
 
 Total = Annotated[int, Field(ge=1, le=10**18)]
@@ -63,12 +48,15 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
-    `longest_context` is the longest that engines take by the config, where that is not `max_context`.
+    `longest_context` is the longest that engines take by the config, where that is not `max_context`, and
+    `yarn_context` the original positions times the factor of its YaRN, where these are other than that.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
     where the source names none, so that whoever runs the model decides.
     `weight_dtype` is given where the published weights are stored otherwise, `weight_bytes` where a source
-    gives their exact size, and `weight_blocks` where blocks of them share a scale; they are `weights_open`
+    gives their exact size, or the most that it leaves open where the fewest are `weight_least_bytes`, and
+    `weight_blocks` where blocks of them share a scale; they are `weights_open`
     where only who asks can tell their format, or for the reason why a config that was read does not tell it.
+    `weights_by` is the method of their quantisation where it has scales for a KV cache, too.
     `quantized` lists hub ids with the same cache and other weights, whose size kvplan does not know but for
     those of `quantized_weights`. `kv_cache_dtype` is what the checkpoint declares for its KV cache, and
     `kv_cache_by` the method, or the file, that declares it, as not every engine heeds each; `kv_cache_open`
@@ -80,13 +68,15 @@ class ModelSpec(Facts):
     text model alone, are whole on every tensor-parallel rank. `mlp` has the widths of the MLPs, and `vision`
     those of a tower of images. `rotations` are the positions in tables of rotary embeddings, where they are
     not those of `max_context` once. `draft` is the module that the checkpoint brings to draft tokens, which
-    nothing else here counts. `parts` are all `parameters` by layer and part, with their bytes where the
+    nothing else here counts; `draft_tokens` are those that a draft is made to draft at once, DFlash's block.
+    `parts` are all `parameters` by layer and part, with their bytes where the
     release stores some otherwise than in `dtype`; a model without them is spread evenly. `uncounted` names
     parts of the model that neither `parameters` nor `weight_bytes` counts, towers for images and sounds, or
     why nothing is counted. `tensors` are parts of `weight_bytes`, as a file's own tensors give them.
     `ignored` names fields of the source that could change the memory and that the user had ignored, `unread`
-    unknown ones that cannot. `read_as` is the name that was asked for, where it means this model by its words
-    alone, and `read_by` says how it was read.
+    unknown ones that cannot, and `left_out` says what its class takes for those that it lacks. `read_as` is
+    the name that was asked for, where it means this model by its words alone, and `read_by` says how it was
+    read.
     """
 
     name: Name
@@ -106,11 +96,14 @@ class ModelSpec(Facts):
     dtype_open: bool = False
     max_context: Count | None = None
     longest_context: Count | None = None
+    yarn_context: Count | None = None
     parameters: Total | None = None
     weight_dtype: WeightDtype | None = None
     weight_bytes: Total | None = None
+    weight_least_bytes: Total | None = None
     weight_blocks: WeightBlocks | None = None
     weights_open: bool | Text = False
+    weights_by: Literal["fp8", "modelopt"] | None = None
     kv_cache_dtype: CacheDtype | None = None
     kv_cache_by: DeclaredBy | None = None
     kv_cache_open: Text | None = None
@@ -122,12 +115,14 @@ class ModelSpec(Facts):
     vision: Vision | None = None
     rotations: Count | None = None
     draft: DraftModule | None = None
+    draft_tokens: Count | None = None
     uncounted: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     states_fixed: bool = False
     tensors: StoredParts | None = None
     parts: ModelParts | None = None
     ignored: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     unread: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    left_out: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     read_as: Text | None = None
     read_by: Text | None = None
     attention: AttentionByName
@@ -143,6 +138,14 @@ class ModelSpec(Facts):
             raise ValueError(f"with this, embedding, head and replicated parameters are {parts} of {total}")
         return value
 
+    @field_validator("weight_least_bytes")
+    @classmethod
+    def _least_is_less(cls, value: int | None, info: ValidationInfo) -> int | None:
+        most = info.data.get("weight_bytes")
+        if value is not None and (most is None or value >= most):
+            raise ValueError(f"weight_least_bytes are {value}, and weight_bytes {most}: expected fewer")
+        return value
+
     @field_validator("parts")
     @classmethod
     def _parts_are_the_whole(cls, value: ModelParts | None, info: ValidationInfo) -> ModelParts | None:
@@ -154,6 +157,8 @@ class ModelSpec(Facts):
                 raise ValueError(
                     f"quantized_weights are of {_names({*releases})}, not of parts and quantized"
                 )
+            from kvplan.specs.quantized import same_parameters  # noqa: PLC0415 - few have such releases
+
             same_parameters(value, releases)
         return value
 
@@ -212,6 +217,13 @@ class ModelSpec(Facts):
         return widths or (self.parts is not None and self.parts.has_experts)
 
     @property
+    def dense_width(self) -> int | None:
+        """The width of the widest dense MLP, as `mlp` has it; None where no layer is known to have one."""
+        if self.mlp is None or (self.has_experts and not (self.parts is not None and self.parts.has_dense)):
+            return None
+        return self.mlp.intermediate
+
+    @property
     def met_by_all(self) -> Mlp | None:
         """The widths of MLPs, where `parts` tell: the widest that every token meets, be it beside experts."""
         if self.mlp is None or self.parts is None or self.hidden is None:
@@ -226,8 +238,7 @@ class ModelSpec(Facts):
     @property
     def scales_cache(self) -> bool:
         """Whether the release is known to bring scales for a KV cache in fp8, or to be made for them."""
-        blocks = self.weight_blocks is not None and self.weight_blocks.by == "fp8"
-        return blocks or self.kv_cache_by in ("modelopt", "compressed-tensors")
+        return self.weights_by is not None or self.kv_cache_by in ("modelopt", "compressed-tensors")
 
     def changed(self, **facts: Any) -> "ModelSpec":  # noqa: ANN401 - any facts, which are checked
         """
@@ -243,7 +254,7 @@ class ModelSpec(Facts):
 
     def readers(self, layer_type: str) -> tuple[int | None, ...]:
         """Return the window of the rows that a layer reads of another one, for each kind that does so."""
-        return tuple(kind.window for kind in self.attention[layer_type] if isinstance(kind, Shared))
+        return tuple(window for kind in self.attention[layer_type] for window in kind.reads())
 
     def lower_types(self, target: Target) -> dict[str, Layer]:
         """Return the terms of each layer type by its name."""
@@ -254,12 +265,13 @@ class ModelSpec(Facts):
         lowered = self.lower_types(target)
         return tuple(lowered[name] for name in self.layer_types)
 
-    def weights(self, weight_dtype: str | None = None) -> int | None:
+    def weights(self, weight_dtype: str | None = None, *, plain_ends: bool = False) -> int | None:
         """
         Return the bytes of all weights of one replica, or None if the spec does not tell.
 
-        In *weight_dtype* if one is asked for; else the published size, or the parameters in the
-        dtype in which they are published, which is nowhere where they are `weights_open`.
+        In *weight_dtype* if one is asked for, with *plain_ends* but embedding and head, if it has fewer bits
+        than the model's; else the published size, or the parameters in the dtype in which they are published,
+        which is nowhere where they are `weights_open`.
         """
         if weight_dtype is None and self.weights_open:
             return None
@@ -268,7 +280,32 @@ class ModelSpec(Facts):
         if self.parameters is None:
             return None
         dtype = stored_as(weight_dtype or self.weight_dtype or self.dtype)
-        return ceil_div(self.parameters * dtype.block_bytes, dtype.block)
+        ends = 0 if weight_dtype is None or not plain_ends else self.plain_ends(weight_dtype)
+        element_bytes = dtype_by_name(self.dtype).row_bytes(1)
+        if ends and self.parts is not None:
+            from kvplan.specs.parts import Measure  # noqa: PLC0415 - as its parts are
+
+            return self.parts.with_plain_ends(dtype).total(Measure(element_bytes))
+        return ceil_div((self.parameters - ends) * dtype.block_bytes, dtype.block) + ends * element_bytes
+
+    def plain_ends(self, weight_dtype: str) -> int:
+        """
+        Return the parameters of embedding and head, which stay in the dtype of a model beside fewer bits.
+
+        0 where they are not known, or no others have fewer.
+        """
+        stored = stored_as(weight_dtype)
+        narrow = stored.block_bytes < stored.block * dtype_by_name(self.dtype).row_bytes(1)
+        if not narrow or is_of_gguf(weight_dtype) or self.hidden is None or self.vocab is None:
+            return 0
+        return self.hidden * self.vocab * (2 if self.tied is False else 1)
+
+    def in_weights(self, weight_dtype: str) -> "ModelSpec":
+        """Return the spec whose parts are in *weight_dtype*, but for plain ends, as `weights` has them."""
+        if self.parts is None or not self.plain_ends(weight_dtype):
+            return self
+        parts = self.parts.with_plain_ends(stored_as(weight_dtype))
+        return self.model_copy(update={"parts": parts})
 
 
 def _lower_side_by_side(kinds: tuple[Kind, ...], target: Target) -> Layer:

@@ -7,7 +7,8 @@ name selects an entry of the catalogue, which the answer says; it decides no byt
 """
 
 import re
-from dataclasses import dataclass
+
+from kvplan.records import record
 
 _BIT_WORDS = r"(?:ud[-_.])?i?q\d(?:[-_](?:k|0|1|nl|xxs|xs|s|m|l|xl))*|tq[12]_0|[2-8]-?bits?"
 _FORMATS = (
@@ -38,7 +39,7 @@ _GGUF = re.compile(rf".*gguf.*|{_BIT_WORDS}|{OLLAMAS}", re.IGNORECASE)
 """Formats of GGUF files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelName:
     """
     A name, taken apart.

@@ -1,13 +1,15 @@
 """The parts of a model's weights, layer by layer: what each way of spreading it over GPUs divides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from kvplan.attention.base import Facts, Width
+from kvplan.dtypes import Dtype
 from kvplan.frozen import FrozenDict
 from kvplan.specs.runs import MAX_LAYERS, LayerRun, unrolled
+from kvplan.units import ceil_div
 
 _Size = Annotated[int, Field(ge=0, le=10**18)]
 _Both = Annotated[tuple[_Size, _Size], Field(strict=False)]
@@ -84,6 +86,11 @@ class ModelParts(Facts):
         """Whether a layer has a mixture of experts."""
         return any(kind.experts for kind in self.kinds.values())
 
+    @property
+    def has_dense(self) -> bool:
+        """Whether a layer has a dense MLP."""
+        return any(Measure(element_bytes=None).of(kind.dense) for kind in self.kinds.values())
+
     def widest(self, part: Literal["dense", "shared"], matrices: int, hidden: int) -> int:
         """Return the width of the widest such MLP of a layer, of so many *matrices*; 0 without one."""
         sizes = [Measure(element_bytes=None).of(getattr(kind, part)) for kind in self.kinds.values()]
@@ -93,6 +100,14 @@ class ModelParts(Facts):
         """Return the parts by their parameters alone."""
         kinds = {name: kind.model_copy(update=_parameters_alone(kind)) for name, kind in self.kinds.items()}
         return self.model_copy(update={**_parameters_alone(self), "kinds": FrozenDict(kinds)})
+
+    def with_plain_ends(self, dtype: Dtype) -> "ModelParts":
+        """Return the parts with those of layers in *dtype*, and what stands beside them in the model's."""
+        kinds = {
+            name: kind.model_copy(update=_in_dtype(_parameters_alone(kind), dtype))
+            for name, kind in self.kinds.items()
+        }
+        return self.without_bytes().model_copy(update={"kinds": FrozenDict(kinds)})
 
     def parameters(self) -> int:
         """Return the parameters of all parts."""
@@ -117,13 +132,19 @@ class Measure(NamedTuple):
     def of(self, amount: Amount) -> int:
         """Return an amount in this measure."""
         if self.element_bytes is None:
-            return amount[0] if isinstance(amount, Sequence) else amount
-        return amount[1] if isinstance(amount, Sequence) else amount * self.element_bytes
+            return amount[0] if isinstance(amount, tuple) else amount
+        return amount[1] if isinstance(amount, tuple) else amount * self.element_bytes
 
 
 def _layer(kind: LayerParts, measure: Measure) -> int:
     once = (kind.attention, kind.whole, kind.dense, kind.shared, kind.router)
     return sum(map(measure.of, once)) + kind.experts * measure.of(kind.expert)
+
+
+def _in_dtype(amounts: Mapping[str, Amount], dtype: Dtype) -> dict[str, Amount]:
+    """Return amounts of parameters with their bytes."""
+    counts = {name: Measure(None).of(amount) for name, amount in amounts.items()}
+    return {name: (count, ceil_div(count * dtype.block_bytes, dtype.block)) for name, count in counts.items()}
 
 
 def _parameters_alone(facts: Facts) -> dict[str, Amount]:

@@ -1,10 +1,10 @@
 """What is wrong with a file: each problem with its line and key, and all of them in one error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kvplan.errors import SpecError
+from kvplan.records import record
 
 LONGEST = 800
 """Characters of an error: what does not fill the screen, where the terminal breaks it into lines."""
@@ -12,7 +12,7 @@ LONGEST = 800
 _SHOWN = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Problem:
     """One thing that is wrong, on a line of a file, at a key path."""
 

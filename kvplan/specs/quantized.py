@@ -36,6 +36,7 @@ class QuantizedWeights(Facts):
             "weight_bytes": parts and parts.total(Measure(element_bytes)),
             "weight_blocks": self.weight_blocks,
             "weights_open": False,
+            "weights_by": "fp8" if self.weight_blocks.by == "fp8" else None,
             "parts": parts,
             "source": self.source,
         }

@@ -1,12 +1,12 @@
 """What an unknown name means: a model of the catalogue by the words of its name, or by an alias."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 from kvplan.specs.catalogue import read_index
 from kvplan.specs.model_names import ModelName, take_apart, without_active
 from kvplan.specs.strict_yaml import read_yaml
@@ -15,7 +15,7 @@ Words = tuple[str, ...]
 Known = TypeVar("Known")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reading:
     """
     A name as it is understood: the `model` of the catalogue, and `how` in words.
@@ -34,7 +34,7 @@ class Reading:
     max_context: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Alias:
     names: tuple[str, ...]
     model: str

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from kvplan.specs.readings import Reading
 
 
+_OF_A_RELEASE = ("weight_bytes", "weight_least_bytes", "weight_blocks", "weights_by", "tensors")
+"""What is known of a release's weights alone."""
+
+
 def as_quantized(spec: ModelSpec, hub_id: str) -> ModelSpec:
     """
     Return the spec of a quantised release: the same cache and parameters.
@@ -20,8 +24,10 @@ def as_quantized(spec: ModelSpec, hub_id: str) -> ModelSpec:
     changes: dict[str, Any] = {
         "weight_dtype": None,
         "weight_bytes": None,
+        "weight_least_bytes": None,
         "weight_blocks": None,
         "weights_open": True,
+        "weights_by": None,
         "tensors": None,
         "parts": spec.parts and spec.parts.without_bytes(),
         "kv_cache_dtype": declared,
@@ -47,15 +53,24 @@ def as_read(model: ModelSpec, name: str, reading: "Reading") -> ModelSpec:
     elif dtype is not None:
         # The catalogue's release may be in fewer bits; in these each parameter has two bytes.
         stored = {"dtype": dtype, "weight_dtype": dtype_by_name(dtype).name}
-        others = {"weight_bytes": None, "weight_blocks": None, "tensors": None}
+        others = dict.fromkeys(_OF_A_RELEASE)
         parts = model.parts and model.parts.without_bytes()
         spec = model.model_copy(update={**stored, **others, "parts": parts})
     changes = {"read_as": name, "read_by": reading.how, "max_context": reading.max_context}
     return spec.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 
-def with_weights_in(spec: ModelSpec, weight_dtype: str | None) -> ModelSpec:
-    """Return the spec without the blocks of its weights, where these are asked for in another dtype."""
-    if weight_dtype is None or spec.weight_blocks is None or stored_as(weight_dtype).name == "fp8":
+def with_weights_in(spec: ModelSpec, weight_dtype: str | None, *, plain_ends: bool = False) -> ModelSpec:
+    """
+    Return the spec without what its weights' method tells, where they are asked for in another dtype.
+
+    With *plain_ends* its parts are in that dtype, but for embedding and head.
+    """
+    if weight_dtype is None:
         return spec
-    return spec.model_copy(update={"weight_blocks": None})
+    if plain_ends:
+        spec = spec.in_weights(weight_dtype)
+    told = spec.weight_blocks is not None or spec.weights_by is not None
+    if not told or stored_as(weight_dtype).name in ("fp8", "nvfp4"):
+        return spec
+    return spec.model_copy(update={"weight_blocks": None, "weights_by": None})

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import yaml
 
 from kvplan.errors import SpecError
 from kvplan.files import read_up_to
+from kvplan.records import record
 from kvplan.specs.problems import Problem, refusal
 
 MAX_FILE_BYTES = 2**20
@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
 _BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Document:
     """
     The plain value of a YAML file, and the line on which each of its values stands.
@@ -64,7 +64,18 @@ def read_yaml(path: Path) -> Document:
 
 def read_document(path: Path) -> Document:
     """Return the document in a YAML file with its problems; raise SpecError if it cannot be read at all."""
-    text = _read_text(path)
+    reader = _Reader(path)
+    value = reader.plain(compose_file(path, "a model spec"), ())
+    return Document(path=path, value=value, lines=reader.lines, problems=tuple(reader.problems))
+
+
+def compose_file(path: Path, what: str) -> yaml.Node:
+    """
+    Return the nodes of a YAML file, in which *what* is expected; raise SpecError if it cannot be read at all.
+
+    No value is made of them. Aliases are nodes that stand in several places, even within themselves.
+    """
+    text = _read_text(path, what)
     try:
         _check_depth(path, text)
         node = yaml.compose(text, Loader=_LOADER)
@@ -76,26 +87,24 @@ def read_document(path: Path) -> Document:
     except yaml.reader.ReaderError as error:
         raise SpecError(f"{path}:{_unprintable_line(text)}: not YAML: {error.reason}") from None
     if node is None:
-        raise SpecError(f"{path}:1: the file is empty; expected the keys of a model spec")
-    reader = _Reader(path)
-    value = reader.plain(node, ())
-    return Document(path=path, value=value, lines=reader.lines, problems=tuple(reader.problems))
+        raise SpecError(f"{path}:1: the file is empty; expected the keys of {what}")
+    return node
 
 
 def _begins_with_tab(text: str, line: int) -> bool:
     return "\n".join(text.splitlines()[line - 1 : line]).lstrip(" ").startswith("\t")
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, what: str) -> str:
     try:
         if path.exists() and not path.is_file():
-            raise SpecError(f"{path} is not a file; expected a model spec in YAML")
+            raise SpecError(f"{path} is not a file; expected {what} in YAML")
         data = read_up_to(path, MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
-            raise SpecError(f"{path} is larger than 1 MiB; a model spec is a short YAML file")
+            raise SpecError(f"{path} is larger than 1 MiB; {what} is a short YAML file")
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        raise SpecError(f"{path} is not UTF-8 text; expected a model spec in YAML") from None
+        raise SpecError(f"{path} is not UTF-8 text; expected {what} in YAML") from None
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError:

@@ -74,8 +74,8 @@ ModelDtype = Annotated[
 WeightDtype = Annotated[str, AfterValidator(_known_dtype)]
 CacheDtype = Literal["fp8", "int8", "nvfp4"]
 DeclaredBy = Literal["modelopt", "compressed-tensors", "hf_quant_config", "other"]
-_AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
+AnyKind = Annotated[SerializeAsAny[Kind], PlainValidator(_kind)]
 AttentionByName = Annotated[
-    dict[str, tuple[_AnyKind, ...]], BeforeValidator(_named_kinds), AfterValidator(FrozenDict)
+    dict[str, tuple[AnyKind, ...]], BeforeValidator(_named_kinds), AfterValidator(FrozenDict)
 ]
 Runs = Annotated[tuple[LayerRun, ...], BeforeValidator(_runs)]

@@ -1,7 +1,7 @@
 """What each tier of the cache holds, and how soon it gives a sequence back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
@@ -15,6 +15,7 @@ from kvplan.planner.fit import Fit, fit
 from kvplan.planner.options import FitOptions
 from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model
+from kvplan.records import record
 from kvplan.tiering.options import TierOptions
 from kvplan.tiering.stored import Stored, stored
 from kvplan.units import parse_count, parse_rate
@@ -29,7 +30,7 @@ _OWN = ("host", "host_rate", "ssd", "ssd_rate", "remote", "remote_rate", "prefil
 """The options that `fit` does not have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Tier:
     """
     One tier of a replica: `size_bytes` for the cache, in which a sequence takes `sequence_bytes`.
@@ -49,7 +50,7 @@ class Tier:
     break_even_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HitRate:
     """
     What a prefix cache of the tiers down to `tier` has of a trace's prompts: shares of blocks and of tokens.
@@ -70,7 +71,7 @@ class Below(NamedTuple):
     rate: int | None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Tiers(Answer):
     """The tiers of one replica below the plan of `fit`; its sizes are in bytes, its times in seconds."""
 
@@ -80,6 +81,8 @@ class Tiers(Answer):
     store: str
     prefill_rate: int | None = None
     replayed: "Replay | None" = field(default=None)
+
+    __repr__ = object.__repr__  # Its fields would fill a screen.
 
     @figure
     def model(self) -> str:

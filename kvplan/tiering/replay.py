@@ -9,12 +9,12 @@ request's blocks in reverse order. A block is thus never used later than those b
 any size has of a prompt is a prefix of it.
 """
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from kvplan.records import record
 from kvplan.traffic.arrays import Ints
 from kvplan.traffic.observed import Observed
 from kvplan.traffic.requests import TrafficError
@@ -27,7 +27,7 @@ class Hits(NamedTuple):
     tokens: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Replay:
     """
     The distances of a trace, in runs: of a prompt's blocks that were last used together.

@@ -1,15 +1,14 @@
 """What a sequence takes on each rank, and in a tier that ranks share."""
 
-from dataclasses import dataclass
-
 from kvplan.errors import OptionsError
 from kvplan.loads import uniform
 from kvplan.planner.deployment import Deployment
+from kvplan.records import record
 from kvplan.tiering.options import STORES
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stored:
     """
     How a replica's sequences lie in a tier below its cards.

@@ -7,13 +7,13 @@ Each is asked for a number of sequences and answers with the probability that th
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from kvplan.engines.tally import Bound, is_held
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.moments import Moments
 
@@ -55,7 +55,7 @@ class Chance(Protocol):
         """Return a number of sequences, *upto* some, with at most *risk*, which one more exceeds."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Normal:
     """
     A closed form: the sum is normal but for its skewness, the first term of Edgeworth's series.
@@ -102,7 +102,7 @@ class Normal:
         return bisect_right(range(1, upto + 1), risk, key=self.exceeded)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Convolution:
     """The exact distribution of the sum of one amount, by powers of its Fourier transform."""
 
@@ -131,7 +131,7 @@ class Convolution:
         return bisect_right(range(1, upto + 1), risk, key=self.exceeded)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Draws:
     """
     A seeded Monte Carlo: sums of draws, each of one sequence more.

@@ -1,13 +1,13 @@
 """Files of requests by their tokens, with arrivals and block hashes where there are any."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from kvplan.inert import inert
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.documents import read_document
 from kvplan.traffic.formats import Cell
@@ -46,7 +46,7 @@ def read_file(path: Path) -> Law | Observed:
         return _read_rows(json_rows(file, path) if head == b"{" else csv_rows(file, path), path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Part:
     """Some rows of a trace as numbers, and how many were left out of them."""
 

@@ -5,10 +5,10 @@ A name is taken as it stands: `input_length` is Mooncake's, and nothing is guess
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 
+from kvplan.records import record
 from kvplan.traffic.requests import TrafficError
 
 Cell = object
@@ -36,7 +36,7 @@ def _date(cell: Cell) -> float:
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Format:
     """
     A trace's columns: of prompts, of outputs, and of what else is there.

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,11 +10,13 @@ import numpy as np
 from kvplan.errors import OptionsError
 from kvplan.planner import words
 from kvplan.planner.facts import Warned
-from kvplan.planner.fit import plan_of, runs_fewer, warnings_of_plan
+from kvplan.planner.fit import plan_of, warnings_of_plan
 from kvplan.planner.plan import Plan, bounded
 from kvplan.planner.results import Answer, figure
 from kvplan.planner.size import Model, as_spec, warnings_of
+from kvplan.planner.started import of_start_up
 from kvplan.planner.work import as_context
+from kvplan.records import record
 from kvplan.shown import Shown
 from kvplan.traffic.holding import Crowd, Numbers, Packed, crowd_of
 from kvplan.traffic.moments import Sharing
@@ -28,7 +29,7 @@ _BINS = 12
 """Bars of the histogram."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Histogram:
     """
     What `sequences` of a replica take on its tightest card, at random moments.
@@ -45,7 +46,7 @@ class Histogram:
     shares: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Replicas:
     """The replicas that so many requests per second need at least, and their GPUs."""
 
@@ -54,7 +55,7 @@ class Replicas:
     gpus: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@record(slots=False, eq=False)
 class Held(Answer, Shown):
     """
     How many sequences of a traffic run at once, over all replicas.
@@ -240,7 +241,7 @@ class Held(Answer, Shown):
         return (
             *warnings_of(self.plan.deployment, self.longest),
             *warnings_of_plan(self.plan),
-            *runs_fewer(self.plan, start_up, held),
+            *of_start_up(self.plan, start_up, held),
         )
 
     @figure

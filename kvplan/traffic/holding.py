@@ -2,13 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from kvplan.engines.tally import Bound, Tally, is_held
 from kvplan.planner.plan import Plan
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.chances import Chance, Draws, Method, chance_of
 from kvplan.traffic.moments import ALONE, Moments, Sharing, longest_of, moments_of
@@ -22,7 +22,7 @@ _ANY = 10**9
 """More requests than any memory holds; as many have no limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Numbers:
     """
     Sequences that run at once; None where memory sets no limit.
@@ -37,7 +37,7 @@ class Numbers:
     method: Method | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Crowd:
     """
     A traffic on a plan, whatever the memory: what its sequences take together, by a `tally`.
@@ -91,7 +91,7 @@ def crowd_of(plan: Plan, traffic: Traffic, sharing: Sharing = ALONE) -> Crowd:
     return Crowd(plan=plan, traffic=traffic, sharing=sharing, tally=tally, moments=moments)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Packed:
     """A crowd in one replica's pools: how many of its requests are held."""
 

@@ -1,15 +1,16 @@
 """Traffic by laws: prompts and outputs that do not depend on each other."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from kvplan.records import record
 from kvplan.traffic.arrays import ROUNDING, Floats, Ints, at, convolved, kept, normalised, picked
 from kvplan.traffic.requests import Of, Traffic
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Independent(Traffic):
     """
     Prompts and outputs by their probabilities, independent of each other but for `most`, their sum's end.

@@ -10,7 +10,7 @@ quantiles that the law was given are those before.
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from kvplan.errors import UnitError, did_you_mean
 from kvplan.inert import inert
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats
 from kvplan.traffic.requests import MOST_TOKENS, TrafficError
 from kvplan.units import parse_count
@@ -42,7 +43,7 @@ EXAMPLES = {
 """The laws that there are, each by what may be written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Law:
     """A law of lengths: `cumulative` is F, by whole tokens; `least` and `most` are its ends."""
 
@@ -130,7 +131,7 @@ def knots_law(words: str, knots: Knots) -> Law:
     return Law(words=words, cumulative=_Linear(tokens, shares), least=least, most=int(tokens[-1]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(kw_only=False, eq=False)
 class _Linear:
     """F of knots; where two have the same tokens it leaps there. A worker is sent it as it is."""
 
@@ -145,7 +146,7 @@ class _Linear:
         return np.where(place == 0, 0.0, self.shares[before] + rise)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Parts:
     """A law as it was written: its name, and what stands behind it."""
 

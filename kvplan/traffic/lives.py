@@ -1,16 +1,16 @@
 """Requests from their arrival to their end: how many steps each runs, and what it takes at each of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kvplan.engines.tally import Tally
+from kvplan.records import record
 from kvplan.traffic.arrays import Ints
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Lives:
     """
     Requests by a `tally`: each takes `arriving` for the first `prefill` steps, then what its tokens take.

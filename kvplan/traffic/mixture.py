@@ -1,16 +1,17 @@
 """Traffic of several kinds, by their shares of the requests."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints, added, normalised
 from kvplan.traffic.requests import Of, Traffic, TrafficError
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Mixture(Traffic):
     """Traffic of several kinds: `shares` of the requests are of each of `parts`; they sum to 1."""
 

@@ -1,10 +1,9 @@
 """What a running sequence takes at a random moment of its life, and how likely: what sums are made of."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from kvplan.engines.tally import Tally
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.lives import amounts_of, arrivals_of, lives_of, stacked
 from kvplan.traffic.requests import Traffic, TrafficError
@@ -13,7 +12,7 @@ _DRAWN = 2**17
 """Requests of which some moment is drawn, where their prompts decide what is shared."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sharing:
     """
     What sequences share, and an engine stores once.
@@ -35,7 +34,7 @@ class Sharing:
 ALONE = Sharing()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class Moments:
     """
     What a request takes of each thing that is shared out, and how likely: columns of `amounts`, and `shares`.

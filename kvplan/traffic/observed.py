@@ -1,15 +1,16 @@
 """Traffic as it was observed, request by request."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints, normalised
 from kvplan.traffic.requests import MOST_TOKENS, Of, Traffic, TrafficError
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Observed(Traffic):
     """
     Requests as they were observed: `prompts` and `outputs`, shape (requests,), in their order.

@@ -8,12 +8,12 @@ long; within a group the two are drawn apart. `observed` has figures of the trac
 """
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kvplan.errors import UnknownNameError, did_you_mean
+from kvplan.records import record
 from kvplan.traffic.documents import knots_of
 from kvplan.traffic.independent import independent
 from kvplan.traffic.laws import knots_law
@@ -21,7 +21,7 @@ from kvplan.traffic.mixture import mixed
 from kvplan.traffic.requests import Traffic
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Preset:
     """
     A public trace: what it is, where it is from and how it may be used.

@@ -6,12 +6,12 @@ together spread wider than those of requests that are drawn apart.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from heapq import heapreplace
 
 import numpy as np
 
 from kvplan.engines.tally import Tally, is_held
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints
 from kvplan.traffic.chances import DRAWS, Method, Room
 from kvplan.traffic.lives import Lives, lives_of
@@ -32,7 +32,7 @@ _STRETCH = 32
 """Requests of a stretch for each that runs: where two of them meet, requests run together that came apart."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Replay:
     """
     Requests in their order, and at each of them the amounts that it takes less, `less`, of what is shared.

@@ -7,13 +7,13 @@ steps. With O = 0 nothing is generated: the sequence stands at P tokens, for one
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 from kvplan.traffic.arrays import Floats, Ints, quantile_of
 
 Of = Literal["prompt", "output", "total"]
@@ -27,7 +27,7 @@ class TrafficError(KvplanError):
     """Traffic that cannot be read, or of which nothing is left."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(slots=False, eq=False)
 class Traffic(ABC):
     """
     Requests of which each brings `prompt` tokens and generates `output` tokens.

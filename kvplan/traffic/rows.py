@@ -6,12 +6,12 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from kvplan.records import record
 from kvplan.traffic.formats import Cell, Format, columns_of, format_of
 from kvplan.traffic.requests import TrafficError
 
@@ -29,7 +29,7 @@ _MOST_LINE = 2**20
 _GZIP = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rows:
     """A trace's rows, and whether it has times and hashes; `place` stands before the number of a row."""
 

@@ -6,14 +6,15 @@ that a formula forgets is measured all the same.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from kvplan.records import record
 
 _DEEPEST = 8
 """How far attributes and items are followed; the caches of transformers need 5."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Found:
     """
     One tensor of a cache: the way to it, its shape and dtype, and its bytes.
@@ -29,7 +30,7 @@ class Found:
     storage_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Walked:
     """The tensors of a cache, and their sums."""
 

@@ -1,18 +1,18 @@
 """The published models of level L2 at full size: what transformers is given for each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kvplan.records import record
 from kvplan.specs.strict_yaml import read_yaml
 from kvplan.validate.toys import as_lists
 
 FILE = Path(__file__).parent / "full_models.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FullModel:
     """
     One published model: its catalogue name, and transformers' class and configuration of it.

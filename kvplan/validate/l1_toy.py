@@ -6,12 +6,12 @@ in kvplan's words. Equal bytes at two lengths are an equal slope and an equal in
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from kvplan.engines.transformers.caches import Moment, allocated, kept
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 from kvplan.specs.load import path_of
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk
 from kvplan.validate.feeding import encoder_inputs, encoder_tokens, feed, found
@@ -23,7 +23,7 @@ BATCH = 2
 NEW_TOKENS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Instant:
     """A moment of a toy's run: the prompt, the tokens fed to the decoder by then, the encoder's."""
 

@@ -6,13 +6,14 @@ of their outputs equals the unsharded layer in float64, and what each rank keeps
 Then transformers' own sharding, where it works and where it refuses.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 
 from kvplan.attention import kind_class
 from kvplan.dtypes import CacheFormat, Dtype, Role
 from kvplan.errors import SplitError
+from kvplan.records import record
 from kvplan.specs.load import load
 from kvplan.terms import Target
 from kvplan.validate import sharded, sharded_states
@@ -30,7 +31,7 @@ _IN_FP64 = CacheFormat(name="fp64", roles=tuple((role, _FP64) for role in get_ar
 _ROWS = {"conv_dtype": "fp32", "state_dtype": "fp32", "shift_dtype": "fp32"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Case:
     """
     One kind with its facts, the layer that runs it, and the numbers of ranks that can share it.

@@ -1,11 +1,12 @@
 """What a validation run found: one measurement per claim, as plain values without torch."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 
 Level = Literal["L0", "L1", "L2", "L3", "L4"]
 Rule = Literal["equal", "at most", "finding"]
@@ -19,7 +20,7 @@ class SkippedError(Exception):
     """Raised by a check that cannot run here; its text says what is missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Measurement:
     """
     One claim about one subject (a model or an attention kind), predicted and measured.
@@ -47,7 +48,7 @@ class Measurement:
         return self.measured <= self.predicted if self.rule == "at most" else self.measured == self.predicted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Check:
     """
     One thing to run: *run* takes the device (`cpu` or `cuda`) and returns what it measured.
@@ -64,7 +65,7 @@ class Check:
     part: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Timing:
     """How long a check took, and on a GPU the most bytes that torch's allocator held meanwhile."""
 
@@ -74,7 +75,7 @@ class Timing:
     peak_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Missing:
     """A check without a result, the reason in words, and where an unexpected error was raised."""
 
@@ -87,7 +88,7 @@ class Missing:
 _Named = TypeVar("_Named", Missing, Timing)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Run:
     """
     All measurements of one run, and where they were taken.

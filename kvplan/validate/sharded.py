@@ -7,8 +7,9 @@ are here, those with states in sharded_states.py.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from kvplan.records import record
 
 Facts = Mapping[str, int]
 Tensor = Any
@@ -19,7 +20,7 @@ HIDDEN = 32
 TOKENS = 11
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rank:
     """One of *world* ranks, and how a sum over all of them is taken."""
 

@@ -8,13 +8,14 @@ the reference layers of l3_parallel.py check.
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 from kvplan.engines.transformers.caches import COMMON, Traits, kept
 from kvplan.errors import SplitError
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.validate.cachewalk import walk
 from kvplan.validate.hf_models import build, cache_of, quiet, stage_of
@@ -65,7 +66,7 @@ _LINEAR = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HfCase:
     """A tiny checkpoint in transformers' words and in kvplan's, and the numbers of ranks to try."""
 

@@ -1,12 +1,12 @@
 """The small models of level L1: what transformers is given, and what kvplan is told of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from kvplan.engines.transformers.caches import Traits
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.strict_yaml import read_yaml
 
@@ -16,7 +16,7 @@ Encoder = Literal["tokens", "audio", "states"]
 """What an encoder's input is: token ids, audio features, or states that are handed over as they are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Toy:
     """
     One small model. `family` is the catalogue folder whose models it stands for.

@@ -63,6 +63,11 @@ def config_with(command: str, **keys: object) -> Site:
     return lambda folder, value: command.format(in_json(folder / "config.json", LLAMA | keys, value))
 
 
+def options_with(**keys: object) -> Site:
+    command = "fit --gpu h100-80gb -- trtllm-serve Qwen/Qwen3-8B --config {}"
+    return lambda folder, value: command.format(in_json(folder / "x.yaml", keys, value))
+
+
 def gguf_with(make: Callable[[str], bytes]) -> Site:
     def site(folder: Path, value: str) -> str:
         path = folder / "x.gguf"
@@ -252,6 +257,14 @@ SITES: dict[str, Site] = {
     "ignored option": typed(f"{SERVE} --chat-template VALUE"),
     "unknown option": typed(f"{SERVE} --VALUE"),
     "value in a serving command": typed(f"{SERVE} --kv-cache-dtype VALUE"),
+    "key in a file of options": options_with(VALUE=1),
+    "key of a section in a file of options": options_with(kv_cache_config={"VALUE": 1}),
+    "value in a file of options": options_with(max_batch_size="VALUE"),
+    "value of no effect in a file of options": options_with(tokenizer="VALUE"),
+    "draft in a file of options": options_with(
+        speculative_config={"decoding_type": "Eagle3", "max_draft_len": 3, "speculative_model_dir": "VALUE"}
+    ),
+    "path of a file of options": called("fit --gpu h100-80gb -- trtllm-serve Qwen/Qwen3-8B --config {}"),
     "model of a serving command": typed("fit --gpu h100-80gb -- vllm serve VALUE"),
     "dtype in a log": log_with("kv_cache_dtype="),
     "engine of a log": typed(f"reconcile {LOG} --engine VALUE"),

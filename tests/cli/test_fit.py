@@ -209,7 +209,7 @@ def test_the_fewest_gpus_hold_the_batch_when_replicas_were_asked_for(kvplan: Cli
 def test_the_formula_stands_beside_vllms_answer_and_its_command(kvplan: Cli) -> None:
     """In the same memory: 0.9 of the card, which is not vLLM's own share."""
     out = kvplan("fit llama-3.1-70b --gpu h100-80gb --tp 4 --context 32k").out
-    assert f"\nvLLM     {NEWEST.release} would hold 12 in the same memory\n" in out
+    assert f"\nvLLM     {NEWEST.release} would hold 13 in the same memory\n" in out
     command = "vllm serve meta-llama/Llama-3.1-70B --tensor-parallel-size 4 --max-model-len 32768"
     assert f"\nServe    {command} --gpu-memory-utilization 0.9\n" in out
 
@@ -227,7 +227,7 @@ def test_what_a_card_cannot_hold_keeps_nothing_back(kvplan: Cli, engine: str, op
 def test_no_context_at_all_is_said_in_words(kvplan: Cli) -> None:
     run = kvplan("fit llama-3.1-8b --gpu h100-80gb --weights 300GB --engine trtllm")
     assert "\nLongest  none: there is no room for 1 sequence of even 1 token\n" in run.out
-    assert "\nno context fits, not even 1 token; all of it needs 8 GPUs (tp 8 x pp 1)\n" in run.err
+    assert "\nno context fits, not even 1 token; all of it needs 4 GPUs (tp 4 x pp 1)\n" in run.err
     assert "0 tokens" not in run.out + run.err
 
 

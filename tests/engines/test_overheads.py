@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import (
     activation_peak,
     at_once,
     compute_buffers,
     vllm_start_up,
 )
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.vllm.versions import find_rules
 from kvplan.gpus import find_card
 from kvplan.units import GIB, MIB
@@ -21,7 +21,8 @@ H100 = ProfileRun(
     hidden=4096,
     vocab=128_256,
     element_bytes=2,
-    rotations_bytes=0,
+    rotations=0,
+    rotated=0,
     layers=32,
     tp=1,
     pp=1,
@@ -82,6 +83,8 @@ def test_a_stage_between_others_also_receives_and_sends() -> None:
         ("l4-24gb", (2048, 256)),
         ("h200-141gb", (8192, 1024)),
         ("b200-180gb", (16384, 1024)),
+        # nvidia-smi prints "Not Supported" for its memory, which is the host's.
+        ("gb10-128gb", (2048, 256)),
         ("80GB", (8192, 1024)),
         (None, (8192, 1024)),
     ],
@@ -151,8 +154,6 @@ def test_longer_contexts_of_llamacpp_lie_in_the_range(hidden: int, vocab: int, p
 
 def test_the_table_of_rotations_is_whole_on_every_rank() -> None:
     """Llama 4 Scout: 10485760 tokens x 128 x 2 bytes are 2.5 GiB, on each of 4 GPUs."""
-    scout = H100._replace(tp=4, rotations_bytes=10_485_760 * 128 * 2)
-    more = (
-        vllm_start_up(scout).overhead_bytes - vllm_start_up(scout._replace(rotations_bytes=0)).overhead_bytes
-    )
+    scout = H100._replace(tp=4, rotations=10_485_760, rotated=128)
+    more = vllm_start_up(scout).overhead_bytes - vllm_start_up(scout._replace(rotations=0)).overhead_bytes
     assert more == 5 * GIB // 2

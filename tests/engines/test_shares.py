@@ -115,3 +115,10 @@ def test_tensorrt_llm_shares_its_tensor_ranks_between_cutting_and_dealing_out() 
 def test_what_does_not_go_together_is_refused(engine: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(KvplanError, match=message):
         shares(engine, **options)
+
+
+@pytest.mark.parametrize(("engine", "dense"), [("vllm@0.33", 1), ("vllm@0.30", 4), ("sglang", 4)])
+def test_a_class_without_a_plan_keeps_plain_mlps_whole(engine: str, dense: int) -> None:
+    """GPTBigCode in vLLM 0.33's Transformers backend: attention is cut, c_fc and c_proj are not."""
+    found = find_engine(engine).shares(EngineOptions(architecture="gpt_bigcode", tp=4))
+    assert (found.attention, found.dense, found.embedding) == (4, dense, 4)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kvplan.dtypes import BF16, FP32
 from kvplan.engines.transformers.caches import COMMON, Traits, allocated, kept, reserve, traits_of
 from kvplan.errors import SplitError, UnknownNameError
-from kvplan.planner.splits import sharing
+from kvplan.planner.splits import heads_of
 from kvplan.specs.load import load
 from kvplan.terms import Allocation, Growing, Split, Stage, Term
 from kvplan.validate.hf_models import stage_of
@@ -23,7 +23,7 @@ def stage(model: str, kv_dtype: str = "bf16") -> Stage:
 
 def class_of(model: str) -> Traits:
     spec = load(model)
-    return traits_of(spec.architecture, sharing(spec))
+    return traits_of(spec.architecture, heads_of(spec).sharing)
 
 
 def one_term(window: int | None) -> Stage:

@@ -2,7 +2,8 @@
 Whole plans of newer releases against start-ups to which the profile run was not fitted.
 
 Few logs tell whether torch.compile had a cache of the model: of the others the plan counts that kvplan gives
-where nobody says it, that of a first start.
+where nobody says it, that of a first start. Where a driver reported another memory than that of the
+catalogue's card (`card_gib`), the utilization is a share of that.
 """
 
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ import yaml
 
 import kvplan
 from kvplan import Fit
+from kvplan.gpus import find_card
+from kvplan.planner.budget import rotations_bytes
+from kvplan.specs import ModelSpec
 from kvplan.units import GIB
 
 FILE = Path(__file__).parent / "newer.yaml"
-_OURS = ("id", "source", "weights_gib", "kv_gib")
+_OURS = ("id", "source", "card_gib", "weights_gib", "kv_gib")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,11 @@ def newer() -> tuple[Newer, ...]:
 
 def _planned(row: dict[str, Any]) -> Newer:
     asked = {name: value for name, value in row.items() if name not in _OURS}
+    if "draft" in row:
+        asked["draft"] = ModelSpec.model_validate(row["draft"], strict=False)
+    if "card_gib" in row:
+        share = Decimal(asked["utilization"]) * Decimal(row["card_gib"]) * GIB
+        asked["utilization"] = f"{share / find_card(asked['gpu']).total_bytes:.12f}"
     printed, on_rank = (int(Decimal(row[name]) * GIB) for name in ("kv_gib", "weights_gib"))
     answer = _with_weights(asked, on_rank)
     low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
@@ -63,7 +72,13 @@ def _planned(row: dict[str, Any]) -> Newer:
 
 
 def _with_weights(asked: dict[str, Any], on_rank: int) -> Fit:
-    """Return the plan whose fullest rank holds the bytes that one printed."""
+    """
+    Return the plan whose fullest rank holds the bytes that one printed.
+
+    Those have tables of rotations among them, which a plan counts beside the weights.
+    """
     replica = on_rank * asked.get("tp", 1) * asked.get("pp", 1)
-    first = kvplan.fit(**asked, weights=replica, advice=False)
-    return kvplan.fit(**asked, weights=replica * on_rank // first.memory.weights_bytes, advice=False)
+    plan = kvplan.plan(**asked, weights=replica)
+    stored = on_rank - rotations_bytes(plan.deployment, plan.budget.longest)
+    weights = replica * stored // plan.memory([]).weights_bytes
+    return kvplan.fit(**asked, weights=weights, advice=False)

@@ -5,8 +5,8 @@ from statistics import median
 from tests.field.newer import newer
 
 
-def test_the_median_plan_is_off_by_some_two_percent() -> None:
-    assert median(abs(each.error) for each in newer()) < 0.021
+def test_the_median_plan_is_off_by_less_than_two_percent() -> None:
+    assert median(abs(each.error) for each in newer()) < 0.02
 
 
 def test_four_of_five_are_within_five_percent() -> None:
@@ -16,20 +16,16 @@ def test_four_of_five_are_within_five_percent() -> None:
 
 def test_the_others_are_known() -> None:
     """
-    DeepSeek-V4 prints 1.58 GiB of graphs, 1.4 planned.
+    StarCoder2 has 0.09 GiB less than planned of 1.64: its graphs take 0.59, 0.92 planned, and the rest more.
 
-    v58a fits a start with a compiled model at hand, of which its log does not tell: 2.6 % then.
+    GB10 shares its memory with the host, which the range alone knows. v58a fits a start with a compiled model
+    at hand, of which its log does not tell: within 1 % then.
     """
     far = {each.id.partition("-")[0] for each in newer() if abs(each.error) > 0.05}
-    assert far == {"v58a", "v66"}
+    assert far == {"v03", "v35", "v58a"}
 
 
 def test_most_printed_figures_lie_in_the_range() -> None:
-    """
-    All but one of fifteen.
-
-    GB10 shares its memory with the host, whose losses all count there: MemorySnapshot in utils/mem_utils.py,
-    alike in 0.20.1 and 0.28.
-    """
+    """All but one of fifteen: v43 is 0.02 GiB below its own, the narrow one of a dense model on one card."""
     outside = {each.id.partition("-")[0] for each in newer() if not each.inside}
-    assert outside == {"v35"}
+    assert outside == {"v43"}

@@ -8,9 +8,9 @@ from kvplan.importers.config import import_values
 from kvplan.specs import ModelSpec
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.mlp import Mlp
-from kvplan.specs.model import StoredParts
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
+from kvplan.specs.stored import StoredParts
 from kvplan.specs.vision import Vision
 from kvplan.specs.weight_blocks import WeightBlocks
 from tests.importers import configs
@@ -85,13 +85,16 @@ CHANGED: dict[str, object] = {
     "dtype_open": True,
     "max_context": 1,
     "longest_context": 1,
+    "yarn_context": 1,
     "parameters": 8_030_261_249,
     "weight_dtype": "int4",
     "weight_bytes": 1,
+    "weight_least_bytes": 1,
     "weight_blocks": WeightBlocks(rows=128, columns=128),
     "weights_open": True,
     "kv_cache_dtype": "fp8",
     "kv_cache_by": "modelopt",
+    "weights_by": "fp8",
     "kv_cache_open": "not understood",
     "hidden": 1,
     "vocab": 1,
@@ -99,6 +102,7 @@ CHANGED: dict[str, object] = {
     "replicated": 1,
     "mlp": Mlp(intermediate=1),
     "rotations": 1,
+    "draft_tokens": 8,
     "vision": Vision(design="siglip", hidden=1, intermediate=1, heads=1, pixels=1, patches=1, tokens=1),
     "draft": DraftModule(layers=1),
     "uncounted": ("tower",),

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from kvplan.errors import ImportedError
+import kvplan
+from kvplan.errors import ImportedError, KvplanError
 from kvplan.importers.complete import import_complete
 from kvplan.importers.write import spec_yaml
+from kvplan.planner.facts import WeightsOpen
 from kvplan.specs.load import load, load_file
 from tests.importers import configs
 from tests.importers.model_files import safetensors
@@ -87,7 +89,31 @@ def test_quantised_weights_have_a_range_of_which_the_larger_is_used(tmp_path: Pa
     assert least <= imported.spec.weight_bytes < least * 1.01
     assert "leaves the size of the quantised weights open" in (imported.spec.notes or "")
     assert imported.spec.dtype == "bfloat16"
-    assert imported.estimates == ("weight_bytes",)
+    assert imported.estimates == ("weight_bytes", "weight_least_bytes")
+    # The head may be quantised, too, and one byte may be the scale of 128 x 128.
+    fewest = 8030261248 + embedding // 2
+    assert 0 <= (imported.spec.weight_least_bytes or 0) - fewest < 500_000
+
+
+def test_modules_that_a_config_leaves_open_are_asked_for(tmp_path: Path) -> None:
+    """ModelOpt's NVFP4 without a list: 4.5 bits a parameter but the 525,336,576 of the embedding, or 16."""
+    config = _file(tmp_path, quantization_config={"quant_method": "modelopt", "quant_algo": "NVFP4"})
+    spec = import_complete(config).spec
+    assert spec.weights() is None
+    why = "the config does not tell which modules are quantised, so that they may take 4.91 GiB to 14.96 GiB"
+    assert spec.weights_open == why
+    with pytest.raises(KvplanError) as caught:
+        kvplan.fit(config, gpu="h100", context="8k")
+    assert f"is not known ({why}): give the weights' size" in str(caught.value)
+
+
+def test_a_size_that_a_config_leaves_open_is_said_beside_a_plan(tmp_path: Path) -> None:
+    """One byte for each matrix element, two for the embedding and head, and scales."""
+    fit = kvplan.fit(_file(tmp_path, quantization_config=FP8), gpu="h100", context="8k")
+    (told,) = [fact for fact in fit.warnings if isinstance(fact, WeightsOpen)]
+    assert told.most_bytes == fit.memory.weights_bytes
+    assert told.least_bytes == fit.deployment.spec.weight_least_bytes
+    assert fit.sources.weights == "bound"
 
 
 def test_a_declared_cache_dtype_is_a_fact_of_its_own(tmp_path: Path) -> None:

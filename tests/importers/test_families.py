@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import kvplan
+from kvplan.attention.windowed import Sliding
 from kvplan.errors import KvplanError
 from kvplan.importers.config import Imported, import_config, import_values
 from kvplan.specs.load import load
@@ -35,15 +36,17 @@ def test_a_head_size_that_the_file_gives_wins_over_the_quotient() -> None:
     assert _per_token(configs.LLAMA, head_dim=64) == 64 * 1024
 
 
-def test_kv_heads_may_be_missing_only_from_files_older_than_the_field() -> None:
-    """LLaMA 1's files say 4.28; a file of 4.31 or later that lacks the field has lost it."""
+def test_kv_heads_are_missing_from_files_older_than_the_field() -> None:
+    """LLaMA 1's files say 4.28; one of 4.31 or later that lacks the field has lost it, as a line says."""
     old = _without(configs.LLAMA, "num_key_value_heads")
     assert _per_token(old, transformers_version="4.28.0.dev0") == 512 * 1024
-    for version in ("4.31.0", "5.0.0", "unknown"):
-        with pytest.raises(KvplanError, match="num_key_value_heads: found nothing"):
-            _import(old, transformers_version=version)
-    with pytest.raises(KvplanError, match="this one says no version"):
-        _import(_without(old, "transformers_version"))
+    assert _import(old, transformers_version="4.28.0.dev0").spec.left_out == ()
+    for version in ("4.31.0", "5.0.0", "unknown", None):
+        spec = _import(old, transformers_version=version).spec
+        assert kvplan.size(spec, context=1).bytes_per_token == 512 * 1024
+        assert spec.left_out == (
+            "The file leaves out num_key_value_heads: num_attention_heads is taken, as its class does.",
+        )
 
 
 def test_falcon_7b_caches_one_head_though_its_file_says_71() -> None:
@@ -109,8 +112,7 @@ def test_mixtures_of_qwen_slide_in_layers_of_their_own() -> None:
 
 def test_a_switch_that_the_class_does_not_read_turns_no_window_off() -> None:
     """LlamaConfig keeps any field, and vLLM takes `sliding_window` from it."""
-    with pytest.raises(KvplanError, match="sliding_window: the reader of llama does not know this field"):
-        _import(configs.LLAMA, use_sliding_window=False, sliding_window=4096)
+    assert _per_token(configs.LLAMA, use_sliding_window=False, sliding_window=4096) == 0
     assert _per_token(configs.LLAMA, use_sliding_window=False, sliding_window=None) == _per_token(
         configs.LLAMA
     )
@@ -166,11 +168,42 @@ def test_a_stretched_context_is_no_reason_for_vllm_to_refuse() -> None:
         kvplan.fit(spec, context=16_385, **plan)
 
 
-def test_a_used_window_must_be_given() -> None:
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768}
+
+
+@pytest.mark.parametrize(
+    ("scaling", "version", "longest"),
+    [
+        (YARN, "0.33", 40_960),
+        (YARN, "0.30", 40_960),
+        (YARN, "0.28", 131_072),
+        (YARN, "0.19", 131_072),
+        ({"rope_type": "yarn", "factor": 2.0}, "0.28", 81_920),
+        # As the releases with YaRN of their own have it: the product.
+        (YARN | {"original_max_position_embeddings": 10_240}, "0.28", 40_960),
+    ],
+)
+def test_yarn_stretched_the_context_until_0_30(scaling: dict[str, Any], version: str, longest: int) -> None:
+    """_get_and_verify_max_len in config/model.py of vLLM 0.28.0 and 0.30.0: original x factor, or neither."""
+    spec = _import(configs.LLAMA, max_position_embeddings=40_960, rope_scaling=scaling).spec
+    plan: dict[str, Any] = {"engine": f"vllm@{version}", "gpu": "h100-80gb", "kv_memory": "60GiB"}
+    assert kvplan.fit(spec, context=longest, **plan).num_blocks
+    with pytest.raises(KvplanError, match=f"refuses a context of {longest + 1:,} tokens"):
+        kvplan.fit(spec, context=longest + 1, **plan)
+
+
+def test_qwens_windows_are_off_and_of_4096_tokens_by_default() -> None:
+    """Qwen2Config of transformers: use_sliding_window False, sliding_window 4096."""
+    used = _import(
+        _without(configs.QWEN2, "sliding_window"), use_sliding_window=True, max_window_layers=0
+    ).spec
+    assert [kind.window for kind in used.kinds() if isinstance(kind, Sliding)] == [4096]
+    assert not any(
+        isinstance(kind, Sliding)
+        for kind in _import(_without(configs.QWEN2, "use_sliding_window")).spec.kinds()
+    )
     with pytest.raises(KvplanError, match="sliding_window: found nothing"):
-        _import(_without(configs.QWEN2, "sliding_window"), use_sliding_window=True)
-    with pytest.raises(KvplanError, match="use_sliding_window: found nothing"):
-        _import(_without(configs.QWEN2, "use_sliding_window"))
+        _import(configs.QWEN2, sliding_window=None, use_sliding_window=True)
 
 
 def test_an_embedding_model_keeps_nothing() -> None:
@@ -178,11 +211,13 @@ def test_an_embedding_model_keeps_nothing() -> None:
     assert {kind.kind for kind in spec.kinds()} == {"none"}
 
 
-def test_mistrals_window_must_be_said_as_its_class_has_one_by_default() -> None:
+def test_mistrals_class_has_a_window_by_default() -> None:
+    """MistralConfig of transformers: 4096 tokens."""
     assert _per_token(configs.MISTRAL) == 0
     assert _per_token(configs.MISTRAL, sliding_window=None) == 128 * 1024
-    with pytest.raises(KvplanError, match="sliding_window: found nothing"):
-        _import(_without(configs.MISTRAL, "sliding_window"))
+    (kind,) = _import(_without(configs.MISTRAL, "sliding_window")).spec.kinds()
+    assert isinstance(kind, Sliding)
+    assert kind.window == 4096
 
 
 def test_a_window_as_long_as_the_context_is_none() -> None:
@@ -190,10 +225,11 @@ def test_a_window_as_long_as_the_context_is_none() -> None:
     assert _per_token(configs.MISTRAL, sliding_window=32767) == 0
 
 
-def test_later_mistrals_say_their_head_size() -> None:
+def test_later_mistrals_say_their_head_size_or_a_line_does() -> None:
     """Mistral Nemo has 128 for 5120 / 32 = 160."""
-    with pytest.raises(KvplanError, match=r"head_dim: found nothing.* since transformers 4\.43"):
-        _import(configs.MISTRAL, transformers_version="4.43.0.dev0")
+    (line,) = _import(configs.MISTRAL, transformers_version="4.43.0.dev0").spec.left_out
+    assert "head_dim: hidden_size / num_attention_heads is taken" in line
+    assert _import(configs.MISTRAL, transformers_version="4.42.0").spec.left_out == ()
 
 
 def test_gemma_3_leaves_out_what_its_class_has_by_default() -> None:
@@ -201,7 +237,7 @@ def test_gemma_3_leaves_out_what_its_class_has_by_default() -> None:
     imported = _import(configs.GEMMA_3_4B)
     assert imported.spec.layer_types.count("global") == 5
     assert kvplan.size(imported.spec, context="1m").bytes_per_token == 5 * 4096
-    assert "default of Gemma3TextConfig" in imported.origins["head_dim"]
+    assert "default of transformers' class for gemma3_text" in imported.origins["head_dim"]
 
 
 def test_gemma_3_takes_what_it_leaves_out_from_its_class() -> None:
@@ -379,9 +415,13 @@ def test_a_nested_text_model_is_read_with_its_path() -> None:
     assert imported.outer is not None
 
 
-def test_dtypes_of_both_parts_must_agree() -> None:
-    with pytest.raises(KvplanError, match="torch_dtype: found 'float16', but the text model's is 'bfloat16'"):
-        _import({"model_type": "llava", "torch_dtype": "float16", "text_config": configs.LLAMA})
+def test_a_model_runs_in_the_dtype_of_its_file_whatever_its_text_model_says() -> None:
+    """get_torch_dtype of vLLM 0.33 and _get_dtype of transformers 5.23."""
+    imported = _import({"model_type": "llava", "torch_dtype": "float16", "text_config": configs.LLAMA})
+    assert imported.spec.dtype == "float16"
+    assert imported.notes == (
+        "text_config names bfloat16, and the file around it float16, in which all of it runs.",
+    )
 
 
 def test_a_file_without_a_dtype_leaves_it_open_where_releases_differ() -> None:
@@ -413,9 +453,10 @@ def test_an_unknown_field_is_named_with_its_reader() -> None:
 
 
 def test_a_window_in_a_family_without_one_is_refused_and_null_is_not() -> None:
-    with pytest.raises(KvplanError, match="sliding_window: the reader of llama"):
-        _import(configs.LLAMA, sliding_window=4096)
-    assert _import(configs.LLAMA, sliding_window=None).spec.layer_count == 32
+    granite = {**configs.LLAMA, "model_type": "granite"}
+    with pytest.raises(KvplanError, match="sliding_window: the reader of granite"):
+        _import(granite, sliding_window=4096)
+    assert _import(granite, sliding_window=None).spec.layer_count == 32
 
 
 def test_a_folder_is_read_by_its_config_alone(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_imported_spec_equals_the_reviewed_one(entry: Entry) -> None:
     same = imported.parameters == reviewed.parameters and reviewed.parts is not None
     weights = {"parameters"} if same else {"parameters", "parts"}
     if entry["hf_id"] in reviewed.quantized:
-        weights |= {"parts", "weight_blocks", "weight_bytes", "weights_open"}
+        weights |= {"parts", "weight_blocks", "weight_bytes", "weights_by", "weights_open"}
     found = list(compare(reviewed, imported, {*complete.estimates, *weights}).differences)
     assert sorted(line.split()[0].rstrip(":") for line in found) == sorted(accepted)
     if "layer" not in accepted:

@@ -50,7 +50,7 @@ def test_each_token_may_choose_other_experts() -> None:
 
 
 def test_what_is_not_known_of_experts_is_left_out_and_said() -> None:
-    found = active(kvplan.load("mimo-v2-flash"))
+    found = active(kvplan.load("dots.llm1"))
     assert found.why == "the spec does not count its MLPs: attention and head are read alone"
     none = active(kvplan.load("deepseek-v4.1-flash"))
     assert none.why == "the spec does not count its parameters: caches are read alone"

@@ -34,8 +34,14 @@ def test_replication_is_allowed_and_its_cost_is_stated() -> None:
         ("phi-4", (1, 2, 5, 10, 20, 40)),
         # 71 heads are prime, and the one KV head is stored on every rank.
         ("falcon-7b", (1,)),
-        # 14 heads and 2 groups.
-        ("qwen2.5-0.5b", (1, 2, 14)),
+        # 14 heads and 2 groups: 14 replicates, and does not cut an MLP of 4,864.
+        ("qwen2.5-0.5b", (1, 2)),
+        # 24 heads and 8 groups: 24 replicates too, and does not cut an MLP of 8,192.
+        ("llama-3.2-3b", (1, 2, 4, 8)),
+        # 96 heads and 8 groups; the intermediate_size of 8,192 is that of no layer: all have experts.
+        ("qwen3-coder-480b-a35b", (1, 2, 4, 8, 16, 24, 32, 48)),
+        # 40 heads and 8 groups, and every other layer has an MLP of 16,384: 40 does not cut it.
+        ("llama-4-maverick-17b-128e", (1, 2, 4, 8)),
         # 128 heads; the latent has no heads to shard.
         ("deepseek-v3", (1, 2, 4, 8, 16, 32, 64)),
         # 16 q and k heads, 32 v heads, 16 query heads, 2 groups.
@@ -53,6 +59,7 @@ def test_legal_degrees(model: str, legal: tuple[int, ...]) -> None:
     [
         ("llama-3.1-70b", 3, "64 heads do not spread over tp=3: 64 % 3 is 1, not 0"),
         ("phi-4", 4, "10 groups do not spread over tp=4: neither 10 % 4 nor 4 % 10 is 0"),
+        ("llama-3.2-3b", 24, "8,192 MLP columns do not spread over tp=24: 8192 % 24 is 8, not 0"),
         ("mamba-codestral-7b", 3, "128 state heads do not spread over tp=3: 128 % 3 is 2, not 0"),
     ],
 )

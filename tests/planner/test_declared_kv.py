@@ -203,6 +203,8 @@ def test_a_release_of_the_catalogue_declares_what_its_file_does(hub_id: str) -> 
         SECTIONS["modelopt fp8"],
         SECTIONS["compressed-tensors"],
         {"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"},
+        {"quant_method": "fp8", "activation_scheme": "dynamic"},
+        {"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["lm_head"]},
     ],
 )
 def test_vllm_takes_no_fp8_e5m2_with_a_checkpoint_of_fp8(tmp_path: Path, section: dict[str, Any]) -> None:

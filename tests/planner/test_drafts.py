@@ -50,12 +50,48 @@ def test_a_module_of_the_models_own_is_planned_as_vllm_does(said: Planned) -> No
     assert more == [0] * (said.pp - 1) + [said.weights + said.later]
 
 
-@pytest.mark.parametrize(("tp", "said"), [(1, 5_711_911_276), (8, 753_712_940)])
-def test_a_module_that_is_unlike_deepseek_v3s_has_the_weights_of_its_spec(tp: int, said: int) -> None:
+@pytest.mark.parametrize(
+    ("model", "tp", "said", "padding"),
+    [
+        ("deepseek-v4-flash", 1, 5_711_911_276, 0),
+        ("deepseek-v4-flash", 8, 753_712_940, 0),
+        ("deepseek-v4-pro", 1, 17_663_303_852, 0),
+        # vLLM makes 64 sinks in float32 of a rank's 16 heads; kvplan counts 16.
+        ("deepseek-v4-pro", 8, 2_320_782_948, 48 * 4),
+    ],
+)
+def test_a_module_that_is_unlike_deepseek_v3s_has_the_weights_of_its_spec(
+    model: str, tp: int, said: int, padding: int
+) -> None:
     """DeepSeekV4MTP of vLLM 0.33, whose embedding and head are the model's once they are loaded."""
     card: dict[str, Any] = {"gpu": "h200-141gb", "engine": "vllm@0.33", "tp": tp}
-    with_draft, without = (kvplan.plan("deepseek-v4-flash", draft=draft, **card) for draft in ("mtp", None))
-    assert with_draft.weights[0] - without.weights[0] == said - 2 * 2 * 129_280 * 4096 // tp
+    with_draft, without = (kvplan.plan(model, draft=draft, **card) for draft in ("mtp", None))
+    hidden = with_draft.deployment.spec.hidden or 0
+    more = with_draft.weights[0] - without.weights[0]
+    assert more == said - padding - 2 * 2 * 129_280 * hidden // tp
+
+
+@pytest.mark.parametrize("tp", [1, 8])
+@pytest.mark.parametrize("tokens", [None, "1", "3"])
+@pytest.mark.parametrize(
+    ("model", "blocks", "kv_tokens"),
+    [("deepseek-v4-flash", 59_865, 177_089), ("deepseek-v4-pro", 41_783, 123_600)],
+)
+def test_a_module_of_a_window_fits_into_the_groups_of_the_others(
+    model: str, blocks: int, kv_tokens: int, tokens: str | None, tp: int
+) -> None:
+    """
+    One window more among those of 43 and 61 layers, which vLLM 0.33 pads: its blocks are as many.
+
+    Of its own classes and planner, of both models' config.json, with one and three drafted tokens.
+    """
+    drafting: dict[str, Any] = (
+        {"draft": "mtp", "settings": {"num_speculative_tokens": tokens}} if tokens else {}
+    )
+    fit = kvplan.fit(model, tp=tp, advice=False, **drafting, **GIVEN)
+    assert (fit.num_blocks, fit.kv_tokens) == (blocks, kv_tokens)
+    kinds = [each.kind for each in fit.layers]
+    assert ("compressed, draft" in kinds) == (tokens is not None)
 
 
 def test_a_module_takes_the_place_of_its_settings() -> None:

@@ -251,6 +251,14 @@ def test_vllm_refuses_more_sequences_than_it_has_blocks_for_their_states() -> No
     )
 
 
+def test_without_graphs_more_sequences_than_blocks_may_be_told() -> None:
+    """The check is for graphs of whole batches alone (config/compilation.py of 0.24)."""
+    eager = {"enforce_eager": "true"}
+    answer = _with_states("0.24", max_num_seqs=977, settings=eager)
+    assert answer.num_blocks == 976
+    assert "--max-num-seqs" not in (_with_states("0.24", settings=eager).command or "")
+
+
 def test_the_command_says_fewer_sequences_where_vllm_refuses_its_default() -> None:
     commands = {
         (release, sequences): _with_states(release, max_num_seqs=sequences).command

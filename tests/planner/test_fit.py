@@ -171,7 +171,7 @@ def test_the_overhead_is_an_estimate_with_its_evidence_and_its_range() -> None:
     answer = kvplan.fit(LLAMA, gpu="h100-80gb", context=8192)
     assert (
         words.sources(answer.plan.budget)["overhead"]
-        == "estimate from vLLM's profile run and 56 published start-ups"
+        == "estimate borrowed from vLLM's profile run and 56 published start-ups"
     )
     assert answer.kv_range == (
         answer.memory.kv_bytes - 120 * GIB // 100,

@@ -1,5 +1,8 @@
 """What ranks hold of weights that are counted by part; expected values by hand."""
 
+import pytest
+
+import kvplan
 from kvplan.engines import Shares
 from kvplan.planner.parts import Cut
 from kvplan.specs.parts import Measure
@@ -63,3 +66,18 @@ def test_whole_experts_are_dealt_out_and_the_fullest_rank_decides() -> None:
 def test_what_is_repeated_is_stored_as_the_attention_is() -> None:
     # 10 parameters more than the 40 of 80 bytes, on two ranks together.
     assert cut(IN_TWO, (10, 0, 0)).on_stages((1, 2))[0] == 30 + 50 + 8 + 55
+
+
+@pytest.mark.parametrize(
+    ("tp", "said"),
+    [(1, 617_656_151_936), (2, 308_927_063_488), (4, 154_562_519_264), (8, 77_392_043_632)],
+)
+def test_mimo_v2s_parts_are_those_of_vllms_class(tp: int, said: int) -> None:
+    """
+    Parameters of MiMoV2FlashForCausalLM of vLLM 0.33 on rank 0, two bytes each, and four of routers.
+
+    By its config.json on a machine without a GPU, without the scales of fp8, which are as many as matrices
+    are in it: the config leaves that open.
+    """
+    plan = kvplan.plan("mimo-v2-flash", gpu="h200-141gb", engine="vllm@0.33", tp=tp, weight_dtype="bf16")
+    assert plan.weights == (said,)

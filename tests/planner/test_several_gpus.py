@@ -1,5 +1,7 @@
 """`--gpu 8xH100`: the number spreads the model, which the answer says."""
 
+from typing import Any
+
 import pytest
 
 import kvplan
@@ -56,3 +58,21 @@ def test_answers_of_several_gpus_are_kept() -> None:
     """The same question has the same plan, however its GPUs were named."""
     plans = [kvplan.plan("llama-3.1-8b", gpu="8xH100", engine="vllm") for _ in range(2)]
     assert plans[0] is plans[1]
+
+
+def test_prefill_context_parallelism_has_gpus_of_its_own() -> None:
+    """World_size of vLLM 0.33's config/parallel.py is tp x pp x pcp."""
+    asked: dict[str, Any] = {
+        "engine": "vllm",
+        "context": "8k",
+        "settings": {"prefill_context_parallel_size": "2"},
+    }
+    given = kvplan.fit("deepseek-v2-lite", gpu="16xh200", tp=8, **asked)
+    named = kvplan.fit("deepseek-v2-lite", gpu="16xh200", **asked)
+    nodes = kvplan.fit("deepseek-v2-lite", gpu="8xh200", nodes=2, tp=8, **asked)
+    for answer in (given, named, nodes):
+        assert (answer.tp, answer.deployment.gpus, answer.max_batch) == (8, 16, given.max_batch)
+    refused: tuple[tuple[str, dict[str, Any], int], ...] = (("8xh200", {"tp": 8}, 16), ("15xh200", {}, 2))
+    for gpu, degrees, used in refused:
+        with pytest.raises(OptionsError, match=rf"context-parallel ranks 2 use {used}: make them agree"):
+            kvplan.fit("deepseek-v2-lite", gpu=gpu, **degrees, **asked)

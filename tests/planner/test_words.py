@@ -9,6 +9,7 @@ from kvplan.planner import words
 from kvplan.planner.facts import (
     Assumed,
     BeyondContext,
+    Crowded,
     DeclaredKv,
     Ignored,
     LabelRead,
@@ -24,7 +25,9 @@ from kvplan.planner.facts import (
     RunsIn,
     Uncounted,
     Warned,
+    WeightsOpen,
 )
+from kvplan.units import GIB
 
 WARNED: list[tuple[Warned, str]] = [
     (BeyondContext(model="m", context=9000, max_context=8192), "9,000 tokens are more than the 8,192 that m"),
@@ -41,12 +44,21 @@ WARNED: list[tuple[Warned, str]] = [
     (Lowered(engine="e", sequences=243, least=None), "--max-num-seqs 243, the most with which it starts"),
     (Lowered(engine="e", sequences=243, least=87), "it starts, and 87 with the least memory of the range"),
     (RunsFewer(engine="e", sequences=1024), "e runs 1,024 of them at once, unless --max-num-seqs says more"),
+    (
+        Crowded(engine="e", table_bytes=2 * GIB, kept_bytes=3 * GIB),
+        "e's table of requests takes 2.00 GiB of the 3.00 GiB that it keeps back for activations and graphs",
+    ),
+    (
+        Crowded(engine="e", table_bytes=3 * GIB, kept_bytes=3 * GIB),
+        "e's table of requests takes 3.00 GiB, and it keeps back 3.00 GiB in all: it does not start, unless",
+    ),
     (LeftOut(text="--lora"), "left out of the plan: --lora"),
     (Ignored(fields=("a", "b")), "the answer is without a, b, which"),
     (Replicated(unit="latent", units=1, copies=8, tp=8), "tp=8 stores each latent 8 times: there is only 1"),
     (Replicated(unit="KV heads", units=4, copies=2, tp=8), "tp=8 stores each of the 4 KV heads 2 times"),
     (PassedOn(cp=4, context=8192, size_bytes=2**30), "in a prefill of 8,192 tokens each passes 1.00 GiB on"),
     (Uncounted(parts=("a tower", "a head")), "the weights are without a tower; a head: give --weights"),
+    (WeightsOpen(least_bytes=2**30, most_bytes=2**31), "weights open, 1.00 GiB to 2.00 GiB: the larger is"),
     (LabelRead(gpu="x", total_bytes=2**34), "no driver's figure for x is known: its label means 16.00 GiB"),
 ]
 

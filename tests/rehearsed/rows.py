@@ -21,12 +21,18 @@ from typing import Any
 import kvplan
 from kvplan.dtypes import RECURRENT_ROLES, kv_format
 from kvplan.engines.overheads import Sampler
+from kvplan.engines.profile_run import ProfileRun
+from kvplan.engines.settings import read_settings
+from kvplan.engines.vllm.capturing import estimated_bytes
 from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.graphs import Driver
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, keeps_workspaces
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES, NO_IMAGES, Batch, Encoding, Widths
 from kvplan.engines.vllm.runners import takes_v2
+from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import find_rules
+from kvplan.gpus import find_card
 from kvplan.specs import ModelSpec
 from kvplan.terms import Target
 from kvplan.units import ceil_div
@@ -133,6 +139,31 @@ class Row:
             logit_bytes=find_rules(self.vllm).v2_logit_bytes,
             copies=3 if self.pp > 1 else 1,
         )
+
+    def planned_graphs(self, driver: Driver) -> int:
+        """Return the estimate of graphs on an H100 where a driver takes so much."""
+        spec, rules = self.spec, find_rules(self.vllm)
+        batch, widths = self.batch(), self.widths()
+        workload = ProfileRun(
+            card=find_card("h100-80gb"),
+            hidden=spec.hidden,
+            vocab=spec.vocab,
+            element_bytes=2,
+            rotations=0,
+            rotated=0,
+            layers=ceil_div(spec.layer_count, self.pp),
+            tp=self.tp,
+            pp=self.pp,
+            batched_tokens=self.tokens,
+            sequences=self.sequences,
+            kinds=spec.kinds(),
+            architecture=spec.architecture,
+            has_experts=spec.has_experts,
+            has_states=self.has_states,
+            sees=not self.text and bool(spec.uncounted or (spec.parts and spec.parts.tower)),
+            plain_weights=self.quant is None,
+        )
+        return estimated_bytes(workload, rules, read_settings(SETTINGS, {}), batch, widths, driver=driver)
 
     @property
     def images(self) -> Encoding:

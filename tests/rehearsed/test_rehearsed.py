@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvplan.engines.vllm.graphs import captured, graphs_bytes, more_kernels
+from kvplan.engines.vllm.graphs import Driver
 from kvplan.engines.vllm.models import embeds_outside
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
@@ -137,19 +137,30 @@ def test_a_tower_of_images_is_exact(row: Row) -> None:
     assert 0 <= row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes <= 3 * MIB
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.node_bytes], ids=_name)
-def test_graphs_are_measured_without_what_a_driver_takes_first(row: Row) -> None:
-    """
-    That is 0.2 GiB on real cards; small models have smaller pools than the line, too.
+CAPTURED = [row for row in ROWS if row.node_bytes]
 
-    Those with states have fewer kernels. Mixtures have larger ones, which their range counts on: half as much
-    again.
+
+def _graphs_off(row: Row) -> int:
+    """Return how far the estimate of graphs is off where a driver takes so much of each kernel, no more."""
+    planned = row.planned_graphs(Driver(first=0, piece=0, kernel=row.node_bytes))
+    return planned - row.measured(row.graphs_bytes)
+
+
+@pytest.mark.parametrize("row", CAPTURED, ids=_name)
+def test_graphs_are_what_the_release_estimates_of_them(row: Row) -> None:
     """
-    latents = any(kind.kind == "mla" for kind in row.spec.kinds())
-    more = more_kernels(row.spec.architecture, experts=row.spec.has_experts, latents=latents)
-    line = graphs_bytes(row.spec.layer_count, captured(row.sequences, row.tokens), more)
-    beyond = line // 2 if row.spec.has_experts else 0
-    assert -beyond < line - row.measured(row.graphs_bytes) <= (600 if row.has_states else 500) * MIB
+    The device gives pages of 2 MiB, and an older runner's second sample stands for up to 100 graphs.
+
+    DeepSeek-V2-Lite has room in its warm-up for a latent's partial outputs of 496 tokens, 496 MiB, where
+    others had them twice.
+    """
+    once = 496 * MIB if row.spec.architecture == "deepseek_v2" else 0
+    assert abs(_graphs_off(row) - once) <= 96 * MIB
+
+
+def test_most_graphs_are_within_fifty_mebibytes() -> None:
+    near = [row for row in CAPTURED if abs(_graphs_off(row)) <= 50 * MIB]
+    assert len(near) >= 0.7 * len(CAPTURED)
 
 
 @pytest.mark.parametrize("row", WHOLE, ids=_name)

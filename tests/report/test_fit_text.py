@@ -91,7 +91,7 @@ def test_a_guess_is_called_one(kvplan: Cli) -> None:
     """Overhead is an estimate, and a card whose driver's figure is not known is read by its label."""
     out = kvplan("fit llama-3.1-8b --gpu a16-16gb --context 1k --weight-dtype fp8").out
     assert re.search(r"activation +0\.\d\d GiB  estimate\n", out)
-    assert re.search(r"overhead +1\.20 GiB  estimate from vLLM's profile run and 56 published", out)
+    assert re.search(r"overhead +1\.20 GiB  estimate borrowed from vLLM's profile run and 56 published", out)
     assert "no driver's figure for a16-16gb is known" in out
     assert "what its driver reports" not in out
 

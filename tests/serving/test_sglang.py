@@ -13,6 +13,7 @@ from kvplan.serving.table import Asks, Refused, Switch
 ADAPTERS = {
     "settings": {"enable_lora": "true", "max_lora_rank": "64", "lora_target_modules": "q_proj,o_proj"}
 }
+DFLASH = "--speculative-draft-model-path a/b --speculative-algorithm DFLASH"
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--tp-size 8", {"tp": 8}),
     ("--tensor-parallel-size 8", {"tp": 8}),
@@ -98,6 +99,15 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--speculative-eagle-topk 1", {}),
     ("--speculative-algorithm NGRAM", {}),
     ("--speculative-draft-model-path a/b --speculative-algorithm DFLASH", {"draft": "a/b"}),
+    # A block in one step: _handle_dflash.
+    (
+        f"{DFLASH} --speculative-num-steps 3 --speculative-eagle-topk 1",
+        {"draft": "a/b"},
+    ),
+    (
+        f"--speculative-dflash-block-size 8 {DFLASH}",
+        {"draft": "a/b", "settings": {"speculative_num_draft_tokens": "8"}},
+    ),
     ("--speculative-draft-model a/b --speculative-algorithm EAGLE", {"draft": "a/b"}),
 ]
 VARIABLES: list[tuple[str, dict[str, Any]]] = [

@@ -26,8 +26,6 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--enable_attention_dp", {"settings": {"enable_attention_dp": "true"}}),
 ]
 REFUSED = (
-    "--config extra.yaml",
-    "--extra_llm_api_options extra.yaml",
     "--max_beam_width 4",
     "--context_parallel_size 2",
     "--cp_size 2",

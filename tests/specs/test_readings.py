@@ -123,7 +123,7 @@ def test_a_release_of_the_catalogue_asks_for_its_weights_as_one_by_its_name_does
     assert str(caught.value) == (
         "what the weights of nvidia/Qwen3-235B-A22B-NVFP4 take is not known: give the weights' size, as in "
         "--weights 16.06GB\n"
-        "        or --weight-dtype fp8 or q4_k for all of them, if that is near enough"
+        "        or --weight-dtype nvfp4 for all of them, if that is near enough"
     )
     fit = kvplan.fit("nvidia/Qwen3-235B-A22B-NVFP4", gpu="h200", tp=8, weight_dtype="fp8")
     assert fit.plan.budget.replica_weights_bytes == 235_093_634_560

@@ -5,10 +5,10 @@ Source: build_attn_mha, build_ffn and build_moe_ffn in src/llama-graph.cpp of ll
 CUDA keeps for its fused kernels, ggml_backend_cuda_graph_optimize in ggml/src/ggml-cuda/ggml-cuda.cu.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+from kvplan.records import record
 
 _FUSED_EXPERTS = (288, 576)
 _MOST_FUSED_EXPERTS = 512
@@ -18,7 +18,7 @@ _MOST_SUMMED = 15
 """The experts of a token that CUDA adds up in one kernel."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cached:
     """
     The inputs on the GPU by which layers write and read one cache.
@@ -36,7 +36,7 @@ class Cached:
     value_turn: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Attention:
     """
     Attention of `heads` query heads over the rows of a cache.
@@ -62,7 +62,7 @@ class Attention:
     gated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Mlp:
     """An MLP of a `width`, with a gate of the same width or without."""
 
@@ -70,7 +70,7 @@ class Mlp:
     gated: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Mixture:
     """
     A mixture of which each token meets `used` of `experts`, each of a `width`, and a `shared` MLP.
@@ -93,7 +93,7 @@ class Mixture:
     gates_shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rows:
     """A graph for so many `tokens`, of a model of the width `hidden`."""
 

@@ -1,14 +1,13 @@
 """The KV buffer figures that llama.cpp prints when it starts: cells, layers, K and V of each cache."""
 
-from dataclasses import dataclass
-
 from kvplan.engines.llamacpp.caches import Arranged, Part
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.loads import uniform
+from kvplan.records import record
 from kvplan.units import MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Buffer:
     """
     One cache over all devices, as its `size = ...` line has it.

@@ -1,7 +1,7 @@
 """A model's caches in llama.cpp: which layers each has, on which device, whatever the context."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from kvplan.engines.llamacpp.cells import CacheId, Slots
@@ -10,10 +10,11 @@ from kvplan.engines.llamacpp.options import LlamaOptions
 from kvplan.engines.llamacpp.tensors import Tensors, layer_tensors
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
 from kvplan.loads import Load, uniform
+from kvplan.records import record
 from kvplan.terms import Layer, Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Part:
     """What *count* layers of one kind have in one cache on one device."""
 
@@ -27,7 +28,7 @@ class Part:
         return self.tensors.cache
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Arranged:
     """A model's caches over devices, which split mode `layer` makes pipeline ranks."""
 

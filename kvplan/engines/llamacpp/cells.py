@@ -1,10 +1,10 @@
 """How many cells a cache has: contexts padded to 256, windows, compressed rows, and streams of slots."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.engines.llamacpp.options import LlamaOptions
 from kvplan.loads import Load, longest_in, sequences_in, tokens_in
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 CELL_PADDING = 256
@@ -17,7 +17,7 @@ Rule = Literal["full", "window", "compressed", "ring", "state"]
 """What a cache's cells follow: the context, a window, tokens per row, a ring of tokens, or the slots."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CacheId:
     """
     One of llama.cpp's caches: its name, and what decides its cells.
@@ -33,7 +33,7 @@ class CacheId:
     apart: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Slots:
     """
     A slot for each sequence of a load: llama.cpp's n_seq_max and what it makes of n_ctx.

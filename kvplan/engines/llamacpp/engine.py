@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
@@ -22,13 +21,14 @@ from kvplan.engines.tally import BytesTally, Tally
 from kvplan.errors import OptionsError, SplitError
 from kvplan.gpus import Card
 from kvplan.loads import Load, uniform
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import largest_of
 
 _OF_DRAFT = "what drafts tokens has a context of its own, with as many slots"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cells:
     """
     A cache in llama.cpp's cells, all of them allocated at start.

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat
-from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.llamacpp.blocks import Attention
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.options import asked_of
@@ -18,6 +17,7 @@ from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
 from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
 from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.loads import tokens_in, uniform
 from kvplan.units import MIB, ceil_div
 

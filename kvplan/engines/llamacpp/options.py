@@ -1,10 +1,10 @@
 """What a user chooses when llama.cpp starts, as far as it concerns the cache."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kvplan.engines.llamacpp.errors import RefusedError
 from kvplan.engines.settings import Setting, read_settings
+from kvplan.records import record
 
 SETTINGS = (
     Setting(name="kv_unified", kind="flag", help="all slots share one context"),
@@ -15,7 +15,7 @@ SETTINGS = (
 """Options of llama.cpp that other engines do not have, by its names in common/arg.cpp."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LlamaOptions:
     """
     llama.cpp's own options, by its own names, with the defaults of its tools (common/common.h).

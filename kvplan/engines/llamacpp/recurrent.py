@@ -5,13 +5,12 @@ Source: build_layer_attn_linear in src/models/qwen35.cpp and src/models/delta-ne
 v0.5.0, whose states go through one kernel of CUDA.
 """
 
-from dataclasses import dataclass
-
 from kvplan.engines.llamacpp.blocks import Rows
 from kvplan.engines.llamacpp.graph import FLOAT32
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DeltaNet:
     """
     A gated delta rule behind a convolution, of so many `keys` and `values`: heads times their width.
@@ -27,7 +26,7 @@ class DeltaNet:
     kept: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class States:
     """The input that says which states are read, and for how many `slots`."""
 

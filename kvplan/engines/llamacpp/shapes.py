@@ -6,17 +6,18 @@ architectures that stand nowhere here the graph is not known.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
 from kvplan.attention.recurrent import GatedDeltaNet
 from kvplan.attention.windowed import Sliding
-from kvplan.engines.base import ProfileRun
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.engines.llamacpp.traits import honours_windows
 from kvplan.engines.llamacpp.whole import STATES, Layer
+from kvplan.engines.profile_run import ProfileRun
+from kvplan.records import record
 from kvplan.specs.parts import Measure
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _FULL, _WINDOW = 0, 1
 """The numbers of the two caches: of all tokens, and of a window's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Traits:
     """
     What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.

@@ -1,12 +1,12 @@
 """From the terms of a layer to the K and V (or R and S) tensors that llama.cpp makes for it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from kvplan.dtypes import FP32, RECURRENT_ROLES
 from kvplan.engines.llamacpp.cells import CacheId
 from kvplan.engines.llamacpp.errors import RefusedError
+from kvplan.records import record
 from kvplan.terms import Fixed, Growing, Layer, Term
 
 KV_TYPES = ("fp32", "fp16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
@@ -16,7 +16,7 @@ KV_TYPES = ("fp32", "fp16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q
 _COMPRESSED = {4: "csa", 128: "hca"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Tensors:
     """
     What one layer has in one cache: bytes of each cell in its first tensor (K, R) and second (V, S).

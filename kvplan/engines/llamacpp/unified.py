@@ -2,14 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kvplan.engines.llamacpp.caches import Arranged
 from kvplan.engines.tally import Arrival, Bound, Claim
+from kvplan.records import record
 from kvplan.units import MAX_COUNT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UnifiedTally:
     """Sequences by their tokens, in a cache whose n_ctx is the tokens of all of them."""
 

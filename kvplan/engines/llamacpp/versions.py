@@ -7,12 +7,12 @@ ik_llama.cpp, a fork, has no cache for windows: what it prints is llama.cpp's wi
 """
 
 import re
-from dataclasses import dataclass
 
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LlamaRules:
     """
     What one state of llama.cpp does, from its `build` on.

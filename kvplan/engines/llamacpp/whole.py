@@ -1,12 +1,13 @@
 """From the embedding to the logits: the whole graph of a micro-batch, and the buffer that it takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States, remember
+from kvplan.records import record
 
 STATES = -1
 """The number of the cache of recurrent states."""
@@ -15,7 +16,7 @@ _INDEX = 8
 """Bytes that say into which row a token is written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Layer:
     """
     One layer: attention over the cache of its number, or a recurrence, then an MLP or a mixture.
@@ -30,7 +31,7 @@ class Layer:
     normed_before: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cache:
     """
     What is written into a cache, and seen of it, by a micro-batch.
@@ -48,7 +49,7 @@ class Cache:
     value_turn: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Batch:
     """
     A model and the micro-batch for which its graph is reserved.
@@ -74,7 +75,7 @@ class Batch:
     centred: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Inputs:
     """What a layer reads beside states: where tokens stand, what it remembers, and which are left of them."""
 

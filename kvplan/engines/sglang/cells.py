@@ -1,7 +1,7 @@
 """What one token and one slot of recurrent states take on each pipeline rank."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 
 from kvplan.engines.sglang.errors import RefusedError
@@ -9,10 +9,11 @@ from kvplan.engines.sglang.lowering import Cell, Lowering
 from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.traits import FILLS_BLOCKS, UNSAID_MODULES, has_two_pools
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.records import record
 from kvplan.terms import Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rank:
     """
     The bytes of one token over the layers of a pipeline rank, and of one slot of its states.
@@ -30,7 +31,7 @@ class Rank:
     draft_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cells:
     """
     What all ranks keep; `window` is that of the pool of windows, None where there is none.
@@ -91,7 +92,7 @@ def lay_out(stages: Sequence[Stage], options: SglangOptions, rules: SglangRules)
     return Cells(ranks=ranks, window=window, sparse=any(cell.indexer_bytes for cell in stored))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LayerCells:
     """The model's layers as SGLang sees them: `whole` if a layer that keeps nothing has a buffer, too."""
 

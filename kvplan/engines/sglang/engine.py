@@ -1,7 +1,6 @@
 """SGLang as the planner sees it: its pools, its start-up figures and its share of the card."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 
@@ -11,10 +10,12 @@ from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import read_settings
 from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
+from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
+from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
@@ -26,11 +27,12 @@ from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load, uniform
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class TokenPools:
     """A cache in SGLang's pools."""
 
@@ -103,6 +105,7 @@ class TokenPools:
             kv_tokens=pools.tokens,
             max_concurrency=None,
             runs=pools.requests if self.sizing.options.max_running_requests is None else None,
+            table_bytes=self.sizing.table_bytes(pools.requests, context),
         )
 
     def pools(self, available_bytes: Sequence[int], context: int) -> Pools | None:
@@ -127,19 +130,28 @@ def sglang(version: str | None) -> Engine:
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
         adapters=adapter_bytes,
+        added=added,
         offloaded=offloaded_bytes,
         settings=SETTINGS,
         model_dtype=model_dtype,
         # _get_and_verify_dtype in configs/model_config.py.
         unsaid_dtype="float32",
+        # get_quant_method in srt/layers/quantization/fp8.py of 0.5.23: linear layers and experts alone.
+        plain_ends=True,
         extra="last",
         drafts="last",
     )
 
 
 _STATES_OF_DRAFTS = (
-    "SGLang keeps states for each drafted token of a running request: 4 of them, its own choice, unless "
+    "SGLang keeps states for each drafted token of a running request: {} of them, its own choice, unless "
     "given with --set speculative_num_draft_tokens=N"
+)
+
+
+_UNKNOWN_TOWER = (
+    "the widths of the model's tower are not known: SGLang's share of the card is taken as for one as large "
+    "as ViT-L/14, unless --utilization says it"
 )
 
 
@@ -159,20 +171,24 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
     unsaid = options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
+    if options.card is not None and is_guessed(options):
+        assumed += (_UNKNOWN_TOWER,)
     drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
     if drafts and sizing.cells.slot_bytes:
-        assumed += (_STATES_OF_DRAFTS,)
+        assumed += (_STATES_OF_DRAFTS.format(asked.drafted_tokens),)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 
 
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
     kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
     groups = options.dp if has_dp_attention(options) else 1
+    traits, sees = traits_of(options.architecture), has_images(options.architecture, sees=options.sees)
+    card = options.card
     share = mem_fraction_static(
-        gpu_bytes,
+        (card and card.smi_bytes) or gpu_bytes,
         tp=options.tp * groups,
         pp=options.pp,
-        graphs=kind if traits_of(options.architecture).prefill_graphs else "none",
+        graphs=kind if traits.prefill_graphs and (traits.seen_graphs or not sees) else "none",
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
         groups=groups,
@@ -182,4 +198,4 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
-    return share
+    return seen(share, options.vision) if sees else share

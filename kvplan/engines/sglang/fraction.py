@@ -1,15 +1,15 @@
 """The share of a card that SGLang takes for weights and caches unless it is told: mem_fraction_static."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from kvplan.records import record
 from kvplan.units import GIB, MIB
 
 PrefillGraphs = Literal["attention", "latent", "none"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Scale:
     """What SGLang takes on a card below `below_bytes`: tokens of prefill, and requests in graphs by tp."""
 

@@ -1,11 +1,10 @@
 """From the terms of one layer to what SGLang stores of a token, and of a state."""
 
-from dataclasses import dataclass
-
 from kvplan.dtypes import BF16, FP8_SCALED_128, FP32, NVFP4, RECURRENT_ROLES, Dtype
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.records import record
 from kvplan.terms import Fixed, Growing, Layer, Term
 
 _PLAIN = ("fp32", "bf16", "fp16", "fp8")
@@ -14,7 +13,7 @@ _HEADS = (*_PLAIN, "mxfp8")
 _SCALED_LATENT = [FP8_SCALED_128, BF16]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cell:
     """
     What one layer stores of a token on a rank, in bytes: its row, and the key of its indexer.
@@ -27,7 +26,7 @@ class Cell:
     window: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Lowering:
     """What turns terms into bytes on a rank beside the terms themselves."""
 

@@ -1,38 +1,67 @@
-"""What is gone from a card before SGLang loads weights; the rest is in the share that it keeps back."""
+"""What SGLang takes of a card before its weights come, and beside them."""
 
-from kvplan.engines.base import Estimate, ProfileRun
-from kvplan.units import GIB
+from fractions import Fraction
 
-# A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading:
-# RTX PRO 6000, TP 4, github.com/sgl-project/sglang/issues/40558: 94.97 - 94.01;
-# H200, TP 8, github.com/SemiAnalysisAI/InferenceX/issues/2128: 139.80 - (12.25 + 125.65);
-# H200, TP 8, github.com/sgl-project/sglang/pull/11716: 139.80 - 137.29.
-_LEAST_BYTES = 96 * GIB // 100
-_MIDDLE_BYTES = 190 * GIB // 100
-_MOST_BYTES = 251 * GIB // 100
-# One H100: what 35 start-ups of vLLM found taken before their weights came, a CUDA context and its handles:
-# github.com/llm-d-incubation/llm-d-planner/pull/205.
-_ALONE_BYTES = 51 * GIB // 100
+from kvplan.engines.profile_run import Estimate, ProfileRun
+from kvplan.engines.sglang.images import reserved_bytes
+from kvplan.engines.sglang.traits import traits_of
+from kvplan.units import GIB, ceil_div
+
+# A card's memory minus "Load weight begin. avail mem", or minus what is free and used after loading, in GiB:
+# RTX PRO 6000, TP 4, github.com/sgl-project/sglang/issues/40558: 94.97 - 94.01 = 0.96;
+# H200, TP 8, github.com/SemiAnalysisAI/InferenceX/issues/2128: 139.80 - (12.25 + 125.65) = 1.90;
+# H200, TP 8, github.com/sgl-project/sglang/pull/11716: 139.80 - 137.29 = 2.51;
+# B200, TP 4, stored public file 71075541117: 178.36 - 175.34 = 3.02; H200, 16 ranks, 54546795741: 1.71;
+# 80 GB (79.18), TP 2 and 8: 0.41 (56842772620), 1.43 (55176662985), 1.70 (33273813748), 1.75 (45518106035),
+# 1.85 (62684841219), 2.01 (71258027165).
+_LEAST_BYTES = 41 * GIB // 100
+_MIDDLE_BYTES = 175 * GIB // 100
+_MOST_BYTES = 302 * GIB // 100
+# The same on one GPU: B200, 178.36 - 177.57 = 0.79 (52132052242); H200, 139.80 - 139.13 = 0.67 (62375882188);
+# 80 GB, 0.70 (69624180828), 0.71 (70339980981), 0.75 (53259568910, 14968382678), 0.86 (66584923754);
+# RTX PRO 6000, 94.97 - 93.77 = 1.20 (70920711276). Least is left by what another of 80 GB made of 0.8 of it
+# beside its weights: 79.18 - (46.51 + 16.58) / 0.8 (69865425230).
+_LEAST_ALONE_BYTES = 30 * GIB // 100
+_ALONE_BYTES = 75 * GIB // 100
+_MOST_ALONE_BYTES = 120 * GIB // 100
+
+# What torch's allocator rounds weights up by, and cannot give back of what loading took: 0.002 to 1.14 % of
+# them in start-ups of tests/rehearsed/sglang.jsonl, most where blocks in fp8 are rewritten.
+_MOST_KEPT = Fraction(12, 1000)
+
+# Rotary tables are in float32 (layers/rotary_embedding/base.py), and reach a little past the context
+# (reserve_rope_cache_for_long_sequences in utils/common.py of SGLang 0.5.23).
+_ROTATION_BYTES = 4
+_ROTATIONS_MORE, _ROTATIONS_ALIGNED = 256, 128
 
 
 def before_weights(workload: ProfileRun) -> Estimate:
     """
-    Return what the CUDA context and communication take.
+    Return what the CUDA context and communication take, the table of rotary embeddings, and room for images.
 
-    Activations and graphs are 0 here: SGLang keeps 1 - mem_fraction_static back for them.
+    The last two come out of SGLang's share. Activations and graphs are 0 here: SGLang keeps 1 -
+    mem_fraction_static back for them.
     """
-    if workload.tp * workload.pp > 1:
-        return Estimate(
-            activation_bytes=0,
-            overhead_bytes=_MIDDLE_BYTES,
-            low_bytes=_LEAST_BYTES,
-            high_bytes=_MOST_BYTES,
-            evidence="from 3 published SGLang start-ups with TP, 0.96 to 2.51 GiB",
-        )
+    kept = _rotations(workload) + reserved_bytes(workload)
+    if workload.ranks > 1:
+        low, middle, high = _LEAST_BYTES, _MIDDLE_BYTES, _MOST_BYTES
+        evidence = "from 11 published SGLang start-ups on several GPUs, 0.41 to 3.02 GiB"
+    else:
+        low, middle, high = _LEAST_ALONE_BYTES, _ALONE_BYTES, _MOST_ALONE_BYTES
+        evidence = "from 9 published SGLang start-ups on one GPU, 0.3 to 1.20 GiB"
     return Estimate(
         activation_bytes=0,
-        overhead_bytes=_ALONE_BYTES,
-        low_bytes=0,
-        high_bytes=_LEAST_BYTES,
-        evidence="from 35 published start-ups on one GPU, 0.51 GiB",
+        overhead_bytes=middle + kept,
+        low_bytes=low + kept,
+        high_bytes=high + kept + int(_MOST_KEPT * workload.weights_bytes / workload.ranks),
+        evidence=f"{evidence}, and up to 1.2 % of the weights that torch's allocator keeps besides",
+        kept_bytes=kept,
     )
+
+
+def _rotations(workload: ProfileRun) -> int:
+    """Return the tables that all layers share, of one that is interpolated as many rows as of any other."""
+    traits = traits_of(workload.architecture)
+    longest = ceil_div(workload.context + _ROTATIONS_MORE, _ROTATIONS_ALIGNED) * _ROTATIONS_ALIGNED
+    rows = max(workload.model_context or workload.rotations, longest)
+    return int(traits.tables * rows * workload.rotated * traits.turned) * _ROTATION_BYTES

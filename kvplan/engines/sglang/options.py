@@ -1,6 +1,5 @@
 """What a user chooses when SGLang starts, as far as it concerns the cache."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, dtype_by_name
@@ -9,7 +8,9 @@ from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import scale_of
+from kvplan.engines.sglang.pages import forced_page
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.records import record
 
 _BY_TOKENS = "deepep deepep_v2 flashinfer flashinfer_megamoe megamoe mooncake mori nixl pplx"
 BY_TOKENS = tuple(_BY_TOKENS.split())
@@ -67,6 +68,8 @@ SETTINGS = (
 
 _USUAL_DRAFT = 4
 """Tokens verified, for all classes with states: _auto_choose_speculative_params, speculative_hook.py."""
+_DFLASH, _USUAL_BLOCK = "dflash", 16
+"""Those of DFlash whose config says none: _handle_dflash there."""
 _LEAST_DRAFT = 2
 """A token and its draft."""
 
@@ -74,7 +77,7 @@ CHUNKED_PREFILL_SIZE = 8192
 """Where no card is known: SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SglangOptions:
     """
     SGLang's options by its own names, where it has one; what is None is its own choice.
@@ -82,7 +85,7 @@ class SglangOptions:
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
     `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
     what drafts tokens, `drafted_tokens` of them to verify at once. `groups` of ranks attend for requests of
-    their own.
+    their own. `forced_page` is what the attention backend makes of a page that is not asked for.
     """
 
     architecture: str | None
@@ -103,6 +106,7 @@ class SglangOptions:
     draft: Drafting | None = None
     drafted_tokens: int = 0
     groups: int = 1
+    forced_page: int = 1
 
     @property
     def usual_requests(self) -> int | None:
@@ -138,17 +142,24 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         draft=options.draft,
         drafted_tokens=_drafted_tokens(options, given.count("speculative_num_draft_tokens")),
         groups=options.dp if given.flag("enable_dp_attention") else 1,
+        forced_page=forced_page(options),
     )
 
 
 def _drafted_tokens(options: EngineOptions, asked: int | None) -> int:
-    """Return how many tokens are verified at once, 0 without a draft; raise OptionsError for a bad number."""
+    """
+    Return how many tokens are verified at once, 0 without a draft; raise OptionsError for a bad number.
+
+    DFlash's are the block of its config: _handle_dflash in arg_groups/speculative_hook.py.
+    """
     if options.draft is None:
         if asked is not None:
             raise OptionsError("speculative_num_draft_tokens goes with a draft: give --draft too")
         return 0
     if asked is not None and asked < _LEAST_DRAFT:
         raise OptionsError(f"speculative_num_draft_tokens={asked} is not at least {_LEAST_DRAFT}")
+    if asked is None and options.draft.architecture == _DFLASH:
+        return options.draft.at_once or _USUAL_BLOCK
     return asked or _USUAL_DRAFT
 
 

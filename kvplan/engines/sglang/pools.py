@@ -1,6 +1,6 @@
 """How a memory becomes SGLang's pools of tokens, windows and states, and how much some requests need."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from kvplan.engines.sglang.cells import Cells, Rank
@@ -9,10 +9,11 @@ from kvplan.engines.sglang.options import SglangOptions
 from kvplan.engines.sglang.states import StatePool
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.loads import Load, sequences_in
+from kvplan.records import record
 from kvplan.units import MAX_BYTES, ceil_div, counted, format_gib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pools:
     """
     What SGLang prints when it starts.
@@ -27,7 +28,7 @@ class Pools:
     requests: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Demand:
     """
     What requests hold at once, in whole pages: tokens, tokens of windows, and slots of states.
@@ -41,7 +42,7 @@ class Demand:
     slots: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sizing:
     """
     The rules by which pools are sized; file names are relative to SGLang's `srt`.
@@ -265,6 +266,15 @@ class Sizing:
         asked = self.options.max_running_requests or self.options.usual_requests
         requests = min(asked or estimated, tokens // 2)
         return requests if slots is None else min(requests, slots // self.slots_per_request)
+
+    def table_bytes(self, requests: int, context: int) -> int:
+        """
+        Return the table of where requests have their tokens, a row of it beside theirs.
+
+        Each row has four places more than the context, and one for each drafted token: ReqToTokenPool in
+        mem_cache/memory_pool.py, and get_req_to_token_extra_context_len.
+        """
+        return (requests + 1) * (context + 4 + self.options.drafted_tokens) * 4
 
     def cell(self, rank: Rank) -> Fraction:
         """Return the bytes by which the memory of a rank is divided into tokens."""

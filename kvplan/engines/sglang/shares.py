@@ -4,6 +4,7 @@ from kvplan.engines.base import EngineOptions
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.options import BY_TOKENS, SETTINGS
+from kvplan.engines.sglang.traits import traits_of
 from kvplan.engines.shares import Shares, over_tp, together
 
 
@@ -24,6 +25,8 @@ def shares(options: EngineOptions) -> Shares:
     spare = given.count("ep_num_redundant_experts") or 0
     if not attention:
         found = over_tp(options)._replace(expert=ranks // ep, experts=ep, spare=spare)
+        if traits_of(options.architecture).whole_embedding:
+            found = found._replace(embedding=1, tower=options.tp)
         return _by_tokens(found, given)
     found = together(options, ep)._replace(dense=ranks, shared=ranks, head=ranks, spare=spare)
     if given.count("moe_dense_tp_size") == 1:

@@ -32,14 +32,13 @@ def choose_sizing(cells: Cells, options: SglangOptions, rules: SglangRules) -> S
 
 def _page(cells: Cells, options: SglangOptions, rules: SglangRules) -> int:
     """
-    Return the tokens of a page: 1 unless asked, or what sparse MLA forces.
+    Return the tokens of a page: as asked, or 1 unless sparse MLA or the attention backend forces another.
 
-    Sources: _page_size_default in arg_groups/overrides.py; arg_groups/model_overrides/deepseek_v2.py.
-    Attention backends that force a page (FlashMLA and TensorRT-LLM's MLA: 64) depend on the card; give
-    their page as the block size.
+    Sources: _page_size_default in arg_groups/overrides.py; arg_groups/model_overrides/deepseek_v2.py. Of a
+    backend that is asked for (FlashMLA: 64) give the page as the block size.
     """
     if not cells.sparse:
-        return options.page_size or 1
+        return options.page_size or options.forced_page
     if options.page_size not in (None, rules.sparse_page):
         raise OptionsError(
             f"page_size={options.page_size}: {rules.name} takes pages of {rules.sparse_page} "

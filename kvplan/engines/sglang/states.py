@@ -1,13 +1,12 @@
 """How SGLang's memory becomes slots of recurrent states, and how much some slots need."""
 
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
 
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StatePool:
     """
     The pool of states: `_handle_max_mamba_cache` in mem_cache/kv_cache_configurator.py.
@@ -70,10 +69,6 @@ class StatePool:
             (padding + slots * each) * self.slot_bytes * (above + below), self.per_request * above
         )
 
-    def _left_at(self, slots: int) -> int:
-        """Return the memory that tokens have where the last of *slots* has just come."""
-        return self._comes_at(slots) - self.charged(slots) * self.slot_bytes
-
     def _leaves(self, token_bytes: int) -> int:
         """
         Return the memory from which on the pool under the ratio leaves *token_bytes*.
@@ -91,11 +86,18 @@ class StatePool:
         return least
 
     def _fewest(self, token_bytes: int) -> int:
-        """Return the fewest slots, of those after which least is left, that leave *token_bytes*."""
+        """
+        Return the fewest slots, of those after which least is left, that leave *token_bytes*.
+
+        Each step has a request's drafted tokens. Beside a slot tokens get slot_bytes / ratio, and all that
+        the share of states has for drafted tokens of more requests than run.
+        """
         step = self.per_request if self.drafted else 1
-        high = next(1 << power for power in count() if self._left_at((1 << power) * step) >= token_bytes)
-        low = -1
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._left_at(middle * step) >= token_bytes else (middle, high)
-        return high * step
+        padding, each = 1 + self.drafted, step + self.drafted
+        above, below = self.ratio.numerator, self.ratio.denominator
+        less = token_bytes - 1
+        steps = ceil_div(less * above // (self.slot_bytes * below) + 1 - padding, each)
+        if self.drafted and steps > self.requests:
+            beyond = less * above // self.slot_bytes + 1 + self.drafted * self.requests * above
+            steps = ceil_div(beyond - padding * below, each * below + self.drafted * above)
+        return max(0, steps) * step

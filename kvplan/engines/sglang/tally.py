@@ -2,16 +2,16 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kvplan.engines.sglang.pools import Demand, Sizing
 from kvplan.engines.tally import Arrival, Bound, Claim
+from kvplan.records import record
 from kvplan.units import MAX_COUNT, minimum
 
 _NONE = (Bound(-1), Bound(-1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TokenTally:
     """Requests by their tokens in whole pages, and by those of them that lie in a window at worst."""
 

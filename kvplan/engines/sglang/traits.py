@@ -1,15 +1,16 @@
 """What only a model's class in SGLang decides, by the architecture of its spec."""
 
-from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.versions import SglangRules
+from kvplan.records import record
 
 Strategy = Literal["no_buffer", "extra_buffer"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Traits:
     """
     Facts of a class of SGLang; None where the class has no such layers, or is not known.
@@ -18,29 +19,46 @@ class Traits:
     configs/model_config.py, without the classes for which arg_groups/model_overrides turns it off).
     `strategy`: how its states are kept in the radix cache unless told (arg_groups/overrides.py,
     _mamba_radix_cache_resolution, with the overlap scheduler and the triton kernels, its defaults).
-    `prefill_graphs`: whether prefill is captured in CUDA graphs on one pipeline stage
-    (arg_groups/cuda_graph_hook.py, disable_breakable_cudagraph_if_incompatible).
+    `prefill_graphs`: whether prefill is captured in CUDA graphs on one pipeline stage, and `seen_graphs`
+    whether it is in a model with a tower (arg_groups/cuda_graph_hook.py,
+    disable_breakable_cudagraph_if_incompatible; multimodal_breakable_cuda_graph_supported_model_archs in
+    configs/model_config.py). `multimodal`: whether a tower is served unless told (mm_disabled_models there).
+    `tables`: how many tables of rotary embeddings its layers share, one for each base; `turned`: the part of
+    a key that is rotated, as partial_rotary_factor of all releases has it. `whole_embedding`: whether every
+    tensor-parallel rank has all of the embedding (Gemma3TextScaledWordEmbedding in models/gemma3_causal.py).
     """
 
     two_pools: bool | None = None
     strategy: Strategy | None = None
     prefill_graphs: bool = True
+    seen_graphs: bool = False
+    multimodal: bool = True
+    whole_embedding: bool = False
+    tables: Fraction = Fraction(1)
+    turned: Fraction = Fraction(1)
 
 
 UNKNOWN = Traits()
 
 _ONE_POOL = Traits(two_pools=False)
+_BLIND_TWO_POOLS = Traits(two_pools=True, multimodal=False)
+_SEEN_GRAPHS = Traits(seen_graphs=True)
 _TWO_POOLS = Traits(two_pools=True)
 _BUFFERED = Traits(strategy="extra_buffer")
+# partial_rotary_factor in the configs of Qwen3-Next and Qwen3.5.
+_QUARTER = Fraction(1, 4)
+# The heads of windows are half as wide as the others, and have a table of their own.
+_GEMMA4 = Traits(two_pools=True, whole_embedding=True, tables=Fraction(3, 2))
 _UNBUFFERED = Traits(strategy="no_buffer")
 # Kimi Delta Attention has no graphs of prefill.
 _DELTA = Traits(strategy="extra_buffer", prefill_graphs=False)
+_SEEN_BUFFERED = Traits(strategy="extra_buffer", seen_graphs=True, turned=_QUARTER)
 
 _TRAITS = {
     # Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3n...: arg_groups/model_overrides/gemma2_gemma3.py.
     "gemma2": _ONE_POOL,
-    "gemma3_text": _ONE_POOL,
-    "gemma3n_text": _ONE_POOL,
+    "gemma3_text": Traits(two_pools=False, multimodal=False, whole_embedding=True, tables=Fraction(2)),
+    "gemma3n_text": Traits(two_pools=False, whole_embedding=True, tables=Fraction(2)),
     "exaone4": _ONE_POOL,  # Exaone4ForCausalLM: arg_groups/model_overrides/exaone.py
     # In none of the lists of is_hybrid_swa_model: Cohere2ForCausalLM, MistralForCausalLM,
     # MistralModel, Phi3ForCausalLM, Phi3VForCausalLM, PhiMoEForCausalLM, Starcoder2ForCausalLM.
@@ -51,10 +69,11 @@ _TRAITS = {
     "phi3small": _ONE_POOL,
     "phimoe": _ONE_POOL,
     "starcoder2": _ONE_POOL,
-    "gemma4_text": _TWO_POOLS,  # Gemma4ForConditionalGeneration
-    "gemma4_unified_text": _TWO_POOLS,  # Gemma4UnifiedForConditionalGeneration
+    # Gemma4ForConditionalGeneration, Gemma4UnifiedForConditionalGeneration
+    "gemma4_text": _GEMMA4,
+    "gemma4_unified_text": _GEMMA4,
     "gpt_oss": _TWO_POOLS,  # GptOssForCausalLM
-    "llama4_text": _TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
+    "llama4_text": _BLIND_TWO_POOLS,  # Llama4ForConditionalGeneration: chunked layers are windowed ones
     "mimo_v2": _TWO_POOLS,  # MiMoV2ForCausalLM
     "mimo_v2_flash": _TWO_POOLS,  # MiMoV2FlashForCausalLM
     "step3p5": _TWO_POOLS,  # Step3p5ForCausalLM
@@ -62,14 +81,19 @@ _TRAITS = {
     "falcon_h1": _BUFFERED,  # FalconH1ForCausalLM
     "granitemoehybrid": _BUFFERED,  # GraniteMoeHybridForCausalLM
     "kimi_k3": _DELTA,  # KimiK3ForConditionalGeneration
-    "kimi_linear": _DELTA,  # KimiLinearForCausalLM
-    "nemotron_h": _BUFFERED,  # NemotronHForCausalLM
-    "qwen3_next": _BUFFERED,  # Qwen3NextForCausalLM
+    # KimiLinearForCausalLM, whose latents' keys are not rotated
+    "kimi_linear": Traits(strategy="extra_buffer", prefill_graphs=False, tables=Fraction(0)),
+    "nemotron_h": Traits(strategy="extra_buffer", tables=Fraction(0)),  # NemotronHForCausalLM
+    "qwen3_next": Traits(strategy="extra_buffer", turned=_QUARTER),  # Qwen3NextForCausalLM
     # Qwen3_5ForConditionalGeneration, Qwen3_5MoeForConditionalGeneration
-    "qwen3_5": _BUFFERED,
-    "qwen3_5_text": _BUFFERED,
-    "qwen3_5_moe": _BUFFERED,
-    "qwen3_5_moe_text": _BUFFERED,
+    "qwen3_5": _SEEN_BUFFERED,
+    "qwen3_5_text": _SEEN_BUFFERED,
+    "qwen3_5_moe": _SEEN_BUFFERED,
+    "qwen3_5_moe_text": _SEEN_BUFFERED,
+    # KimiK25ForConditionalGeneration, MiniMaxM3SparseForConditionalGeneration, Cohere2Vision...
+    "kimi_k2": _SEEN_GRAPHS,
+    "deepseek_v3": _SEEN_GRAPHS,
+    "minimax_m3": _SEEN_GRAPHS,
     "lfm2": _UNBUFFERED,  # Lfm2ForCausalLM, Lfm2VlForConditionalGeneration
     # PURE_SSM_ARCHITECTURES of configs/model_config.py: Mamba2ForCausalLM, MambaForCausalLM,
     # FalconMambaForCausalLM.

@@ -1,12 +1,12 @@
 """The rules of the SGLang release that was read, as one value."""
 
 import re
-from dataclasses import dataclass
 
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SglangRules:
     """
     The numbers of one release of SGLang.

@@ -13,11 +13,12 @@ tokens of each sequence have been fed to the model. A generation of N tokens fro
 memory behind them, which is more while a tensor is a view of a longer one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from kvplan.dtypes import BF16, FP16, FP32, Dtype
 from kvplan.errors import SplitError, UnknownNameError
+from kvplan.records import record
 from kvplan.terms import Fixed, Growing, Layer, Stage, Term
 
 _STORED = (BF16, FP16, FP32)
@@ -26,7 +27,7 @@ Moment = Literal["prefill", "decode"]
 """When memory is looked at: after one forward pass over the whole prompt, or after a decode step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Traits:
     """
     Facts of a model's class that no config tells; the defaults are those of most classes.

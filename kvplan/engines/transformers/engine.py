@@ -1,19 +1,20 @@
 """transformers as the planner sees it: caches of each sequence's own, and no start-up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import lcm
 
 from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.exact import Sum, as_asked, refuse_version
-from kvplan.engines.overheads import vllm_start_up
+from kvplan.engines.overheads import borrowed_start_up
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.tally import BytesTally
 from kvplan.engines.transformers.caches import Traits, require_whole, reserve, traits_of
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.loads import Load, longest_in, sequences_in
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import largest_of
 
@@ -30,7 +31,7 @@ LONG = 2**40
 """Tokens beyond any window."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Caches:
     """The most bytes that sequences of up to a context ever take in the library's caches."""
 
@@ -110,7 +111,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions) -> Caches:
     require_whole(options.architecture)
     asked = read_settings(SETTINGS, options.settings)
     dynamic = Caches(
-        stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.sharing)
+        stages=tuple(stages), tp=options.tp, traits=traits_of(options.architecture, options.heads.sharing)
     )
     _refuse_early(dynamic)
     if asked.name("cache_implementation") != "static":
@@ -132,7 +133,7 @@ TRANSFORMERS = Engine(
     arrange=_arrange,
     kv_dtype=as_asked,
     share=Share(of="card", default=always("1")),
-    needs=vllm_start_up,
+    needs=borrowed_start_up,
     takes=frozenset({"max_num_seqs"}),
     settings=SETTINGS,
     # torch's default: _get_dtype in modeling_utils.py finds one in the config, or in the weights' files.

@@ -1,7 +1,6 @@
 """TensorRT-LLM as the planner sees it: its pools of blocks, and its share of what is left."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 
@@ -9,11 +8,11 @@ from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share, always
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.exact import Sum
-from kvplan.engines.overheads import vllm_start_up
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.tally import BytesTally
 from kvplan.engines.trtllm.errors import NoRoomError, RefusedError
 from kvplan.engines.trtllm.formats import declared_kv, kv_dtype_name
+from kvplan.engines.trtllm.needs import start_up
 from kvplan.engines.trtllm.options import SETTINGS
 from kvplan.engines.trtllm.pools import Pools, plan_pools
 from kvplan.engines.trtllm.shares import DRAFT_PROJECTIONS, shares
@@ -21,17 +20,23 @@ from kvplan.engines.trtllm.versions import TrtllmRules, find_rules
 from kvplan.engines.trtllm.waterfall import pool_bytes, sequence_bytes, waterfall
 from kvplan.errors import OptionsError
 from kvplan.loads import Load
+from kvplan.records import record
 from kvplan.terms import Stage
 from kvplan.units import MAX_COUNT, counted, format_gib, largest_of
 
-_DRAFTED = "num_nextn_predict_layers"
+_DRAFTED, _DRAFTED_BY_EAGLE, _ONE_MODEL = "num_nextn_predict_layers", "max_draft_len", "eagle3_one_model"
+_EAGLE, _UNKNOWN = "eagle3", ("eagle", "dflash")
+_ONE_LAYER = (
+    "the pool is counted with an EAGLE-3 draft's own layers; TensorRT-LLM has one for each token that it "
+    f"drafts: give --set {_DRAFTED_BY_EAGLE}=N"
+)
 _BEYOND = (
     "tokens that are drafted beyond a sequence's end are not counted: each may take as many more as are "
     "drafted at once"
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PooledCache:
     """A cache in TensorRT-LLM's pools of blocks. Block reuse keeps old blocks there, and adds none."""
 
@@ -144,12 +149,13 @@ def trtllm(version: str | None) -> Engine:
         kv_dtype=kv_dtype_name,
         declared_kv=declared_kv,
         share=Share(of="rest", default=always(rules.utilization)),
-        # It profiles a run of its own, of which no figures are known: vLLM's stand in.
-        needs=vllm_start_up,
+        needs=partial(start_up, rules=rules),
         # Its estimate of the cache knows no context parallelism.
         takes=frozenset({"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "ep"}),
         shares=shares,
         settings=SETTINGS,
+        # LMHead and Embedding in _torch/modules/embedding.py take no quant_config.
+        plain_ends=True,
         drafts="last",
         draft_projections=DRAFT_PROJECTIONS,
         # ModelConfig.torch_dtype in _torch/model_config.py.
@@ -189,24 +195,63 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: TrtllmRules
         max_tokens=max_tokens,
         windows=windows,
         drafted=_drafted(options, given),
+        apart=_apart(options, given),
     )
     if pools is None:  # The formula of a model that caches nothing is 0, too.
         return Sum(stages=tuple(stages), tp=options.tp)
-    return PooledCache(pools=pools, assumed=(_BEYOND,) if options.draft else ())
+    return PooledCache(pools=pools, assumed=tuple(_assumed(options, given)))
+
+
+def _assumed(options: EngineOptions, given: Settings) -> Iterator[str]:
+    """Yield what a plan takes for granted of a draft."""
+    if options.draft is None:
+        return
+    yield _BEYOND
+    if _is_eagle(options) and given.count(_DRAFTED_BY_EAGLE) is None and not _apart(options, given):
+        yield _ONE_LAYER
+
+
+def _is_eagle(options: EngineOptions) -> bool:
+    return options.draft is not None and options.draft.architecture == _EAGLE
+
+
+def _apart(options: EngineOptions, given: Settings) -> bool:
+    """
+    Return whether a draft has a model engine and a pool of its own: a whole model, and EAGLE-3 by two models.
+
+    Source: the spec_dec_mode of DraftTargetDecodingConfig and EagleDecodingConfig in llmapi/llm_args.py.
+    Later candidates run both as one model.
+    """
+    draft = options.draft
+    if given.flag(_ONE_MODEL) is not None and not _is_eagle(options):
+        raise OptionsError(f"{_ONE_MODEL} goes with an EAGLE-3 draft: give --draft MODEL, or leave it out")
+    if draft is None or draft.predicts is not None:
+        return False
+    if draft.architecture in _UNKNOWN:
+        raise RefusedError(
+            f"where TensorRT-LLM keeps the cache of a draft of the kind {draft.architecture!r} is not known "
+            "to kvplan: leave --draft out"
+        )
+    return given.flag(_ONE_MODEL) is False if _is_eagle(options) else True
 
 
 def _drafted(options: EngineOptions, given: Settings) -> int | None:
     """
-    Return how many layers the pool has for a module of the model's own, which drafts one token after another.
+    Return how many layers the pool has for a draft within the model, which drafts one token after another.
 
-    As many as tokens are drafted, be the module one layer alone: get_num_spec_layers in speculative/utils.py.
+    As many as tokens are drafted, be the draft one layer alone: get_num_spec_layers in speculative/utils.py,
+    and validate_eagle_config in llmapi/llm_args.py, which sets num_eagle_layers to max_draft_len.
     """
-    drafted = given.count(_DRAFTED)
-    if drafted is not None and (options.draft is None or options.draft.predicts is None):
+    of_module, of_eagle = given.count(_DRAFTED), given.count(_DRAFTED_BY_EAGLE)
+    if of_module is not None and (options.draft is None or options.draft.predicts is None):
         raise OptionsError(
             f"{_DRAFTED} goes with a draft of the model's own: give --draft mtp, or leave it out"
         )
-    return drafted
+    if of_eagle is not None and not _is_eagle(options):
+        raise OptionsError(
+            f"{_DRAFTED_BY_EAGLE} goes with an EAGLE-3 draft: give --draft MODEL, or leave it out"
+        )
+    return of_module or of_eagle
 
 
 def _block_size(options: EngineOptions, rules: TrtllmRules) -> int:

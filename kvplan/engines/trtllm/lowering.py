@@ -1,11 +1,11 @@
 """From the terms of a model to the one shape of row that TensorRT-LLM's manager keeps for it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from kvplan.dtypes import NVFP4, RECURRENT_ROLES, Dtype
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.engines.trtllm.formats import stored_bytes, stored_dtype
+from kvplan.records import record
 from kvplan.terms import Growing, Layer
 from kvplan.units import ceil_div
 
@@ -14,7 +14,7 @@ _SCALED = 128
 _SCALE_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RowShape:
     """
     What the manager is told of every layer: per token and KV head, `copies` rows of `width` elements.

@@ -17,7 +17,14 @@ SETTINGS = (
     Setting(
         name="num_nextn_predict_layers",
         kind="count",
-        help="drafted tokens of speculative_config, each with a layer in the pool",
+        help="drafted tokens of the model's own module, each with a layer in the pool",
     ),
+    Setting(
+        name="max_draft_len", kind="count", help="drafted tokens of an EAGLE-3 draft, each with such a layer"
+    ),
+    Setting(
+        name="eagle3_one_model", kind="flag", help="whether an EAGLE-3 draft's layers are in the model's pool"
+    ),
+    Setting(name="num_slots", kind="count", help="experts of a layer with their copies, dealt out over ep"),
 )
-"""From llmapi/llm_args.py: KvCacheConfig, TorchLlmArgs and MTPDecodingConfig."""
+"""From llmapi/llm_args.py: KvCacheConfig, TorchLlmArgs, its decoding configs and MoeLoadBalancerConfig."""

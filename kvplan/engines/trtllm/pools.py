@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.engines.trtllm.errors import RefusedError
 from kvplan.engines.trtllm.formats import estimated_bytes
 from kvplan.engines.trtllm.lowering import RowShape, model_shape
 from kvplan.engines.trtllm.versions import TrtllmRules
+from kvplan.records import record
 from kvplan.terms import Layer, Stage
 from kvplan.units import ceil_div, maximum, minimum
 
@@ -15,7 +16,7 @@ Windows = tuple[int, ...] | None
 """max_attention_window: tokens that layers keep, a pattern that repeats; None for all of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Group:
     """
     The layers of one rank that share a window, None for the whole context, and how many there are.
@@ -42,9 +43,30 @@ class Group:
         return context if self.window is None else minimum(context, self.window)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
+class Apart:
+    """
+    The layers of a draft that has an engine and a manager of its own, with as many blocks as the model's.
+
+    Both are given one number of tokens: KvCacheCreator in _torch/pyexecutor/_util.py divides the memory by
+    the bytes that a token takes in both.
+    """
+
+    shape: RowShape
+    layers: int
+
+    def token_bytes(self, tp: int) -> int:
+        """Return what its manager counts for a token."""
+        return self.layers * self.shape.counted_bytes(tp)
+
+
+@record
 class Pools:
-    """A model's cache in the manager's pools: the groups of each pipeline rank, the shortest window first."""
+    """
+    A model's cache in the manager's pools: the groups of each pipeline rank, the shortest window first.
+
+    A draft `apart` has blocks of its own beside them; it goes with one group and one rank.
+    """
 
     rules: TrtllmRules
     shape: RowShape
@@ -53,6 +75,7 @@ class Pools:
     max_num_tokens: int
     max_tokens: int | None
     groups: tuple[tuple[Group, ...], ...]
+    apart: Apart | None = None
 
     def at(self, rank: int, context: int) -> tuple[Group, ...]:
         """
@@ -90,22 +113,28 @@ class Pools:
         return held + (slides & (ceil_div(context, self.block_size) > held))
 
     def token_bytes(self, group: Group) -> int:
-        """Return what the manager counts for a token in all layers of *group*."""
-        return group.count * self.shape.counted_bytes(self.tp)
+        """Return what the manager counts for a token in all layers of *group*, and a draft's own for its."""
+        return group.count * self.shape.counted_bytes(self.tp) + self.apart_bytes
+
+    @property
+    def apart_bytes(self) -> int:
+        """What a token takes in the pool of a draft apart."""
+        return 0 if self.apart is None else self.apart.token_bytes(self.tp)
 
     def estimated_token_bytes(self, rank: int) -> int:
         """
         Return what the estimate counts for a token on a rank, before there is a manager.
 
         It is never more than the manager's, and less where KV heads do not divide by tp: it takes the
-        fraction of a head, and none of a draft's layers. Source: get_cache_size_per_token in
+        fraction of a head, and none of a draft's layers in the same pool. Source: get_cache_size_per_token in
         resource_manager.py.
         """
-        shape = self.shape
+        own = self._estimated(self.shape, sum(group.own for group in self.groups[rank]))
+        return own + (self._estimated(self.apart.shape, self.apart.layers) if self.apart else 0)
+
+    def _estimated(self, shape: RowShape, layers: int) -> int:
         width = shape.width * shape.heads // self.tp if shape.copies > 1 else shape.width
-        layers = sum(group.own for group in self.groups[rank])
-        elements = layers * (shape.copies * width + shape.selector_bytes)
-        return estimated_bytes(elements, shape.dtype)
+        return estimated_bytes(layers * (shape.copies * width + shape.selector_bytes), shape.dtype)
 
 
 def plan_pools(  # noqa: PLR0913 - what a manager is built from
@@ -118,16 +147,17 @@ def plan_pools(  # noqa: PLR0913 - what a manager is built from
     max_tokens: int | None,
     windows: Windows,
     drafted: int | None = None,
+    apart: bool = False,
 ) -> Pools | None:
     """
     Return the pools of a model; None if it caches nothing.
 
     Layers of what drafts are on the last rank, as many as are *drafted* where that is said (get_pp_layers in
-    resource_manager.py, get_num_spec_layers in speculative/utils.py).
+    resource_manager.py, get_num_spec_layers in speculative/utils.py), or *apart*, all of them.
     Raises RefusedError for what the manager refuses, or kvplan does not know of it.
     """
     layers = [stage.layers for stage in stages]
-    drafts = stages[-1].drafts
+    drafts = () if apart else stages[-1].drafts
     shape = model_shape([*(layer for stage in layers for layer in stage), *drafts])
     if shape is None:
         return None
@@ -151,7 +181,19 @@ def plan_pools(  # noqa: PLR0913 - what a manager is built from
         max_num_tokens=max_num_tokens,
         max_tokens=max_tokens,
         groups=groups,
+        apart=_apart(stages, groups) if apart else None,
     )
+
+
+def _apart(stages: Sequence[Stage], groups: Sequence[Sequence[Group]]) -> Apart | None:
+    """Return the pool of a draft's own; raise RefusedError for one beside several ranks or windows."""
+    if len(groups) > 1 or len(groups[0]) > 1:
+        raise RefusedError(
+            "how TensorRT-LLM divides memory between a draft's own pool and several of the model's, one for "
+            "each window or pipeline rank, is not known to kvplan: leave max_attention_window or pp out"
+        )
+    shape = model_shape(stages[-1].drafts)
+    return None if shape is None else Apart(shape=shape, layers=len(stages[-1].drafts))
 
 
 def _with_drafts(groups: tuple[Group, ...], drafts: int, windows: Windows) -> tuple[Group, ...]:

@@ -28,7 +28,7 @@ def shares(options: EngineOptions) -> Shares:
             raise OptionsError(
                 f"ep={options.ep} does not divide tp={options.tp}: TensorRT-LLM takes a divisor"
             )
-        return over_tp(options)
+        return _with_slots(over_tp(options), options)
     if options.tp > 1:
         raise OptionsError(
             f"{ATTENTION_DP} keeps whole heads on each rank: what TensorRT-LLM calls tp_size is dp here, and "
@@ -36,7 +36,22 @@ def shares(options: EngineOptions) -> Shares:
         )
     if options.dp % options.ep:
         raise OptionsError(f"ep={options.ep} does not divide dp={options.dp}: TensorRT-LLM takes a divisor")
-    return together(options, options.ep)
+    return _with_slots(together(options, options.ep), options)
+
+
+def _with_slots(shares: Shares, options: EngineOptions) -> Shares:
+    """
+    Return shares with the slots of experts that the load balancer has, as many on each rank.
+
+    Source: MoeLoadBalancerConfig.setup in llmapi/llm_args.py. What it updates while it runs comes from the
+    host's memory (moe_load_balancer.py in _torch/modules/fused_moe).
+    """
+    slots = read_settings(SETTINGS, options.settings).count("num_slots") or 0
+    if slots % options.ep:
+        raise OptionsError(
+            f"num_slots={slots} is no multiple of ep={options.ep}, over which TensorRT-LLM deals them out"
+        )
+    return shares._replace(slots=slots)
 
 
 def has_attention_dp(options: EngineOptions) -> bool:

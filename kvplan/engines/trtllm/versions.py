@@ -8,12 +8,12 @@ models (docs/source/features/kvcache.md); `use_kv_cache_manager_v2: false` keeps
 """
 
 import re
-from dataclasses import dataclass
 
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TrtllmRules:
     """
     What the release does.

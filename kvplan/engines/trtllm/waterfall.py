@@ -14,7 +14,7 @@ REASONS = {
     "attention windows": "a layer keeps what max_attention_window says, without it the whole context",
     "window reserve": "tokens in flight stay until the window has passed them",
     "block rounding": "the last block of each sequence is not full",
-    "draft layers": "what drafts tokens keeps them, too, in layers with rows like the model's",
+    "draft layers": "what drafts tokens keeps them, too, in rows like the model's or in a pool of its own",
     "selector's keys": "their bytes are counted as elements of the KV dtype, in every layer",
     "equal pools": "each length of window has the same share of the memory",
 }
@@ -56,7 +56,10 @@ def _of_sequence(pools: Pools, rank: int, context: int) -> Iterator[tuple[str, i
             for name, size in _of_layer(pools, group, layer, context):
                 yield name, count * size
         reserved = pools.blocks(group, context) * pools.block_size
-        yield "draft layers", group.drafts * reserved * pools.shape.counted_bytes(pools.tp)
+        yield (
+            "draft layers",
+            reserved * (group.drafts * pools.shape.counted_bytes(pools.tp) + pools.apart_bytes),
+        )
     in_pools = sum(pool_bytes(pools, group, context) for group in groups)
     yield "equal pools", sequence_bytes(pools, rank, context) - in_pools
 

@@ -18,8 +18,8 @@ from kvplan.units import ceil_div
 
 _FP32_BYTES = 4
 
-_WIDE_ROUTERS = frozenset({"glm4_moe", "minimax_m2"})
-"""Classes whose router is in float32: params_dtype in models/glm4_moe.py and minimax_m2.py."""
+_WIDE_ROUTERS = frozenset({"glm4_moe", "mimo_v2", "mimo_v2_flash", "minimax_m2"})
+"""Classes whose router is in float32: params_dtype in models/glm4_moe.py, mimo_v2.py and minimax_m2.py."""
 
 _MXFP4_EXPERTS = frozenset({"gpt_oss"})
 """Architectures whose releases store experts in MXFP4, with biases: models/gpt_oss.py."""
@@ -36,8 +36,15 @@ Classes that round the width of shared experts up to whole 128 on each rank, and
 Source: DeepseekV4MLP and DeepseekV4MoE in models/deepseek_v4/nvidia/model.py.
 """
 
-ENDS_EVERYWHERE = frozenset({"gpt_oss", "mixtral", "qwen3_moe"})
-"""Classes that have embedding, last norm and head on every pipeline stage: their files in models/."""
+ENDS_EVERYWHERE = frozenset(
+    {"cohere", "cohere2", "gemma", "gemma2", "gemma3_text", "gpt_oss", "mixtral", "qwen3_moe"}
+)
+"""
+Classes that have embedding, last norm and head on every pipeline stage: their files in models/.
+
+Those of Gemma and Cohere have no PPMissingLayer in 0.19.1, 0.24, 0.28 and 0.33; Gemma 2's and Cohere's have
+no head but the embedding.
+"""
 
 
 def added(held: HeldLayer, rules: VllmRules) -> int:

@@ -1,13 +1,14 @@
 """Blocks that are raised and pages that are padded so that unlike layers share them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import lcm
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pages import PageSpec
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 # v1/attention/backends/flashinfer.py: the kernel's blocks, and that from which on some GPUs have more.
@@ -15,7 +16,7 @@ _FLASHINFER_BLOCKS = (16, 32, 64)
 _FLASHINFER_LARGE = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Alignment:
     """
     The block size of attention, and the pages that states and windows are padded to; None leaves them.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from kvplan.dtypes import FP8_SCALED_128, Role
@@ -10,6 +10,7 @@ from kvplan.engines.cards import WRITTEN
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card, Vendor
+from kvplan.records import record
 from kvplan.terms import Layer, distinct
 
 Family = Literal["keys and values", "a latent", "a latent and an indexer"]
@@ -29,7 +30,7 @@ _FP8: Mapping[str, Since] = {**_PLAIN, "fp8": _ALWAYS}
 _PACKED = "fp8_ds_mla"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Backend:
     """
     An attention backend: what it reads, in which blocks, since which release, and on which cards.

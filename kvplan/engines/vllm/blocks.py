@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from kvplan.dtypes import Role
 from kvplan.engines.vllm.backends import BLACKWELL, HOPPER, family_of, find_backend, major_of, roles_of
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.latents import reads_any_width
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card
+from kvplan.records import record
 from kvplan.terms import Layer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BlockSizes:
     """The block that is taken unasked, and the kernel's smallest, of which every block is a multiple."""
 
@@ -67,6 +68,11 @@ _SEES_AHEAD = frozenset(
 _COMPOSITE_WIDTHS = {256, 512}
 
 
+def sees_ahead(architecture: str | None) -> bool:
+    """Return whether the tokens of an image see each other in a model type, if it takes images."""
+    return architecture in _SEES_AHEAD
+
+
 def may_see_ahead(
     layers: Sequence[Layer], rules: VllmRules, architecture: str | None, card: Card | None
 ) -> bool:
@@ -79,7 +85,7 @@ def may_see_ahead(
     widths = {term.width for layer in layers for term in layer if term.role == "key"}
     newer = find_backend("TRITON_FLASHINFER").since <= rules.version
     blackwell = card is not None and major_of(card) == BLACKWELL
-    return newer and blackwell and architecture in _SEES_AHEAD and widths <= _COMPOSITE_WIDTHS
+    return newer and blackwell and sees_ahead(architecture) and widths <= _COMPOSITE_WIDTHS
 
 
 def _usual_blocks(
@@ -108,9 +114,12 @@ def _latent_blocks(layers: Sequence[Layer], rules: VllmRules, major: int | None)
     Return the blocks of the first backend of MLA that the release tries on a card.
 
     On Hopper it is the release's own, but FlashMLA's 64 where that does not take the dtype; on Blackwell
-    CUTLASS's or FlashInfer's; on other cards Triton's. Sources: _get_backend_priorities in
-    platforms/cuda.py; supported_kv_cache_dtypes in mla/flashattn_mla.py and flashmla.py.
+    CUTLASS's or FlashInfer's; on other cards, and for widths that these do not read, Triton's. Sources:
+    _get_backend_priorities in platforms/cuda.py; supported_kv_cache_dtypes in mla/flashattn_mla.py and
+    flashmla.py.
     """
+    if reads_any_width(layers, rules):
+        return BlockSizes(block_size=16, kernel_block=16)
     if major == BLACKWELL:
         block = rules.blackwell_mla_block
         return BlockSizes(block_size=block, kernel_block=min(block, 32) if block < 128 else block)  # noqa: PLR2004

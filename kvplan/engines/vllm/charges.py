@@ -6,15 +6,14 @@ and prints how often that fits. Its scheduler admits a request against the block
 takes back what a window has passed, so that requests which decode hold less.
 """
 
-from dataclasses import dataclass
-
 from kvplan.engines.vllm.options import StateMode
 from kvplan.engines.vllm.pages import PageSpec
 from kvplan.engines.vllm.versions import Admission
+from kvplan.records import record
 from kvplan.units import ceil_div, maximum, minimum
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Charge:
     """
     What a request takes beside its own context; sources as of vLLM 0.33.

@@ -1,14 +1,15 @@
 """Attention layers that speculative decoding adds: multi-token prediction, EAGLE, DFlash, a draft model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.dtypes import Dtype, Role
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.records import record
 from kvplan.terms import Allocation, Growing, Layer, Split, Term, distinct, fullest, keeps_all
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Draft:
     """
     `layers` further layers of attention on the last pipeline rank, in the model's KV dtype.
@@ -103,7 +104,7 @@ FILLS_BLOCKS = ("dflash",)
 """Architectures of drafts that fill a block of tokens at once: num_lookahead_tokens in config/vllm.py."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Known:
     """
     The layers of a draft with a spec of its own, or of the module that the model's checkpoint brings.

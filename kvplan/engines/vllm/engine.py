@@ -1,7 +1,6 @@
 """vLLM as the planner sees it: its layout, its start-up figures and its share of the card."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -25,9 +24,10 @@ from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
+from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.media import gives_sizes, only_some_are_left_out, text_alone
-from kvplan.engines.vllm.models import require_served
+from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
@@ -39,10 +39,11 @@ from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
+from kvplan.records import record
 from kvplan.terms import Growing, Layer, Stage, distinct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PagedCache:
     """
     A cache in vLLM's pool of blocks.
@@ -157,9 +158,11 @@ def vllm(version: str | None) -> Engine:
             {"block_size", "max_num_batched_tokens", "max_num_seqs", "prefix_caching", "dcp", "ep", "prompt"}
         ),
         settings=SETTINGS,
-        shares=shares,
+        shares=partial(shares, rules=rules),
         added=partial(added, rules=rules),
         ends_everywhere=ENDS_EVERYWHERE,
+        # get_quant_method in model_executor/layers/quantization/fp8.py: linear layers and experts alone.
+        plain_ends=True,
         has_tower=partial(has_tower, rules=rules),
         adapters=adapter_bytes,
         offloaded=offloaded_bytes,
@@ -187,12 +190,15 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     every = distinct(chain.from_iterable(layers))
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
+    require_divided(options.architecture, options.tp, rules)
+    require_own_shape(options, every, rules)
     require_adapters(given)
     blocks = divided(options.weight_blocks, options.architecture)
     require_whole_blocks(blocks, _cutting(options, rules))
     backend = given.name("attention_backend")
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)
+    require_prefill(options, rules)
     layout = plan_layout(
         layers,
         tp=options.tp,
@@ -204,7 +210,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     return PagedCache(
         layout=layout,
         usual_sequences=usual_work(options, rules)[1],
-        longest=_longest(options, given, every),
+        longest=_longest(options, given, every, rules),
         assumed=tuple(_assumed(layout, options, given, every)),
     )
 
@@ -228,21 +234,29 @@ def _cutting(options: EngineOptions, rules: VllmRules) -> Cutting:
     return Cutting(
         engine=rules.name,
         tp=options.tp,
-        expert_tp=shares(options).expert,
+        expert_tp=shares(options, rules).expert,
         refines=rules.refines_experts,
     )
 
 
-def _longest(options: EngineOptions, given: Settings, layers: Sequence[Layer]) -> int | None:
+_YARN_IS_STRETCHED: tuple[int, int] = (0, 30)
+"""The release from which a config with YaRN names the stretched context (_get_and_verify_max_len)."""
+
+
+def _longest(
+    options: EngineOptions, given: Settings, layers: Sequence[Layer], rules: VllmRules
+) -> int | None:
     """
     Return the model's own context, above which vLLM refuses to start.
 
     A model of states alone names no context in its config: the one in a spec is that of its training
-    (_get_and_verify_max_len in config/model.py).
+    (_get_and_verify_max_len in config/model.py, read in 0.19.1, 0.24.0, 0.28.0, 0.30.0 and 0.33.0).
     """
     if given.flag("allow_long_max_model_len"):
         return None
     keeps_tokens = any(isinstance(term.rows, Growing) for layer in layers for term in layer)
+    if options.yarn_context is not None and rules.version < _YARN_IS_STRETCHED:
+        return options.yarn_context if keeps_tokens else None
     return options.model_context if keeps_tokens else None
 
 

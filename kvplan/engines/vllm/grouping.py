@@ -8,16 +8,17 @@ v1/core/kv_cache_planning.py; before 0.33 v1/core/kv_cache_utils.py.
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.pages import PageSpec
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.terms import Layer
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Cache:
     """
     One allocation of one layer, on the pipeline rank that runs the layer: its terms and its page.
@@ -31,7 +32,7 @@ class Cache:
     draft: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Group:
     """Caches that share their blocks: one block holds a page of each."""
 
@@ -54,7 +55,7 @@ class Group:
         return sum(count * cache.spec.page_bytes for cache, count in self.alike if cache.rank == rank)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Slots:
     """
     The bytes of a block that has places for pages of each size, which groups share (packing.py).
@@ -68,7 +69,7 @@ class Slots:
     first_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Groups:
     """All groups; `padding_layers` are places of smaller groups that no layer fills."""
 

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from itertools import chain
 from math import gcd
@@ -21,6 +21,7 @@ from kvplan.engines.vllm.parallel import require_cp
 from kvplan.engines.vllm.scheduler import Held, Kinds, needs
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.loads import Load, longest_in, sequences_in
+from kvplan.records import record
 from kvplan.terms import Layer, distinct
 from kvplan.units import ceil_div, counted
 
@@ -28,7 +29,7 @@ _MOST = 2**50
 """More blocks than any memory has."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Layout:
     """
     The groups of a model, over all pipeline ranks, and the size of their blocks on each.

@@ -1,13 +1,14 @@
 """From the terms of a layer to the pages that vLLM keeps for it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.dtypes import BF16, FP8_SCALED_64, FP8_SCALED_128, RECURRENT_ROLES, Dtype
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.pages import PageSpec, Paging
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.terms import Allocation, Fixed, Growing, Layer, Term, distinct
 
 # vLLM 0.33, model_executor/layers/attention/mla_attention.py: rows of one opaque size each.
@@ -34,7 +35,7 @@ def allocations(layer: Layer) -> tuple[Layer, ...]:
     return tuple(tuple(terms) for terms in found.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Lowering:
     """What turns terms into pages beside the terms themselves; `block_size` is that of attention."""
 

@@ -8,17 +8,32 @@ if TYPE_CHECKING:
     from kvplan.attention import Kind
 
 
-def mixed(kind: "Kind", ranks: int) -> int:
+_KERNEL_HEADS = (64, 128)
+_SM120_HEADS = (16, 32, *_KERNEL_HEADS)
+_SM120 = 12
+"""
+The query heads of DeepSeek-V4's kernels, of which a rank has the first that are enough, and Blackwell's of
+compute capability 12: get_padded_num_q_heads in models/deepseek_v4/nvidia of 0.26.
+"""
+
+
+def mixed(kind: "Kind", ranks: int, major: int | None = None) -> int:
     """
     Return the numbers of a token that a mixer has at once beside hidden states, on one of so many ranks.
 
+    The ranks' cards are of a compute capability that begins with *major*.
+
     Of softmax attention these are queries, keys and values in one tensor, once more turned or normed, and its
     output; an output gate comes with the queries, and both are taken apart, turned and multiplied
-    (qwen3_moe.py and qwen3_next.py of 0.28 and 0.30). Of
-    Mamba-2 these are all inputs in one tensor, the scan's output, and two copies of it in float32 for its
-    gated norm (mamba_mixer2.py, alike). 0 for kinds whose mixers are not known to be the most.
+    (qwen3_moe.py and qwen3_next.py of 0.28 and 0.30). Of Mamba-2 these are all inputs in one tensor, the
+    scan's output, and two copies of it in float32 for its gated norm (mamba_mixer2.py, alike). Of DeepSeek-V4
+    these are queries and outputs of so many heads as its kernel has, what both come from, before its norm and
+    after it, and the indexer's queries in 16 and in 8 bits (models/deepseek_v4/attention.py of 0.26); its
+    four hidden states are those of its hyper-connections. 0 for kinds whose mixers are not known to be the
+    most.
     """
     from kvplan.attention.grouped import SoftmaxKind  # noqa: PLC0415 - a cold command has no kind but its own
+    from kvplan.attention.latent import Compressed  # noqa: PLC0415
     from kvplan.attention.ssm import Mamba2  # noqa: PLC0415
 
     if isinstance(kind, SoftmaxKind):
@@ -33,4 +48,9 @@ def mixed(kind: "Kind", ranks: int) -> int:
         heads = ceil_div(kind.heads, ranks)
         inner, groups = heads * kind.head_dim, max(1, kind.groups // ranks)
         return 2 * inner + 2 * groups * kind.d_state + heads + inner + 2 * 2 * inner
+    if isinstance(kind, Compressed):
+        sizes = _SM120_HEADS if major == _SM120 else _KERNEL_HEADS
+        heads = next((size for size in sizes if size * ranks >= kind.heads), ceil_div(kind.heads, ranks))
+        sought = (kind.indexer.heads or 0) * kind.indexer.head_dim if kind.indexer else 0
+        return 2 * heads * kind.head_dim + 2 * ((kind.q_lora_rank or 0) + kind.head_dim) + 3 * sought // 2
     return 0

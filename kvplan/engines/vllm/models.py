@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kvplan.engines.base import EngineOptions
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.profiling import EAGER_STATES
 from kvplan.engines.vllm.versions import RELEASES, VllmRules
@@ -34,7 +35,7 @@ _OOT_SUPPORTED_MODELS for what needs a plugin since encoder-decoders went with 0
 
 _NEVER = frozenset(
     {"codegen", "diffllama", "git", "gla", "gla_swa", "gpt_neo", "gpt_neox_japanese", "lara_mini", "lfm3"}
-    | {"longcat2", "recurrent_gemma", "retnet", "xglm", "yuan", "zamba"}
+    | {"cpmant", "longcat2", "openai-gpt", "recurrent_gemma", "retnet", "xglm", "yuan", "zamba"}
 )
 """
 Published model types without a class, whose layers vLLM could page.
@@ -160,6 +161,20 @@ def may_keep_every_state(architecture: str | None) -> bool:
     return architecture is None or architecture in _STATE_PER_BLOCK
 
 
+_ATTENTION_FREE = frozenset({"falcon_mamba", "mamba", "mamba2", "ov_mamba"})
+"""
+Model types of states alone, by their class (IsAttentionFree in model_executor/models/mamba.py and mamba2.py).
+
+A class with IsHybrid stays one for a file whose layers are all states: is_hybrid in config/model.py, alike in
+0.19.1, 0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0.
+"""
+
+
+def is_hybrid_class(architecture: str | None) -> bool:
+    """Return whether states are those of a class that may have attention, too; False for an unknown type."""
+    return architecture is not None and architecture not in _ATTENTION_FREE
+
+
 def require_served(architecture: str | None, layers: Sequence[Layer], rules: VllmRules) -> None:
     """
     Raise RefusedError for a model type that a release, as vLLM itself says, no longer serves, or never did.
@@ -185,6 +200,59 @@ def require_served(architecture: str | None, layers: Sequence[Layer], rules: Vll
     never = architecture in _NEVER | _OF_OWN_CODE | _OTHER_DESIGN
     if last is None and (never or _has_no_cross_attention(architecture, layers)):
         raise RefusedError(f"{rules.name} has no class that serves {architecture}: choose another engine")
+
+
+_UNDIVIDED = {"biogpt": (0, 0), "persimmon": (0, 25)}
+"""
+Model types without a class since a release, and without a tensor parallel plan for the Transformers backend.
+
+Their queries stay whole on each rank, and the attention behind them has but a rank's heads, so that shapes
+differ in the first batch: vllm_attention_forward and _create_attention_instances in
+model_executor/models/transformers of vLLM 0.33. Releases before it refuse such a model at once. Persimmon's
+own class went after 0.25 (registry.py); BioGPT never had one.
+"""
+
+
+def require_divided(architecture: str | None, tp: int, rules: VllmRules) -> None:
+    """Raise RefusedError for a model type that a release does not divide over tensor-parallel ranks."""
+    since = _UNDIVIDED.get(architecture or "")
+    if since is not None and tp > 1 and rules.version > since:
+        raise RefusedError(
+            f"{rules.name} does not divide {architecture} over tp={tp}: transformers has no tensor parallel "
+            "plan for it, and its layers would stay whole on each rank, unlike their attention: use tp=1"
+        )
+
+
+_HIDDEN_BY_HEADS = frozenset({"bamba", "granitemoehybrid", "jamba"})
+"""
+Model types whose class takes hidden / heads for the size of a head, whatever `head_dim` says.
+
+Source: model_executor/models of these names, alike in 0.19.1, 0.24.0, 0.28.0 and 0.33.0.
+"""
+
+_ALIGNS_WITHOUT_STATES = frozenset(
+    {"nemotron_h", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_5_text"}
+)
+"""
+Model types whose blocks are aligned to a state though no layer keeps one.
+
+The size of that state is the class's (get_mamba_state_shape_from_config), as is_hybrid in config/model.py of
+0.33 goes by the outer file's `layer_types`, which these do not have.
+"""
+
+
+def require_own_shape(options: EngineOptions, layers: Sequence[Layer], rules: VllmRules) -> None:
+    """Raise RefusedError for a model whose class makes something else of it than its spec says."""
+    if options.architecture in _HIDDEN_BY_HEADS and not options.heads.filled:
+        raise RefusedError(
+            f"{rules.name} takes hidden / heads for the size of a head of {options.architecture}, whatever "
+            "head_dim says: choose another engine, or leave head_dim out"
+        )
+    if options.architecture in _ALIGNS_WITHOUT_STATES and not options.has_states and layers:
+        raise RefusedError(
+            f"to which states {rules.name} aligns the blocks of {options.architecture} without any is not "
+            "known to kvplan: choose another engine"
+        )
 
 
 def _has_no_cross_attention(architecture: str | None, layers: Sequence[Layer]) -> bool:

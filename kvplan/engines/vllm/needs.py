@@ -5,13 +5,13 @@ The profile run is arithmetic (profiling.py). What lies outside torch, and most 
 known from real start-ups alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from kvplan.engines.base import Estimate, ProfileRun
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
+from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
+from kvplan.engines.vllm.capturing import estimated_bytes, sees_images
 from kvplan.engines.vllm.encoding import encoding
-from kvplan.engines.vllm.graphs import MOST_ON_BLACKWELL, MOST_TOKENS, captured, graphs_bytes, more_kernels
 from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
@@ -31,6 +31,7 @@ from kvplan.engines.vllm.profiling import (
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.units import GIB, MIB, ceil_div
 
 _ALONE_BYTES = 9 * GIB // 100
@@ -43,8 +44,6 @@ RTX PRO 6000 (0.27): the rest of start-ups whose other parts are derived.
 """
 
 _FIRST_OF_OTHERS = (0, 18)
-_LATENT = ("mla", "compressed")
-_BLACKWELL, _FIRST_TO_CAPTURE_MORE = 10, (0, 28)
 
 _BELOW_BYTES = 50 * GIB // 100
 _ABOVE_BYTES = 40 * GIB // 100
@@ -56,13 +55,12 @@ How far the needs of real start-ups lie below and above the estimate: 56 of up t
 Dense models on one card whose weights are plain, and whose towers are derived where they see, took 0.07 GiB
 more at most (of 35); what others took above are images, layouts of quantised weights, workspaces of experts,
 and communication. Where torch.compile may be cold or warm, the range reaches to both and further by
-`_NEAR_BYTES`, or by `_BELOW_BYTES` for others, and as much less above. Of mixtures the kernels of graphs are
-counted, their pools are those of dense models (DeepSeek-V2-Lite has 0.25 GiB more), and their range reaches
-to one and a half times the graphs.
+`_NEAR_BYTES`, or by `_BELOW_BYTES` for others, and as much less above. Of mixtures it reaches further by a
+quarter of the graphs: DeepSeek-V4-Flash on two cards printed 1.58 GiB, of which 1.31 are derived.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Parts:
     """The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`."""
 
@@ -95,11 +93,12 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
     overhead = parts.kept + parts.graphs + parts.outside + workload.rotations_bytes
     middle = parts.peak + cold + overhead
     plain = _is_plain(workload, given)
+    shared = _HOST_BYTES if workload.card.is_integrated else 0
     return Estimate(
         activation_bytes=parts.peak + cold,
         overhead_bytes=overhead,
         low_bytes=max(0, middle - max(_BELOW_BYTES, unsaid + (_NEAR_BYTES if plain else _BELOW_BYTES))),
-        high_bytes=middle + _above(plain, unsaid) + workload.has_experts * parts.graphs // 2,
+        high_bytes=middle + _above(plain, unsaid) + workload.has_experts * parts.graphs // 4 + shared,
         evidence=f"derived from {rules.name}'s profile run; graphs and what is not torch's from start-ups",
     )
 
@@ -113,7 +112,14 @@ def _is_plain(workload: ProfileRun, given: Settings) -> bool:
 
 
 def _embeds_outside(workload: ProfileRun) -> bool:
-    return embeds_outside(workload.architecture, sees=workload.sees or workload.vision is not None)
+    return embeds_outside(workload.architecture, sees=sees_images(workload))
+
+
+_HOST_BYTES = 5 * GIB
+"""
+What a card whose memory is the host's may lose to processes beside, as MemorySnapshot in utils/mem_utils.py
+takes what the host has left: 60.69 GiB with some 55 of weights, by 0.28 on GB10 (stored public file).
+"""
 
 
 def _above(plain: bool, unsaid: int) -> int:  # noqa: FBT001 - one of the two cases
@@ -131,20 +137,14 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     text = text_alone(given, workload.architecture)
     images = NO_IMAGES if text else _images(workload, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
-    compiles_embedding = not eager and (text or not _embeds_outside(workload))
-    counts = not eager and rules.counts_graphs and (not batch.v2 or rules.v2_counts_graphs)
-    graphs = captured(
-        batch.sequences,
-        batch.tokens,
-        given.count("max_cudagraph_capture_size"),
-        drafts=given.count("num_speculative_tokens") or 0,
-        usual=_most_captured(workload, rules),
-    )
+    # A draft of its own embeds what it reads, also where the model that it drafts for does not: load_model in
+    # v1/worker/gpu/spec_decode/speculator.py of 0.28, and v1/spec_decode/llm_base_proposer.py.
+    compiles_embedding = not eager and (text or workload.drafted or not _embeds_outside(workload))
     whole = _Parts(
         peak=peak,
         cold=max(0, compiled_bytes(batch) - peak) if compiles_embedding else 0,
         kept=images.buffer_bytes + (kept_bytes(batch) + images.inputs_bytes if rules.counts_consumed else 0),
-        graphs=graphs_bytes(workload.layers, graphs, _more_kernels(workload)) if counts else 0,
+        graphs=estimated_bytes(workload, rules, given, batch, widths),
         outside=_outside(workload, rules),
     )
     if workload.pp == 1 or not rules.counts_consumed:
@@ -178,16 +178,6 @@ def _images(workload: ProfileRun, batch: Batch, given: Settings) -> Encoding:
     profiled = given.flag("skip_mm_profiling") is not True
     most = limits(given).get("image", UNLIMITED)
     return encoding(batch, workload.vision, workload.context, profiled=profiled, most=most)
-
-
-def _more_kernels(workload: ProfileRun) -> int:
-    latents = any(kind.kind in _LATENT for kind in workload.kinds)
-    return more_kernels(workload.architecture, experts=workload.has_experts, latents=latents)
-
-
-def _most_captured(workload: ProfileRun, rules: VllmRules) -> int:
-    blackwell = (workload.card.capability or (0, 0))[0] == _BLACKWELL
-    return MOST_ON_BLACKWELL if blackwell and rules.version >= _FIRST_TO_CAPTURE_MORE else MOST_TOKENS
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
@@ -230,6 +220,7 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
+    major = (workload.card.capability or (None,))[0]
     key, tokens = workload.indexer or (0, 1)
     gathers = key and rules.version >= _FIRST_WITH_GATHER
     return Widths(
@@ -240,7 +231,7 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
         expert=ceil_div(mlp.expert_intermediate or 0, workload.tp),
         experts_per_token=mlp.experts_per_token or 0,
         matrices=3 if mlp.gated else 2,
-        mixed=max((mixed(kind, workload.tp) for kind in workload.kinds), default=0),
+        mixed=max((mixed(kind, workload.tp, major) for kind in workload.kinds), default=0),
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
     )

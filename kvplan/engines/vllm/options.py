@@ -1,6 +1,6 @@
 """What a user chooses when vLLM starts, as far as it concerns the cache."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from kvplan.dtypes import Dtype
@@ -10,11 +10,12 @@ from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.skipping import Skipped
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.vllm.windows import Windows
+from kvplan.records import record
 
 StateMode = Literal["none", "align"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VllmOptions:
     """
     vLLM's own options, by its own names where it has one.
@@ -22,13 +23,14 @@ class VllmOptions:
     What is None is vLLM's choice: `block_size` and `kernel_block` (the attention kernel's smallest)
     that of its usual backends on a card whose compute capability begins with `major` (None: it is not
     known), `prefix_caching` the release's default, `state_mode` what follows from it; models that
-    `may_keep_every_state` do so in some releases. `conv_dtype` and `state_dtype` are vLLM's
-    mamba_cache_dtype and mamba_ssm_cache_dtype; None keeps the spec's. A backend that exports states
-    inside a prefill sets `checkpoint_blocks` to 1, and FlashInfer's Gated DeltaNet
-    `checkpoint_alignment` to 64 tokens (prefills.py).
+    `may_keep_every_state` do so in some releases, and the layers of a `hybrid_class` may be states alone.
+    `conv_dtype` and `state_dtype` are vLLM's mamba_cache_dtype and mamba_ssm_cache_dtype; None keeps the
+    spec's. A backend that exports states inside a prefill sets `checkpoint_blocks` to 1, and FlashInfer's
+    Gated DeltaNet `checkpoint_alignment` to 64 tokens (prefills.py).
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
     stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
+    `eager` says that no whole CUDA graph is captured, by enforce_eager or cudagraph_mode.
     The model's class makes `windows` of those that its spec has.
     Requests come with `prompt` tokens; None if that is not known. Where the card's kernels are not known,
     `any_block` that is asked for is taken.
@@ -47,6 +49,7 @@ class VllmOptions:
     hybrid_manager: bool = True
     prefix_caching: bool | None = None
     state_mode: StateMode | None = None
+    hybrid_class: bool = False
     may_keep_every_state: bool = False
     checkpoint_alignment: int = 1
     checkpoint_blocks: int | None = None
@@ -59,6 +62,7 @@ class VllmOptions:
     blocks: int | None = None
     watermark: float = 0.0
     max_num_seqs: int | None = None
+    eager: bool = False
     prompt: int | None = None
 
     def __post_init__(self) -> None:
@@ -83,12 +87,13 @@ class VllmOptions:
         """
         Return how states are kept; raise RefusedError where the release keeps one for each block.
 
-        Models without attention have no prefix caching unless asked for (config/model.py,
-        is_prefix_caching_supported); *hybrid* ones by the release's default.
+        Classes without attention have no prefix caching unless asked for (config/model.py,
+        is_prefix_caching_supported); *hybrid* models, and those of a class that is one, by the release's
+        default.
         """
         if self.state_mode is not None:
             return self.state_mode
-        default = rules.caching_by_default and hybrid
+        default = rules.caching_by_default and (hybrid or self.hybrid_class)
         caching = default if self.prefix_caching is None else self.prefix_caching
         if not caching:
             return "none"

@@ -9,15 +9,16 @@ v1/core/kv_cache_planning.py (_get_packed_kv_cache_groups), and vLLM 0.24, v1/co
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.grouping import Cache, Group, Groups, Slots, is_uniform
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Bucket:
     """Caches that may share a group, by the size of their pages."""
 

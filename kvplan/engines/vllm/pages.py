@@ -1,14 +1,14 @@
 """What vLLM keeps for one allocation of one layer: its KVCacheSpec, as a value."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 Paging = Literal["full", "sliding", "chunked", "cross", "mla", "sliding mla", "state"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PageSpec:
     """
     What one allocation of one layer takes of a block, on one rank.

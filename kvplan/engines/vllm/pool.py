@@ -2,18 +2,18 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from kvplan.engines.vllm.errors import NoRoomError, RefusedError
 from kvplan.engines.vllm.layout import Layout
+from kvplan.records import record
 from kvplan.units import counted, gib_apart
 
 LONGEST = 2**40
 """No context is searched beyond this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pool:
     """
     What vLLM's start-up lines say, and what they do not.
@@ -100,9 +100,10 @@ def most_sequences(layout: Layout, available_bytes: int | Sequence[int]) -> int 
     """
     Return the largest max_num_seqs with which vLLM starts; None if any will do.
 
-    In a model with states each sequence needs a block of its own, and the null block counts as one.
+    In a model with states each sequence needs a block of its own, and the null block counts as one; only
+    where graphs of whole batches are captured (resolve_cudagraph_mode_and_sizes in config/compilation.py).
     """
-    if not layout.rules.state_per_sequence or not layout.has_states:
+    if not layout.rules.state_per_sequence or not layout.has_states or layout.options.eager:
         return None
     return _num_blocks(layout, _per_rank(layout, available_bytes))
 

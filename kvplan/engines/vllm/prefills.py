@@ -1,15 +1,15 @@
 """The states that a prefill exports beside those of a request, kernel by kernel."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kvplan.dtypes import RECURRENT_ROLES
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import NEWEST, VllmRules
+from kvplan.records import record
 from kvplan.terms import Layer, Unit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Exports:
     """State blocks that a prefill fills beside those of a request, and the tokens that blocks are cut to."""
 

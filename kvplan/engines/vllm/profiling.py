@@ -5,10 +5,10 @@ Each figure is arithmetic over tensors that vllm/v1/worker and the model classes
 compared with start-ups of unmodified releases whose kernels compute nothing (tests/rehearsed).
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kvplan.engines.overheads import Sampler
+from kvplan.records import record
 from kvplan.units import MIB, ceil_div
 
 CUBLAS_BYTES = 32 * MIB
@@ -39,7 +39,7 @@ _V1_TABLES_BYTES = 3 * MIB
 """Block tables and other buffers of the older runner, in start-ups of 0.21 to 0.28 with 1024 sequences."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Batch:
     """
     The batch of a profile run on one of *tp* ranks.
@@ -66,7 +66,7 @@ class Batch:
         return self.tokens * self.hidden * self.element_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Widths:
     """
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
@@ -119,7 +119,8 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     states = widths.states if batch.eager else compiled
     rows = batch.tokens * batch.element_bytes
     mlp = max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
-    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) if widths.mixed else 0
+    # An indexer scores while what its mixer has is there.
+    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) + widths.logits_bytes if widths.mixed else 0
     return max(mlp, mixer)
 
 

@@ -1,11 +1,10 @@
 """Which of vLLM's two model runners a release takes for a model: it decides memory and batches in flight."""
 
-from dataclasses import dataclass
-
 from kvplan.gpus import Card
+from kvplan.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecondRunner:
     """
     Which models a release runs with Model Runner V2, by their model types.

@@ -8,13 +8,13 @@ get_num_blocks_to_allocate of each manager).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
 from math import gcd
 
 from kvplan.engines.vllm.charges import Charge
 from kvplan.engines.vllm.pages import PageSpec
+from kvplan.records import record
 from kvplan.units import ceil_div
 
 Kinds = tuple[tuple[PageSpec, int], ...]
@@ -24,7 +24,7 @@ Held = tuple[int, ...]
 """The blocks of one group of each kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Step:
     """
     A step of one request when its blocks are there: `settled` tokens are computed, and those of `ends`.
@@ -38,7 +38,7 @@ class Step:
     exported: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Needs:
     """Blocks that are free before a request is `admitted`, that it holds at its `worst`, and in the end."""
 
@@ -130,7 +130,7 @@ def _steps_of_decode(charge: Charge, kinds: Kinds, prompt: "Prompt", context: in
         yield Step(settled=settled, ends=range(settled + 1, settled + charge.decode_tokens + 1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Prompt:
     """
     A prompt of so many `tokens`: where the steps that compute it end, and whether the last exports a state.

@@ -13,8 +13,9 @@ from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
 from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.formats import state_dtypes
+from kvplan.engines.vllm.graphs import MODES, captures_whole
 from kvplan.engines.vllm.media import limits, text_alone
-from kvplan.engines.vllm.models import may_keep_every_state
+from kvplan.engines.vllm.models import is_hybrid_class, may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.prefills import exports
 from kvplan.engines.vllm.runners import takes_v2
@@ -62,6 +63,10 @@ SETTINGS = (
         help="on profiles no images: what a tower needs of the card must be left free by --utilization",
     ),
     Setting(name="max_cudagraph_capture_size", kind="count", help="the largest batch captured as a graph"),
+    Setting(name="cudagraph_capture_sizes", kind="counts", help="all batches captured as graphs: 1,2,4,8"),
+    Setting(
+        name="cudagraph_mode", kind="name", help="whether graphs are of pieces, whole, or none", choices=MODES
+    ),
     Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
     Setting(
         name="compile_cache",
@@ -177,6 +182,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
             card=options.card,
         ),
         hybrid_manager=_flag(given, "hybrid_manager"),
+        hybrid_class=is_hybrid_class(options.architecture),
         may_keep_every_state=may_keep_every_state(options.architecture),
         state_mode="align" if mode == "align" else "none" if mode == "none" else None,
         speculative_tokens=given.count("num_speculative_tokens") or 0,
@@ -185,6 +191,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         blocks=given.count("num_gpu_blocks_override"),
         watermark=_watermark(given, rules),
         max_num_seqs=options.max_num_seqs,
+        eager=given.flag("enforce_eager") is True or not captures_whole(given.name("cudagraph_mode")),
         prompt=options.prompt,
     )
 

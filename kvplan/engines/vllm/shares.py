@@ -1,11 +1,12 @@
 """Over how many ranks vLLM cuts each part of a model's weights."""
 
 from kvplan.dtypes import SPARSE_MLA_ROLES
-from kvplan.engines.base import EngineOptions
+from kvplan.engines.base import EngineOptions, SharedOptions
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.shares import Shares, together
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.settings import SETTINGS
+from kvplan.engines.vllm.versions import VllmRules
 
 _DEEPSEEK = ("deepseek", "deepseek_v2", "deepseek_v3", "deepseek_v32", "glm_moe_dsa", "kimi_k2")
 _BY_TOKENS = frozenset({*_DEEPSEEK, "llama4", "llama4_text", "nemotron_h"})
@@ -23,12 +24,23 @@ _WHOLE_DENSE = frozenset({"kimi_k3"})
 """Of these, those whose dense MLPs are whole then, too: KimiMLP."""
 
 
-def context_ranks(options: EngineOptions) -> int:
+_WHOLE_MLPS = frozenset({"gpt_bigcode"})
+"""
+Model types of the Transformers backend without a tensor parallel plan, whose MLPs are no gated ones.
+
+It cuts attention whose queries, keys and values it finds, and gated MLPs, and keeps what is left whole on
+each rank: recursive_replace in model_executor/models/transformers/base.py of vLLM 0.33, and fusers there.
+"""
+
+_SINCE_PLANS = (0, 33)
+
+
+def context_ranks(options: SharedOptions) -> int:
     """Return the GPUs of prefill context parallelism in place of each: world_size in config/parallel.py."""
     return read_settings(SETTINGS, options.settings).count("prefill_context_parallel_size") or 1
 
 
-def shares(options: EngineOptions) -> Shares:
+def shares(options: EngineOptions, rules: VllmRules) -> Shares:
     """
     Return the shares of tp ranks in each of dp engines, which hold one set of experts together.
 
@@ -42,6 +54,8 @@ def shares(options: EngineOptions) -> Shares:
     found = together(options, 1)._replace(
         expert=1 if whole else ranks, experts=ranks if whole else 1, spare=_spare(given, whole=whole)
     )
+    if options.architecture in _WHOLE_MLPS and rules.version >= _SINCE_PLANS:
+        found = found._replace(dense=1)
     # use_sequence_parallel_moe in config/parallel.py, for all but a few ways to send tokens.
     if not (whole and options.tp > 1 and options.dp > 1 and _by_tokens(options)):
         return found

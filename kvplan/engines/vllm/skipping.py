@@ -1,17 +1,18 @@
 """Layers that keep the model's dtype beside a quantised cache: kv_cache_dtype_skip_layers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from kvplan.dtypes import RECURRENT_ROLES, Dtype
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.records import record
 from kvplan.terms import Growing, Layer
 
 WINDOWS = "sliding_window"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Skipped:
     """
     Layers by their place in the model, and all sliding windows if `windows`; they are kept in `dtype`.

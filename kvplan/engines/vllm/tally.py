@@ -1,15 +1,15 @@
 """Unequal requests in vLLM's pool: their blocks add up, beside those of one that is prefilled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import lcm
 
 from kvplan.engines.tally import Arrival, Bound, Claim
 from kvplan.engines.vllm.layout import Layout
+from kvplan.records import record
 from kvplan.units import largest_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BlockTally:
     """
     Requests by the blocks with which they decode.

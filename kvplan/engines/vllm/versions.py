@@ -8,7 +8,7 @@ utils/mem_utils.py). A release in between is planned with the nearest older one.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from kvplan.engines.overheads import (
@@ -31,11 +31,12 @@ from kvplan.engines.vllm.runners import (
     SecondRunner,
 )
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 
 Admission = Literal["first chunk", "whole prompt", "capped"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VllmRules:
     """
     What one release of vLLM does where releases differ: a `version`, or one `patch` of it and later.

@@ -1,10 +1,10 @@
 """What vLLM's own classes make of a model's windows, where that is not what its config says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.records import record
 from kvplan.terms import Growing, Layer
 
 _ALL_OR_NONE = frozenset(
@@ -25,12 +25,13 @@ Model types of Qwen2Model and its kin, which start with windows in all layers or
 Source: Qwen2Model.__init__ in model_executor/models/qwen2.py, alike in 0.19.1, 0.24.0, 0.28.0 and 0.33.0.
 """
 
-_DROPPED_IN_SOME = frozenset({"qwen2_moe"})
+_DROPPED_IN_SOME = frozenset({"mixtral", "phimoe", "qwen2_moe"})
 """
 Model types whose class gives no layer a window of its own, so that one in some layers is in none.
 
 Only a window of all layers reaches them, as that of the cache: create_engine_config in engine/arg_utils.py,
-and model_executor/models/qwen2_moe.py, alike in 0.19.1, 0.24.0, 0.28.0 and 0.33.0.
+and mixtral.py, phimoe.py and qwen2_moe.py in model_executor/models, alike in 0.19.1, 0.24.0,
+0.28.0 and 0.33.0.
 """
 
 _ONE_MORE = frozenset({"cohere2", "cohere2_moe"})
@@ -42,7 +43,7 @@ Source: model_executor/models/commandr.py and cohere2_moe.py of 0.30.0 and 0.33.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Windows:
     """Whether windows are `kept`, or every token is; and how many tokens `more` than the spec's they hold."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.dtypes import short_dtype
 from kvplan.importers.fields import Fields
+from kvplan.records import record
 from kvplan.specs.draft_module import DraftModule
 from kvplan.specs.runs import MAX_LAYERS
 
@@ -19,7 +19,7 @@ LOCAL_OR_GLOBAL = {"sliding_attention": "local", "full_attention": "global"}
 """transformers' words for the two types of layers, and ours."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reading:
     """
     What a reader found: the type of each layer in order, and the kind or kinds of each type.
@@ -41,7 +41,7 @@ class Reading:
     draft: DraftModule | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Frame:
     """The three numbers that every model has."""
 
@@ -133,7 +133,12 @@ def take_groups(fields: Fields, heads: int, *names: str, to: str = "groups") -> 
     """
     names = names or (_GROUPS,)
     if _GROUPS in names and _GROUPS in fields and fields.take(*names) is None:
-        fields.state(to, f"as many as heads, as {fields.path}{_GROUPS} is null")
+        left_out = _GROUPS in fields.defaults
+        fields.state(
+            to, f"as many as heads, as {fields.path}{_GROUPS} is {'left out' if left_out else 'null'}"
+        )
+        if left_out:
+            fields.tell(f"leaves out {_GROUPS}: as many as heads are taken, as its class does")
         return heads
     groups = fields.take_count(*names, to=to)
     if heads % groups:
@@ -163,12 +168,12 @@ def optional_head_dim(
     Take `head_dim` where the file has it, else hidden / heads as the family's class does.
 
     *written_since* is the version of transformers whose files of this family always have the
-    field, be it null: a later file without it has lost it.
+    field, be it null: a later file without it has lost it, which a note says.
     """
     if (given := fields.take_optional_count("head_dim", to="head_dim")) is not None:
         return given
     if "head_dim" not in fields:
-        require_older(fields, "head_dim", written_since)
+        tell_if_lost(fields, "head_dim", written_since, "hidden_size / num_attention_heads")
     return divided_head_dim(fields, hidden, heads)
 
 
@@ -176,20 +181,36 @@ def stated_head_dim(fields: Fields, hidden: int, heads: int, *names: str) -> int
     """Take `head_dim`, which the files always have; null says hidden / heads, as the class reads it."""
     names = names or ("head_dim",)
     if fields.take(*names) is None:
+        if names[0] in fields.defaults:
+            fields.tell(
+                f"leaves out {names[0]}: hidden_size / num_attention_heads is taken, as its class does"
+            )
         return divided_head_dim(fields, hidden, heads)
     return take_head_dim(fields, *names)
 
 
-def require_older(fields: Fields, name: str, written_since: tuple[int, int] | None) -> None:
-    """Raise if a field is missing from a file of a transformers version that always wrote it."""
+def is_lost(fields: Fields, written_since: tuple[int, int] | None) -> bool:
+    """Return whether a field that is missing was always written by the file's version of transformers."""
     version = transformers_version(fields)
-    if written_since is not None and (version is None or version >= written_since):
-        since = ".".join(map(str, written_since))
+    return written_since is not None and (version is None or version >= written_since)
+
+
+def require_older(fields: Fields, name: str, written_since: tuple[int, int]) -> None:
+    """Raise if a field is missing from a file of a transformers version that always wrote it."""
+    if is_lost(fields, written_since):
+        version = transformers_version(fields)
         raise fields.error(
             name,
-            f"found nothing; files of this family have this field since transformers {since}, and this "
-            f"one says {'.'.join(map(str, version)) if version else 'no version'}",
+            f"found nothing; files of this family have this field since transformers "
+            f"{'.'.join(map(str, written_since))}, and this one says "
+            f"{'.'.join(map(str, version)) if version else 'no version'}",
         )
+
+
+def tell_if_lost(fields: Fields, name: str, written_since: tuple[int, int] | None, taken: str) -> None:
+    """Say what is *taken* for a field that a file of such a version has lost, as its class takes it."""
+    if is_lost(fields, written_since):
+        fields.tell(f"leaves out {name}: {taken} is taken, as its class does")
 
 
 def transformers_version(fields: Fields) -> tuple[int, int] | None:

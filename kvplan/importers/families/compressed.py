@@ -1,8 +1,12 @@
 """DeepSeek-V4 and V4.1: attention over a window and compressed entries, with sparse indexers."""
 
+from dataclasses import replace
+
+from kvplan.attention import kind_class
 from kvplan.importers.families.common import Facts, Frame, Reading, by_types, expect, frame, take_heads
 from kvplan.importers.families.latent import take_indexer
 from kvplan.importers.fields import Fields
+from kvplan.specs.draft_module import DraftModule
 
 
 def deepseek_v4(fields: Fields, dtype: str) -> Reading:
@@ -29,7 +33,14 @@ def deepseek_v4(fields: Fields, dtype: str) -> Reading:
             expect(rates, word, (ratio,), why="of another ratio kvplan knows no overlap")
         return base.mixed(by_types(fields, base.layers, _V4_TYPES), kinds)
     names = {0: "window", 4: "csa", 128: "hca"}
-    return base.mixed([names[ratio] for ratio in _take_ratios(fields, base, (0, 4, 128))], kinds)
+    ratios, drafts = _take_ratios(fields, base, (0, 4, 128))
+    reading = base.mixed([names[ratio] for ratio in ratios], kinds)
+    own = {*drafts} - {*ratios}
+    if own != {0}:
+        return reading
+    # DeepSeek-V4-Pro: a window alone, which no layer of the model is.
+    module = DraftModule(layers=len(drafts), attention=kind_class("compressed").model_validate(common))
+    return replace(reading, draft=module)
 
 
 def deepseek_v41(fields: Fields, dtype: str) -> Reading:
@@ -93,8 +104,8 @@ def _take_entries(fields: Fields) -> Facts:
     }
 
 
-def _take_ratios(fields: Fields, base: Frame, known: tuple[int, int, int]) -> list[int]:
-    """Take DeepSeek's list of the layers' ratios, which draft layers follow."""
+def _take_ratios(fields: Fields, base: Frame, known: tuple[int, int, int]) -> tuple[list[int], list[int]]:
+    """Take DeepSeek's list of ratios: those of the layers, and of draft layers behind them."""
     ratios = fields.take_wholes("compress_ratios", to="ratio")
     drafts = fields.take_optional_whole("num_nextn_predict_layers") or 0
     if len(ratios) != base.layers + drafts:
@@ -105,12 +116,12 @@ def _take_ratios(fields: Fields, base: Frame, known: tuple[int, int, int]) -> li
         raise fields.error(
             "compress_ratios", f"the ratio {min(unknown)} is unknown; expected {low}, {middle} or {high}"
         )
-    return ratios[: base.layers]
+    return ratios[: base.layers], ratios[base.layers :]
 
 
 def _sources(fields: Fields, base: Frame) -> list[str]:
     """Return the layers' types; every layer with a ratio must find entries of it in or below itself."""
-    ratios = _take_ratios(fields, base, (0, 1, 2))
+    ratios, _ = _take_ratios(fields, base, (0, 1, 2))
     owners = fields.take_wholes("kv_source_layer_ids", to="layers")
     if not set(owners) <= set(fields.take_wholes("index_source_layer_ids", to="indexer")):
         raise fields.error("kv_source_layer_ids", "expected each of them in index_source_layer_ids, too")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from kvplan.importers.drafters import has_window_of_target
 from kvplan.importers.families.common import (
     Facts,
     Frame,
@@ -11,20 +12,21 @@ from kvplan.importers.families.common import (
     frame,
     optional_head_dim,
     product,
-    require_older,
     softmax,
     stated_head_dim,
     take_groups,
     take_head_dim,
     take_heads,
+    tell_if_lost,
     trained_on,
 )
+from kvplan.importers.families.windows import windowed
 from kvplan.importers.fields import Fields
 
 
 def llama(fields: Fields, dtype: str) -> Reading:
     """
-    Read LlamaConfig: the first models had no KV heads, and few files have `head_dim`.
+    Read LlamaConfig: the first models had no KV heads, and few files have `head_dim` or a window.
 
     The first of all said `max_sequence_length`, which its class of transformers 4.27 was to read.
     """
@@ -37,10 +39,13 @@ def llama(fields: Fields, dtype: str) -> Reading:
         groups = take_groups(fields, heads)
     else:
         # Llama 2 brought the field to transformers 4.31; every file saved since has it.
-        require_older(fields, "num_key_value_heads", (4, 31))
+        tell_if_lost(fields, "num_key_value_heads", (4, 31), "num_attention_heads")
         groups = heads
-        fields.state("groups", "num_attention_heads: before transformers 4.31 there were no KV heads")
-    return base.same("full", softmax(heads, groups, optional_head_dim(fields, base.hidden, heads)))
+        fields.state("groups", "num_attention_heads, where a file names no KV heads")
+    shape = (heads, groups, optional_head_dim(fields, base.hidden, heads))
+    return (
+        base.same("full", softmax(*shape)) if has_window_of_target(fields) else windowed(fields, base, shape)
+    )
 
 
 def eagle(fields: Fields) -> None:
@@ -322,10 +327,7 @@ def hunyuan(fields: Fields, dtype: str) -> Reading:
     base = frame(fields)
     heads = take_heads(fields)
     groups = take_groups(fields, heads)
-    if fields.has("attention_head_dim") or fields.take("head_dim") is not None:
-        head_dim = take_head_dim(fields, "head_dim", "attention_head_dim")
-    else:
-        head_dim = divided_head_dim(fields, base.hidden, heads)
+    head_dim = stated_head_dim(fields, base.hidden, heads, "head_dim", "attention_head_dim")
     own = softmax(heads, groups, head_dim)
     shares = ("use_cla" in fields or "cla_share_factor" in fields) and fields.take_bool("use_cla")
     if not shares:

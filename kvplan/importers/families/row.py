@@ -1,6 +1,5 @@
 """What a row of a family that spells fields its own way says, and how it is read."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kvplan.importers.families.common import (
@@ -20,6 +19,7 @@ from kvplan.importers.families.common import (
 )
 from kvplan.importers.families.encoders import cross_attention
 from kvplan.importers.fields import Fields
+from kvplan.records import record
 
 Names = tuple[str, ...]
 Layers = Literal["full", "typed", "cross", "none"]
@@ -29,7 +29,7 @@ encoder, or nothing at all.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Row:
     """
     One family: the spellings of each field, its layers, and what its class takes for granted.

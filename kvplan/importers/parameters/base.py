@@ -1,10 +1,11 @@
 """What a count of parameters is: how many of them each way of spreading a model over GPUs divides."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, NamedTuple
 
 from kvplan.frozen import FrozenDict
+from kvplan.records import record
 
 Held = Literal["sharded", "replicated", "experts"]
 """How ranks hold parameters: as the fields of Parameters of these names."""
@@ -18,7 +19,7 @@ class Matrix(NamedTuple):
     inputs: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Parameters:
     """
     The weights of a model, of a layer or of one matrix, counted in elements.

@@ -6,7 +6,6 @@ file what the spec does not hold: biases, widths, experts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kvplan.attention import Kind
@@ -15,6 +14,7 @@ from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import NONE, Parameters
 from kvplan.importers.parameters.blocks import rms_norm
 from kvplan.importers.parameters.ends import Ends
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 
 MAX_FACTOR = 1000
@@ -44,7 +44,7 @@ Beside = Callable[[Fields, int], Parameters]
 """What stands beside the layers of a model of a width: learned positions, a bias of the head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Shape:
     """The part of a spec that a count needs: the model's width, and the kinds of each layer."""
 
@@ -104,7 +104,7 @@ Counter = Callable[[Fields, Shape, Ends], Parameters]
 """What counts a model: the text model's fields, its shape, and its embedding and output head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Decoder:
     """
     A family of decoders.

@@ -13,11 +13,10 @@ Of all other families a file without the field was not written by their class, o
 tied and others not; then the count is an error.
 """
 
-from dataclasses import dataclass
-
 from kvplan.importers.fields import Fields
 from kvplan.importers.parameters.base import Parameters
 from kvplan.importers.parameters.blocks import embedding
+from kvplan.records import record
 
 TIE_FIELDS = ("tie_word_embeddings", "tie_embeddings")
 
@@ -76,7 +75,7 @@ _VOCABULARY = {"chatglm": "padded_vocab_size"}
 """The field of the embedding's rows, where it is not `vocab_size`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Ends:
     """
     The embedding and the output head of a text model.

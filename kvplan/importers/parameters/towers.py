@@ -6,11 +6,11 @@ file of its name in transformers 5.23; a default is that of the class.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from kvplan.errors import ImportedError
 from kvplan.importers.fields import Fields
 from kvplan.importers.strict_json import Json
+from kvplan.records import record
 
 _SECTIONS = (
     "vision_config",
@@ -24,7 +24,7 @@ _SECTIONS = (
 """The objects of a config that describe a part beside the text model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Towers:
     """The parameters beside the text model, and the parts of which they are not known, with the reason."""
 

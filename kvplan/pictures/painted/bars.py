@@ -1,7 +1,6 @@
 """Bars over one axis: names beside or above them, parts with hatches, answers behind them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,13 +11,14 @@ from kvplan.pictures.painted.legend import SAMPLE, Entry, legend
 from kvplan.pictures.painted.sheet import PLAIN, SMALL, Sheet, line_height
 from kvplan.pictures.painted.style import HATCHES
 from kvplan.pictures.ticks import share, with_room
+from kvplan.records import record
 
 _THICK, _GAP, _BESIDE = 24, 10, 9
 _SIDES = 0.5
 """Names and answers may take this part of the width beside bars; with more they stand above them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Row:
     """A bar with the lines of its words above it, and the height of all."""
 
@@ -27,7 +27,7 @@ class _Row:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Field:
     """Where bars stand: from `left` on, `width` wide; names and answers are `beside` them, or above."""
 
@@ -36,7 +36,7 @@ class _Field:
     beside: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Drawing:
     """The axes of bars, and the height at which they begin."""
 

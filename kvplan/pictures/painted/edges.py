@@ -1,7 +1,6 @@
 """Values of an axis that are named above it: a card's edge, a window, a percentile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from matplotlib.axes import Axes
@@ -9,12 +8,13 @@ from matplotlib.axes import Axes
 from kvplan.pictures.chart import Axis, Edge
 from kvplan.pictures.painted.sheet import SMALL, Sheet, line_height
 from kvplan.pictures.ticks import share
+from kvplan.records import record
 
 _BETWEEN = 10
 _AWAY = 6
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Named:
     """An edge, its text's left end, and the row above the axes in which that has room."""
 

@@ -1,9 +1,9 @@
 """Legends: samples with their names, set one behind the other in as many rows as they need."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from kvplan.pictures.painted.sheet import PLAIN, Sheet, line_height
+from kvplan.records import record
 
 SAMPLE = 34
 """Pixels of a line's sample; a patch has half of it."""
@@ -12,7 +12,7 @@ _BETWEEN = 22
 _BESIDE = 7
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Entry:
     """A sample of so many pixels, drawn at a point and its middle's height, and its name."""
 

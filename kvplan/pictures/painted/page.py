@@ -1,7 +1,6 @@
 """A chart on a sheet: its title, its panels one below the other, its notes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ from kvplan.pictures.painted.heat import heat_block
 from kvplan.pictures.painted.lines import lines_block
 from kvplan.pictures.painted.sheet import LARGE, PLAIN, SMALL, Sheet, line_height
 from kvplan.pictures.painted.style import DARK, LIGHT
+from kvplan.records import record
 
 WIDTH = 960
 """Pixels of a picture that nobody gave a width."""
@@ -20,7 +20,7 @@ MARGIN = 18
 _GAP = 12
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Block:
     """Something of a known height, and what draws it from a height on."""
 

@@ -1,10 +1,10 @@
 """How pictures look: colours for light and dark paper that nobody confuses, dashes, marks and hatches."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.pictures.chart import PartKind
+from kvplan.records import record
 
 Colour = str
 
@@ -42,7 +42,7 @@ HATCHES: Mapping[PartKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Style:
     """The colours of one kind of paper."""
 

@@ -4,12 +4,13 @@
 At the first the allocator refuses what is past a limit, at the second the driver what is past the card.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from kvplan.planner.fit import Fit, fit
+from kvplan.records import record
 from kvplan.specs import ModelSpec
 from kvplan.specs.load import load
 from kvplan.validate.gpu.allocator import WHOLE_SEGMENT
@@ -21,7 +22,7 @@ from kvplan.validate.toys import toys
 CARD = "h100-80gb"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Edge:
     """
     A model at a card's edge; on a CPU its family's small model of L1, at a card of 32 MiB.
@@ -45,7 +46,7 @@ EDGES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Card:
     """A plan at the edge: the spec, its answer, and the tokens of each sequence."""
 

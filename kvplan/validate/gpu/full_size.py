@@ -1,13 +1,13 @@
 """(e) Published models at full size on the device, with random weights: nothing is scaled down."""
 
-from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
 import torch
 
 from kvplan.engines.transformers.caches import traits_of
-from kvplan.planner.splits import sharing
+from kvplan.planner.splits import heads_of
+from kvplan.records import record
 from kvplan.specs.load import load
 from kvplan.units import GIB
 from kvplan.validate.full_models import FullModel, full_models
@@ -19,7 +19,7 @@ from kvplan.validate.results import Measurement, SkippedError
 BATCH = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FullSize:
     """
     A model of L2 that one card holds, and what it takes there.
@@ -55,7 +55,7 @@ def subject_of(full: FullModel) -> Subject:
         name=spec.name,
         detail=f"{full.config_class} at full size in {spec.dtype}",
         spec=spec,
-        traits=traits_of(spec.architecture, sharing(spec)),
+        traits=traits_of(spec.architecture, heads_of(spec).sharing),
         batch=BATCH,
         lengths=full.device_lengths,
     )

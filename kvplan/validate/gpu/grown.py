@@ -1,11 +1,11 @@
 """What a model's cache adds to the allocator's requested bytes, over a prefill and a decode step after it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from kvplan.engines.transformers.caches import Moment, Traits, allocated, kept
 from kvplan.errors import UnknownNameError
+from kvplan.records import record
 from kvplan.specs.model import ModelSpec
 from kvplan.validate.cachewalk import bookkeeping_bytes, copies_of
 from kvplan.validate.gpu.meter import Meter
@@ -16,7 +16,7 @@ Feed = Callable[[int, Any], Any]
 """Feeds so many tokens after those of a cache (None at first), and returns the cache of all of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Subject:
     """
     A model as kvplan is told of it, and the two prompts that it is given.
@@ -33,7 +33,7 @@ class Subject:
     beside: Callable[[int], int | None] = lambda _: None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Instant:
     """A moment of a run: the tokens fed by then, and those of the encoder."""
 
@@ -47,7 +47,7 @@ class Instant:
         return f"a decode step to {self.tokens} tokens leaves"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sizes:
     """
     What a cache takes at a moment, predicted or measured.

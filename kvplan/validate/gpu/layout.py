@@ -5,7 +5,6 @@ Nothing here reads terms. Shapes are those of vLLM 0.33 (`get_kv_cache_shape` of
 `mamba_utils.py`) with one row per token, so that any number of tokens can be held.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,13 +16,14 @@ from kvplan.attention.recurrent import GatedDeltaNet
 from kvplan.attention.ssm import Mamba2
 from kvplan.attention.uncached import NoCache
 from kvplan.attention.windowed import Sliding
+from kvplan.records import record
 from kvplan.validate.results import SkippedError
 
 _STATES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 KV = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "fp8": torch.float8_e4m3fn}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TensorShape:
     """One tensor to allocate."""
 

@@ -6,7 +6,6 @@ of the same attention over its tokens in order, and the pool's requested bytes t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from kvplan.attention.latent import MLA
 from kvplan.attention.ssm import Mamba2
 from kvplan.attention.windowed import Sliding
 from kvplan.dtypes import kv_format
+from kvplan.records import record
 from kvplan.terms import Target
 from kvplan.units import GIB
 from kvplan.validate.gpu.meter import metered
@@ -44,7 +44,7 @@ _STATE = Mamba2(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pool:
     """A family's pool: its kind, how the cache is stored, and what fills and reads it on a device."""
 
@@ -54,7 +54,7 @@ class Pool:
     run: Callable[[str, torch.dtype], "Outcome"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Outcome:
     """What a pool did: its requested bytes, the tokens it has room for, and the outputs that agree."""
 
@@ -108,7 +108,7 @@ def slots(blocks: list[int], tokens: int, ring: int | None, device: str) -> Tens
     return torch.tensor(rows, device=device)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Rows:
     """
     How a softmax family keeps its tokens: pools of [blocks, BLOCK, groups, width], one for each width.

@@ -1,7 +1,6 @@
 """Which kinds are proved, with sizes that no two axes share, so that no swap goes unseen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from kvplan.attention import Kind
@@ -22,6 +21,7 @@ from kvplan.attention.recurrent import (
 from kvplan.attention.ssm import RGLRU, Mamba, Mamba2, ShortConv
 from kvplan.attention.uncached import Cross, NoCache, Shared
 from kvplan.attention.windowed import Chunked, Sliding
+from kvplan.records import record
 from kvplan.validate.reference.composed import HeadMixing
 from kvplan.validate.reference.compressed import CompressedEntries, SharedEntries
 from kvplan.validate.reference.core import Reference
@@ -35,7 +35,7 @@ from kvplan.validate.reference.sparse import BlockSparse
 from kvplan.validate.reference.ssm import Dual, GatedConvolution, RealGated, Selective
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Case:
     """
     Layers that decode from one cache: their kinds, and what builds the reference for them.

@@ -13,13 +13,13 @@ them between two tokens. A convolution's newest column is still the layer's inpu
 so its history has kernel - 1 columns.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 
 Cache = dict[str, Tensor]
 HIDDEN = 14
@@ -59,7 +59,7 @@ class Reference:
         """Drop from the cache what no later token needs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Proof:
     """
     What decoding showed: the largest error, and the elements held after each number of tokens.

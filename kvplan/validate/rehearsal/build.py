@@ -1,21 +1,26 @@
 """
-Build a CUDA runtime without a GPU for one Python's torch and vLLM.
+Build a CUDA runtime without a GPU for one Python's torch and serving engine.
 
 The C sources beside this module are compiled against that torch's headers; every call of CUDA that its
-libraries and vLLM's import and that the sources do not define becomes one that succeeds and does nothing.
+libraries and the engine's import and that the sources do not define becomes one that succeeds and does
+nothing.
 """
 
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
 from kvplan.errors import KvplanError
+from kvplan.records import record
 
 _SOURCES = Path(__file__).parent / "runtime"
 _PARTS = ("device.c", "driver.c", "memory.c", "work.c")
+_ENGINES = {"vllm": "vLLM", "sglang": "SGLang"}
+_KERNELS = {"vllm": ("vllm",), "sglang": ("sglang", "sgl_kernel", "deep_gemm", "flash_mla", "deep_ep")}
+"""The folders of site packages in which an engine's own libraries are."""
+
 _RUNTIME, _DRIVER, _NVML = "libkvplan.so", "libcuda.so.1", "libnvidia-ml.so.1"
 
 # What CUDA's headers say to a compiler of device code, and mean nothing to one of C (crt/host_defines.h).
@@ -30,12 +35,18 @@ _DEFINES = "".join(f"#define __{word}__\n" for word in _WORDS) + _ALIGN
 _CALLS = "#define CUDARTAPI\n#define CUDARTAPI_CDECL\n#define CUDA_RT_CALLBACK\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Installed:
-    """A Python with vLLM: its `python`, and the folder of its `site` packages."""
+    """A Python with an `engine`: its `python`, and the folder of its `site` packages."""
 
     python: str
     site: Path
+    engine: str = "vllm"
+
+    @property
+    def name(self) -> str:
+        """The engine in words."""
+        return _ENGINES[self.engine]
 
     @property
     def headers(self) -> Path | None:
@@ -44,7 +55,7 @@ class Installed:
         return found[0].parent if found else None
 
 
-def find_installed(python: str) -> Installed:
+def find_installed(python: str, engine: str = "vllm") -> Installed:
     """Return what a Python has; raise KvplanError, which says why, where no rehearsal can run on it."""
     tools = [tool for tool in ("gcc", "nm") if which(tool) is None]
     if tools:
@@ -54,10 +65,11 @@ def find_installed(python: str) -> Installed:
         found = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         raise KvplanError(f"{python[:60]} does not run as a Python") from None
-    installed = Installed(python=python, site=Path(found.stdout.strip()))
-    if not (installed.site / "vllm").is_dir():
+    installed = Installed(python=python, site=Path(found.stdout.strip()), engine=engine)
+    if not (installed.site / engine).is_dir():
         raise KvplanError(
-            f"{python[:60]} has no vLLM: give the Python that has it, as in --python venv/bin/python"
+            f"{python[:60]} has no {installed.name}: give the Python that has it, "
+            "as in --python venv/bin/python"
         )
     if installed.headers is None or not (installed.site / "torch/lib/libc10_cuda.so").exists():
         raise KvplanError(f"the torch of {python[:60]} is no CUDA build from PyPI, whose headers are needed")
@@ -70,7 +82,7 @@ def build(installed: Installed, folder: Path) -> dict[str, str]:
     (folder / "crt" / "host_defines.h").write_text(_DEFINES + _CALLS)
     sources = [str(_SOURCES / part) for part in _PARTS]
     own = _defined(installed, folder, sources)
-    libraries = list(_libraries(installed.site))
+    libraries = list(_libraries(installed))
     idle = _idle(folder / "idle.c", {name for each in libraries for name in _imported(each)} - own)
     _compile(installed, folder, _RUNTIME, *sources, str(idle), "-ldl", "-lpthread")
     calls = set(_driver_calls(installed.site, libraries)) - own
@@ -85,11 +97,12 @@ def build(installed: Installed, folder: Path) -> dict[str, str]:
     }
 
 
-def _libraries(site: Path) -> Iterator[Path]:
-    """Give the libraries of torch and vLLM that call CUDA, cuBLAS or the driver."""
+def _libraries(installed: Installed) -> Iterator[Path]:
+    """Give the libraries of torch and the engine that call CUDA, cuBLAS or the driver."""
     names = ("torch_cuda", "c10_cuda", "torch_python", "torch_cuda_linalg", "caffe2_nvrtc")
-    yield from (path for name in names if (path := site / f"torch/lib/lib{name}.so").exists())
-    yield from sorted((site / "vllm").rglob("*.so"))
+    yield from (path for name in names if (path := installed.site / f"torch/lib/lib{name}.so").exists())
+    for folder in _KERNELS[installed.engine]:
+        yield from sorted((installed.site / folder).rglob("*.so"))
 
 
 def _imported(library: Path) -> Iterator[str]:

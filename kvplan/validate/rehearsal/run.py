@@ -7,13 +7,14 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kvplan.errors import KvplanError
 from kvplan.gpus import Card
 from kvplan.inert import inert
+from kvplan.records import record
+from kvplan.units import MIB
 from kvplan.validate.rehearsal.build import Installed, build
 from kvplan.validate.rehearsal.start import MARK
 
@@ -23,7 +24,7 @@ _ERROR = re.compile(r"^(?:\[rank0\]: )?(?:[\w.]+(?:Error|Exception|Exit)|kvplan)
 """The line of a traceback that says what went wrong, or that of start.py."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rehearsed:
     """
     What vLLM's own start-up measured on rank 0, in bytes, where no kernel computed.
@@ -44,7 +45,35 @@ class Rehearsed:
     kv_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
+class RehearsedSglang:
+    """
+    What SGLang's own start-up measured and decided on rank 0, sizes in bytes, where no kernel computed.
+
+    `fraction` is its mem_fraction_static; `kv_bytes` what weights leave of it, `tokens`, `window_tokens` and
+    `slots` the pools that it becomes, None for one that there is not, in pages of `page` tokens.
+    `table_bytes` is the table of `requests` by tokens, which lies in the part of the card that SGLang keeps
+    back.
+    """
+
+    sglang: str
+    torch: str
+    fraction: float
+    page: int
+    tokens: int
+    window_tokens: int | None
+    slots: int | None
+    requests: int
+    table_bytes: int
+    weights_bytes: int
+    kv_bytes: int
+
+
+Measured = Rehearsed | RehearsedSglang
+_RESULTS: dict[str, type[Measured]] = {"vllm": Rehearsed, "sglang": RehearsedSglang}
+
+
+@record
 class Bounds:
     """How many `seconds` and how many GiB of RAM (`ram_gib`) a rehearsal may take."""
 
@@ -54,24 +83,26 @@ class Bounds:
 
 def rehearse(  # noqa: PLR0913 - each is one choice of who asks
     installed: Installed, config: Path, flags: Sequence[str], *, card: Card, ranks: int, bounds: Bounds
-) -> Rehearsed:
+) -> Measured:
     """
-    Return what vLLM measures when it starts on a model's *config* with the *flags* of its server.
+    Return what an engine measures when it starts on a model's *config* with the *flags* of its server.
 
-    Nothing is written outside a scratch folder, which is removed. Raises KvplanError where vLLM does not
-    start, with the last line that it said.
+    Nothing is written outside a scratch folder, which is removed. Raises KvplanError where the engine does
+    not start, with the last line that it said.
     """
     with tempfile.TemporaryDirectory(prefix="kvplan-rehearsal-") as scratch:
         folder = Path(scratch)
         libraries = folder / "lib"
         libraries.mkdir()
         preloaded = build(installed, libraries)
-        told = {**_card_settings(card, ranks), **_answers(config)}
-        environment = {**os.environ, **told, **_caches(folder), **preloaded}
-        command = [installed.python, "-P", str(_START), str(config.resolve()), str(bounds.ram_gib), *flags]
+        told = {**_card_settings(card, ranks), **_answers(installed.engine, config)}
+        tools = {"PATH": f"{_tools(folder, card)}{os.pathsep}{os.environ.get('PATH', '')}"}
+        environment = {**os.environ, **told, **_caches(folder), **tools, **preloaded}
+        asked = (installed.engine, str(config.resolve()), str(bounds.ram_gib))
+        command = [installed.python, "-P", str(_START), *asked, *flags]
         if ranks > 1:
             command.append("--disable-custom-all-reduce")
-        return _read(_output(command, environment, folder, bounds.seconds))
+        return _read(installed, _output(installed, command, environment, bounds.seconds))
 
 
 def _card_settings(card: Card, ranks: int) -> dict[str, str]:
@@ -85,13 +116,27 @@ def _card_settings(card: Card, ranks: int) -> dict[str, str]:
     }
 
 
-def _answers(config: Path) -> dict[str, str]:
+def _tools(folder: Path, card: Card) -> Path:
+    """Return a folder with an nvidia-smi that tells the card's memory: SGLang asks it."""
+    tools = folder / "bin"
+    tools.mkdir()
+    program = tools / "nvidia-smi"
+    printed = (card.smi_bytes or card.total_bytes) // MIB
+    program.write_text(f'#!/bin/sh\ncase "$*" in *memory.total*) echo {printed};; *) exit 1;; esac\n')
+    program.chmod(0o755)
+    return tools
+
+
+def _answers(engine: str, config: Path) -> dict[str, str]:
     """
     Return what a program reads where it asks a yes or no of a kernel, none of which computes.
 
     vLLM asks whether a scale in NVFP4 was left as it was made, and refuses to start on a yes (process in
-    quantization/modelopt.py of 0.30).
+    quantization/modelopt.py of 0.30). SGLang asks whether a scale of the cache is above 0, and refuses on
+    a no (process_weights_after_loading in layers/quantization/kv_cache.py of 0.5.23).
     """
+    if engine == "sglang":
+        return {"KVPLAN_BYTE": "1"}
     return {"KVPLAN_BYTE": "0"} if "nvfp4" in config.read_text(encoding="utf-8").lower() else {}
 
 
@@ -102,6 +147,10 @@ def _caches(folder: Path) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR",
         "TRITON_CACHE_DIR",
         "FLASHINFER_WORKSPACE_BASE",
+        "SGLANG_CACHE_DIR",
+        "TVM_FFI_CACHE_DIR",
+        "XDG_CACHE_HOME",
+        "HF_HOME",
         "TMPDIR",
     )
     caches = {name: str(folder / name.lower()) for name in names}
@@ -110,12 +159,14 @@ def _caches(folder: Path) -> dict[str, str]:
     return caches
 
 
-def _output(command: list[str], environment: Mapping[str, str], folder: Path, seconds: int) -> list[str]:
+def _output(
+    installed: Installed, command: list[str], environment: Mapping[str, str], seconds: int
+) -> list[str]:
     """Return the lines of a child process, all of which end with it, be it by the clock or by Ctrl-C."""
     with subprocess.Popen(  # noqa: S603 - the Python that the user named
         command,
         env=environment,
-        cwd=folder,
+        cwd=environment["TMPDIR"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -126,7 +177,7 @@ def _output(command: list[str], environment: Mapping[str, str], folder: Path, se
             said, _ = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             raise KvplanError(
-                f"vLLM did not start within {seconds} s: give more, as in --seconds {2 * seconds}"
+                f"{installed.name} did not start within {seconds} s: give more, as in --seconds {2 * seconds}"
             ) from None
         finally:
             _end(child)
@@ -141,12 +192,12 @@ def _end(child: "subprocess.Popen[str]") -> None:
         return
 
 
-def _read(lines: Sequence[str]) -> Rehearsed:
+def _read(installed: Installed, lines: Sequence[str]) -> Measured:
     for line in lines:
         if line.startswith(MARK):
             values: dict[str, Any] = json.loads(line.removeprefix(MARK))
-            return Rehearsed(**values)
+            return _RESULTS[installed.engine](**values)
     said = [line.strip() for line in lines if line.strip()]
     errors = [line for line in said if _ERROR.search(line)]
     last = (errors or said or ["it said nothing"])[-1]
-    raise KvplanError(f"vLLM did not start: {inert(last)[:300]}")
+    raise KvplanError(f"{installed.name} did not start: {inert(last)[:300]}")

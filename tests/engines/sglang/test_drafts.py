@@ -1,5 +1,7 @@
 """What drafts tokens in SGLang's pool, by hand after pool_configurator.py of SGLang 0.5.23."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +89,45 @@ def test_each_group_of_attention_runs_its_part_of_the_usual_requests() -> None:
 def test_drafts_over_stages_are_not_guessed() -> None:
     with pytest.raises(KvplanError, match="sizes a draft beside pipeline stages is not known: use pp=1"):
         kvplan.fit("deepseek-v3", draft="mtp", pp=2, **SGLANG)
+
+
+DFLASH: dict[str, Any] = {
+    "architectures": ["DFlashDraftModel"],
+    "model_type": "qwen3",
+    "hidden_size": 2048,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 4,
+    "head_dim": 128,
+    "intermediate_size": 6144,
+    "num_hidden_layers": 5,
+    "num_target_layers": 40,
+    "max_position_embeddings": 40_960,
+    "vocab_size": 248_320,
+    "hidden_act": "silu",
+    "rms_norm_eps": 1e-6,
+    "rope_theta": 1_000_000,
+    "attention_bias": False,
+    "tie_word_embeddings": False,
+    "dtype": "bfloat16",
+}
+IDS = {"mask_token_id": 151_669, "target_layer_ids": [1, 9, 17, 25, 33]}
+
+
+@pytest.mark.parametrize(
+    ("config", "drafted"),
+    [
+        ({"block_size": 8, "dflash_config": IDS}, 8),
+        # The block within dflash_config comes first, and without one it is 16.
+        ({"block_size": 8, "dflash_config": {**IDS, "block_size": 12}}, 12),
+        ({"dflash_config": IDS}, 16),
+    ],
+)
+def test_dflash_drafts_the_block_of_its_config(config: dict[str, Any], drafted: int, tmp_path: Path) -> None:
+    """_handle_dflash in arg_groups/speculative_hook.py and parse_dflash_draft_config of SGLang 0.5.23."""
+    (tmp_path / "config.json").write_text(json.dumps(DFLASH | config), encoding="utf-8")
+    fit = kvplan.fit("qwen3.5-35b-a3b", draft=str(tmp_path), batch=10, advice=False, **SGLANG)
+    lines = {line.name: line.size_bytes for line in fit.waterfall}
+    slot = 30 * (32 * 128 * 128 * 4 + 8192 * 3 * 2)
+    assert lines["drafted states"] == 11 * drafted * slot
+    (told,) = [each for each in fit.to_dict()["warnings"] if "each drafted token" in each]
+    assert f": {drafted} of them, its own choice" in told

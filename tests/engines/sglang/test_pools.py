@@ -44,9 +44,20 @@ def test_the_token_pool(memory: int, page: int | None, tokens: int) -> None:
 
 
 def test_the_start_up_figures() -> None:
-    """It runs 4,096 requests at most: 81,856 x 512 / 8192 are more (resolve_max_num_reqs)."""
+    """
+    It runs 4,096 requests at most: 81,856 x 512 / 8192 are more (resolve_max_num_reqs).
+
+    The table of requests has a row more, and four places more in each: 4,097 x 8,196 x 4 bytes.
+    """
     found = pools_of("llama-3.1-8b", block_size=64).start_up([10 * GIB - 1], 8192)
-    assert found == StartUp(num_blocks=1279, block_size=64, kv_tokens=81_856, max_concurrency=None, runs=4096)
+    assert found == StartUp(
+        num_blocks=1279,
+        block_size=64,
+        kv_tokens=81_856,
+        max_concurrency=None,
+        runs=4096,
+        table_bytes=4097 * 8196 * 4,
+    )
 
 
 def test_a_model_without_a_cache_starts_nothing() -> None:

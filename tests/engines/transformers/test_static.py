@@ -12,7 +12,7 @@ from kvplan.engines.transformers.engine import TRANSFORMERS
 from kvplan.engines.transformers.static import static_reserve
 from kvplan.errors import KvplanError, OptionsError, SplitError, UnknownNameError
 from kvplan.loads import uniform
-from kvplan.planner.splits import sharing
+from kvplan.planner.splits import heads_of
 from kvplan.specs.catalogue import spec_files
 from kvplan.specs.load import load
 from kvplan.terms import Growing, Stage
@@ -29,13 +29,13 @@ def stage(model: str, kv_dtype: str = "bf16") -> Stage:
 def arranged(model: str, cache: str | None = "static", tp: int = 1) -> Arrangement:
     settings = {} if cache is None else {"cache_implementation": cache}
     spec = load(model)
-    options = EngineOptions(architecture=spec.architecture, sharing=sharing(spec), tp=tp, settings=settings)
+    options = EngineOptions(architecture=spec.architecture, heads=heads_of(spec), tp=tp, settings=settings)
     return TRANSFORMERS.arrange((stage(model),), options)
 
 
 def class_of(model: str) -> Traits:
     spec = load(model)
-    return traits_of(spec.architecture, sharing(spec))
+    return traits_of(spec.architecture, heads_of(spec).sharing)
 
 
 def taken(model: str, tokens: int, batch: int = 1, tp: int = 1) -> int:

@@ -20,6 +20,7 @@ CLOSE = 10_000
 _VISION = "equal on one GPU; of the vision tower more is whole on each rank than the share by kvplan's rule"
 _BESIDE = "vLLM's class has a vision tower that the file does not describe"
 _QUANTISED = "quantised: which tensors stay wide, and what their scales take, is not as kvplan estimates it"
+_OPEN = "the file does not tell which modules are quantised: kvplan asks for --weights"
 _ABSORBED = "two matrices are made of MLA's one when it is loaded, and are not in the class yet"
 _SWIZZLED = "once loaded, scales lie in tiles and biases are in float32: to the byte in test_spread_weights"
 _GPT2 = "vLLM pads the vocabulary of 50,257 to a multiple of 64"
@@ -50,7 +51,7 @@ LISTED = {
     "deepseek-ai--DeepSeek-V4-Pro.json": _QUANTISED,
     "mistralai--Devstral-2-123B-Instruct.json": _QUANTISED,
     "moonshotai--Kimi-K2.5.json": _QUANTISED,
-    "nvidia--Gemma-4-31B-IT-NVFP4.json": _QUANTISED,
+    "nvidia--Gemma-4-31B-IT-NVFP4.json": _OPEN,
     "zai-org--GLM-5-FP8.json": _QUANTISED,
     "zai-org--GLM-5.1-FP8.json": _QUANTISED,
     "deepseek-ai--DeepSeek-R1.json": _ABSORBED,
@@ -60,7 +61,6 @@ LISTED = {
     "openai--gpt-oss-20b.json": _SWIZZLED,
     "openai-community--gpt2-medium.json": _GPT2,
     "openai-community--gpt2.json": _GPT2,
-    "bigcode--gpt_bigcode-santacoder.json": "its class has no tensor parallel plan: vLLM cuts few matrices",
     "ibm-granite--granite-4.0-h-1b.json": "at tp=2 each rank has the one group of Mamba-2's B and C",
     "intfloat--e5-mistral-7b-instruct.json": "vLLM gives the bare model an output head",
     "tiiuae--Falcon-H1-3B-Base.json": "not explained: vLLM has no output head apart",
@@ -78,8 +78,7 @@ def differs(file: str) -> bool:
             continue
         deployment = deploy(spec, Choice(engine="vllm", **options(asked)))
         held = deployment.spec.weights()
-        assert held is not None
-        if abs(stage_weights(deployment, held)[0] - said[3]) * CLOSE > said[3]:
+        if held is None or abs(stage_weights(deployment, held)[0] - said[3]) * CLOSE > said[3]:
             return True
     return False
 

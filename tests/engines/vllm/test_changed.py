@@ -31,7 +31,8 @@ THERE = [name for name, job in JOBS.items() if "config" in job or FOLDER.is_dir(
 _GONE = "__del__"
 
 
-def _config(job: Job) -> dict[str, Any]:
+def changed_config(job: Job) -> dict[str, Any]:
+    """Return the config of a job: a whole one, or a published one with its changes."""
     if "config" in job:
         return dict(job["config"])
     config = json.loads((FOLDER / job["file"]).read_text(encoding="utf-8"))
@@ -50,7 +51,7 @@ def _config(job: Job) -> dict[str, Any]:
 @pytest.mark.parametrize("name", THERE)
 def test_a_changed_config_becomes_the_blocks_that_vllm_makes_of_it(name: str, tmp_path: Path) -> None:
     job = JOBS[name]
-    (tmp_path / "config.json").write_text(json.dumps(_config(job)), encoding="utf-8")
+    (tmp_path / "config.json").write_text(json.dumps(changed_config(job)), encoding="utf-8")
     asked = {"gpu": "h100-80gb", "kv_memory": 60_000_012_345, **job["asked"]}
     if job["said"] is None:
         with pytest.raises(kvplan.KvplanError):

@@ -1,5 +1,6 @@
 """The numbers of a token in a mixer, by hand."""
 
+import kvplan
 from kvplan.attention.grouped import GQA
 from kvplan.attention.recurrent import RWKV4
 from kvplan.attention.ssm import Mamba2
@@ -33,6 +34,19 @@ def test_a_gate_comes_with_the_queries() -> None:
 def test_mamba_2_normalizes_in_float32() -> None:
     """Nemotron 3 Nano: 161 MiB of 8192 tokens come in, 64 come out, and 128 are there twice."""
     assert mixed(MAMBA, 1) * 8192 * 2 == (161 + 64 + 2 * 128) * 2**20
+
+
+def test_deepseek_v4_has_as_many_heads_as_its_kernel() -> None:
+    """
+    Flash: queries and outputs of 512 of 64 heads, 1024 + 512 twice, and 64 queries of 128 in 24 bits.
+
+    A rank of two has 32 heads, and its kernel 64, or 32 on RTX PRO 6000; one of 32 has 2, and 16 there.
+    """
+    most = max(kvplan.load("deepseek-v4-flash").kinds(), key=lambda kind: mixed(kind, 1))
+    beside = 2 * (1024 + 512) + 3 * 64 * 128 // 2
+    assert mixed(most, 2) == mixed(most, 1) == 2 * 64 * 512 + beside
+    assert mixed(most, 2, 12) == 2 * 32 * 512 + beside
+    assert mixed(most, 32, 12) == 2 * 16 * 512 + beside
 
 
 def test_of_other_mixers_nothing_is_known() -> None:

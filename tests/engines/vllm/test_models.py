@@ -136,3 +136,51 @@ def test_classes_that_keep_a_state_per_block_are_not_guessed() -> None:
         with pytest.raises(kvplan.KvplanError, match="keeps a state for each block of this model"):
             kvplan.size("falcon-h1-1.5b", engine=f"vllm@{version}", context=4096, prefix_caching=True)
     assert kvplan.size("falcon-h1-1.5b", engine="vllm@0.28", context=4096, prefix_caching=True).total_bytes
+
+
+@pytest.mark.parametrize("model_type", ["persimmon", "biogpt"])
+def test_a_model_that_vllm_cannot_divide_is_refused_over_ranks(model_type: str) -> None:
+    """No tensor parallel plan in transformers, and attention that no fuser of vLLM 0.33 cuts."""
+    spec = kvplan.load("llama-2-7b").model_copy(update={"architecture": model_type})
+    assert kvplan.size(spec, engine="vllm@0.33", context=2048).total_bytes
+    with pytest.raises(kvplan.KvplanError, match=f"does not divide {model_type} over tp=2: .* use tp=1"):
+        kvplan.size(spec, engine="vllm@0.33", context=2048, tp=2)
+
+
+def test_persimmons_own_class_divided_it() -> None:
+    """registry.py of vLLM 0.33: PersimmonForCausalLM went after 0.25."""
+    spec = kvplan.load("llama-2-7b").model_copy(update={"architecture": "persimmon"})
+    assert kvplan.size(spec, engine="vllm@0.24", context=2048, tp=2).total_bytes
+
+
+@pytest.mark.parametrize("model_type", ["cpmant", "openai-gpt"])
+def test_types_that_its_transformers_backend_does_not_take_are_refused(model_type: str) -> None:
+    """Of their configs vLLM 0.33 says that the architectures are not supported for now."""
+    spec = kvplan.load("llama-2-7b").model_copy(update={"architecture": model_type})
+    with pytest.raises(kvplan.KvplanError, match=f"has no class that serves {model_type}"):
+        kvplan.size(spec, engine="vllm@0.33", context=512)
+
+
+def test_a_class_that_ignores_the_size_of_heads_is_refused_for_another_one() -> None:
+    """GraniteMoeHybridAttention takes hidden / heads: 1536 / 12 is 128."""
+    spec = kvplan.load("granite-4.0-h-1b")
+    wide = {**spec.model_dump()["attention"]}
+    (full,) = wide["attention"]
+    other = spec.changed(attention={**wide, "attention": {**full, "head_dim": 64}})
+    assert kvplan.size(spec, engine="vllm@0.33", context=4096).total_bytes
+    with pytest.raises(
+        kvplan.KvplanError, match="takes hidden / heads for the size of a head of granitemoehybrid"
+    ):
+        kvplan.size(other, engine="vllm@0.33", context=4096)
+    assert kvplan.size(other, engine="transformers", context=4096).total_bytes
+
+
+def test_a_hybrid_of_attention_alone_is_refused_where_vllm_aligns_it_to_states() -> None:
+    """nemotron_h of attention and MLPs: 0.33 makes blocks of 2096 tokens of it, for the class's state."""
+    spec = kvplan.load("nemotron-3-nano-30b-a3b")
+    (name,) = [name for name, kinds in spec.attention.items() if kinds[0].kind == "gqa"]
+    alone = spec.changed(
+        attention={name: spec.attention[name]}, layers=({"repeat": 4, "pattern": (name,)},), parts=None
+    )
+    with pytest.raises(kvplan.KvplanError, match="aligns the blocks of nemotron_h without any is not known"):
+        kvplan.size(alone, engine="vllm@0.33", context=4096)

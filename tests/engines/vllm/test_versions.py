@@ -17,6 +17,7 @@ from kvplan.engines.vllm import (
     plan_pool,
 )
 from kvplan.engines.vllm.grouping import group_size
+from kvplan.engines.vllm.models import is_hybrid_class
 from kvplan.errors import UnknownNameError
 from kvplan.specs import ModelSpec
 from kvplan.terms import Layer, Target
@@ -236,6 +237,23 @@ def test_states_follow_prefix_caching(version: str, caching: bool | None, mode: 
 def test_models_without_attention_have_no_prefix_caching_by_default() -> None:
     assert VllmOptions().states(NEWEST, hybrid=False) == "none"
     assert VllmOptions(prefix_caching=True).states(NEWEST, hybrid=False) == "align"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "version", "mode"),
+    [
+        ("granitemoehybrid", "0.33", "align"),
+        ("granitemoehybrid", "0.26", "none"),
+        ("mamba2", "0.33", "none"),
+        (None, "0.33", "none"),
+    ],
+)
+def test_a_class_of_hybrids_is_one_for_states_alone(
+    architecture: str | None, version: str, mode: str
+) -> None:
+    """is_hybrid in config/model.py goes by the class, whose layers may all be states."""
+    options = VllmOptions(hybrid_class=is_hybrid_class(architecture))
+    assert options.states(find_rules(version), hybrid=False) == mode
 
 
 def test_older_prefix_caching_of_states_depends_on_the_model_class() -> None:

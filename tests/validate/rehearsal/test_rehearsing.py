@@ -13,7 +13,7 @@ from kvplan.errors import KvplanError
 from kvplan.gpus import find_card
 from kvplan.validate.rehearsal import build, run, start
 from kvplan.validate.rehearsal.build import Installed, find_installed
-from kvplan.validate.rehearsal.run import Bounds, Rehearsed, rehearse
+from kvplan.validate.rehearsal.run import Bounds, Measured, Rehearsed, RehearsedSglang, rehearse
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -40,16 +40,29 @@ FOUND = Rehearsed(
     kept_bytes=2**28,
     kv_bytes=70 * 2**30,
 )
+FOUND_OF_SGLANG = RehearsedSglang(
+    sglang="0.5.23",
+    torch="2.14.1",
+    fraction=0.83,
+    page=1,
+    tokens=364_212,
+    window_tokens=None,
+    slots=None,
+    requests=4096,
+    table_bytes=4097 * 8196 * 4,
+    weights_bytes=2**30,
+    kv_bytes=50 * 2**30,
+)
 SAYS = "import sys; sys.stdout.write('loading\\n' + {mark!r} + {found!r} + '\\n')"
 H100 = find_card("h100-80gb")
 
 
-def _python(folder: Path, program: str) -> Installed:
+def _python(folder: Path, program: str, engine: str = "vllm") -> Installed:
     """Return an installed Python whose start-up is *program*."""
     path = folder / "python"
     path.write_text(f"#!{sys.executable}\n{program}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return Installed(python=str(path), site=folder)
+    return Installed(python=str(path), site=folder, engine=engine)
 
 
 def _config(folder: Path) -> Path:
@@ -63,19 +76,45 @@ def _nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "build", lambda _installed, _folder: {})
 
 
-def _rehearse(folder: Path, program: str, *, seconds: int = 60, ranks: int = 1) -> Rehearsed:
-    installed = _python(folder, program)
+def _rehearse(
+    folder: Path, program: str, *, seconds: int = 60, ranks: int = 1, engine: str = "vllm"
+) -> Measured:
+    installed = _python(folder, program, engine)
     bounds = Bounds(seconds=seconds, ram_gib=1)
     return rehearse(installed, _config(folder), ["--x"], card=H100, ranks=ranks, bounds=bounds)
 
 
-def _says(found: Rehearsed) -> str:
-    values = {name: getattr(found, name) for name in Rehearsed.__dataclass_fields__}
+def _says(found: Measured) -> str:
+    values = {name: getattr(found, name) for name in found.__dataclass_fields__}
     return SAYS.format(mark=start.MARK, found=json.dumps(values))
 
 
 def test_what_it_measured_is_read(tmp_path: Path) -> None:
     assert _rehearse(tmp_path, _says(FOUND)) == FOUND
+
+
+def test_so_is_what_sglang_measured(tmp_path: Path) -> None:
+    assert _rehearse(tmp_path, _says(FOUND_OF_SGLANG), engine="sglang") == FOUND_OF_SGLANG
+
+
+def test_sglang_is_told_the_memory_that_nvidia_smi_prints(tmp_path: Path) -> None:
+    """Of an H100, 81,559 MiB, whatever card the machine has; and yes is what a comparison answers."""
+    told = tmp_path / "told.json"
+    ask = "['nvidia-smi', '--query-gpu=memory.total', '--format=csv,noheader,nounits']"
+    program = (
+        "import json, os, subprocess\n"
+        f"said = subprocess.run({ask}, capture_output=True, text=True, check=True).stdout\n"
+        f"json.dump([said, os.environ['KVPLAN_BYTE']], open({str(told)!r}, 'w'))\n"
+    )
+    _rehearse(tmp_path, program + _says(FOUND_OF_SGLANG), engine="sglang")
+    assert json.loads(told.read_text()) == ["81559\n", "1"]
+
+
+def test_each_engine_has_a_start_up_of_its_own() -> None:
+    for engine in ("vllm", "sglang"):
+        starts = start.beside(engine)
+        assert callable(starts.begin)
+        assert starts.ENVIRONMENT
 
 
 def test_the_child_is_told_the_card_and_has_folders_of_its_own(tmp_path: Path) -> None:
@@ -86,6 +125,7 @@ def test_the_child_is_told_the_card_and_has_folders_of_its_own(tmp_path: Path) -
     assert words[1:] == [
         "-P",
         str(run._START),
+        "vllm",
         str(tmp_path / "config.json"),
         "1",
         "--x",
@@ -173,7 +213,7 @@ def _command(
 def test_the_command_prints_it_beside_the_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(build, "find_installed", lambda _python: Installed(python="", site=tmp_path))
+    monkeypatch.setattr(build, "find_installed", lambda *_asked: Installed(python="", site=tmp_path))
     monkeypatch.setattr(run, "rehearse", lambda *_args, **_options: FOUND)
     model = str(_config(tmp_path).parent)
     status, out, _ = _command(monkeypatch, capsys, "--gpu", "h100-80gb", "--", "vllm", "serve", model)
@@ -185,13 +225,40 @@ def test_the_command_prints_it_beside_the_plan(
     assert "No kernel computed anything" in out
 
 
+def test_the_command_prints_sglangs_beside_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The share is that of an H100 with one rank: (81559 - 13904) / 81559."""
+    asked: list[object] = []
+
+    def rehearsed(_installed: Installed, _file: Path, flags: object, **_options: object) -> RehearsedSglang:
+        asked.append(flags)
+        return FOUND_OF_SGLANG
+
+    installed = Installed(python="", site=tmp_path, engine="sglang")
+    monkeypatch.setattr(build, "find_installed", lambda *_asked: installed)
+    monkeypatch.setattr(run, "rehearse", rehearsed)
+    model = str(_config(tmp_path).parent)
+    words = ["python", "-m", "sglang.launch_server", "--model-path", model, "--disable-cuda-graph"]
+    status, out, _ = _command(monkeypatch, capsys, "--gpu", "h100-80gb", "--", *words)
+    assert status == 0
+    assert asked == [("--model-path", model, "--disable-cuda-graph")]
+    assert "SGLang 0.5.23 (torch 2.14.1), rank 0, on h100-80gb" in out
+    rows = {line.split("  ")[0]: line.split()[1:] for line in out.splitlines()}
+    assert rows["mem_fraction_static"] == ["0.830", "0.830"]
+    assert rows["KV memory"][1:3] == ["50.00", "GiB"]
+    assert rows["tokens"][0] == "364,212"
+    assert "A table of 4,096 requests takes 0.13 GiB of what is kept back." in out
+    assert "No kernel computed anything" in out
+
+
 def test_an_interruption_ends_it_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_args: object, **_options: object) -> Rehearsed:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "find_installed", lambda _python: Installed(python="", site=tmp_path))
+    monkeypatch.setattr(build, "find_installed", lambda *_asked: Installed(python="", site=tmp_path))
     monkeypatch.setattr(run, "rehearse", interrupted)
     model = str(_config(tmp_path).parent)
     told = _command(monkeypatch, capsys, "--gpu", "h100-80gb", "--", "vllm", "serve", model)
@@ -202,7 +269,7 @@ def test_an_interruption_ends_it_without_a_word(
     ("words", "said"),
     [
         (["--", "vllm", "serve", "org/model"], "org/model is no folder: give --config FILE"),
-        (["--", "llama-server", "-m", "a.gguf"], "only vLLM's start-up can be rehearsed"),
+        (["--", "llama-server", "-m", "a.gguf"], "only the start-ups of vLLM and SGLang can be rehearsed"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_one_line(
@@ -212,7 +279,7 @@ def test_what_cannot_be_rehearsed_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(build, "find_installed", lambda _python: Installed(python="", site=tmp_path))
+    monkeypatch.setattr(build, "find_installed", lambda *_asked: Installed(python="", site=tmp_path))
     status, out, err = _command(monkeypatch, capsys, "--gpu", "h100-80gb", *words)
     assert (status != 0, out) == (True, "")
     assert err.startswith("kvplan: ")

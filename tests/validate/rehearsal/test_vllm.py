@@ -10,7 +10,7 @@ from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Widths, forward_b
 from kvplan.gpus import find_card
 from kvplan.units import MIB
 from kvplan.validate.rehearsal.build import build, find_installed
-from kvplan.validate.rehearsal.run import Bounds, rehearse
+from kvplan.validate.rehearsal.run import Bounds, Rehearsed, rehearse
 from tests.validate.rehearsal.test_rehearsing import CONFIG
 
 PYTHON = os.environ.get("KVPLAN_VLLM_PYTHON")
@@ -42,6 +42,7 @@ def test_a_small_llama_has_the_weights_and_the_peak_of_its_widths(tmp_path: Path
         ranks=1,
         bounds=Bounds(),
     )
+    assert isinstance(found, Rehearsed)
     assert 0 <= found.weights_bytes - WEIGHTS - 8192 * 64 * 2 < MIB
     batch = Batch(
         tokens=found.tokens,

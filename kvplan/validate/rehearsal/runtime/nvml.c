@@ -35,3 +35,7 @@ R nvmlDeviceGetMemoryInfo(void *d, uint64_t *m) { /* total, free, used */
 }
 R nvmlDeviceGetP2PStatus(void *a, void *b, int i, int *out) { (void)a; (void)b; (void)i; *out = 0; return 0; }
 R nvmlDeviceGetNumaNodeId(void *d, unsigned *out) { (void)d; *out = 0; return 0; }
+/* Without these torch cannot say that memory is out, nor of which process. */
+R nvmlDeviceGetNvLinkRemoteDeviceType(void *d, unsigned l, int *out) { (void)d; (void)l; (void)out; return 3; }
+R nvmlDeviceGetNvLinkRemotePciInfo_v2(void *d, unsigned l, void *out) { (void)d; (void)l; (void)out; return 3; }
+R nvmlDeviceGetComputeRunningProcesses(void *d, unsigned *n, void *out) { (void)d; (void)out; *n = 0; return 0; }

@@ -1,0 +1,76 @@
+"""What SGLang sets aside for images, audio and video: a part of its share, and buffers out of the rest."""
+
+from kvplan.engines.base import EngineOptions
+from kvplan.engines.profile_run import ProfileRun
+from kvplan.engines.sglang.traits import traits_of
+from kvplan.gpus import Card
+from kvplan.specs.vision import Vision
+from kvplan.units import GIB, MIB
+
+# adjust_mem_fraction_for_vlm in arg_groups/memory_hook.py of SGLang 0.5.23.
+_USUAL_FACTOR = 0.95
+_USUAL_LAYERS, _USUAL_HIDDEN = 24, 1024
+_PER_TIMES = 0.1
+_LEAST_FACTOR, _MOST_FACTOR = 0.8, 1.05
+
+_CALLED_DEPTH = frozenset({"qwen3_vl"})
+"""Towers whose configs have their layers as `depth`."""
+
+# SGLANG_VLM_CACHE_SIZE_MB and SGLANG_MM_FEATURE_CACHE_MB in environ.py.
+_EMBEDDINGS_BYTES = 100 * MIB
+_FEATURES_BYTES = 1024 * MIB
+_MANY_FEATURES_BYTES = 3 * 1024 * MIB
+_MANY_REQUESTS = 400
+
+_BY_IPC = frozenset({"qwen3_vl_text", "qwen3_vl_moe_text"})
+"""Classes whose images reach a large Hopper card by CUDA IPC: arg_groups/model_overrides/qwen3_vl.py."""
+_LARGE_BYTES = 60 * GIB
+
+
+def has_images(architecture: str | None, *, sees: bool) -> bool:
+    """Return whether SGLang serves a model with its tower: not every class does so unless it is told."""
+    return sees and traits_of(architecture).multimodal
+
+
+def is_guessed(options: EngineOptions) -> bool:
+    """Return whether the share of a model with a tower rests on widths that the spec does not tell."""
+    known = options.vision is not None and options.vision.design in _CALLED_DEPTH
+    return has_images(options.architecture, sees=options.sees) and not known
+
+
+def factor(vision: Vision | None) -> float:
+    """
+    Return what SGLang's share is multiplied by for a model with a tower.
+
+    Its rule compares the tower with ViT-L/14 by vision_config's num_hidden_layers x hidden_size^2. Configs of
+    Qwen's towers call their layers depth, so that they count as 24. A tower whose widths the spec does
+    not tell is taken for as large as ViT-L/14.
+    """
+    times = 1.0
+    if vision is not None and vision.design in _CALLED_DEPTH:
+        times = _USUAL_LAYERS * vision.hidden**2 / (_USUAL_LAYERS * _USUAL_HIDDEN**2)
+    adjusted = 1.0 - _PER_TIMES * (times - 1.0)
+    return _USUAL_FACTOR * max(_LEAST_FACTOR, min(_MOST_FACTOR, adjusted))
+
+
+def reserved_bytes(workload: ProfileRun) -> int:
+    """
+    Return what is set aside of the share for images that come later, 0 for a model that sees none.
+
+    Source: mm_runtime_reservation_gb in mem_cache/kv_cache_configurator.py of SGLang 0.5.23.
+    """
+    if not has_images(workload.architecture, sees=workload.sees):
+        return 0
+    if workload.architecture in _BY_IPC and _is_large_hopper(workload.card):
+        many = (workload.sequences or 0) >= _MANY_REQUESTS
+        return _MANY_FEATURES_BYTES if many else _FEATURES_BYTES
+    return _EMBEDDINGS_BYTES
+
+
+def _is_large_hopper(card: Card) -> bool:
+    return card.is_hopper and (card.smi_bytes or card.total_bytes) >= _LARGE_BYTES
+
+
+def seen(share: str, vision: Vision | None) -> str:
+    """Return a share as text after the factor, in the digits that a float holds."""
+    return str(float(share) * factor(vision))

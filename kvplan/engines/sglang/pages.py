@@ -1,0 +1,31 @@
+"""The page that an attention backend of SGLang forces, where the card and the model's class choose it."""
+
+from kvplan.engines.base import EngineOptions
+
+_BLACKWELL = 10
+"""The major compute capability of B200, GB200 and B300; workstation cards have another backend."""
+
+_OF_TENSORRT = 64
+"""trtllm_mha and trtllm_mla: _mla_backend_page_constraints in arg_groups/overrides.py of SGLang 0.5.23."""
+
+_ROWS = frozenset({"key", "value"})
+_UNLIKE = frozenset({"mimo_v2", "mimo_v2_flash"})
+"""Classes whose keys and values differ in width: they run on another backend (get_default_attn_backend)."""
+
+_LATENTS = frozenset({"deepseek_v3", "kimi_k2"})
+"""Classes that take trtllm_mla there: arg_groups/model_overrides/deepseek_v2.py."""
+
+
+def forced_page(options: EngineOptions) -> int:
+    """
+    Return the tokens of a page unless one is asked for: 64 with TensorRT-LLM's kernels, else 1.
+
+    Those are the choice on large Blackwell cards without a draft; beside states a rehearsal had 1. Sources:
+    get_default_attn_backend in arg_groups/model_override_base.py, and the files above.
+    """
+    card = options.card
+    if card is None or card.capability is None or card.capability[0] != _BLACKWELL:
+        return 1
+    if options.draft is not None or options.architecture in _UNLIKE:
+        return 1
+    return _OF_TENSORRT if options.roles == _ROWS or options.architecture in _LATENTS else 1

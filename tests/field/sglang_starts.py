@@ -1,0 +1,72 @@
+"""Whole plans of SGLang against start-ups that printed their budget; nothing of a log is a hint."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import kvplan
+from kvplan.engines.sglang.engine import TokenPools
+from kvplan.units import GIB
+
+FILE = Path(__file__).parent / "sglang.yaml"
+_OURS = ("id", "source", "release", "open", "free_gib", "weights_gib", "kv_gib", "tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """
+    A start-up by its `id`: the KV memory that it printed, and the planned one with its range, in bytes.
+
+    `pool_tokens` are those that kvplan makes of the printed memory, and `tokens` those of the log. `open` is
+    what the log does not tell of its budget.
+    """
+
+    id: str
+    printed_bytes: int
+    planned_bytes: int
+    low_bytes: int
+    high_bytes: int
+    tokens: int
+    pool_tokens: int
+    open: str | None = None
+
+    @property
+    def error(self) -> float:
+        """How far the plan is off, as a share of what was printed."""
+        return self.planned_bytes / self.printed_bytes - 1
+
+    @property
+    def inside(self) -> bool:
+        """Whether the printed memory lies in the range that the plan prints."""
+        return self.low_bytes <= self.printed_bytes <= self.high_bytes
+
+
+@cache
+def started() -> tuple[Started, ...]:
+    """Return a plan for each start-up."""
+    return tuple(_planned(row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+
+
+def _planned(row: dict[str, Any]) -> Started:
+    asked = {name: value for name, value in row.items() if name not in _OURS}
+    answer = kvplan.fit(**asked, engine="sglang", advice=False)
+    low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
+    arrangement = answer.deployment.arrangement
+    assert isinstance(arrangement, TokenPools)
+    printed = int(Decimal(row["kv_gib"]) * GIB)
+    pools = arrangement.pools([printed], row["context"])
+    assert pools is not None
+    return Started(
+        id=row["id"],
+        printed_bytes=printed,
+        planned_bytes=answer.memory.kv_bytes,
+        low_bytes=low,
+        high_bytes=high,
+        tokens=row["tokens"],
+        pool_tokens=pools.tokens,
+        open=row.get("open"),
+    )
