@@ -86,7 +86,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
 
 _TYPES = frozenset({"fp16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"})
 _TYPES_BEFORE = frozenset({"fp16", "q4_0", "q8_0"})
-"""Types of K and V that flash attention reads on CUDA; before the fused kernels both had to be of one type."""
+"""Types of K and V that flash attention reads on CUDA; before fused kernels both had to be of one."""
 
 
 def _has_kernel(kv: CacheFormat, rules: LlamaRules) -> bool:
