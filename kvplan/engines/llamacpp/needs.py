@@ -60,7 +60,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     if traits is None or run.hidden is None or run.vocab is None or run.kv is None or not all(run.stages):
         return None
     options = asked_of(run.settings, run.batched_tokens)
-    if options.flash_attn and not rules.fused and run.kv.dtype("key") != run.kv.dtype("value"):
+    if options.flash_attn and not _has_kernel(run.kv, rules):
         return None
     layers = layers_of(run, traits, flash=options.flash_attn)
     if layers is None:
@@ -82,6 +82,17 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
         copies=1 if len(run.stages) == 1 else _COPIES,
     )
     return max(_peak(stage) for stage in _stages(whole, run.stages))
+
+
+_TYPES = frozenset({"fp16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"})
+_TYPES_BEFORE = frozenset({"fp16", "q4_0", "q8_0"})
+"""Types of K and V that flash attention reads on CUDA; before fused kernels both had to be of one."""
+
+
+def _has_kernel(kv: CacheFormat, rules: LlamaRules) -> bool:
+    """Return whether flash attention runs on the GPU; without a kernel the graph is another."""
+    types = {kv.dtype("key").name, kv.dtype("value").name}
+    return types <= _TYPES if rules.fused else types <= _TYPES_BEFORE and len(types) == 1
 
 
 _COPIES = 4

@@ -52,6 +52,22 @@ def test_biases_values_and_gated_experts_are_there(model: str) -> None:
     assert found == [f"{size:.2f}" for size in PRINTED["printed_of_files"][model]]
 
 
+@pytest.mark.parametrize("row", PRINTED["others"])
+def test_other_types_and_numbers_of_slots(row: dict[str, Any]) -> None:
+    found = {
+        model: f"{planned(model, row['asked']).budget.needs.activation_bytes / MIB:.4f}"
+        for model in row["printed"]
+    }
+    assert found == {model: f"{size:.4f}" for model, size in row["printed"].items()}
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "iq4_nl"])
+def test_types_without_a_kernel_are_estimated(dtype: str) -> None:
+    """4 x 512 x (128256 + 6 x 4096) bytes; llama.cpp casts float32 itself, and takes iq4_nl to the CPU."""
+    needs = planned("llama-3.1-8b", [65_536, 1, dtype, dtype, 512, {}]).budget.needs
+    assert needs.activation_bytes == 312_999_936
+
+
 @pytest.mark.parametrize("gpus", [2, 3])
 @pytest.mark.parametrize("model", PRINTED["printed_of_2"])
 def test_several_gpus_have_inputs_in_four_copies(model: str, gpus: int) -> None:
