@@ -1,11 +1,14 @@
 """
 Configs as people change them, and those that transformers' classes write, against vLLM's own steps.
 
-changed_jobs.json.gz has, for each, what was changed in a published config.json (a path to a field, and a new
-value or `__del__`) or a whole config, what was asked of kvplan.fit, and what vLLM 0.33.0 made of
-60,000,012,345 bytes: blocks, tokens of its "GPU KV cache size", tokens in a block; null where it refused. Its
-engine arguments, the model's own class on the meta device and its planner ran without a GPU, and the card was
-told to it: an H100 where no `gpu` is asked for, or a B200.
+changed_jobs.json.gz has, for each, what was changed in a published config.json (a path to a field, and a
+new value or `__del__`) or a whole config, what was asked of kvplan.fit, and what vLLM 0.33.0 made of
+60,000,012,345 bytes: blocks, tokens of its "GPU KV cache size", tokens in a block; null where it refused.
+Its engine arguments, the model's own class on the meta device and its planner ran without a GPU, and the
+card was told to it: an H100 where no `gpu` is asked for, or a B200.
+
+Those of a second round (`again`) are published files without a field each, with other layer types, windows,
+head sizes, dtypes, lengths and quantisations, and all of them with options.
 """
 
 import copy
