@@ -213,6 +213,7 @@ _SAME = {
     "kimi_k2": "deepseek_v3",
     "gemma4": "gemma4_text",
     "llama4": "llama4_text",
+    "phi3_v": "phi3",
     "qwen2_vl": "qwen2_vl_text",
     "qwen2_5_vl": "qwen2_5_vl_text",
     "qwen3_5": "qwen3_5_text",
