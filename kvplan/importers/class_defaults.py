@@ -209,7 +209,6 @@ _INSTEAD = {
 
 _SAME = {
     "gemma3": "gemma3_text",
-    "phi3_v": "phi3",
     "kimi_k2": "deepseek_v3",
     "gemma4": "gemma4_text",
     "llama4": "llama4_text",
