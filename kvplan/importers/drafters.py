@@ -107,7 +107,7 @@ def has_window_of_target(fields: Fields) -> bool:
     return bool(_known(fields)) and fields.values.get("use_sliding_window") is False
 
 
-def _known(top: Fields) -> list[str]:
+def _known(top: Fields) -> list[Literal["eagle", "eagle3", "dflash"]]:
     names = top.values.get("architectures")
     return [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from kvplan.engines.transformers.caches import Moment, Traits, allocated, kept, traits_of
 from kvplan.errors import UnknownNameError
-from kvplan.planner.splits import sharing
+from kvplan.planner.splits import heads_of
 from kvplan.specs.load import load, path_of
 from kvplan.terms import Stage
 from kvplan.validate.cachewalk import Walked, kept_in_modules, seen, walk
@@ -43,7 +43,7 @@ def instants(full: FullModel) -> list[tuple[int, Moment]]:
 def predictions(full: FullModel) -> dict[str, int | None]:
     """Return what is claimed of a model, before anything runs; None where no formula says it."""
     spec = load(full.model)
-    stage, traits = stage_of(spec), traits_of(spec.architecture, sharing(spec))
+    stage, traits = stage_of(spec), traits_of(spec.architecture, heads_of(spec).sharing)
     values = _claims(
         full,
         [kept(stage, tokens=tokens, batch=BATCH, tp=1, traits=traits) for tokens, _ in instants(full)],

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kvplan.engines.transformers.caches import traits_of
-from kvplan.planner.splits import sharing
+from kvplan.planner.splits import heads_of
 from kvplan.specs.load import load
 from kvplan.units import GIB
 from kvplan.validate.full_models import FullModel, full_models
@@ -55,7 +55,7 @@ def subject_of(full: FullModel) -> Subject:
         name=spec.name,
         detail=f"{full.config_class} at full size in {spec.dtype}",
         spec=spec,
-        traits=traits_of(spec.architecture, sharing(spec)),
+        traits=traits_of(spec.architecture, heads_of(spec).sharing),
         batch=BATCH,
         lengths=full.device_lengths,
     )
