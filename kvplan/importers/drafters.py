@@ -111,11 +111,7 @@ def has_window_of_target(fields: Fields) -> bool:
     return bool(_known(fields)) and fields.values.get("use_sliding_window") is False
 
 
-<<<<<<< HEAD
 def _known(top: Fields) -> list[Kind]:
-=======
-def _known(top: Fields) -> list[Literal["eagle", "eagle3", "dflash"]]:
->>>>>>> h-config
     names = top.values.get("architectures")
     return [_CLASSES[name] for name in names if name in _CLASSES] if isinstance(names, list) else []
 

@@ -7,10 +7,7 @@ import torch
 
 from kvplan.engines.transformers.caches import traits_of
 from kvplan.planner.splits import heads_of
-<<<<<<< HEAD
 from kvplan.records import record
-=======
->>>>>>> h-config
 from kvplan.specs.load import load
 from kvplan.units import GIB
 from kvplan.validate.full_models import FullModel, full_models
