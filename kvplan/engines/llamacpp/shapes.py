@@ -106,9 +106,11 @@ def window_of(run: ProfileRun) -> int | None:
 def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, ...] | None:
     """Return the layers of a model, from the first to the last; None where one of them is not known."""
     windows = honours_windows(run.architecture)
+    # Most layers have the same kinds.
+    mixers = {kinds: _mixer(run, kinds, traits, flash=flash, windows=windows) for kinds in {*run.mixers}}
     found: list[Layer] = []
     for kinds, feeds in zip(run.mixers, _feeds(run, traits), strict=True):
-        mixer = _mixer(run, kinds, traits, flash=flash, windows=windows)
+        mixer = mixers[kinds]
         if mixer is None or feeds is None:
             return None
         slides = windows and isinstance(kinds[0], Sliding)
