@@ -5,6 +5,7 @@ from dataclasses import asdict, field
 from typing import Any, Unpack
 
 from kvplan.arguments import checked
+from kvplan.engines.vocabulary import uncut_rows
 from kvplan.engines.weight_blocks import Cutting, cut_blocks
 from kvplan.errors import SplitError
 from kvplan.planner.check_experts import Rule, expert_degrees, expert_rules
@@ -106,7 +107,12 @@ def check(model: Model, **options: Unpack[CheckOptions]) -> Check:
         },
         legal_ep=tuple(each for each, reason in by_ep.items() if reason is None),
         refused_ep={each: reason for each, reason in by_ep.items() if reason is not None},
-        advice=(*_advice(spec), *_cut_weights(spec, tp, ep), *_across(tp, tp * pp * dp, nodes)),
+        advice=(
+            *_advice(spec),
+            *_uncut_vocabulary(spec, tp),
+            *_cut_weights(spec, tp, ep),
+            *_across(tp, tp * pp * dp, nodes),
+        ),
         ignored_fields=(*spec.ignored, *spec.unread),
     )
 
@@ -203,6 +209,12 @@ def _advice(spec: ModelSpec) -> Iterator[str]:
             f"{groups.counted} for {heads.counted} {verb} {where} the usual h/8 to h/4 "
             f"({low:g} to {high:g}; GQA, arXiv 2305.13245)"
         )
+
+
+def _uncut_vocabulary(spec: ModelSpec, tp: int) -> Iterator[str]:
+    rows = uncut_rows(spec.vocab, tp)
+    if rows is not None:
+        yield f"vLLM does not cut the {rows:,} rows of the vocabulary over tp={tp}; SGLang pads them"
 
 
 def _cut_weights(spec: ModelSpec, tp: int, ep: int) -> Iterator[str]:

@@ -29,6 +29,7 @@ from kvplan.engines.vllm.layout import Layout, plan_layout
 from kvplan.engines.vllm.media import gives_sizes, only_some_are_left_out, text_alone
 from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
+from kvplan.engines.vllm.parallel import require_vocabulary
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
 from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options, usual_work
@@ -191,6 +192,7 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_vendor("vLLM", options.card, ("nvidia", "amd", "intel"))
     require_served(options.architecture, every, rules)
     require_divided(options.architecture, options.tp, rules)
+    require_vocabulary(options.vocab, options.tp, rules)
     require_own_shape(options, every, rules)
     require_adapters(given)
     blocks = divided(options.weight_blocks, options.architecture)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.engines.vocabulary import uncut_rows
 from kvplan.terms import Growing, Layer, Term
 
 
@@ -31,6 +32,16 @@ def require_cp(layers: Sequence[Layer], *, tp: int, dcp: int, pcp: int, rules: V
                 f"dcp={dcp} needs KV heads that are stored {dcp} times: tp={tp} stores {heads} of them "
                 f"{max(1, tp // heads)} times"
             )
+
+
+def require_vocabulary(vocab: int | None, tp: int, rules: VllmRules) -> None:
+    """Raise RefusedError if the rows of the embedding do not divide over *tp* ranks."""
+    rows = uncut_rows(vocab, tp)
+    if rows is not None:
+        raise RefusedError(
+            f"{rules.name} does not cut the {rows:,} rows of the vocabulary over tp={tp}: "
+            "choose a degree that divides them"
+        )
 
 
 def _require_pcp(terms: Sequence[Term], *, tp: int, dcp: int, pcp: int, rules: VllmRules) -> None:
