@@ -67,7 +67,7 @@ _ASKED: tuple[Row, ...] = (
     ),
 )
 
-_GRAPHS = either("CUDA graphs are estimated as those of vLLM")
+_GRAPHS = either("CUDA graphs are estimated as those of published start-ups")
 _ADAPTERS = more("adapters and their cache are not counted")
 _BUFFERS = more("its buffers are not counted")
 _WEIGHTS = either("weights are counted as the checkpoint stores them, or as --weight-dtype says")
