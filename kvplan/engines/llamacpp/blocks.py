@@ -46,7 +46,6 @@ class Attention:
     order of key and value. `places` says whether query and key are normed, or rotated by their position, and
     `norms_value` whether the value is normed, which may be `one_with_key` before that. Where it is `gated`,
     the matrix of queries makes a gate of what the heads see, too.
-    Of `gated` attention the matrix of queries makes a gate of what the heads see, too.
     """
 
     heads: int
