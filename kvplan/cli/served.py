@@ -5,7 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
-from kvplan.engines import plain_name
+from kvplan.cli.options import without_degrees
+from kvplan.engines import find_engine, plain_name
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.planner.drafts import OWN, knows_module
 from kvplan.planner.size import as_draft, as_spec
@@ -66,8 +67,11 @@ def joined(options: Mapping[str, Any], served: Served, given: AbstractSet[str]) 
     """
     Return kvplan's *options* and those of a command as one; raise OptionsError where they differ.
 
-    *given* are the options that a person wrote: all others are defaults, and say nothing.
+    *given* are the options that a person wrote: all others are defaults, and say nothing. A server that
+    splits a model over all cards that there are leaves the degrees to them.
     """
+    if find_engine(served.engine).spread == "pp":
+        options = without_degrees(options, given)
     said: dict[str, Any] = {**served.asked, "engine": served.engine}
     settings = dict(said.pop("settings", {}))
     for name, value in options.get("settings", {}).items():

@@ -178,3 +178,13 @@ def test_a_default_that_is_written_out_contradicts_too(
 
 def test_the_same_twice_is_no_contradiction(kvplan: Cli) -> None:
     assert fitted(kvplan, "--gpu h100-80gb --tp 2 --json -- vllm serve Qwen/Qwen3-8B -tp 2")["tp"] == 2
+
+
+@pytest.mark.parametrize("gpu", ["3xrtx-4090", "2xrtx-4090+1xrtx-3090", "2xrtx-4090,1xrtx-3090"])
+def test_llamas_server_splits_a_model_over_all_cards_there_are(kvplan: Cli, gpu: str) -> None:
+    """It puts layers on each of them unless told (llama_model_load in src/llama-model.cpp)."""
+    command = "-- llama-server -hf meta-llama/Llama-3.1-8B-Instruct -c 8192 -np 1"
+    run = kvplan(f"fit --gpu {gpu} {command}")
+    assert run.status == 0, run.err
+    assert "pp 3, KV cache in fp16, engine llamacpp" in run.out
+    assert "3 GPUs, and tp 1 x pp 2 x dp 1 use 2" in kvplan(f"fit --gpu 3xrtx-4090 --pp 2 {command}").err
