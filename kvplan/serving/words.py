@@ -27,7 +27,7 @@ _PROGRAMS = {
     "trtllm-serve": "trtllm-serve",
 }
 # trtllm-serve's subcommands are those of TensorRT-LLM's commands/serve.py; `serve` is the default.
-_OTHER_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "grpc", "mm_embedding_serve")
+OTHER_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "grpc", "mm_embedding_serve")
 
 
 @record
@@ -110,7 +110,7 @@ def _server(words: Sequence[str], at: int) -> tuple[str, int]:
     program, _, subcommand = _PROGRAMS.get(_program(words[at]), "").partition(" ")
     if subcommand:
         return (program, 2) if following == subcommand else ("", 0)
-    if program == "trtllm-serve" and following in _OTHER_SERVERS:
+    if program == "trtllm-serve" and following in OTHER_SERVERS:
         raise OptionsError(f"kvplan reads trtllm-serve MODEL, not trtllm-serve {following}")
     return program, 1 + (program == "trtllm-serve" and following == "serve")
 

@@ -8,6 +8,7 @@ from kvplan.errors import OptionsError
 from kvplan.serving.read import DIALECTS, read_command
 from kvplan.serving.served import Answer, Kept, PlanAnswers, Served, flat
 from kvplan.serving.table import Asks, Dialect, Keys, Switch
+from kvplan.serving.words import OTHER_SERVERS
 
 _DEGREES = ("tp", "pp", "dp", "dcp")
 _FLAGS = {"true": "true", "on": "true", "1": "true", "false": "false", "off": "false", "0": "false"}
@@ -28,7 +29,8 @@ def write_command(engine: str, model: str, asked: PlanAnswers, kept: Sequence[Ke
         return None
     if name not in DIALECTS:
         raise OptionsError(f"kvplan writes no command for {name}: it knows {', '.join(DIALECTS)}")
-    if not model or model.startswith("-"):
+    subcommands = ("serve", *OTHER_SERVERS) if name == "trtllm" else ()
+    if not model or model.startswith("-") or model in subcommands:
         raise OptionsError(f"{model!r} is not the name of a model")
     dialect = DIALECTS[name]
     answers = dialect.spread(flat(asked))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kvplan.errors import OptionsError
 from kvplan.serving import read_command, with_own_words, write_command
+from kvplan.serving.words import OTHER_SERVERS
 
 COUNTS = st.integers(1, 10**12)
 DEGREES = st.integers(1, 4096)
@@ -122,8 +123,10 @@ def test_sglang_reads_what_is_written(model: str, options: dict[str, Any]) -> No
     _law("sglang", model, options)
 
 
-# `trtllm-serve serve` is its only command, with nothing after it.
-@given(MODELS.filter(lambda model: model != "serve"), asked(TRTLLM, {}))
+SUBCOMMANDS = ("serve", *OTHER_SERVERS)
+
+
+@given(MODELS.filter(lambda model: model not in SUBCOMMANDS), asked(TRTLLM, {}))
 def test_trtllm_reads_what_is_written(model: str, options: dict[str, Any]) -> None:
     _law("trtllm", model, options)
 
@@ -131,6 +134,13 @@ def test_trtllm_reads_what_is_written(model: str, options: dict[str, Any]) -> No
 @given(MODELS, asked(LLAMACPP, LLAMACPP_SETTINGS), st.integers(1, 10**5))
 def test_llama_server_reads_what_is_written(model: str, options: dict[str, Any], slots: int) -> None:
     _law("llamacpp", model, {"batch": slots, "max_num_seqs": slots, **options})
+
+
+@pytest.mark.parametrize("model", SUBCOMMANDS)
+def test_a_model_that_is_named_as_a_subcommand_has_no_command(model: str) -> None:
+    with pytest.raises(OptionsError, match="is not the name of a model"):
+        write_command("trtllm", model, {})
+    assert write_command("vllm", model, {}) == f"vllm serve {model}"
 
 
 def test_a_command_is_written_for_a_shell() -> None:
