@@ -38,11 +38,6 @@ _MOST_WIDTH = 256
 _HALVES = frozenset({"bf16", "fp16"})
 
 
-def sees_images(workload: ProfileRun) -> bool:
-    """Return whether the model has a tower of images, be it derived or not."""
-    return workload.sees or workload.vision is not None
-
-
 def estimated_bytes(  # noqa: PLR0913 - what is captured, and how
     workload: ProfileRun,
     rules: VllmRules,
@@ -76,11 +71,11 @@ def estimated_bytes(  # noqa: PLR0913 - what is captured, and how
         split_bytes=split_per_token(workload, rules, given),
         copies=1 + workload.has_experts,
     )
-    usual = H100 if _is_hopper(workload.card) else OTHERS
+    usual = H100 if runs_as_hopper(workload.card) else OTHERS
     return graphs_bytes(workload.layers, graphs, each, held, v2=batch.v2, driver=driver or usual)
 
 
-def _is_hopper(card: Card) -> bool:
+def runs_as_hopper(card: Card) -> bool:
     """Return whether a card is a Hopper, as one is taken for that is known by its size alone."""
     return card.vendor is None or card.is_hopper
 
@@ -111,10 +106,10 @@ def split_per_token(workload: ProfileRun, rules: VllmRules, given: Settings) -> 
     from kvplan.attention.latent import MLA  # noqa: PLC0415
 
     card, backend = workload.card, given.name("attention_backend")
-    if not _is_hopper(card) or workload.indexer or workload.architecture in _WITHOUT_SPLITS:
+    if not runs_as_hopper(card) or workload.indexer or workload.architecture in _WITHOUT_SPLITS:
         return 0
     ahead = rules.version < _FIRST_WITH_BOTH and sees_ahead(workload.architecture)
-    keys = backend in (None, "FLASH_ATTN", "TRITON_FLASH_ATTN") and not (ahead and sees_images(workload))
+    keys = backend in (None, "FLASH_ATTN", "TRITON_FLASH_ATTN") and not (ahead and workload.sees)
     latents = backend in (None, "FLASH_ATTN_MLA") and workload.cache_dtypes <= _HALVES
     sizes = [0]
     for kind in workload.kinds:

@@ -6,7 +6,6 @@ model_executor/models/interfaces.py, alike in 0.17.1 to 0.33: a tower is left ou
 has a limit of 0, as language_model_only sets it.
 """
 
-import json
 from collections.abc import Mapping
 
 from kvplan.engines.settings import Settings
@@ -45,6 +44,8 @@ def _said(given: Settings) -> Mapping[str, object]:
     text = given.name("limit_mm_per_prompt")
     if text is None:
         return {}
+    import json  # noqa: PLC0415 - few plans have limits
+
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
-from kvplan.engines.vllm.capturing import estimated_bytes, sees_images
+from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import encoding
 from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
 from kvplan.engines.vllm.mixing import mixed
@@ -112,7 +112,7 @@ def _is_plain(workload: ProfileRun, given: Settings) -> bool:
 
 
 def _embeds_outside(workload: ProfileRun) -> bool:
-    return embeds_outside(workload.architecture, sees=sees_images(workload))
+    return embeds_outside(workload.architecture, sees=workload.sees)
 
 
 _HOST_BYTES = 5 * GIB
@@ -240,7 +240,6 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
 def _outside(workload: ProfileRun, rules: VllmRules) -> int:
     """Return what the CUDA context, kernels, NCCL and all-reduces take beside torch's memory."""
     card = workload.card
-    hopper = card.vendor is None or card.is_hopper
-    if hopper or rules.version < _FIRST_OF_OTHERS:
+    if runs_as_hopper(card) or rules.version < _FIRST_OF_OTHERS:
         return outside_torch(workload, rules.outside)
     return _TP_BYTES if workload.tp > 1 else _ALONE_BYTES
