@@ -9,8 +9,9 @@ from kvplan.engines.sglang.images import is_guessed
 from kvplan.engines.vllm.versions import find_rules
 from tests.field.accuracy import Planned, accuracy, whole_plans
 from tests.field.field_records import exceptions, shares
-from tests.field.newer import Newer, newer
-from tests.field.sglang_starts import Started, started
+from tests.field.newer import newer
+from tests.field.printed import Printed
+from tests.field.sglang_starts import started
 from tests.rehearsed import sglang_rows
 from tests.rehearsed.rows import read_rows
 
@@ -123,7 +124,7 @@ def rehearsed_sglang() -> None:
     )
 
 
-def _row(plan: Planned | Newer | Started, name: str) -> str:
+def _row(plan: Planned | Printed, name: str) -> str:
     gib = [f"{size / 2**30:.2f}" for size in (plan.printed_bytes, plan.planned_bytes)]
     span = f"{plan.low_bytes / 2**30:.1f} to {plan.high_bytes / 2**30:.1f}"
     where = span if plan.inside else f"{span}, outside"

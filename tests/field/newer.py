@@ -6,7 +6,6 @@ where nobody says it, that of a first start. Where a driver reported another mem
 catalogue's card (`card_gib`), the utilization is a share of that.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -20,39 +19,19 @@ from kvplan.gpus import find_card
 from kvplan.planner.budget import rotations_bytes
 from kvplan.specs import ModelSpec
 from kvplan.units import GIB
+from tests.field.printed import Printed
 
 FILE = Path(__file__).parent / "newer.yaml"
 _OURS = ("id", "source", "card_gib", "weights_gib", "kv_gib")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newer:
-    """A start-up by its `id`: the KV memory that it printed, and the planned one with its range, in bytes."""
-
-    id: str
-    printed_bytes: int
-    planned_bytes: int
-    low_bytes: int
-    high_bytes: int
-
-    @property
-    def error(self) -> float:
-        """How far the plan is off, as a share of what was printed."""
-        return self.planned_bytes / self.printed_bytes - 1
-
-    @property
-    def inside(self) -> bool:
-        """Whether the printed memory lies in the range that the plan prints."""
-        return self.low_bytes <= self.printed_bytes <= self.high_bytes
-
-
 @cache
-def newer() -> tuple[Newer, ...]:
+def newer() -> tuple[Printed, ...]:
     """Return a plan for each start-up, the weights given as they were printed."""
     return tuple(_planned(row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
 
 
-def _planned(row: dict[str, Any]) -> Newer:
+def _planned(row: dict[str, Any]) -> Printed:
     asked = {name: value for name, value in row.items() if name not in _OURS}
     if "draft" in row:
         asked["draft"] = ModelSpec.model_validate(row["draft"], strict=False)
@@ -62,7 +41,7 @@ def _planned(row: dict[str, Any]) -> Newer:
     printed, on_rank = (int(Decimal(row[name]) * GIB) for name in ("kv_gib", "weights_gib"))
     answer = _with_weights(asked, on_rank)
     low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
-    return Newer(
+    return Printed(
         id=row["id"],
         printed_bytes=printed,
         planned_bytes=answer.memory.kv_bytes,

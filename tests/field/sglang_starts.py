@@ -11,38 +11,24 @@ import yaml
 import kvplan
 from kvplan.engines.sglang.engine import TokenPools
 from kvplan.units import GIB
+from tests.field.printed import Printed
 
 FILE = Path(__file__).parent / "sglang.yaml"
 _OURS = ("id", "source", "release", "open", "free_gib", "weights_gib", "kv_gib", "tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Printed):
     """
-    A start-up by its `id`: the KV memory that it printed, and the planned one with its range, in bytes.
+    A start-up of SGLang, and the tokens of its pools.
 
     `pool_tokens` are those that kvplan makes of the printed memory, and `tokens` those of the log. `open` is
     what the log does not tell of its budget.
     """
 
-    id: str
-    printed_bytes: int
-    planned_bytes: int
-    low_bytes: int
-    high_bytes: int
     tokens: int
     pool_tokens: int
     open: str | None = None
-
-    @property
-    def error(self) -> float:
-        """How far the plan is off, as a share of what was printed."""
-        return self.planned_bytes / self.printed_bytes - 1
-
-    @property
-    def inside(self) -> bool:
-        """Whether the printed memory lies in the range that the plan prints."""
-        return self.low_bytes <= self.printed_bytes <= self.high_bytes
 
 
 @cache
