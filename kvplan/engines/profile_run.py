@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from kvplan.specs.vision import Vision
 
 
+class Dealt(NamedTuple):
+    """
+    Whole experts, `experts` in a layer with copies, dealt out over `ranks` of `dp` replicas.
+
+    `crosses` says that these ranks are on several nodes.
+    """
+
+    experts: int = 0
+    ranks: int = 1
+    dp: int = 1
+    crosses: bool = False
+
+    @property
+    def over_replicas(self) -> bool:
+        """Whether tokens go to experts of other replicas."""
+        return self.ranks > 1 and self.dp > 1
+
+
 class ProfileRun(NamedTuple):
     """
     What decides how much an engine needs beside weights and cache; None where it is not known.
@@ -30,7 +48,8 @@ class ProfileRun(NamedTuple):
     longest context that the model's config allows, and `weights_bytes` are those of all ranks of a replica
     together. So many `ranks` share layers or experts, those of pipeline stages and of attention's data
     parallelism with them. `mixers` has the kinds of each layer and `parts` its weights, from the first to
-    the last, `stages` the layers of each pipeline stage, and `kv` the format of the cache.
+    the last, `stages` the layers of each pipeline stage, and `kv` the format of the cache. Whole experts are
+    `dealt` out.
     """
 
     card: Card
@@ -64,6 +83,7 @@ class ProfileRun(NamedTuple):
     parts: "ModelParts | None" = None
     stages: tuple[int, ...] = ()
     kv: CacheFormat | None = None
+    dealt: Dealt = Dealt()
 
     @property
     def rotations_bytes(self) -> int:

@@ -11,61 +11,55 @@ VLLM_FLAGS = """
 --data-parallel-multi-port-external-lb --disable-async-output-proc --disable-cascade-attn
 --disable-custom-all-reduce --disable-fastapi-docs --disable-frontend-multiprocessing --disable-log-requests
 --disable-log-stats --disable-mm-preprocessor-cache --disable-nccl-for-dp-synchronization
---disable-uvicorn-access-log --enable-auto-tool-choice --enable-batch-sharded-sampling
---enable-bf16x3-router-gemm --enable-cumem-allocator --enable-ep-weight-filter --enable-fault-tolerance
---enable-flash-late-interaction --enable-flashinfer-autotune --enable-force-include-usage --enable-hc-sp
---enable-layerwise-nvtx-tracing --enable-log-deltas --enable-log-outputs --enable-log-requests
---enable-logging-iteration-details --enable-mamba-cache-stochastic-rounding
---enable-mamba-shared-prefix-checkpoint --enable-mfu-metrics --enable-mixed-moe-lora-format --enable-mm-embeds
---enable-nccl-comm-suspend --enable-offline-docs --enable-per-request-metrics --enable-prompt-adapter
---enable-prompt-embeds --enable-prompt-tokens-details --enable-reasoning --enable-request-id-headers
+--disable-uvicorn-access-log --enable-auto-tool-choice --enable-bf16x3-router-gemm --enable-cumem-allocator
+--enable-ep-weight-filter --enable-fault-tolerance --enable-flash-late-interaction
+--enable-flashinfer-autotune --enable-force-include-usage --enable-hc-sp --enable-layerwise-nvtx-tracing
+--enable-log-deltas --enable-log-outputs --enable-log-requests --enable-logging-iteration-details
+--enable-mamba-cache-stochastic-rounding --enable-mamba-shared-prefix-checkpoint --enable-mfu-metrics
+--enable-mixed-moe-lora-format --enable-nccl-comm-suspend --enable-offline-docs --enable-per-request-metrics
+--enable-prompt-adapter --enable-prompt-tokens-details --enable-reasoning --enable-request-id-headers
 --enable-scale-out --enable-server-load-tracking --enable-shm-tensor-arena --enable-sleep-mode
 --enable-ssl-refresh --enable-tokenizer-info-endpoint --enable-trace-replay --engine-use-ray
 --eplb-log-balancedness --exclude-tools-when-tool-choice-none --fail-on-environ-validation --grpc
 --guided-decoding-disable-additional-properties --guided-decoding-disable-any-whitespace
---guided-decoding-disable-fallback --headless --interleave-mm-strings --jit-monitor-verbose --kv-cache-metrics
---kv-sharing-fast-prefill --log-error-stack --long-lora --long-prefill-token-threshold-adaptive
---mm-device-do-normalize --monokernel --multi-step-stream-outputs --numa-bind --ray-workers-use-nsight
---return-sampling-mask --return-tokens-as-token-ids --scheduler-reserve-full-isl --skip-tokenizer-init
---sleep-mode-offload-cudagraph --swa-bounded-replay --tokens-only --trust-remote-code
---trust-request-chat-template --trust-request-mm-kwargs --use-fp64-gumbel --use-tqdm-on-load
---use-v2-block-manager --worker-use-ray -O2 -dpe -dph -dpm
+--guided-decoding-disable-fallback --headless --interleave-mm-strings --jit-monitor-verbose
+--kv-cache-metrics --log-error-stack --long-lora --mm-device-do-normalize --monokernel
+--multi-step-stream-outputs --numa-bind --ray-workers-use-nsight --return-sampling-mask
+--return-tokens-as-token-ids --skip-tokenizer-init --sleep-mode-offload-cudagraph --swa-bounded-replay
+--tokens-only --trust-remote-code --trust-request-chat-template --trust-request-mm-kwargs --use-fp64-gumbel
+--use-tqdm-on-load --use-v2-block-manager --worker-use-ray -O2 -dpe -dph -dpm
 """
 
 VLLM_VALUES = """
---all2all-backend --allowed-headers --allowed-local-media-path --allowed-methods --allowed-origins
+--allowed-headers --allowed-local-media-path --allowed-methods --allowed-origins
 --anthropic-disabled-thinking-effort --api-server-count --chat-template --chat-template-content-format
 --code-revision --cohere-format --config-format --cp-kv-cache-interleave-size
 --cpu-distributed-timeout-seconds --data-parallel-address --data-parallel-backend --data-parallel-rank
---data-parallel-rpc-port --data-parallel-size-local --data-parallel-start-rank --data-parallel-supervisor-port
---dbo-decode-token-threshold --dbo-prefill-token-threshold --dcp-comm-backend --dcp-kv-cache-interleave-size
---device --device-ids --disable-access-log-for-endpoints --distributed-executor-backend
+--data-parallel-rpc-port --data-parallel-size-local --data-parallel-start-rank
+--data-parallel-supervisor-port --dbo-decode-token-threshold --dbo-prefill-token-threshold --dcp-comm-backend
+--dcp-kv-cache-interleave-size --device-ids --disable-access-log-for-endpoints --distributed-executor-backend
 --distributed-timeout-seconds --download-dir --dp-supervisor-probe-failure-threshold
 --dp-supervisor-probe-interval-s --dp-supervisor-probe-timeout-s --dp-sync-interval --elastic-ep-max-dp-size
 --eplb-step-interval --eplb-window-size --expert-placement-strategy --fingerprint-mode --fingerprint-value
 --generation-config --grpc-port --guided-decoding-backend --h11-max-header-count
 --h11-max-incomplete-event-size --host --io-processor-plugin --jit-monitor-mode --kda-decode-backend
---kv-cache-metrics-sample --kv-offloading-backend --linear-backend --log-config-file --log-level
---logging-config --logits-processor-pattern --logprobs-mode --long-prefill-token-threshold --mamba-backend
---mamba-cache-philox-rounds --mamba-ssu-algorithm --master-addr --master-port --max-context-len-to-capture
---max-log-len --max-logprobs --max-long-partial-prefills --max-lora-cls-labels --max-num-active-seqs
---max-num-partial-prefills --max-num-queued-reqs --max-num-queued-tokens --max-num-scheduled-tokens
---max-parallel-loading-workers --max-seq-len-to-capture --middleware --mm-encoder-attn-backend
---mm-encoder-attn-dtype --mm-encoder-fp8-scale-path --mm-encoder-fp8-scale-save-margin
---mm-encoder-fp8-scale-save-path --mm-hasher-algorithm --mm-processor-cache-gb --mm-processor-cache-type
---mm-processor-device --mm-shm-cache-max-object-size-mb --mm-tensor-ipc --moe-backend --node-rank
---num-lookahead-slots --num-scheduler-steps --offload-num-in-group --offload-prefetch-step
---otlp-traces-endpoint --override-attention-dtype --per-request-spec-decode-metrics --port --preemption-mode
+--kv-cache-metrics-sample --kv-offloading-backend --log-config-file --log-level --logging-config
+--logits-processor-pattern --logprobs-mode --mamba-backend --mamba-cache-philox-rounds --mamba-ssu-algorithm
+--master-addr --master-port --max-context-len-to-capture --max-log-len --max-logprobs --max-lora-cls-labels
+--max-num-queued-tokens --max-parallel-loading-workers --max-seq-len-to-capture --middleware
+--mm-encoder-fp8-scale-path --mm-encoder-fp8-scale-save-margin --mm-encoder-fp8-scale-save-path
+--mm-hasher-algorithm --mm-processor-cache-gb --mm-processor-cache-type --mm-shm-cache-max-object-size-mb
+--mm-tensor-ipc --node-rank --num-lookahead-slots --num-scheduler-steps --offload-num-in-group
+--offload-prefetch-step --otlp-traces-endpoint --per-request-spec-decode-metrics --port --preemption-mode
 --prefill-schedule-interval --prefix-cache-retention-interval --prefix-caching-hash-algo --prefix-match-unit
 --pt-load-map-location --reasoning-parser --reasoning-parser-plugin --renderer-num-workers
 --replayssm-buffer-len --response-role --revision --root-path --rope-theta --safetensors-load-strategy
---safetensors-prefetch-block-size --safetensors-prefetch-num-threads --scheduler-cls --scheduler-delay-factor
+--safetensors-prefetch-block-size --safetensors-prefetch-num-threads --scheduler-delay-factor
 --scheduling-policy --seed --show-hidden-metrics-for-version --shutdown-timeout --sleep-mode-backend
 --sparse-indexer-topk-backend --sse-keep-alive-interval --ssl-ca-certs --ssl-cert-reqs --ssl-certfile
 --ssl-ciphers --ssl-keyfile --stream-interval --swap-space --tokenizer --tokenizer-mode --tokenizer-pool-size
 --tokenizer-pool-type --tokenizer-revision --tool-call-parser --tool-parser-plugin --tool-server
---tool-strict-level --uds --uvicorn-log-level --video-pruning-method --video-pruning-rate --watermark
---worker-cls --worker-extension-cls -asc -dpa -dpb -dpl -dpn -dpp -dpr -r
+--tool-strict-level --uds --uvicorn-log-level --video-pruning-method -asc -dpa -dpb -dpl -dpn -dpp -dpr -r
 """
 
 VLLM_LISTS = """
@@ -75,8 +69,7 @@ VLLM_LISTS = """
 
 VLLM_OBJECTS = """
 --aux-output-config --custom-histogram-buckets --default-chat-template-kwargs --default-mm-loras
---ec-manager-config --fault-tolerance-config --ir-op-priority --kernel-config --kv-events-config
---media-io-kwargs --mm-processor-kwargs --model-class-overrides --model-loader-extra-config
+--ec-manager-config --fault-tolerance-config --ir-op-priority --kv-events-config --model-loader-extra-config
 --override-generation-config --override-pooler-config --pooler-config --profiler-config --reasoning-config
 --reasoning-effort-map --structured-outputs-config --watchdog-config --watermark-config
 --weight-transfer-config

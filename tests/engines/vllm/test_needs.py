@@ -91,6 +91,18 @@ def _activations(release: str, indexer: tuple[int, int] | None) -> int:
     return start_up(workload, find_rules(release)).activation_bytes
 
 
+def test_a_batch_has_no_more_tokens_than_its_sequences_may_have() -> None:
+    """Unless it is told: min(max_num_seqs * max_model_len, ...) in engine/arg_utils.py of 0.19 to 0.33."""
+    rules, run = find_rules("0.33"), QWEN3_8B._replace(card=find_card("h100-80gb"), sequences=1)
+    asked: tuple[dict[str, Any], ...] = (
+        {"context": 40_960},
+        {"context": 2048},
+        {"context": 40_960, "batched_tokens": 2048},
+    )
+    usual, short, told = (start_up(run._replace(**each), rules).activation_bytes for each in asked)
+    assert short == told < usual
+
+
 def test_sparse_attention_has_a_buffer_for_its_context() -> None:
     """Room for 40 contexts of a key of 132 bytes, or of one for four tokens; and 512 MiB of logits."""
     logits = 512 * MIB - 2048 * 3 * 12_288 * 2
