@@ -261,7 +261,7 @@ def _admits_chunks(given: Settings, rules: VllmRules) -> bool:
     return asked is False
 
 
-_FIRST_WITH_ACTIVE = (0, 33)
+_FIRST_WITH_ACTIVE, _FIRST_TO_BOUND_DRAFTS = (0, 31), (0, 33)
 
 
 def _admitted(asked: VllmOptions, given: Settings, rules: VllmRules, usual_sequences: int) -> int | None:
@@ -269,18 +269,15 @@ def _admitted(asked: VllmOptions, given: Settings, rules: VllmRules, usual_seque
     Return how many requests are let run at once, where that is said, or fewer than are asked for.
 
     A draft that fills blocks has a batch for all of its tokens. Source: _set_max_num_scheduled_tokens in
-    config/vllm.py and max_num_active_seqs in config/scheduler.py, vLLM 0.33.
+    config/vllm.py of 0.33, not of 0.32, and max_num_active_seqs in config/scheduler.py since 0.31.
     """
     active, most = given.count("max_num_active_seqs"), asked.max_num_seqs or usual_sequences
-    if rules.version < _FIRST_WITH_ACTIVE:
-        if active is not None:
-            raise RefusedError(
-                f"max_num_active_seqs is not known of {rules.name}: kvplan knows it from 0.33 on"
-            )
-        return None
+    if active is not None and rules.version < _FIRST_WITH_ACTIVE:
+        raise RefusedError(f"{rules.name} has no max_num_active_seqs: it is of 0.31 and newer")
     if active is not None and active > most:
         raise RefusedError(f"max_num_active_seqs={active} is more than max_num_seqs={most}")
-    if not (isinstance(asked.draft, Known) and asked.draft.fills):
+    fills = isinstance(asked.draft, Known) and asked.draft.fills
+    if not fills or rules.version < _FIRST_TO_BOUND_DRAFTS:
         return active
     drafted = asked.max_num_batched_tokens // asked.lookahead_tokens
     return min(active or most, drafted) if drafted < (active or most) else active

@@ -523,7 +523,7 @@ def test_fewer_requests_may_be_let_run_than_would_fit(
     [
         ("vllm", {"max_num_active_seqs": "8"}, {"max_num_seqs": 4}, "=8 is more than max_num_seqs=4"),
         ("vllm", {"max_num_active_seqs": "0"}, {}, "is not between 1 and"),
-        ("vllm@0.30", {"max_num_active_seqs": "8"}, {}, "is not known of vLLM 0.30"),
+        ("vllm@0.30", {"max_num_active_seqs": "8"}, {}, "vLLM 0.30 has no max_num_active_seqs"),
         ("vllm@0.18", {"scheduler_reserve_full_isl": "off"}, {}, "has no scheduler_reserve_full_isl"),
     ],
 )
