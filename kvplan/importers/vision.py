@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 from kvplan.errors import ImportedError
 from kvplan.importers.fields import Fields
-from kvplan.specs.vision import Vision
+from kvplan.specs.vision import Design, Vision
+
+_QWEN2_PIXELS = 12_845_056
+"""The most pixels of an image, or of a picture of a film: max_pixels in their preprocessor_config.json."""
+
+_QWEN2_FILM = 7
+"""Pairs of the 14 pictures of a film: _MAX_FRAMES_PER_VIDEO in qwen2_vl.py of vLLM 0.12 to 0.33."""
 
 _QWEN3_PIXELS = 16_777_216
 """
@@ -28,6 +34,28 @@ def read_vision(top: Fields) -> Vision | None:
         return read(outer.nested("vision_config"), outer)
     except ImportedError:
         return None
+
+
+def _qwen2_5_vl(vision: Fields, _outer: Fields) -> Vision:
+    hidden = vision.take_count("hidden_size")
+    return _qwen2(vision, "qwen2_5_vl", hidden, vision.take_count("intermediate_size"))
+
+
+def _qwen2(vision: Fields, design: Design, hidden: int, intermediate: int) -> Vision:
+    """Return a tower whose images and films are cut up alike; files call their colours in_chans."""
+    side, patch = vision.take_count("spatial_merge_size"), vision.take_count("patch_size")
+    tokens = _QWEN2_PIXELS // (patch * side) ** 2
+    colours = vision.take_optional_count("in_channels", "in_chans") or 3
+    return Vision(
+        design=design,
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=vision.take_count("num_heads"),
+        pixels=colours * vision.take_count("temporal_patch_size") * patch**2,
+        patches=tokens * side**2,
+        tokens=tokens,
+        film=_QWEN2_FILM,
+    )
 
 
 def _qwen3_vl(vision: Fields, _outer: Fields) -> Vision:
@@ -61,6 +89,7 @@ def _gemma3(vision: Fields, outer: Fields) -> Vision:
 
 _READERS: dict[str, Callable[[Fields, Fields], Vision]] = {
     "gemma3": _gemma3,
+    "qwen2_5_vl": _qwen2_5_vl,
     "qwen3_5": _qwen3_vl,
     "qwen3_5_moe": _qwen3_vl,
     "qwen3_vl": _qwen3_vl,

@@ -17,6 +17,16 @@ QWEN: dict[str, Json] = {
     "spatial_merge_size": 2,
     "deepstack_visual_indexes": [8, 16, 24],
 }
+QWEN25: dict[str, Json] = {
+    "depth": 32,
+    "hidden_size": 1280,
+    "intermediate_size": 3420,
+    "num_heads": 16,
+    "in_chans": 3,
+    "temporal_patch_size": 2,
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+}
 SIGLIP: dict[str, Json] = {
     "hidden_size": 1152,
     "intermediate_size": 4304,
@@ -41,6 +51,14 @@ def test_qwen3_vl_has_patches_of_two_pictures_and_deeper_outputs() -> None:
     assert (found.pixels, found.patches, found.tokens, found.stacked) == (1536, 65_536, 16_384, 3)
     plain = _read("qwen3_5", QWEN | {"deepstack_visual_indexes": []})
     assert plain == found.model_copy(update={"stacked": 0})
+
+
+def test_qwen25_vl_has_films_of_seven_images() -> None:
+    """12,845,056 pixels are 16,384 squares of 28 x 28, each four patches of 14 x 14 in two pictures."""
+    found = _read("qwen2_5_vl", QWEN25)
+    assert found is not None
+    assert (found.design, found.hidden, found.intermediate, found.heads) == ("qwen2_5_vl", 1280, 3420, 16)
+    assert (found.pixels, found.patches, found.tokens, found.film) == (1176, 65_536, 16_384, 7)
 
 
 def test_gemma_3_has_images_of_one_size() -> None:

@@ -24,7 +24,7 @@ from kvplan.engines.overheads import Sampler
 from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes
-from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.encoding import Prompts, encoding
 from kvplan.engines.vllm.graphs import Driver
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, keeps_workspaces
@@ -170,8 +170,10 @@ class Row:
         """What the tower of images takes, if one was profiled."""
         if self.encoder_bytes is None:
             return NO_IMAGES
-        assert self.spec.vision is not None, self.model
-        return encoding(self.batch(), self.spec.vision, self.context)
+        vision = self.spec.vision
+        assert vision is not None, self.model
+        raw = vision.design in find_rules(self.vllm).raw_pixels
+        return encoding(self.batch(), vision, Prompts(self.context), pixel_bytes=1 if raw else 2)
 
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""

@@ -13,7 +13,7 @@ _USUAL_LAYERS, _USUAL_HIDDEN = 24, 1024
 _PER_TIMES = 0.1
 _LEAST_FACTOR, _MOST_FACTOR = 0.8, 1.05
 
-_CALLED_DEPTH = frozenset({"qwen3_vl"})
+_CALLED_DEPTH = frozenset({"qwen2_5_vl", "qwen3_vl"})
 """Towers whose configs have their layers as `depth`."""
 
 # SGLANG_VLM_CACHE_SIZE_MB and SGLANG_MM_FEATURE_CACHE_MB in environ.py.

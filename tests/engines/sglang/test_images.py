@@ -29,6 +29,12 @@ def test_a_larger_tower_takes_a_tenth_more_for_each_time() -> None:
     assert factor(QWEN.model_copy(update={"hidden": 8192})) == pytest.approx(0.95 * 0.8)
 
 
+def test_qwen25_vl_is_wider() -> None:
+    """1280^2 / 1024^2 = 1.5625, with 24 layers each as its file calls them depth: 0.95 x (1 - 0.05625)."""
+    vision = kvplan.load("qwen2.5-vl-7b").vision
+    assert factor(vision) == pytest.approx(0.95 * 0.94375, rel=1e-12)
+
+
 def test_the_share_is_that_of_a_model_without_images_times_that() -> None:
     """H100, one rank: (81559 - 13904 + 464) / 81559 = 0.835, as no prefill is captured for Qwen3-VL."""
     options = EngineOptions(architecture="qwen3_vl_text", sees=True, vision=QWEN, card=find_card("h100-80gb"))
