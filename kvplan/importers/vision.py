@@ -41,6 +41,12 @@ def _qwen2_5_vl(vision: Fields, _outer: Fields) -> Vision:
     return _qwen2(vision, "qwen2_5_vl", hidden, vision.take_count("intermediate_size"))
 
 
+def _qwen2_vl(vision: Fields, _outer: Fields) -> Vision:
+    """Return a tower whose hidden_size is the text model's width."""
+    hidden = vision.take_count("embed_dim")
+    return _qwen2(vision, "qwen2_vl", hidden, vision.take_share(hidden, "mlp_ratio"))
+
+
 def _qwen2(vision: Fields, design: Design, hidden: int, intermediate: int) -> Vision:
     """Return a tower whose images and films are cut up alike; files call their colours in_chans."""
     side, patch = vision.take_count("spatial_merge_size"), vision.take_count("patch_size")
@@ -48,6 +54,7 @@ def _qwen2(vision: Fields, design: Design, hidden: int, intermediate: int) -> Vi
     colours = vision.take_optional_count("in_channels", "in_chans") or 3
     return Vision(
         design=design,
+        layers=vision.take_count("depth"),
         hidden=hidden,
         intermediate=intermediate,
         heads=vision.take_count("num_heads"),
@@ -63,6 +70,7 @@ def _qwen3_vl(vision: Fields, _outer: Fields) -> Vision:
     patches = _QWEN3_PIXELS // patch**2
     return Vision(
         design="qwen3_vl",
+        layers=vision.take_count("depth"),
         hidden=vision.take_count("hidden_size"),
         intermediate=vision.take_count("intermediate_size"),
         heads=vision.take_count("num_heads"),
@@ -73,11 +81,28 @@ def _qwen3_vl(vision: Fields, _outer: Fields) -> Vision:
     )
 
 
+def _pixtral(vision: Fields, outer: Fields) -> Vision:
+    """Return Pixtral's tower, whose image_size is that of the longest edge (preprocessor_config.json)."""
+    patch, side = vision.take_count("patch_size"), outer.take_count("spatial_merge_size")
+    tokens = (vision.take_count("image_size") // (patch * side)) ** 2
+    return Vision(
+        design="pixtral",
+        layers=vision.take_count("num_hidden_layers"),
+        hidden=vision.take_count("hidden_size"),
+        intermediate=vision.take_count("intermediate_size"),
+        heads=vision.take_count("num_attention_heads"),
+        pixels=vision.take_count("num_channels") * patch**2,
+        patches=tokens * side**2,
+        tokens=tokens,
+    )
+
+
 def _gemma3(vision: Fields, outer: Fields) -> Vision:
     """Return SigLIP of images of one size."""
     patch = vision.take_count("patch_size")
     return Vision(
         design="siglip",
+        layers=vision.take_count("num_hidden_layers"),
         hidden=vision.take_count("hidden_size"),
         intermediate=vision.take_count("intermediate_size"),
         heads=vision.take_count("num_attention_heads"),
@@ -89,6 +114,9 @@ def _gemma3(vision: Fields, outer: Fields) -> Vision:
 
 _READERS: dict[str, Callable[[Fields, Fields], Vision]] = {
     "gemma3": _gemma3,
+    "mistral3": _pixtral,
+    "ministral3": _pixtral,
+    "qwen2_vl": _qwen2_vl,
     "qwen2_5_vl": _qwen2_5_vl,
     "qwen3_5": _qwen3_vl,
     "qwen3_5_moe": _qwen3_vl,

@@ -8,8 +8,9 @@ before the profile run; `kept_bytes` is what was there beside the weights. Where
 what was there; and `consumed_bytes` all that the device lost beside weights. `eager` says whether without
 torch.compile (else cold), `runner` which model runner ran, `text` that no image may come. Where one may,
 `encoder_bytes` is the peak of the tower before the batch, and `encoded_bytes` what was there when the batch
-began, both over what was there before the profile run. `graphs_bytes` is the release's estimate of graphs, in
-which each captured kernel took `node_bytes` of the driver's memory (0 where that was not recorded).
+began, both over what was there before the profile run; the latter is left out where a collective of the
+rehearsal kept what the tower had. `graphs_bytes` is the release's estimate of graphs, in which each captured
+kernel took `node_bytes` of the driver's memory (0 where that was not recorded).
 """
 
 import json

@@ -44,6 +44,30 @@ def _siglip(vision: Vision, ranks: int) -> Alive:
     return Alive(2 * ceil_div(vision.intermediate, ranks) + _states(4, vision, ranks))
 
 
+def _pixtral(vision: Vision, ranks: int) -> Alive:
+    """
+    Return a gated MLP's rows before and after its activation, its output, and five states (pixtral.py).
+
+    The five are the patches as they are cut out, those normed, a layer's input, what attention adds to it,
+    and that normed. Sines and cosines are of a whole head, and places are two numbers of eight bytes.
+    """
+    perceptron = 3 * ceil_div(vision.intermediate, ranks) + _states(6, vision, ranks)
+    return Alive(perceptron + 2 * vision.hidden // vision.heads + 8)
+
+
+def _qwen2_vl(vision: Vision, ranks: int) -> Alive:
+    """
+    Return what attention has, its output projected, and two states, or a wide MLP's (qwen2_vl.py).
+
+    The two are a layer's input and the patches as they are cut out. Ranks gather queries, keys and values of
+    all heads before each takes its own. Sines and cosines are of half a head.
+    """
+    gathered = (ranks > 1) * 3 * vision.hidden
+    perceptron = 2 * ceil_div(vision.intermediate, ranks)
+    most = max(_attention(vision, ranks) + gathered, perceptron) + _states(3, vision, ranks)
+    return Alive(most + vision.hidden // vision.heads)
+
+
 def _qwen2_5_vl(vision: Vision, ranks: int) -> Alive:
     """
     Return a gated MLP's rows before and after its activation, its output, input and residual, or attention's.
@@ -69,6 +93,8 @@ def _qwen3_vl(vision: Vision, ranks: int) -> Alive:
 
 
 _DESIGNS: Mapping[Design, Callable[[Vision, int], Alive]] = {
+    "pixtral": _pixtral,
+    "qwen2_vl": _qwen2_vl,
     "qwen2_5_vl": _qwen2_5_vl,
     "qwen3_vl": _qwen3_vl,
     "siglip": _siglip,

@@ -12,13 +12,21 @@ from kvplan.specs.vision import Vision
 from kvplan.units import GIB
 
 GEMMA = Vision(
-    design="siglip", hidden=1152, intermediate=4304, heads=16, pixels=588, patches=4096, tokens=256
+    design="siglip", layers=27, hidden=1152, intermediate=4304, heads=16, pixels=588, patches=4096, tokens=256
 )
 QWEN = Vision(
-    design="qwen3_vl", hidden=1152, intermediate=4304, heads=16, pixels=1536, patches=65_536, tokens=16_384
+    design="qwen3_vl",
+    layers=27,
+    hidden=1152,
+    intermediate=4304,
+    heads=16,
+    pixels=1536,
+    patches=65_536,
+    tokens=16_384,
 )
 FILMS = Vision(
     design="qwen2_5_vl",
+    layers=32,
     hidden=1280,
     intermediate=3420,
     heads=16,
@@ -26,6 +34,16 @@ FILMS = Vision(
     patches=65_536,
     tokens=16_384,
     film=7,
+)
+PIXTRAL = Vision(
+    design="pixtral",
+    layers=24,
+    hidden=1024,
+    intermediate=4096,
+    heads=16,
+    pixels=588,
+    patches=12_100,
+    tokens=3025,
 )
 TEXT = Batch(tokens=8192, sequences=64, hidden=5376, vocab=262_208, element_bytes=2, tp=1, v2=True)
 
@@ -106,6 +124,27 @@ def test_qwen25_vl_shares_its_mlp_over_ranks() -> None:
     batch = replace(TEXT, hidden=3584, tp=2)
     inside = 2 * (3 * 1710 + 4 * 1280 + 2 * 80) + 4
     assert encoding(batch, FILMS, 8192, pixel_bytes=1).peak_bytes == 65_536 * (inside + 1176)
+
+
+def test_qwen2_vl_gathers_the_heads_of_all_ranks() -> None:
+    """Eight hidden states of heads and three more; on two ranks four, those gathered, and four more."""
+    older = FILMS.model_copy(update={"design": "qwen2_vl", "intermediate": 5120})
+    for tp, states in ((1, 8 + 3), (2, 4 + 3 + 4)):
+        batch = replace(TEXT, hidden=3584, tp=tp)
+        found = encoding(batch, older, 8192, pixel_bytes=1)
+        assert found.peak_bytes == 65_536 * (2 * (states * 1280 + 80) + 1176)
+        assert found.encoded_bytes == 16_384 * 3584 * 2
+
+
+def test_pixtral_has_two_images_of_3025_tokens_in_a_batch() -> None:
+    """Three rows of 4096, six hidden states, rotations of a head of 64, and places of 16 bytes."""
+    batch = replace(TEXT, hidden=5120)
+    inside = 2 * (3 * 4096 + 6 * 1024 + 2 * 64) + 16
+    outputs, inputs = 2 * 3025 * 5120 * 2, 8192 * 5120 * 2
+    found = encoding(batch, PIXTRAL, 32_768, pixel_bytes=1)
+    assert found == Encoding(24_200 * (inside + 588), outputs, inputs_bytes=inputs)
+    shared = 2 * (3 * 2048 + 7 * 1024 + 2 * 64) + 16
+    assert encoding(replace(batch, tp=2), PIXTRAL, 32_768).peak_bytes == 24_200 * (shared + 2 * 588)
 
 
 def test_a_peak_is_that_of_images_or_of_text_beside_what_they_left() -> None:
