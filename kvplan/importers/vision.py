@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 from kvplan.errors import ImportedError
 from kvplan.importers.fields import Fields
-from kvplan.specs.vision import Vision
+from kvplan.specs.vision import Design, Vision
+
+_QWEN2_PIXELS = 12_845_056
+"""The most pixels of an image, or of a picture of a film: max_pixels in their preprocessor_config.json."""
+
+_QWEN2_FILM = 7
+"""Pairs of the 14 pictures of a film: _MAX_FRAMES_PER_VIDEO in qwen2_vl.py of vLLM 0.12 to 0.33."""
 
 _QWEN3_PIXELS = 16_777_216
 """
@@ -30,11 +36,41 @@ def read_vision(top: Fields) -> Vision | None:
         return None
 
 
+def _qwen2_5_vl(vision: Fields, _outer: Fields) -> Vision:
+    hidden = vision.take_count("hidden_size")
+    return _qwen2(vision, "qwen2_5_vl", hidden, vision.take_count("intermediate_size"))
+
+
+def _qwen2_vl(vision: Fields, _outer: Fields) -> Vision:
+    """Return a tower whose hidden_size is the text model's width."""
+    hidden = vision.take_count("embed_dim")
+    return _qwen2(vision, "qwen2_vl", hidden, vision.take_share(hidden, "mlp_ratio"))
+
+
+def _qwen2(vision: Fields, design: Design, hidden: int, intermediate: int) -> Vision:
+    """Return a tower whose images and films are cut up alike; files call their colours in_chans."""
+    side, patch = vision.take_count("spatial_merge_size"), vision.take_count("patch_size")
+    tokens = _QWEN2_PIXELS // (patch * side) ** 2
+    colours = vision.take_optional_count("in_channels", "in_chans") or 3
+    return Vision(
+        design=design,
+        layers=vision.take_count("depth"),
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=vision.take_count("num_heads"),
+        pixels=colours * vision.take_count("temporal_patch_size") * patch**2,
+        patches=tokens * side**2,
+        tokens=tokens,
+        film=_QWEN2_FILM,
+    )
+
+
 def _qwen3_vl(vision: Fields, _outer: Fields) -> Vision:
     side, patch = vision.take_count("spatial_merge_size"), vision.take_count("patch_size")
     patches = _QWEN3_PIXELS // patch**2
     return Vision(
         design="qwen3_vl",
+        layers=vision.take_count("depth"),
         hidden=vision.take_count("hidden_size"),
         intermediate=vision.take_count("intermediate_size"),
         heads=vision.take_count("num_heads"),
@@ -45,11 +81,28 @@ def _qwen3_vl(vision: Fields, _outer: Fields) -> Vision:
     )
 
 
+def _pixtral(vision: Fields, outer: Fields) -> Vision:
+    """Return Pixtral's tower, whose image_size is that of the longest edge (preprocessor_config.json)."""
+    patch, side = vision.take_count("patch_size"), outer.take_count("spatial_merge_size")
+    tokens = (vision.take_count("image_size") // (patch * side)) ** 2
+    return Vision(
+        design="pixtral",
+        layers=vision.take_count("num_hidden_layers"),
+        hidden=vision.take_count("hidden_size"),
+        intermediate=vision.take_count("intermediate_size"),
+        heads=vision.take_count("num_attention_heads"),
+        pixels=vision.take_count("num_channels") * patch**2,
+        patches=tokens * side**2,
+        tokens=tokens,
+    )
+
+
 def _gemma3(vision: Fields, outer: Fields) -> Vision:
     """Return SigLIP of images of one size."""
     patch = vision.take_count("patch_size")
     return Vision(
         design="siglip",
+        layers=vision.take_count("num_hidden_layers"),
         hidden=vision.take_count("hidden_size"),
         intermediate=vision.take_count("intermediate_size"),
         heads=vision.take_count("num_attention_heads"),
@@ -61,6 +114,10 @@ def _gemma3(vision: Fields, outer: Fields) -> Vision:
 
 _READERS: dict[str, Callable[[Fields, Fields], Vision]] = {
     "gemma3": _gemma3,
+    "mistral3": _pixtral,
+    "ministral3": _pixtral,
+    "qwen2_vl": _qwen2_vl,
+    "qwen2_5_vl": _qwen2_5_vl,
     "qwen3_5": _qwen3_vl,
     "qwen3_5_moe": _qwen3_vl,
     "qwen3_vl": _qwen3_vl,

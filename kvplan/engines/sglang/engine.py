@@ -198,4 +198,4 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
-    return seen(share, options.vision) if sees else share
+    return seen(share, options) if sees else share

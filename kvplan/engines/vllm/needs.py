@@ -11,9 +11,9 @@ from kvplan.engines.overheads import outside_torch, vllm_start_up
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
-from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.encoding import Prompts, encoding
 from kvplan.engines.vllm.exchange import exchange_bytes
-from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
+from kvplan.engines.vllm.media import limits, text_alone
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
@@ -137,7 +137,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     batch = _batch(workload, rules, given)
     widths = _widths(workload, rules)
     text = text_alone(given, workload.architecture)
-    images = NO_IMAGES if text else _images(workload, batch, given)
+    images = NO_IMAGES if text else _images(workload, rules, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
     # A draft of its own embeds what it reads, also where the model that it drafts for does not: load_model in
     # v1/worker/gpu/spec_decode/speculator.py of 0.28, and v1/spec_decode/llm_base_proposer.py.
@@ -174,12 +174,13 @@ def _first_stage(
     return replace(whole, peak=peak, cold=cold, kept=images.buffer_bytes)
 
 
-def _images(workload: ProfileRun, batch: Batch, given: Settings) -> Encoding:
+def _images(workload: ProfileRun, rules: VllmRules, batch: Batch, given: Settings) -> Encoding:
     if workload.vision is None:
         return NO_IMAGES
-    profiled = given.flag("skip_mm_profiling") is not True
-    most = limits(given).get("image", UNLIMITED)
-    return encoding(batch, workload.vision, workload.context, profiled=profiled, most=most)
+    asked = given.flag("skip_mm_profiling") is not True
+    prompts = Prompts(workload.context, limits=limits(given), profiled=asked)
+    raw = workload.vision.design in rules.raw_pixels
+    return encoding(batch, workload.vision, prompts, pixel_bytes=1 if raw else batch.element_bytes)
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:

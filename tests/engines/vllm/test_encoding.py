@@ -1,21 +1,55 @@
 """What images take of a profile run, by hand from the tensors of the towers' classes."""
 
 from dataclasses import replace
+from typing import Any
 
 import kvplan
 from kvplan.engines.overheads import SELECTS
-from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.encoding import Prompts
+from kvplan.engines.vllm.encoding import encoding as encoding_of
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Encoding, Widths, peak_bytes
 from kvplan.specs.vision import Vision
 from kvplan.units import GIB
 
 GEMMA = Vision(
-    design="siglip", hidden=1152, intermediate=4304, heads=16, pixels=588, patches=4096, tokens=256
+    design="siglip", layers=27, hidden=1152, intermediate=4304, heads=16, pixels=588, patches=4096, tokens=256
 )
 QWEN = Vision(
-    design="qwen3_vl", hidden=1152, intermediate=4304, heads=16, pixels=1536, patches=65_536, tokens=16_384
+    design="qwen3_vl",
+    layers=27,
+    hidden=1152,
+    intermediate=4304,
+    heads=16,
+    pixels=1536,
+    patches=65_536,
+    tokens=16_384,
+)
+FILMS = Vision(
+    design="qwen2_5_vl",
+    layers=32,
+    hidden=1280,
+    intermediate=3420,
+    heads=16,
+    pixels=1176,
+    patches=65_536,
+    tokens=16_384,
+    film=7,
+)
+PIXTRAL = Vision(
+    design="pixtral",
+    layers=24,
+    hidden=1024,
+    intermediate=4096,
+    heads=16,
+    pixels=588,
+    patches=12_100,
+    tokens=3025,
 )
 TEXT = Batch(tokens=8192, sequences=64, hidden=5376, vocab=262_208, element_bytes=2, tp=1, v2=True)
+
+
+def encoding(batch: Batch, vision: Vision, context: int, *, pixel_bytes: int = 2, **prompts: Any) -> Encoding:
+    return encoding_of(batch, vision, Prompts(context, **prompts), pixel_bytes=pixel_bytes)
 
 
 def test_as_many_images_as_a_batch_may_bring_are_encoded_at_once() -> None:
@@ -31,9 +65,9 @@ def test_as_many_images_as_a_batch_may_bring_are_encoded_at_once() -> None:
     few = encoding(replace(TEXT, sequences=4), GEMMA, 512)
     assert few.encoded_bytes == 8 * 256 * 5376 * 2
     # One prompt may bring three at most, where limit_mm_per_prompt says so, and 64 prompts all 32.
-    limited = encoding(replace(TEXT, sequences=1), GEMMA, 8192, most=3)
+    limited = encoding(replace(TEXT, sequences=1), GEMMA, 8192, limits={"image": 3})
     assert limited.encoded_bytes == 3 * 256 * 5376 * 2
-    assert encoding(TEXT, GEMMA, 8192, most=3) == found
+    assert encoding(TEXT, GEMMA, 8192, limits={"image": 3}) == found
     # The budget is never less than one image.
     assert encoding(replace(TEXT, tokens=64), GEMMA, 8192).encoded_bytes == 256 * 5376 * 2
 
@@ -52,11 +86,65 @@ def test_qwen3_vl_has_one_image_of_the_largest_size_and_its_deeper_outputs() -> 
 
 
 def test_ranks_share_heads_and_mlps() -> None:
-    """Eight of the twelve hidden states are of heads; where the MLP is wide, it has the most."""
+    """
+    Eight of the twelve hidden states are of heads; where the MLP is wide, it has the most.
+
+    What ranks have summed up is one state more.
+    """
     batch = replace(TEXT, hidden=5120, tp=2)
-    shared = (2 * 4304 // 2 + 4 * 1152, 4 * 1152 + 4 * 1152)
+    shared = (2 * 4304 // 2 + 5 * 1152, 4 * 1152 + 5 * 1152)
     assert encoding(batch, QWEN, 8192).peak_bytes == 65_536 * (max(shared) + 1536 + 72) * 2
     assert encoding(batch, GEMMA, 8192).peak_bytes == 32 * 4096 * (shared[0] + 588) * 2
+
+
+def test_qwen25_vl_has_a_film_of_as_many_images_as_a_context_holds() -> None:
+    """
+    Three rows of a gated MLP, three hidden states, rotations of 80 twice, and 16 bytes for four patches.
+
+    Pixels are a byte each since 0.28; the rotations stay.
+    """
+    batch = replace(TEXT, hidden=3584)
+    inside = 2 * (3 * 3420 + 3 * 1280 + 2 * 80) + 4
+    outputs, inputs = 16_384 * 3584 * 2, 8192 * 3584 * 2
+
+    def film(images: int) -> Encoding:
+        patches = images * 65_536
+        return Encoding(patches * (inside + 1176), images * outputs + patches * 80 * 2, inputs_bytes=inputs)
+
+    for context, images in ((8192, 1), (32_767, 1), (32_768, 2), (114_688, 7), (1_000_000, 7)):
+        assert encoding(batch, FILMS, context, pixel_bytes=1) == film(images)
+    alone = encoding(batch, FILMS, 128_000, pixel_bytes=1, limits={"video": 0})
+    assert alone == film(1)
+    older = encoding(batch, FILMS, 8192, pixel_bytes=2)
+    assert older.peak_bytes == 65_536 * (inside + 2 * 1176)
+
+
+def test_qwen25_vl_shares_its_mlp_over_ranks() -> None:
+    """Half of three rows, and the states that were summed up beside the three."""
+    batch = replace(TEXT, hidden=3584, tp=2)
+    inside = 2 * (3 * 1710 + 4 * 1280 + 2 * 80) + 4
+    assert encoding(batch, FILMS, 8192, pixel_bytes=1).peak_bytes == 65_536 * (inside + 1176)
+
+
+def test_qwen2_vl_gathers_the_heads_of_all_ranks() -> None:
+    """Eight hidden states of heads and three more; on two ranks four, those gathered, and four more."""
+    older = FILMS.model_copy(update={"design": "qwen2_vl", "intermediate": 5120})
+    for tp, states in ((1, 8 + 3), (2, 4 + 3 + 4)):
+        batch = replace(TEXT, hidden=3584, tp=tp)
+        found = encoding(batch, older, 8192, pixel_bytes=1)
+        assert found.peak_bytes == 65_536 * (2 * (states * 1280 + 80) + 1176)
+        assert found.encoded_bytes == 16_384 * 3584 * 2
+
+
+def test_pixtral_has_two_images_of_3025_tokens_in_a_batch() -> None:
+    """Three rows of 4096, six hidden states, rotations of a head of 64, and places of 16 bytes."""
+    batch = replace(TEXT, hidden=5120)
+    inside = 2 * (3 * 4096 + 6 * 1024 + 2 * 64) + 16
+    outputs, inputs = 2 * 3025 * 5120 * 2, 8192 * 5120 * 2
+    found = encoding(batch, PIXTRAL, 32_768, pixel_bytes=1)
+    assert found == Encoding(24_200 * (inside + 588), outputs, inputs_bytes=inputs)
+    shared = 2 * (3 * 2048 + 7 * 1024 + 2 * 64) + 16
+    assert encoding(replace(batch, tp=2), PIXTRAL, 32_768).peak_bytes == 24_200 * (shared + 2 * 588)
 
 
 def test_a_peak_is_that_of_images_or_of_text_beside_what_they_left() -> None:
