@@ -202,6 +202,7 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
             has_experts=workload.has_experts,
             has_states=workload.has_states,
             asked=given.flag("use_v2_model_runner"),
+            plain_weights=workload.plain_weights,
             card=workload.card,
         ),
         eager=given.flag("enforce_eager") is True,
