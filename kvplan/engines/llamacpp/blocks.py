@@ -75,7 +75,8 @@ class Mixture:
     A mixture of which each token meets `used` of `experts`, each of a `width`, and a `shared` MLP.
 
     `chooses` says how: by the softmax of all logits, by their sigmoid, or by the softmax of the chosen. The
-    choice may be `biased`, the weights `normed`. CUDA may keep tensors for `fused` kernels. With `own_norms`
+    choice may be `biased` and be made in the best `chosen_groups` of `groups` of experts; the weights may be
+    `normed`, and `scaled` behind that. CUDA may keep tensors for `fused` kernels. With `own_norms`
     the choice, the experts and the shared MLP norm the states each for itself, and experts have scales;
     `gates_shared` says that the shared MLP has a gate of its own.
     """
@@ -86,7 +87,10 @@ class Mixture:
     shared: Mlp | None = None
     chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
     biased: bool = False
+    groups: int = 1
+    chosen_groups: int = 1
     normed: bool = True
+    scaled: bool = False
     fused: bool = True
     own_norms: bool = False
     gates_shared: bool = False
@@ -224,6 +228,8 @@ def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int, tuple[
     logits = rows.new(mixture.experts, states)
     chances = logits if late else rows.new(mixture.experts, logits, over=(logits,))
     ranked = rows.new(mixture.experts, chances) if mixture.biased else chances
+    if mixture.groups > 1:
+        ranked = _in_best_groups(rows, ranked, mixture)
     chosen = rows.new(mixture.experts, ranked)
     steps = [logits, chances, ranked, chosen]
     weights = rows.new(mixture.used, chances, chosen)
@@ -235,12 +241,26 @@ def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int, tuple[
         clamped = rows.new(1, sums, over=(sums,))
         weights = rows.new(mixture.used, weights, clamped)
         steps += [sums, clamped, weights]
+        if mixture.scaled:
+            weights = rows.new(mixture.used, weights)
+            steps.append(weights)
     return chosen, weights, tuple(dict.fromkeys(steps)) if fused else ()
+
+
+def _in_best_groups(rows: Rows, ranked: int, mixture: Mixture) -> int:
+    """Return the ranks of experts in the best groups, which are those whose two best are."""
+    order = rows.new(mixture.experts, ranked)
+    best = rows.new(2 * mixture.groups, ranked, order)
+    groups = rows.new(mixture.groups, rows.new(mixture.groups, best))
+    within = rows.new(mixture.experts // mixture.groups * mixture.chosen_groups, ranked, groups)
+    masked = rows.new(mixture.experts, ranked)
+    rows.graph.read(within, groups, masked)
+    return masked
 
 
 def _chosen_at_once(mixture: Mixture) -> bool:
     """Return whether CUDA chooses experts in one kernel, until the end of which all its tensors are kept."""
     experts = mixture.experts
     whole = experts & (experts - 1) == 0 and experts <= _MOST_FUSED_EXPERTS
-    early = mixture.fused and mixture.chooses != "softmax of chosen"
+    early = mixture.fused and mixture.chooses != "softmax of chosen" and mixture.groups == 1
     return early and (whole or experts in _FUSED_EXPERTS)

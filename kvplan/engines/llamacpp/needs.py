@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat
+from kvplan.engines.llamacpp.architectures import traits_of
 from kvplan.engines.llamacpp.blocks import Attention
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.options import asked_of
-from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
+from kvplan.engines.llamacpp.shapes import layers_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
 from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
 from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
@@ -120,12 +121,13 @@ def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, k
     every = [(layer.cache, layer.mixer) for layer in layers if isinstance(layer.mixer, Attention)]
     attentions = [mixer for own, mixer in every if own == number]
     flash = slots.options.flash_attn
-    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=1)
+    # Latents, which alone have no such layer, are values too and have no row of their own.
+    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=0)
     return Cache(
         cells=slots.cells(cache),
         streams=slots.streams(cache),
         mask_bytes=_HALF if flash else _FLOAT,
-        value_indices=1 if flash else widest,
+        value_indices=min(1, widest) if flash else widest,
         key_turn=_turn([each.key for each in attentions], kv.dtype("key").block),
         value_turn=_LEAST_TURN
         if _turn([each.value for each in attentions], kv.dtype("value").block)

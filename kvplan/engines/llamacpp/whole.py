@@ -6,6 +6,7 @@ from typing import Literal
 
 from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+from kvplan.engines.llamacpp.latents import LatentAttention, attend_latents
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States, remember
 from kvplan.records import record
 
@@ -24,7 +25,7 @@ class Layer:
     Layers in `parallel` feed the same states to both. `normed_before` is False where only outputs are normed.
     """
 
-    mixer: Attention | DeltaNet
+    mixer: Attention | LatentAttention | DeltaNet
     cache: int
     feeds: Mlp | Mixture
     parallel: bool = False
@@ -37,8 +38,8 @@ class Cache:
     What is written into a cache, and seen of it, by a micro-batch.
 
     A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
-    transposed have one index per token, others one for each of `value_indices` numbers. `key_turn` and
-    `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    transposed have one index per token, others one for each of `value_indices` numbers, latents none.
+    `key_turn` and `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
     """
 
     cells: int
@@ -173,6 +174,8 @@ def _mixed(rows: Rows, normed: int, layer: Layer, inputs: _Inputs) -> int:
     match layer.mixer, inputs.cached:
         case DeltaNet() as mixer, States() as found:
             return remember(rows, normed, mixer, found)
+        case LatentAttention() as mixer, Cached() as found:
+            return attend_latents(rows, normed, mixer, found, inputs.where)
         case Attention() as mixer, Cached() as found:
             return project(rows, attend(rows, normed, mixer, found, inputs.where), mixer, found)
         case _:
