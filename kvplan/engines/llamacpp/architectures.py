@@ -18,7 +18,9 @@ class Traits:
     Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
     values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
     kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, or attend to `latents`
-    alone.
+    alone. One matrix may make queries, keys and values (`joined`), or gate and MLP (`joined_gate`). Of so
+    many layers one neither norms nor rotates (`stands_every`). Images have states for the first layers
+    (`stacked`), for which there is room beside the embedding.
     """
 
     mixes: bool = True
@@ -38,6 +40,11 @@ class Traits:
     gates_shared: bool = False
     remembers: bool = False
     latents: bool = False
+    joined: bool = False
+    joined_gate: bool = False
+    stands_every: int = 0
+    stacked: int = 0
+    onto_states: bool = False
     positions: int = 1
 
 
@@ -45,6 +52,8 @@ _PLAIN = Traits()
 _SIGMOID = Traits(chooses="sigmoid", biased=True)
 _LATENTS = Traits(chooses="sigmoid", biased=True, scaled=True, latents=True)
 _DELTA = Traits(picked="behind norm", remembers=True, gates_shared=True, positions=4)
+_PLACED_BY_FOUR = Traits(positions=4)
+_STACKED = Traits(positions=4, stacked=3)
 
 _TRAITS = {
     "cohere2": Traits(centred=True, parallel=True, whole_stand=True),
@@ -70,10 +79,34 @@ _TRAITS = {
 }
 
 _SINCE_FUSED = {
+    "chatglm": Traits(joined=True, joined_gate=True),
+    "cohere": Traits(centred=True, parallel=True),
+    "deepseek": Traits(normed_weights=False),
     "deepseek_v2": Traits(normed_weights=False, latents=True),
     "deepseek_v3": _LATENTS,
+    "ernie4_5": _PLAIN,
+    "ernie4_5_moe": Traits(biased=True),
+    "exaone": _PLAIN,
+    "gemma": _PLAIN,
+    "glm4": Traits(joined_gate=True),
     "glm4_moe_lite": _LATENTS,
+    "granite": _PLAIN,
+    "hunyuan_v1_dense": _PLAIN,
+    "internlm2": _PLAIN,
     "kimi_k2": _LATENTS,
+    "mimo": _PLAIN,
+    "minicpm": Traits(mixes=False),
+    "olmo3": Traits(normed_before=False),
+    "orion": Traits(centred=True),
+    "phi3": Traits(joined=True, joined_gate=True, onto_states=True, mixes=False),
+    "qwen2_5_vl": _PLACED_BY_FOUR,
+    "qwen2_moe": Traits(normed_weights=False, gates_shared=True),
+    "qwen2_vl": _PLACED_BY_FOUR,
+    "qwen3_vl_moe_text": _STACKED,
+    "qwen3_vl_text": _STACKED,
+    "seed_oss": _PLAIN,
+    "smollm3": Traits(stands_every=4),
+    "xverse": _PLAIN,
 }
 """Those whose graph in older builds is not known."""
 

@@ -44,8 +44,9 @@ class Attention:
     `widened_bytes` are what CUDA's flash attention takes for a token's key and value in float16, where they
     are cached in another type: 0 without flash attention, which reads them as they are. `key_first` is the
     order of key and value. `places` says whether query and key are normed, or rotated by their position, and
-    `norms_value` whether the value is normed, which may be `one_with_key` before that. Where it is `gated`,
-    the matrix of queries makes a gate of what the heads see, too.
+    `norms_value` whether the value is normed, which may be `one_with_key` before that. One matrix may make
+    queries, keys and values (`joined`). Where it is `gated`, that of queries makes a gate of what the heads
+    see, too.
     """
 
     heads: int
@@ -58,15 +59,17 @@ class Attention:
     places: bool = True
     norms_value: bool = False
     one_with_key: bool = False
+    joined: bool = False
     gated: bool = False
 
 
 @record
 class Mlp:
-    """An MLP of a `width`, with a gate of the same width or without."""
+    """An MLP of a `width`, with a gate of the same width or without, which one matrix may make (`joined`)."""
 
     width: int
     gated: bool = True
+    joined: bool = False
 
 
 @record
@@ -120,10 +123,12 @@ class Rows:
 def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int) -> tuple[int, int]:
     """Return what the heads see, of tokens that stand *where* an input says, and what queries are of."""
     queries, keys = layer.heads * layer.key, layer.kv_heads * layer.key
-    asked = rows.new(queries * (2 if layer.gated else 1), states)
+    if layer.joined:
+        states = rows.new(queries + keys + layer.kv_heads * layer.value, states)
+    asked = states if layer.joined else rows.new(queries * (2 if layer.gated else 1), states)
     query = _turned(rows, _placed(rows, asked, queries, layer, where), queries, cached.key_turn)
     value = None if layer.key_first else _value(rows, states, layer, cached)
-    made = rows.new(keys, states)
+    made = states if layer.joined else rows.new(keys, states)
     key = _turned(rows, _placed(rows, made, keys, layer, where), keys, cached.key_turn)
     if value is None:
         value = _value(rows, made if layer.one_with_key else states, layer, cached)
@@ -145,7 +150,7 @@ def project(rows: Rows, found: tuple[int, int], layer: Attention, cached: Cached
 
 def _value(rows: Rows, states: int, layer: Attention, cached: Cached) -> int:
     width = layer.kv_heads * layer.value
-    value = states if layer.one_with_key else rows.new(width, states)
+    value = states if layer.one_with_key or layer.joined else rows.new(width, states)
     if layer.norms_value:
         value = rows.new(width, value)
     return _turned(rows, value, width, cached.value_turn)
@@ -174,6 +179,9 @@ def feed(rows: Rows, states: int, mlp: Mlp) -> int:
     """Return what an MLP makes of *states*."""
     if not mlp.gated:
         inner = rows.new(mlp.width, states)
+        return rows.new(rows.hidden, inner)
+    if mlp.joined:
+        inner = rows.new(mlp.width, rows.new(2 * mlp.width, states))
         return rows.new(rows.hidden, inner)
     gate = rows.new(mlp.width, states)
     inner = rows.new(mlp.width, gate, rows.new(mlp.width, states))

@@ -64,7 +64,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     if options.flash_attn and not _has_kernel(run.kv, rules):
         return None
     layers = layers_of(run, traits, flash=options.flash_attn)
-    if layers is None:
+    if layers is None or run.stages[0] <= traits.stacked:
         return None
     slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
@@ -77,6 +77,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
         layers=layers,
         caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
         positions=traits.positions,
+        stacked=traits.stacked,
         slots=slots.batch,
         picked=traits.picked,
         centred=traits.centred,
@@ -105,7 +106,8 @@ def _stages(whole: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
     first = 0
     for number, size in enumerate(sizes):
         layers = whole.layers[first : first + size]
-        yield replace(whole, layers=layers, head=number == len(sizes) - 1)
+        stacked = 0 if number else whole.stacked
+        yield replace(whole, layers=layers, stacked=stacked, head=number == len(sizes) - 1)
         first += size
 
 

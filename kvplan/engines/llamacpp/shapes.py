@@ -5,6 +5,7 @@ What an architecture computes beside its dimensions stands in architectures.py.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
@@ -22,6 +23,7 @@ from kvplan.specs.parts import Measure
 
 if TYPE_CHECKING:
     from kvplan.attention import Kind
+    from kvplan.specs.mlp import Mlp as Widths
     from kvplan.specs.parts import LayerParts
 
 _FULL, _WINDOW = 0, 1
@@ -40,10 +42,12 @@ def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, .
     # Most layers have the same kinds.
     mixers = {kinds: _mixer(run, kinds, traits, flash=flash, windows=windows) for kinds in {*run.mixers}}
     found: list[Layer] = []
-    for kinds, feeds in zip(run.mixers, _feeds(run, traits), strict=True):
+    for number, (kinds, feeds) in enumerate(zip(run.mixers, _feeds(run, traits), strict=True), start=1):
         mixer = mixers[kinds]
         if mixer is None or feeds is None:
             return None
+        if isinstance(mixer, Attention) and traits.stands_every and number % traits.stands_every == 0:
+            mixer = replace(mixer, places=False)
         slides = windows and isinstance(kinds[0], Sliding)
         found.append(
             Layer(
@@ -52,6 +56,7 @@ def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, .
                 feeds=feeds,
                 parallel=traits.parallel,
                 normed_before=traits.normed_before,
+                onto_states=traits.onto_states,
             )
         )
     return tuple(found)
@@ -131,6 +136,7 @@ def _attention(
         places=slides or not traits.whole_stand,
         norms_value=traits.norms_value,
         one_with_key=traits.whole_share and not slides,
+        joined=traits.joined,
         gated=kind.output_gate,
     )
 
@@ -168,7 +174,13 @@ def _feeds(run: ProfileRun, traits: Traits) -> "Iterator[Mlp | Mixture | None]":
         elif layer is not None and layer.experts:
             yield _mixture(run, layer, traits)
         else:
-            yield None if mlp.intermediate is None else Mlp(width=mlp.intermediate, gated=mlp.gated)
+            yield _mlp(mlp, traits)
+
+
+def _mlp(mlp: "Widths", traits: Traits) -> Mlp | None:
+    if mlp.intermediate is None:
+        return None
+    return Mlp(width=mlp.intermediate, gated=mlp.gated, joined=traits.joined_gate and mlp.gated)
 
 
 def _mixture(run: ProfileRun, layer: "LayerParts", traits: Traits) -> Mixture | None:

@@ -23,6 +23,7 @@ class Layer:
     One layer: attention over the cache of its number, or a recurrence, then an MLP or a mixture.
 
     Layers in `parallel` feed the same states to both. `normed_before` is False where only outputs are normed.
+    What the MLP makes may be added `onto_states` in place of these to it.
     """
 
     mixer: Attention | LatentAttention | DeltaNet
@@ -30,6 +31,7 @@ class Layer:
     feeds: Mlp | Mixture
     parallel: bool = False
     normed_before: bool = True
+    onto_states: bool = False
 
 
 @record
@@ -57,7 +59,8 @@ class Batch:
 
     `outputs` of its `tokens` have logits; they are `picked` in the last layer, behind it or behind the last
     norm, and states from which drafts start are kept where that is late. A token has `positions` numbers that
-    say where it is. Recurrences have a state in each of `slots`. Layer norms (`centred`) are written beside
+    say where it is; images have states for the first `stacked` layers, too. Recurrences have a state in each
+    of `slots`. Layer norms (`centred`) are written beside
     what they norm, root mean squares over it. Where several GPUs have layers each, inputs have several
     `copies`, and the last one has the `head`.
     """
@@ -69,6 +72,7 @@ class Batch:
     layers: Sequence[Layer]
     caches: Sequence[Cache]
     positions: int = 1
+    stacked: int = 0
     slots: int = 1
     copies: int = 1
     head: bool = True
@@ -93,19 +97,31 @@ def graph_of(batch: Batch) -> Graph:
     states = graph.first(rows.of(batch.hidden))
     inputs = _inputs(graph, batch)
     if not batch.head:
-        for layer in batch.layers:
-            states, _ = _layer(rows, states, layer, inputs[layer.cache])
+        _through(rows, states, batch, batch.layers, inputs)
         return graph
     picks = graph.first(FLOAT32 * batch.outputs)
     *others, last = batch.layers
-    for layer in others:
-        states, _ = _layer(rows, states, layer, inputs[layer.cache])
+    states = _through(rows, states, batch, others, inputs)
     found = inputs[last.cache]
     if batch.picked == "in layer":
         found = replace(found, picks=picks, left=batch.outputs)
     states, rows = _layer(rows, states, last, found, kept=batch.picked == "behind layers")
     _head(rows, states, batch, picks)
     return graph
+
+
+def _through(
+    rows: Rows, states: int, batch: Batch, layers: Sequence[Layer], inputs: dict[int, _Inputs]
+) -> int:
+    """Return the states behind layers, the first of which may have more added to them."""
+    stack = None
+    if batch.stacked:
+        states = stack = rows.new(rows.hidden * (1 + batch.stacked), states)
+    for number, layer in enumerate(layers):
+        states, _ = _layer(rows, states, layer, inputs[layer.cache])
+        if stack is not None and number < batch.stacked:
+            states = rows.new(rows.hidden, states, stack, over=(states,))
+    return states
 
 
 def _inputs(graph: Graph, batch: Batch) -> dict[int, _Inputs]:
@@ -166,7 +182,8 @@ def _layer(rows: Rows, states: int, layer: Layer, inputs: _Inputs, *, kept: bool
     own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
     normed = rows.new(hidden, states) if layer.normed_before and not own else states
     fed = _fed(rows, normed, layer.feeds)
-    return rows.graph.new(rows.of(hidden), fed, states, over=(fed, states), kept=kept), rows
+    over = (states, fed) if layer.onto_states else (fed, states)
+    return rows.graph.new(rows.of(hidden), fed, states, over=over, kept=kept), rows
 
 
 def _mixed(rows: Rows, normed: int, layer: Layer, inputs: _Inputs) -> int:
