@@ -44,8 +44,9 @@ class Attention:
     `widened_bytes` are what CUDA's flash attention takes for a token's key and value in float16, where they
     are cached in another type: 0 without flash attention, which reads them as they are. `key_first` is the
     order of key and value. `places` says whether query and key are normed, or rotated by their position, and
-    `norms_value` whether the value is normed, which may be `one_with_key` before that. Where it is `gated`,
-    the matrix of queries makes a gate of what the heads see, too.
+    `norms_value` whether the value is normed, which may be `one_with_key` before that. One matrix may make
+    queries, keys and values (`joined`). Where it is `gated`, that of queries makes a gate of what the heads
+    see, too.
     """
 
     heads: int
@@ -58,15 +59,17 @@ class Attention:
     places: bool = True
     norms_value: bool = False
     one_with_key: bool = False
+    joined: bool = False
     gated: bool = False
 
 
 @record
 class Mlp:
-    """An MLP of a `width`, with a gate of the same width or without."""
+    """An MLP of a `width`, with a gate of the same width or without, which one matrix may make (`joined`)."""
 
     width: int
     gated: bool = True
+    joined: bool = False
 
 
 @record
@@ -75,7 +78,8 @@ class Mixture:
     A mixture of which each token meets `used` of `experts`, each of a `width`, and a `shared` MLP.
 
     `chooses` says how: by the softmax of all logits, by their sigmoid, or by the softmax of the chosen. The
-    choice may be `biased`, the weights `normed`. CUDA may keep tensors for `fused` kernels. With `own_norms`
+    choice may be `biased` and be made in the best `chosen_groups` of `groups` of experts; the weights may be
+    `normed`, and `scaled` behind that. CUDA may keep tensors for `fused` kernels. With `own_norms`
     the choice, the experts and the shared MLP norm the states each for itself, and experts have scales;
     `gates_shared` says that the shared MLP has a gate of its own.
     """
@@ -86,7 +90,10 @@ class Mixture:
     shared: Mlp | None = None
     chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
     biased: bool = False
+    groups: int = 1
+    chosen_groups: int = 1
     normed: bool = True
+    scaled: bool = False
     fused: bool = True
     own_norms: bool = False
     gates_shared: bool = False
@@ -116,10 +123,12 @@ class Rows:
 def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int) -> tuple[int, int]:
     """Return what the heads see, of tokens that stand *where* an input says, and what queries are of."""
     queries, keys = layer.heads * layer.key, layer.kv_heads * layer.key
-    asked = rows.new(queries * (2 if layer.gated else 1), states)
+    if layer.joined:
+        states = rows.new(queries + keys + layer.kv_heads * layer.value, states)
+    asked = states if layer.joined else rows.new(queries * (2 if layer.gated else 1), states)
     query = _turned(rows, _placed(rows, asked, queries, layer, where), queries, cached.key_turn)
     value = None if layer.key_first else _value(rows, states, layer, cached)
-    made = rows.new(keys, states)
+    made = states if layer.joined else rows.new(keys, states)
     key = _turned(rows, _placed(rows, made, keys, layer, where), keys, cached.key_turn)
     if value is None:
         value = _value(rows, made if layer.one_with_key else states, layer, cached)
@@ -141,7 +150,7 @@ def project(rows: Rows, found: tuple[int, int], layer: Attention, cached: Cached
 
 def _value(rows: Rows, states: int, layer: Attention, cached: Cached) -> int:
     width = layer.kv_heads * layer.value
-    value = states if layer.one_with_key else rows.new(width, states)
+    value = states if layer.one_with_key or layer.joined else rows.new(width, states)
     if layer.norms_value:
         value = rows.new(width, value)
     return _turned(rows, value, width, cached.value_turn)
@@ -170,6 +179,9 @@ def feed(rows: Rows, states: int, mlp: Mlp) -> int:
     """Return what an MLP makes of *states*."""
     if not mlp.gated:
         inner = rows.new(mlp.width, states)
+        return rows.new(rows.hidden, inner)
+    if mlp.joined:
+        inner = rows.new(mlp.width, rows.new(2 * mlp.width, states))
         return rows.new(rows.hidden, inner)
     gate = rows.new(mlp.width, states)
     inner = rows.new(mlp.width, gate, rows.new(mlp.width, states))
@@ -224,6 +236,8 @@ def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int, tuple[
     logits = rows.new(mixture.experts, states)
     chances = logits if late else rows.new(mixture.experts, logits, over=(logits,))
     ranked = rows.new(mixture.experts, chances) if mixture.biased else chances
+    if mixture.groups > 1:
+        ranked = _in_best_groups(rows, ranked, mixture)
     chosen = rows.new(mixture.experts, ranked)
     steps = [logits, chances, ranked, chosen]
     weights = rows.new(mixture.used, chances, chosen)
@@ -235,12 +249,26 @@ def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int, tuple[
         clamped = rows.new(1, sums, over=(sums,))
         weights = rows.new(mixture.used, weights, clamped)
         steps += [sums, clamped, weights]
+        if mixture.scaled:
+            weights = rows.new(mixture.used, weights)
+            steps.append(weights)
     return chosen, weights, tuple(dict.fromkeys(steps)) if fused else ()
+
+
+def _in_best_groups(rows: Rows, ranked: int, mixture: Mixture) -> int:
+    """Return the ranks of experts in the best groups, which are those whose two best are."""
+    order = rows.new(mixture.experts, ranked)
+    best = rows.new(2 * mixture.groups, ranked, order)
+    groups = rows.new(mixture.groups, rows.new(mixture.groups, best))
+    within = rows.new(mixture.experts // mixture.groups * mixture.chosen_groups, ranked, groups)
+    masked = rows.new(mixture.experts, ranked)
+    rows.graph.read(within, groups, masked)
+    return masked
 
 
 def _chosen_at_once(mixture: Mixture) -> bool:
     """Return whether CUDA chooses experts in one kernel, until the end of which all its tensors are kept."""
     experts = mixture.experts
     whole = experts & (experts - 1) == 0 and experts <= _MOST_FUSED_EXPERTS
-    early = mixture.fused and mixture.chooses != "softmax of chosen"
+    early = mixture.fused and mixture.chooses != "softmax of chosen" and mixture.groups == 1
     return early and (whole or experts in _FUSED_EXPERTS)

@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat
+from kvplan.engines.llamacpp.architectures import traits_of
 from kvplan.engines.llamacpp.blocks import Attention
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.options import asked_of
-from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
+from kvplan.engines.llamacpp.shapes import layers_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
 from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
 from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
@@ -63,7 +64,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     if options.flash_attn and not _has_kernel(run.kv, rules):
         return None
     layers = layers_of(run, traits, flash=options.flash_attn)
-    if layers is None:
+    if layers is None or run.stages[0] <= traits.stacked:
         return None
     slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
@@ -76,6 +77,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
         layers=layers,
         caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
         positions=traits.positions,
+        stacked=traits.stacked,
         slots=slots.batch,
         picked=traits.picked,
         centred=traits.centred,
@@ -104,7 +106,8 @@ def _stages(whole: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
     first = 0
     for number, size in enumerate(sizes):
         layers = whole.layers[first : first + size]
-        yield replace(whole, layers=layers, head=number == len(sizes) - 1)
+        stacked = 0 if number else whole.stacked
+        yield replace(whole, layers=layers, stacked=stacked, head=number == len(sizes) - 1)
         first += size
 
 
@@ -120,12 +123,13 @@ def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, k
     every = [(layer.cache, layer.mixer) for layer in layers if isinstance(layer.mixer, Attention)]
     attentions = [mixer for own, mixer in every if own == number]
     flash = slots.options.flash_attn
-    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=1)
+    # Latents, which alone have no such layer, are values too and have no row of their own.
+    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=0)
     return Cache(
         cells=slots.cells(cache),
         streams=slots.streams(cache),
         mask_bytes=_HALF if flash else _FLOAT,
-        value_indices=1 if flash else widest,
+        value_indices=min(1, widest) if flash else widest,
         key_turn=_turn([each.key for each in attentions], kv.dtype("key").block),
         value_turn=_LEAST_TURN
         if _turn([each.value for each in attentions], kv.dtype("value").block)

@@ -1,100 +1,33 @@
 """
 From a spec to the layers of llama.cpp's graph: which attention and which MLP each has.
 
-What a class computes beside its dimensions is read in src/models/ of llama.cpp v0.5.0, by architecture. Of
-architectures that stand nowhere here the graph is not known.
+What an architecture computes beside its dimensions stands in architectures.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
+from kvplan.attention.latent import MLA
 from kvplan.attention.recurrent import GatedDeltaNet
 from kvplan.attention.windowed import Sliding
+from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
+from kvplan.engines.llamacpp.latents import LatentAttention
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.engines.llamacpp.traits import honours_windows
 from kvplan.engines.llamacpp.whole import STATES, Layer
 from kvplan.engines.profile_run import ProfileRun
-from kvplan.records import record
 from kvplan.specs.parts import Measure
 
 if TYPE_CHECKING:
     from kvplan.attention import Kind
+    from kvplan.specs.mlp import Mlp as Widths
     from kvplan.specs.parts import LayerParts
 
 _FULL, _WINDOW = 0, 1
 """The numbers of the two caches: of all tokens, and of a window's."""
-
-
-@record
-class Traits:
-    """
-    What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.
-
-    Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
-    values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
-    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention.
-    """
-
-    mixes: bool = True
-    fused: bool = True
-    chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
-    biased: bool = False
-    normed_weights: bool = True
-    picked: Literal["in layer", "behind layers", "behind norm"] = "in layer"
-    centred: bool = False
-    parallel: bool = False
-    normed_before: bool = True
-    norms_value: bool = False
-    whole_stand: bool = False
-    whole_share: bool = False
-    own_norms: bool = False
-    gates_shared: bool = False
-    remembers: bool = False
-    positions: int = 1
-
-
-_PLAIN = Traits()
-_SIGMOID = Traits(chooses="sigmoid", biased=True)
-_DELTA = Traits(picked="behind norm", remembers=True, gates_shared=True, positions=4)
-
-_TRAITS = {
-    "cohere2": Traits(centred=True, parallel=True, whole_stand=True),
-    "exaone4": Traits(normed_before=False),
-    "gemma2": _PLAIN,
-    "gemma3_text": _PLAIN,
-    "gemma4_text": Traits(picked="behind norm", norms_value=True, whole_share=True, own_norms=True),
-    "glm4_moe": _SIGMOID,
-    "gpt_oss": Traits(chooses="softmax of chosen", normed_weights=False, picked="behind layers"),
-    "llama": _PLAIN,
-    "minimax_m2": _SIGMOID,
-    "mistral": _PLAIN,
-    "mixtral": _PLAIN,
-    "olmo2": Traits(normed_before=False),
-    "qwen2": _PLAIN,
-    "qwen3": _PLAIN,
-    "qwen3_5": _DELTA,
-    "qwen3_5_moe": _DELTA,
-    "qwen3_5_moe_text": _DELTA,
-    "qwen3_5_text": _DELTA,
-    "qwen3_moe": _PLAIN,
-    "starcoder2": Traits(centred=True),
-}
-
-
-_BEFORE_FUSED = {
-    **{name: traits for name, traits in _TRAITS.items() if not traits.remembers},
-    "gemma4_text": replace(_TRAITS["gemma4_text"], mixes=False),
-    "gpt_oss": replace(_TRAITS["gpt_oss"], picked="in layer"),
-}
-
-
-def traits_of(architecture: str | None, *, fused: bool) -> Traits | None:
-    """Return what is known of the graph of an architecture, by LlamaRules.fused; None where it is not."""
-    traits = (_TRAITS if fused else _BEFORE_FUSED).get(architecture or "")
-    return None if traits is None else replace(traits, fused=fused)
 
 
 def window_of(run: ProfileRun) -> int | None:
@@ -109,10 +42,12 @@ def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, .
     # Most layers have the same kinds.
     mixers = {kinds: _mixer(run, kinds, traits, flash=flash, windows=windows) for kinds in {*run.mixers}}
     found: list[Layer] = []
-    for kinds, feeds in zip(run.mixers, _feeds(run, traits), strict=True):
+    for number, (kinds, feeds) in enumerate(zip(run.mixers, _feeds(run, traits), strict=True), start=1):
         mixer = mixers[kinds]
         if mixer is None or feeds is None:
             return None
+        if isinstance(mixer, Attention) and traits.stands_every and number % traits.stands_every == 0:
+            mixer = replace(mixer, places=False)
         slides = windows and isinstance(kinds[0], Sliding)
         found.append(
             Layer(
@@ -121,6 +56,7 @@ def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, .
                 feeds=feeds,
                 parallel=traits.parallel,
                 normed_before=traits.normed_before,
+                onto_states=traits.onto_states,
             )
         )
     return tuple(found)
@@ -128,7 +64,7 @@ def layers_of(run: ProfileRun, traits: Traits, *, flash: bool) -> tuple[Layer, .
 
 def _mixer(
     run: ProfileRun, kinds: "tuple[Kind, ...]", traits: Traits, *, flash: bool, windows: bool
-) -> Attention | DeltaNet | None:
+) -> Attention | LatentAttention | DeltaNet | None:
     """Return what a layer of one kind mixes tokens by; None where that is not known."""
     if len(kinds) == 1 and isinstance(kinds[0], GatedDeltaNet) and traits.remembers:
         kind = kinds[0]
@@ -139,7 +75,35 @@ def _mixer(
             state=kind.v_heads * kind.v_head_dim * kind.qk_head_dim,
             kept=kind.conv_kernel - 1,
         )
+    if len(kinds) == 1 and isinstance(kinds[0], MLA) and traits.latents:
+        return _latents(run, kinds[0], flash=flash)
     return _attention(run, kinds, traits, flash=flash, windows=windows)
+
+
+_LATENT_KERNELS = {(576, 512): 2, (320, 256): 32}
+"""How wide a row and its latent are for which CUDA has a kernel, and what heads are a multiple of."""
+
+
+def _latents(run: ProfileRun, kind: MLA, *, flash: bool) -> LatentAttention | None:
+    """Return the latent attention of a layer; None where its heads, an indexer or a kernel are not known."""
+    if kind.d_nope is None or kind.v_head_dim is None or kind.indexer is not None or run.kv is None:
+        return None
+    width = kind.d_c + kind.d_rope
+    multiple = _LATENT_KERNELS.get((width, kind.d_c))
+    if flash and (multiple is None or kind.heads % multiple):
+        return None
+    dtype = run.kv.dtype("latent")
+    return LatentAttention(
+        heads=kind.heads,
+        latent=kind.d_c,
+        rotated=kind.d_rope,
+        plain=kind.d_nope,
+        value=kind.v_head_dim,
+        query_latent=kind.q_lora_rank,
+        flash=flash,
+        widened_bytes=0 if dtype.name in _HALVES else _HALF * width,
+        latent_bytes=dtype.row_bytes(kind.d_c),
+    )
 
 
 def _attention(
@@ -147,7 +111,7 @@ def _attention(
 ) -> Attention | None:
     """Return the attention of a layer of one kind that all tokens or a window's are seen by; else None."""
     known = len(kinds) == 1 and isinstance(kinds[0], GQA | MHA | MQA | Sliding)
-    if not known or not isinstance(kinds[0], SoftmaxKind) or run.kv is None:
+    if traits.latents or not known or not isinstance(kinds[0], SoftmaxKind) or run.kv is None:
         return None
     kind = kinds[0]
     more = (
@@ -172,6 +136,7 @@ def _attention(
         places=slides or not traits.whole_stand,
         norms_value=traits.norms_value,
         one_with_key=traits.whole_share and not slides,
+        joined=traits.joined,
         gated=kind.output_gate,
     )
 
@@ -209,7 +174,13 @@ def _feeds(run: ProfileRun, traits: Traits) -> "Iterator[Mlp | Mixture | None]":
         elif layer is not None and layer.experts:
             yield _mixture(run, layer, traits)
         else:
-            yield None if mlp.intermediate is None else Mlp(width=mlp.intermediate, gated=mlp.gated)
+            yield _mlp(mlp, traits)
+
+
+def _mlp(mlp: "Widths", traits: Traits) -> Mlp | None:
+    if mlp.intermediate is None:
+        return None
+    return Mlp(width=mlp.intermediate, gated=mlp.gated, joined=traits.joined_gate and mlp.gated)
 
 
 def _mixture(run: ProfileRun, layer: "LayerParts", traits: Traits) -> Mixture | None:
@@ -224,6 +195,9 @@ def _mixture(run: ProfileRun, layer: "LayerParts", traits: Traits) -> Mixture | 
         shared=Mlp(width=shared) if shared else None,
         chooses=traits.chooses,
         biased=traits.biased,
+        groups=mlp.expert_groups,
+        chosen_groups=mlp.groups_per_token,
+        scaled=traits.scaled,
         normed=traits.normed_weights,
         fused=traits.fused,
         own_norms=traits.own_norms,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+from kvplan.engines.llamacpp.latents import LatentAttention, attend_latents
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States, remember
 from kvplan.records import record
 
@@ -22,13 +23,15 @@ class Layer:
     One layer: attention over the cache of its number, or a recurrence, then an MLP or a mixture.
 
     Layers in `parallel` feed the same states to both. `normed_before` is False where only outputs are normed.
+    What the MLP makes may be added `onto_states` in place of these to it.
     """
 
-    mixer: Attention | DeltaNet
+    mixer: Attention | LatentAttention | DeltaNet
     cache: int
     feeds: Mlp | Mixture
     parallel: bool = False
     normed_before: bool = True
+    onto_states: bool = False
 
 
 @record
@@ -37,8 +40,8 @@ class Cache:
     What is written into a cache, and seen of it, by a micro-batch.
 
     A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
-    transposed have one index per token, others one for each of `value_indices` numbers. `key_turn` and
-    `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    transposed have one index per token, others one for each of `value_indices` numbers, latents none.
+    `key_turn` and `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
     """
 
     cells: int
@@ -56,7 +59,8 @@ class Batch:
 
     `outputs` of its `tokens` have logits; they are `picked` in the last layer, behind it or behind the last
     norm, and states from which drafts start are kept where that is late. A token has `positions` numbers that
-    say where it is. Recurrences have a state in each of `slots`. Layer norms (`centred`) are written beside
+    say where it is; images have states for the first `stacked` layers, too. Recurrences have a state in each
+    of `slots`. Layer norms (`centred`) are written beside
     what they norm, root mean squares over it. Where several GPUs have layers each, inputs have several
     `copies`, and the last one has the `head`.
     """
@@ -68,6 +72,7 @@ class Batch:
     layers: Sequence[Layer]
     caches: Sequence[Cache]
     positions: int = 1
+    stacked: int = 0
     slots: int = 1
     copies: int = 1
     head: bool = True
@@ -92,19 +97,31 @@ def graph_of(batch: Batch) -> Graph:
     states = graph.first(rows.of(batch.hidden))
     inputs = _inputs(graph, batch)
     if not batch.head:
-        for layer in batch.layers:
-            states, _ = _layer(rows, states, layer, inputs[layer.cache])
+        _through(rows, states, batch, batch.layers, inputs)
         return graph
     picks = graph.first(FLOAT32 * batch.outputs)
     *others, last = batch.layers
-    for layer in others:
-        states, _ = _layer(rows, states, layer, inputs[layer.cache])
+    states = _through(rows, states, batch, others, inputs)
     found = inputs[last.cache]
     if batch.picked == "in layer":
         found = replace(found, picks=picks, left=batch.outputs)
     states, rows = _layer(rows, states, last, found, kept=batch.picked == "behind layers")
     _head(rows, states, batch, picks)
     return graph
+
+
+def _through(
+    rows: Rows, states: int, batch: Batch, layers: Sequence[Layer], inputs: dict[int, _Inputs]
+) -> int:
+    """Return the states behind layers, the first of which may have more added to them."""
+    stack = None
+    if batch.stacked:
+        states = stack = rows.new(rows.hidden * (1 + batch.stacked), states)
+    for number, layer in enumerate(layers):
+        states, _ = _layer(rows, states, layer, inputs[layer.cache])
+        if stack is not None and number < batch.stacked:
+            states = rows.new(rows.hidden, states, stack, over=(states,))
+    return states
 
 
 def _inputs(graph: Graph, batch: Batch) -> dict[int, _Inputs]:
@@ -165,7 +182,8 @@ def _layer(rows: Rows, states: int, layer: Layer, inputs: _Inputs, *, kept: bool
     own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
     normed = rows.new(hidden, states) if layer.normed_before and not own else states
     fed = _fed(rows, normed, layer.feeds)
-    return rows.graph.new(rows.of(hidden), fed, states, over=(fed, states), kept=kept), rows
+    over = (states, fed) if layer.onto_states else (fed, states)
+    return rows.graph.new(rows.of(hidden), fed, states, over=over, kept=kept), rows
 
 
 def _mixed(rows: Rows, normed: int, layer: Layer, inputs: _Inputs) -> int:
@@ -173,6 +191,8 @@ def _mixed(rows: Rows, normed: int, layer: Layer, inputs: _Inputs) -> int:
     match layer.mixer, inputs.cached:
         case DeltaNet() as mixer, States() as found:
             return remember(rows, normed, mixer, found)
+        case LatentAttention() as mixer, Cached() as found:
+            return attend_latents(rows, normed, mixer, found, inputs.where)
         case Attention() as mixer, Cached() as found:
             return project(rows, attend(rows, normed, mixer, found, inputs.where), mixer, found)
         case _:

@@ -22,6 +22,12 @@ from kvplan.units import MIB
 PRINTED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "compute_buffers.yaml").read_text())
 
 
+def known(printed: list[float | None]) -> list[tuple[list[Any], float]]:
+    """Return what was asked, and the size, where llama.cpp takes what was asked for a model."""
+    pairs = zip(PRINTED["asked"], printed, strict=True)
+    return [(asked, size) for asked, size in pairs if size is not None]
+
+
 def planned(model: str, asked: list[Any], engine: str = "llamacpp", pp: int = 1) -> Plan:
     context, slots, key, value, n_ubatch, settings = asked
     return plan(
@@ -41,8 +47,9 @@ def planned(model: str, asked: list[Any], engine: str = "llamacpp", pp: int = 1)
 @pytest.mark.parametrize("model", PRINTED["printed"])
 def test_the_buffer_is_what_llamacpp_prints(model: str) -> None:
     """To the last digit: 0.0001 MiB are less than the 128 bytes to which tensors are rounded."""
-    found = [f"{planned(model, asked).budget.needs.activation_bytes / MIB:.4f}" for asked in PRINTED["asked"]]
-    assert found == [f"{size:.4f}" for size in PRINTED["printed"][model]]
+    printed = known(PRINTED["printed"][model])
+    found = [f"{planned(model, asked).budget.needs.activation_bytes / MIB:.4f}" for asked, _ in printed]
+    assert found == [f"{size:.4f}" for _, size in printed]
 
 
 @pytest.mark.parametrize("model", PRINTED["printed_of_files"])
@@ -72,20 +79,19 @@ def test_types_without_a_kernel_are_estimated(dtype: str) -> None:
 @pytest.mark.parametrize("model", PRINTED["printed_of_2"])
 def test_several_gpus_have_inputs_in_four_copies(model: str, gpus: int) -> None:
     """The largest of all: as many cards of 16 TiB, which the stand-in for the runtime said it had."""
+    printed = known(PRINTED[f"printed_of_{gpus}"][model])
     found = [
-        f"{planned(model, asked, pp=gpus).budget.needs.activation_bytes / MIB:.4f}"
-        for asked in PRINTED["asked"]
+        f"{planned(model, asked, pp=gpus).budget.needs.activation_bytes / MIB:.4f}" for asked, _ in printed
     ]
-    assert found == [f"{size:.4f}" for size in PRINTED[f"printed_of_{gpus}"][model]]
+    assert found == [f"{size:.4f}" for _, size in printed]
 
 
 @pytest.mark.parametrize("model", PRINTED["printed_before"])
 def test_older_builds_keep_less_of_mixtures(model: str) -> None:
     """As above, of b10068, but where K and V have two types: its kernels do not take them."""
-    pairs = zip(PRINTED["asked"], PRINTED["printed_before"][model], strict=True)
-    known = [(asked, size) for asked, size in pairs if size is not None]
-    found = [planned(model, asked, "llamacpp@b10107").budget.needs.activation_bytes for asked, _ in known]
-    assert [f"{size / MIB:.4f}" for size in found] == [f"{size:.4f}" for _, size in known]
+    printed = known(PRINTED["printed_before"][model])
+    found = [planned(model, asked, "llamacpp@b10107").budget.needs.activation_bytes for asked, _ in printed]
+    assert [f"{size / MIB:.4f}" for size in found] == [f"{size:.4f}" for _, size in printed]
 
 
 def test_logits_stand_beside_the_last_norm() -> None:
