@@ -141,6 +141,11 @@ class Measure(NamedTuple):
         return amount[1] if isinstance(amount, tuple) else amount * self.element_bytes
 
 
+def is_quantised(amount: Amount, element_bytes: int) -> bool:
+    """Return whether an amount is stored in fewer bytes than its parameters in the model's dtype."""
+    return Measure(element_bytes).of(amount) < Measure(None).of(amount) * element_bytes
+
+
 def _layer(kind: LayerParts, measure: Measure) -> int:
     once = (kind.attention, kind.whole, kind.dense, kind.shared, kind.router)
     return sum(map(measure.of, once)) + kind.experts * measure.of(kind.expert)
