@@ -122,6 +122,7 @@ _ASKED: tuple[Row, ...] = (
     Keys(names=("-cc", "--compilation-config"), keyword=COMPILATION),
     Switch(names=("-O1",), keyword=f"{COMPILATION}.cudagraph_mode", on="PIECEWISE", off="NONE"),
     asks("--optimization-level -O", LEVEL, choice({"0": "0", "1": "1", "2": None, "3": None})),
+    asks("--performance-mode", "settings.performance_mode", name_of("balanced interactivity throughput")),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
     asks(
         "--all2all-backend VLLM_ALL2ALL_BACKEND",

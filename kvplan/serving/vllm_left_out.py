@@ -62,9 +62,6 @@ LEFT_OUT: tuple[Row, ...] = (
         "--enable-elastic-ep", either("expert weights are counted on a fixed number of GPUs"), takes="nothing"
     ),
     left_out("--dcp-q-replicate", more("copies of the query projections are not counted"), takes="nothing"),
-    left_out(
-        "--performance-mode", either("vLLM sets its tokens in flight and CUDA graphs by it"), "balanced"
-    ),
     left_out("--ubatch-size", more("a second micro-batch's activations are not counted"), "0", "1"),
     left_out("--enable-return-routed-experts", more("its buffers are not counted"), takes="nothing"),
     left_out(

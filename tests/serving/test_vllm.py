@@ -128,6 +128,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--skip-mm-profiling", {"settings": {"skip_mm_profiling": "true"}}),
     ("--no-skip-mm-profiling", {"settings": {"skip_mm_profiling": "false"}}),
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
+    ("--performance-mode throughput", {"settings": {"performance_mode": "throughput"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
     ("--enable-lora", {"settings": {"enable_lora": "true"}}),

@@ -9,11 +9,11 @@ from kvplan.engines.base import Drafting, EngineOptions
 from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
+from kvplan.engines.vllm.captures import MODES, captures_whole
 from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.exchange import EXCHANGES
 from kvplan.engines.vllm.formats import state_dtypes
-from kvplan.engines.vllm.graphs import MODES, captures_whole
 from kvplan.engines.vllm.media import limits, text_alone
 from kvplan.engines.vllm.models import is_hybrid_class, may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
@@ -26,6 +26,8 @@ from kvplan.terms import Layer
 
 _FIRST_WITHOUT_TOWERS = (0, 17)
 _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+INTERACTIVITY, THROUGHPUT = "interactivity", "throughput"
 
 SETTINGS = (
     Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
@@ -73,6 +75,12 @@ SETTINGS = (
     Setting(name="cudagraph_capture_sizes", kind="counts", help="all batches captured as graphs: 1,2,4,8"),
     Setting(
         name="cudagraph_mode", kind="name", help="whether graphs are of pieces, whole, or none", choices=MODES
+    ),
+    Setting(
+        name="performance_mode",
+        kind="name",
+        help="throughput runs twice as many tokens and sequences, interactivity captures each small batch",
+        choices=("balanced", INTERACTIVITY, THROUGHPUT),
     ),
     Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
     Setting(

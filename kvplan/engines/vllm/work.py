@@ -4,7 +4,7 @@ from kvplan.engines.base import EngineOptions
 from kvplan.engines.overheads import at_once
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.exchange import usual_tokens
-from kvplan.engines.vllm.settings import SETTINGS
+from kvplan.engines.vllm.settings import SETTINGS, THROUGHPUT
 from kvplan.engines.vllm.shares import shares
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card
@@ -17,7 +17,10 @@ def usual(card: Card | None, rules: VllmRules, given: Settings, *, exchanges: bo
     Where tokens go to experts of other replicas, it may be fewer (exchange.py).
     """
     tokens, sequences = at_once(card, most_tokens=rules.most_batched_tokens)
-    return usual_tokens(given, rules, exchanges=exchanges) or tokens, sequences
+    tokens = usual_tokens(given, rules, exchanges=exchanges) or tokens
+    # performance_mode in engine/arg_utils.py of 0.19 to 0.33.
+    times = 2 if given.name("performance_mode") == THROUGHPUT else 1
+    return times * tokens, times * sequences
 
 
 def usual_work(options: EngineOptions, rules: VllmRules) -> tuple[int, int]:
