@@ -10,7 +10,8 @@ torch.compile (else cold), `runner` which model runner ran, `text` that no image
 `encoder_bytes` is the peak of the tower before the batch, and `encoded_bytes` what was there when the batch
 began, both over what was there before the profile run; the latter is left out where a collective of the
 rehearsal kept what the tower had. `graphs_bytes` is the release's estimate of graphs, in which each captured
-kernel took `node_bytes` of the driver's memory (0 where that was not recorded).
+kernel took `node_bytes` of the driver's memory (0 where that was not recorded). A text model that is `cut` to
+a few layers was there for its tower alone.
 """
 
 import json
@@ -68,6 +69,7 @@ class Row:
     quant: str | None = None
     encoder_bytes: int | None = None
     encoded_bytes: int | None = None
+    cut: bool = False
 
     @property
     def spec(self) -> ModelSpec:

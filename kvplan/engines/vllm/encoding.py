@@ -49,10 +49,11 @@ def encoding(batch: Batch, vision: Vision, prompts: Prompts, *, pixel_bytes: int
     of_prompt = max(1, min(most, prompts.context // tokens))
     images = pictures * max(1, min(budget // tokens, batch.sequences * of_prompt))
     patches, outputs = images * vision.patches, images * vision.tokens * batch.hidden * batch.element_bytes
+    rows = (patches + images * vision.classes) * batch.element_bytes
     pixels, has = patches * vision.pixels * pixel_bytes, alive(vision, batch.tp)
-    stays = patches * has.stays * batch.element_bytes
+    stays = rows * has.stays + has.table_bytes
     return buffers._replace(
-        peak_bytes=patches * has.inside * batch.element_bytes + pixels + vision.stacked * outputs,
+        peak_bytes=rows * has.inside + has.table_bytes + pixels + vision.stacked * outputs,
         encoded_bytes=(1 + vision.stacked) * outputs + stays + (0 if batch.v2 else pixels),
     )
 

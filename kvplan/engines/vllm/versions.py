@@ -309,7 +309,7 @@ _0_32 = replace(
     checkpoints=1,
     wide_keys_in_64=True,
     v2_runner=ALL,
-    raw_pixels=_0_28.raw_pixels | {"pixtral", "qwen3_vl"},
+    raw_pixels=_0_28.raw_pixels | {"kimi_k25", "pixtral", "qwen3_vl"},
 )
 _0_33 = replace(
     _0_32,

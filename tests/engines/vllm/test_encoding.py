@@ -45,6 +45,25 @@ PIXTRAL = Vision(
     patches=12_100,
     tokens=3025,
 )
+KIMI = PIXTRAL.model_copy(
+    update={
+        "design": "kimi_k25",
+        "hidden": 1152,
+        "intermediate": 4304,
+        "patches": 16_900,
+        "tokens": 4225,
+    }
+)
+LLAMA = PIXTRAL.model_copy(
+    update={
+        "design": "llama4",
+        "hidden": 1408,
+        "intermediate": 5632,
+        "patches": 17 * 576,
+        "tokens": 17 * 144,
+        "classes": 17,
+    }
+)
 TEXT = Batch(tokens=8192, sequences=64, hidden=5376, vocab=262_208, element_bytes=2, tp=1, v2=True)
 
 
@@ -145,6 +164,34 @@ def test_pixtral_has_two_images_of_3025_tokens_in_a_batch() -> None:
     assert found == Encoding(24_200 * (inside + 588), outputs, inputs_bytes=inputs)
     shared = 2 * (3 * 2048 + 7 * 1024 + 2 * 64) + 16
     assert encoding(replace(batch, tp=2), PIXTRAL, 32_768).peak_bytes == 24_200 * (shared + 2 * 588)
+
+
+def test_kimi_k25_keeps_a_table_of_rotations() -> None:
+    """Two rows of 4304 and four states; 36 complex numbers of eight bytes for each of 512 x 512 places."""
+    batch = replace(TEXT, hidden=7168)
+    table, outputs = 512 * 512 * 36 * 8, 4225 * 7168 * 2
+    found = encoding(batch, KIMI, 32_768, pixel_bytes=1)
+    assert found.peak_bytes == 16_900 * (2 * (2 * 4304 + 4 * 1152) + 36 * 8 + 588) + table
+    assert found.encoded_bytes == outputs + table
+    # On eight ranks a row of the MLP, its output, what was summed up, and the four.
+    shared = 2 * (538 + 6 * 1152) + 36 * 8
+    found = encoding(replace(batch, tp=8), KIMI, 32_768, pixel_bytes=1)
+    assert found.peak_bytes == 16_900 * (shared + 588) + table
+
+
+def test_llama_4_turns_queries_and_keys_in_float32() -> None:
+    """
+    Three images of 17 tiles of 577 rows: queries, keys and values, twice two states of float32, and two more.
+
+    On four ranks an MLP has more: a row of 1408, its output, what was summed up, and four states.
+    """
+    batch = replace(TEXT, hidden=5120)
+    rows, pixels = 3 * 17 * 577, 3 * 17 * 576 * 588 * 2
+    found = encoding(batch, LLAMA, 8192)
+    assert found.peak_bytes == rows * 2 * (3 + 4 + 4 + 2 + 3) * 1408 + pixels
+    assert found.encoded_bytes == 3 * 2448 * 5120 * 2
+    shared = encoding(replace(batch, tp=4), LLAMA, 8192)
+    assert shared.peak_bytes == rows * 2 * (1 + 6) * 1408 + pixels
 
 
 def test_a_peak_is_that_of_images_or_of_text_beside_what_they_left() -> None:
