@@ -30,6 +30,8 @@ That is the root of in_patch_limit in preprocessor_config.json, 16,384; what is 
 (navit_resize_image in transformers_utils/processors/kimi_k25_vision_fused.py).
 """
 
+_GEMMA4_PLACES = 10_240
+
 _LLAMA4_TILES = 16
 """Tiles of an image, which comes once more as a whole: max_patches in preprocessor_config.json of Llama 4."""
 
@@ -160,8 +162,26 @@ def _gemma3(vision: Fields, outer: Fields) -> Vision:
     )
 
 
+def _gemma4(vision: Fields, _outer: Fields) -> Vision:
+    """Return a tower whose patches are pooled by squares; its table of places is as long in all files."""
+    if vision.take_count("position_embedding_size") != _GEMMA4_PLACES:
+        raise vision.error("position_embedding_size", f"expected {_GEMMA4_PLACES}")
+    tokens = vision.take_count("default_output_length")
+    return Vision(
+        design="gemma4",
+        layers=vision.take_count("num_hidden_layers"),
+        hidden=vision.take_count("hidden_size"),
+        intermediate=vision.take_count("intermediate_size"),
+        heads=vision.take_count("num_attention_heads"),
+        pixels=_COLOURS * vision.take_count("patch_size") ** 2,
+        patches=tokens * vision.take_count("pooling_kernel_size") ** 2,
+        tokens=tokens,
+    )
+
+
 _READERS: dict[str, Callable[[Fields, Fields], Vision]] = {
     "gemma3": _gemma3,
+    "gemma4": _gemma4,
     "kimi_k25": _kimi_k25,
     "llama4": _llama4,
     "mistral3": _pixtral,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from kvplan.attention.base import Count, Facts, Width
 
-Design = Literal["kimi_k25", "llama4", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip"]
+Design = Literal["gemma4", "kimi_k25", "llama4", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip"]
 
 
 class Vision(Facts):

@@ -118,6 +118,15 @@ def test_llama_4_has_sixteen_tiles_and_the_whole() -> None:
     assert (found.patches, found.tokens, found.classes) == (17 * 576, 17 * 144, 17)
 
 
+def test_gemma_4_pools_nine_patches_to_a_token() -> None:
+    vision = SIGLIP | {"patch_size": 16, "pooling_kernel_size": 3, "default_output_length": 280}
+    found = _read("gemma4", vision | {"position_embedding_size": 10_240})
+    assert found is not None
+    assert (found.design, found.layers, found.hidden, found.intermediate) == ("gemma4", 27, 1152, 4304)
+    assert (found.pixels, found.patches, found.tokens) == (768, 2520, 280)
+    assert _read("gemma4", vision | {"position_embedding_size": 4096}) is None
+
+
 def test_gemma_3_has_images_of_one_size() -> None:
     """896 x 896 pixels are 64 x 64 patches of 14 x 14 in three colours, and 256 tokens unless told."""
     found = _read("gemma3", SIGLIP)

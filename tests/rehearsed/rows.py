@@ -27,6 +27,7 @@ from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes
 from kvplan.engines.vllm.encoding import Prompts, encoding
+from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.graphs import Driver
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, keeps_workspaces
@@ -40,6 +41,8 @@ from kvplan.terms import Target
 from kvplan.units import ceil_div
 
 TARGET = Target(kv=kv_format("bfloat16"))
+
+CARD_BYTES = find_card("h100-80gb").total_bytes
 
 FILE = Path(__file__).parent / "vllm.jsonl"
 
@@ -176,7 +179,8 @@ class Row:
         vision = self.spec.vision
         assert vision is not None, self.model
         raw = vision.design in find_rules(self.vllm).raw_pixels
-        return encoding(self.batch(), vision, Prompts(self.context), pixel_bytes=1 if raw else 2)
+        room = Room(CARD_BYTES, CARD_BYTES - self.weights_bytes)
+        return encoding(self.batch(), vision, Prompts(self.context), room, pixel_bytes=1 if raw else 2)
 
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""

@@ -7,6 +7,7 @@ import kvplan
 from kvplan.engines.overheads import SELECTS
 from kvplan.engines.vllm.encoding import Prompts
 from kvplan.engines.vllm.encoding import encoding as encoding_of
+from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES, Batch, Encoding, Widths, peak_bytes
 from kvplan.specs.vision import Vision
 from kvplan.units import GIB
@@ -64,11 +65,15 @@ LLAMA = PIXTRAL.model_copy(
         "classes": 17,
     }
 )
+GEMMA4 = GEMMA.model_copy(update={"design": "gemma4", "pixels": 768, "patches": 2520, "tokens": 280})
+ROOM = Room(80 * GIB, 30 * GIB)
 TEXT = Batch(tokens=8192, sequences=64, hidden=5376, vocab=262_208, element_bytes=2, tp=1, v2=True)
 
 
-def encoding(batch: Batch, vision: Vision, context: int, *, pixel_bytes: int = 2, **prompts: Any) -> Encoding:
-    return encoding_of(batch, vision, Prompts(context, **prompts), pixel_bytes=pixel_bytes)
+def encoding(
+    batch: Batch, vision: Vision, context: int, *, pixel_bytes: int = 2, room: Room = ROOM, **prompts: Any
+) -> Encoding:
+    return encoding_of(batch, vision, Prompts(context, **prompts), room, pixel_bytes=pixel_bytes)
 
 
 def test_as_many_images_as_a_batch_may_bring_are_encoded_at_once() -> None:
@@ -192,6 +197,37 @@ def test_llama_4_turns_queries_and_keys_in_float32() -> None:
     assert found.encoded_bytes == 3 * 2448 * 5120 * 2
     shared = encoding(replace(batch, tp=4), LLAMA, 8192)
     assert shared.peak_bytes == rows * 2 * (1 + 6) * 1408 + pixels
+
+
+def test_gemma_4_has_films_in_parts_as_large_as_a_card_has_room() -> None:
+    """
+    Three films of 2496 tokens are 96 pictures of 630 patches, whose places would take 630 x 4 x 10,240 x 8 B.
+
+    An 80 GiB card runs 41 at once by a tenth of it: the second part has most, the output of the first there.
+    """
+    inside = 2 * (3 * 4304 + 4 * 1152 + 2 * 72) + 630 + 1
+    pixels, made = 96 * 630 * (2 * 768 + 16 + 1), 630 * 2 * 1152
+    assert (8 * GIB, 41) == (80 * GIB // 10, 8 * GIB // (630 * 4 * 10_240 * 8))
+    found = encoding(TEXT, GEMMA4, 8192)
+    assert found.peak_bytes == pixels + 41 * made + 41 * 630 * inside
+    # Each picture of 224 x 224 fills 24 x 24 of its patches, nine to a token.
+    assert found.encoded_bytes == 96 * 64 * 5376 * 2
+    # Half of a GiB that is free has room for two pictures; before the last two there are 94.
+    tight = encoding(TEXT, GEMMA4, 8192, room=Room(80 * GIB, GIB))
+    assert tight.peak_bytes == pixels + 94 * made + 2 * 630 * inside
+    # All at once where there is room, and of one part nothing is there before.
+    wide = encoding(TEXT, GEMMA4, 8192, room=Room(800 * GIB, 800 * GIB))
+    assert wide.peak_bytes == pixels + 96 * 630 * inside
+
+
+def test_gemma_4_has_images_where_no_films_may_come() -> None:
+    """29 of 280 tokens, each 2520 patches, copied part by part: ten on this card, and nine in the last."""
+    found = encoding(TEXT, GEMMA4, 8192, limits={"video": 0})
+    pixels, made = 2520 * (2 * 768 + 16 + 1), 2520 * 2 * 1152
+    inside = 2 * (3 * 4304 + 4 * 1152 + 2 * 72) + 2520 + 1
+    each = 2520 * inside + pixels
+    assert found.peak_bytes == 29 * pixels + max(10 * made + 10 * each, 20 * made + 9 * each)
+    assert found.encoded_bytes == 29 * 256 * 5376 * 2
 
 
 def test_a_peak_is_that_of_images_or_of_text_beside_what_they_left() -> None:
