@@ -53,12 +53,13 @@ def peak_bytes(frames: Frames, vision: Vision, element_bytes: int, room: Room) -
     part = min(frames.pictures, _part(patches, room))
     turned = 2 * vision.hidden // vision.heads
     inside = 3 * vision.intermediate + 4 * vision.hidden + turned
-    pixels = patches * (vision.pixels * element_bytes + 2 * _PLACE_BYTES + 1)
-    each = patches * (inside * element_bytes + patches + 1) + (pixels if frames.copied else 0)
+    pixels = patches * (vision.pixels * element_bytes + 2 * _PLACE_BYTES)
+    # Which patches are no more than padding is a byte, of all pictures at once unless they are copied.
+    each = patches * (inside * element_bytes + patches + 1) + (pixels + patches if frames.copied else 0)
     made = patches * vision.hidden * element_bytes
     full, rest = divmod(frames.pictures, part)
     most = max((full - 1) * part * made + part * each, full * part * made + rest * each)
-    return frames.pictures * pixels + most
+    return frames.pictures * (pixels if frames.copied else pixels + patches) + most
 
 
 def _part(patches: int, room: Room) -> int:

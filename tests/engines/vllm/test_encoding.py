@@ -223,8 +223,8 @@ def test_gemma_4_has_films_in_parts_as_large_as_a_card_has_room() -> None:
 def test_gemma_4_has_images_where_no_films_may_come() -> None:
     """29 of 280 tokens, each 2520 patches, copied part by part: ten on this card, and nine in the last."""
     found = encoding(TEXT, GEMMA4, 8192, limits={"video": 0})
-    pixels, made = 2520 * (2 * 768 + 16 + 1), 2520 * 2 * 1152
-    inside = 2 * (3 * 4304 + 4 * 1152 + 2 * 72) + 2520 + 1
+    pixels, made = 2520 * (2 * 768 + 16), 2520 * 2 * 1152
+    inside = 2 * (3 * 4304 + 4 * 1152 + 2 * 72) + 2520 + 2
     each = 2520 * inside + pixels
     assert found.peak_bytes == 29 * pixels + max(10 * made + 10 * each, 20 * made + 9 * each)
     assert found.encoded_bytes == 29 * 256 * 5376 * 2
