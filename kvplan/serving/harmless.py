@@ -76,7 +76,7 @@ VLLM_LISTS = """
 VLLM_OBJECTS = """
 --aux-output-config --custom-histogram-buckets --default-chat-template-kwargs --default-mm-loras
 --ec-manager-config --fault-tolerance-config --ir-op-priority --kernel-config --kv-events-config
---media-io-kwargs --mm-processor-kwargs --model-class-overrides --model-loader-extra-config
+--media-io-kwargs --model-class-overrides --model-loader-extra-config
 --override-generation-config --override-pooler-config --pooler-config --profiler-config --reasoning-config
 --reasoning-effort-map --structured-outputs-config --watchdog-config --watermark-config
 --weight-transfer-config

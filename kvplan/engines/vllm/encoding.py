@@ -32,10 +32,12 @@ class Prompts(NamedTuple):
     """
     What prompts bring: a *context* each, with as many images and films as `limits` at the most.
 
-    None are `profiled` with skip_mm_profiling; `limits` are those of limit_mm_per_prompt.
+    None are `profiled` with skip_mm_profiling; `limits` are those of limit_mm_per_prompt, and `pixels` the
+    most of an image where mm_processor_kwargs say so.
     """
 
     context: int
+    pixels: int | None = None
     limits: Mapping[str, int] = _NO_LIMITS
     profiled: bool = True
 
@@ -58,6 +60,7 @@ def encoding(batch: Batch, vision: Vision, prompts: Prompts, room: Room, *, pixe
             peak_bytes=peak_bytes(frames, vision, batch.element_bytes, room),
             encoded_bytes=encoded_bytes(frames, vision, batch),
         )
+    vision = _of_pixels(vision, prompts.pixels)
     pictures, most = _largest(vision, prompts)
     images = pictures * _at_once(batch, prompts, pictures * vision.tokens, most)
     patches, outputs = images * vision.patches, images * vision.tokens * batch.hidden * batch.element_bytes
@@ -68,6 +71,24 @@ def encoding(batch: Batch, vision: Vision, prompts: Prompts, room: Room, *, pixe
         peak_bytes=rows * has.inside + has.table_bytes + pixels + vision.stacked * outputs,
         encoded_bytes=(1 + vision.stacked) * outputs + stays + (0 if batch.v2 else pixels),
     )
+
+
+_SIZED = frozenset({"qwen2_vl", "qwen2_5_vl"})
+_COLOURS, _PICTURES = 3, 2
+
+
+def is_sized(vision: Vision | None) -> bool:
+    """Return whether pixels alone tell a tower's largest image, and the pictures of its films."""
+    return vision is not None and vision.design in _SIZED
+
+
+def _of_pixels(vision: Vision, pixels: int | None) -> Vision:
+    """Return a tower whose largest image has no more than so many *pixels*."""
+    if pixels is None or not is_sized(vision):
+        return vision
+    merged = vision.patches // vision.tokens
+    tokens = max(1, pixels * _COLOURS * _PICTURES // (vision.pixels * merged))
+    return vision.model_copy(update={"tokens": tokens, "patches": tokens * merged})
 
 
 def _at_once(batch: Batch, prompts: Prompts, tokens: int, most: int) -> int:

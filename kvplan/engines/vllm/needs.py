@@ -13,7 +13,7 @@ from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import Prompts, encoding
 from kvplan.engines.vllm.frames import Room
-from kvplan.engines.vllm.media import limits, text_alone
+from kvplan.engines.vllm.media import limits, most_pixels, text_alone
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
@@ -179,7 +179,7 @@ def _images(workload: ProfileRun, rules: VllmRules, batch: Batch, given: Setting
     if vision is None:
         return NO_IMAGES
     asked = given.flag("skip_mm_profiling") is not True
-    prompts = Prompts(workload.context, limits=limits(given), profiled=asked)
+    prompts = Prompts(workload.context, most_pixels(given), limits=limits(given), profiled=asked)
     total = workload.card.total_bytes
     room = Room(total, max(0, total - workload.weights_bytes // max(1, workload.ranks)))
     raw = vision.design in rules.raw_pixels

@@ -143,6 +143,18 @@ def test_qwen25_vl_has_a_film_of_as_many_images_as_a_context_holds() -> None:
     assert older.peak_bytes == 65_536 * (inside + 2 * 1176)
 
 
+def test_smaller_pixels_make_smaller_films_and_more_of_them() -> None:
+    """1,003,520 pixels are 1280 squares of 28 x 28, so that a context of 8192 has six pairs of pictures."""
+    batch = replace(TEXT, hidden=3584)
+    inside = 2 * (3 * 3420 + 3 * 1280 + 2 * 80) + 4
+    found = encoding(batch, FILMS, 8192, pixel_bytes=1, pixels=1_003_520)
+    assert found.peak_bytes == 6 * 1280 * 4 * (inside + 1176)
+    assert found.encoded_bytes == 6 * 1280 * (3584 * 2 + 4 * 80 * 2)
+    images = encoding(batch, FILMS, 8192, pixel_bytes=1, pixels=1_003_520, limits={"video": 0})
+    assert images.peak_bytes == found.peak_bytes
+    assert encoding(batch, QWEN, 8192, pixels=1_003_520) == encoding(batch, QWEN, 8192)
+
+
 def test_qwen25_vl_shares_its_mlp_over_ranks() -> None:
     """Half of three rows, and the states that were summed up beside the three."""
     batch = replace(TEXT, hidden=3584, tp=2)
