@@ -27,6 +27,7 @@ from kvplan.serving.values import (
 from kvplan.serving.vllm_configs import (
     EPLB,
     LIMITS,
+    PROCESSOR,
     REDUNDANT,
     SPECULATIVE,
     SPECULATIVE_TOKENS,
@@ -109,6 +110,7 @@ _ASKED: tuple[Row, ...] = (
     setting("--enforce-eager -O0", "enforce_eager", "--no-enforce-eager"),
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
     Keys(names=("--limit-mm-per-prompt",), keyword=LIMITS, whole=f"settings.{LIMITS}"),
+    Keys(names=("--mm-processor-kwargs",), keyword=PROCESSOR, whole=f"settings.{PROCESSOR}"),
     setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
     asks("--max-cudagraph-capture-size", f"{COMPILATION}.max_cudagraph_capture_size", COUNT_TEXT),
     asks(

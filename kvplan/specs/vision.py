@@ -4,7 +4,7 @@ from typing import Literal
 
 from kvplan.attention.base import Count, Facts, Width
 
-Design = Literal["pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip"]
+Design = Literal["gemma4", "kimi_k25", "llama4", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "siglip"]
 
 
 class Vision(Facts):
@@ -16,7 +16,8 @@ class Vision(Facts):
     widths. The largest image
     has so many `patches` and gives the text model so many `tokens`, each of them once more for each of the
     `stacked` layers whose output it has beside the last (deepstack_visual_indexes). A film has up to `film`
-    pictures as large as that; 0 where films are smaller than an image.
+    pictures as large as that; 0 where films are smaller than an image. Images that are cut into tiles have so
+    many `classes`, rows beside the patches.
     """
 
     design: Design
@@ -29,3 +30,4 @@ class Vision(Facts):
     tokens: Count
     stacked: Width = 0
     film: Width = 0
+    classes: Width = 0

@@ -98,6 +98,35 @@ def test_mistral_3_merges_squares_of_patches() -> None:
     assert _read("mistral3", PIXTRAL) is None
 
 
+def test_kimi_k25_pads_a_square_of_3000_that_was_shrunk() -> None:
+    """214 patches of a side shrink to 128: 1794 pixels, which 65 squares of 28 fill, 4 patches of 14 each."""
+    vision: dict[str, Json] = {"patch_size": 14, "merge_kernel_size": [2, 2]}
+    widths: dict[str, Json] = {"vt_hidden_size": 1152, "vt_intermediate_size": 4304}
+    depths: dict[str, Json] = {"vt_num_attention_heads": 16, "vt_num_hidden_layers": 27}
+    found = _read("kimi_k25", vision | widths | depths)
+    assert found is not None
+    assert (found.design, found.layers, found.hidden, found.intermediate) == ("kimi_k25", 27, 1152, 4304)
+    assert (found.pixels, found.patches, found.tokens) == (588, 130 * 130, 65 * 65)
+
+
+def test_llama_4_has_sixteen_tiles_and_the_whole() -> None:
+    """336 x 336 pixels are 24 x 24 patches of 14 x 14, a quarter as many tokens, and a row for the class."""
+    vision = PIXTRAL | {"hidden_size": 1408, "intermediate_size": 5632, "image_size": 336}
+    found = _read("llama4", vision | {"pixel_shuffle_ratio": 0.5})
+    assert found is not None
+    assert (found.design, found.hidden, found.intermediate, found.pixels) == ("llama4", 1408, 5632, 588)
+    assert (found.patches, found.tokens, found.classes) == (17 * 576, 17 * 144, 17)
+
+
+def test_gemma_4_pools_nine_patches_to_a_token() -> None:
+    vision = SIGLIP | {"patch_size": 16, "pooling_kernel_size": 3, "default_output_length": 280}
+    found = _read("gemma4", vision | {"position_embedding_size": 10_240})
+    assert found is not None
+    assert (found.design, found.layers, found.hidden, found.intermediate) == ("gemma4", 27, 1152, 4304)
+    assert (found.pixels, found.patches, found.tokens) == (768, 2520, 280)
+    assert _read("gemma4", vision | {"position_embedding_size": 4096}) is None
+
+
 def test_gemma_3_has_images_of_one_size() -> None:
     """896 x 896 pixels are 64 x 64 patches of 14 x 14 in three colours, and 256 tokens unless told."""
     found = _read("gemma3", SIGLIP)

@@ -10,7 +10,8 @@ torch.compile (else cold), `runner` which model runner ran, `text` that no image
 `encoder_bytes` is the peak of the tower before the batch, and `encoded_bytes` what was there when the batch
 began, both over what was there before the profile run; the latter is left out where a collective of the
 rehearsal kept what the tower had. `graphs_bytes` is the release's estimate of graphs, in which each captured
-kernel took `node_bytes` of the driver's memory (0 where that was not recorded).
+kernel took `node_bytes` of the driver's memory (0 where that was not recorded). A text model that is `cut` to
+a few layers was there for its tower alone.
 """
 
 import json
@@ -26,6 +27,7 @@ from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes
 from kvplan.engines.vllm.encoding import Prompts, encoding
+from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.graphs import Driver
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, keeps_workspaces
@@ -39,6 +41,8 @@ from kvplan.terms import Target
 from kvplan.units import ceil_div
 
 TARGET = Target(kv=kv_format("bfloat16"))
+
+CARD_BYTES = find_card("h100-80gb").total_bytes
 
 FILE = Path(__file__).parent / "vllm.jsonl"
 
@@ -68,6 +72,7 @@ class Row:
     quant: str | None = None
     encoder_bytes: int | None = None
     encoded_bytes: int | None = None
+    cut: bool = False
 
     @property
     def spec(self) -> ModelSpec:
@@ -174,7 +179,8 @@ class Row:
         vision = self.spec.vision
         assert vision is not None, self.model
         raw = vision.design in find_rules(self.vllm).raw_pixels
-        return encoding(self.batch(), vision, Prompts(self.context), pixel_bytes=1 if raw else 2)
+        room = Room(CARD_BYTES, CARD_BYTES - self.weights_bytes)
+        return encoding(self.batch(), vision, Prompts(self.context), room, pixel_bytes=1 if raw else 2)
 
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""

@@ -30,7 +30,9 @@ def _name(row: Row) -> str:
     return f"{row.model}-{row.vllm}-{row.tokens}-{row.sequences}-{row.tp}-{row.pp}-{how}"
 
 
-PLANNED = [row for row in ROWS if row.quant is None and (row.spec.parts is not None or not row.text)]
+PLANNED = [
+    row for row in ROWS if row.quant is None and not row.cut and (row.spec.parts is not None or not row.text)
+]
 
 
 @pytest.mark.parametrize("row", PLANNED, ids=_name)
@@ -141,7 +143,7 @@ def test_a_tower_of_images_is_exact(row: Row) -> None:
     images, vision = row.images, row.spec.vision
     assert vision is not None
     whole = find_rules(row.vllm).version >= (0, 33)
-    rounded = (10 + 16 * vision.stacked if whole else 3) * MIB
+    rounded = (16 + 16 * vision.stacked if whole else 3) * MIB
     assert 0 <= row.measured(row.encoder_bytes) - row.cublas_bytes - images.peak_bytes <= rounded
     if row.encoded_bytes is not None:
         left = row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes

@@ -125,6 +125,10 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         '--limit-mm-per-prompt \'{"image": {"count": 2, "width": 512}}\'',
         {"settings": {"limit_mm_per_prompt": '{"image": {"count": 2, "width": 512}}'}},
     ),
+    (
+        "--mm-processor-kwargs '{\"max_pixels\": 1003520}'",
+        {"settings": {"mm_processor_kwargs": '{"max_pixels": 1003520}'}},
+    ),
     ("--skip-mm-profiling", {"settings": {"skip_mm_profiling": "true"}}),
     ("--no-skip-mm-profiling", {"settings": {"skip_mm_profiling": "false"}}),
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),

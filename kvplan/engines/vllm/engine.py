@@ -23,10 +23,11 @@ from kvplan.engines.vllm.backends import (
 from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
+from kvplan.engines.vllm.encoding import is_sized
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.media import gives_sizes, only_some_are_left_out, text_alone
+from kvplan.engines.vllm.media import gives_sizes, most_pixels, only_some_are_left_out, text_alone
 from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.parallel import require_vocabulary
@@ -288,6 +289,12 @@ def _assumed(
         )
     if gives_sizes(given) and not text_alone(given, options.architecture):
         yield "limit_mm_per_prompt: images are counted at their largest, and vLLM profiles the given sizes"
+    sized = is_sized(options.vision) and most_pixels(given) is not None
+    if given.name("mm_processor_kwargs") is not None and options.sees and not sized:
+        yield (
+            "mm_processor_kwargs: images are counted at their largest: kvplan takes max_pixels of Qwen2-VL "
+            "and Qwen2.5-VL alone"
+        )
     if given.flag("enable_lora") and layout.rules != NEWEST:
         here = layout.rules.name
         yield f"adapters' buffers are counted as {NEWEST.name} has them: those of {here} are not read"

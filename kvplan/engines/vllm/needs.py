@@ -13,7 +13,8 @@ from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import Prompts, encoding
 from kvplan.engines.vllm.exchange import exchange_bytes
-from kvplan.engines.vllm.media import limits, text_alone
+from kvplan.engines.vllm.frames import Room
+from kvplan.engines.vllm.media import limits, most_pixels, text_alone
 from kvplan.engines.vllm.mixing import mixed
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
@@ -34,6 +35,7 @@ from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.vllm.work import usual
 from kvplan.records import record
+from kvplan.specs.vision import Vision
 from kvplan.units import GIB, MIB, ceil_div
 
 _ALONE_BYTES = 9 * GIB // 100
@@ -94,7 +96,7 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
     unsaid = parts.cold if compiled is None else 0
     overhead = parts.kept + parts.graphs + parts.outside + workload.rotations_bytes
     middle = parts.peak + cold + overhead
-    plain = _is_plain(workload, given)
+    plain = _is_plain(workload, rules, given)
     shared = _HOST_BYTES if workload.card.is_integrated else 0
     return Estimate(
         activation_bytes=parts.peak + cold,
@@ -105,9 +107,9 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
     )
 
 
-def _is_plain(workload: ProfileRun, given: Settings) -> bool:
+def _is_plain(workload: ProfileRun, rules: VllmRules, given: Settings) -> bool:
     """Return whether it is a dense model on one card, with plain weights and no tower that is not derived."""
-    sees = workload.vision is None and (_embeds_outside(workload) or workload.sees)
+    sees = _vision(workload, rules) is None and (_embeds_outside(workload) or workload.sees)
     sees = sees and not text_alone(given, workload.architecture)
     alone = workload.tp == workload.pp == 1 and workload.plain_weights
     return alone and not (sees or workload.has_experts or workload.has_states)
@@ -175,12 +177,21 @@ def _first_stage(
 
 
 def _images(workload: ProfileRun, rules: VllmRules, batch: Batch, given: Settings) -> Encoding:
-    if workload.vision is None:
+    vision = _vision(workload, rules)
+    if vision is None:
         return NO_IMAGES
     asked = given.flag("skip_mm_profiling") is not True
-    prompts = Prompts(workload.context, limits=limits(given), profiled=asked)
-    raw = workload.vision.design in rules.raw_pixels
-    return encoding(batch, workload.vision, prompts, pixel_bytes=1 if raw else batch.element_bytes)
+    prompts = Prompts(workload.context, most_pixels(given), limits=limits(given), profiled=asked)
+    total = workload.card.total_bytes
+    room = Room(total, max(0, total - workload.weights_bytes // max(1, workload.ranks)))
+    raw = vision.design in rules.raw_pixels
+    return encoding(batch, vision, prompts, room, pixel_bytes=1 if raw else batch.element_bytes)
+
+
+def _vision(workload: ProfileRun, rules: VllmRules) -> Vision | None:
+    """Return the widths of a tower that is derived for a release."""
+    known = workload.vision is not None and workload.vision.design not in rules.unread_towers
+    return workload.vision if known else None
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:

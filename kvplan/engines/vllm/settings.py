@@ -67,6 +67,11 @@ SETTINGS = (
         help='the most of each that a prompt brings: {"image": 0, "video": 0} loads no tower for them',
     ),
     Setting(
+        name="mm_processor_kwargs",
+        kind="name",
+        help='what images are made into: {"max_pixels": 1003520} are the most that Qwen2.5-VL takes of one',
+    ),
+    Setting(
         name="skip_mm_profiling",
         kind="flag",
         help="on profiles no images: what a tower needs of the card must be left free by --utilization",

@@ -14,10 +14,15 @@ from kvplan.units import ceil_div
 
 
 class Alive(NamedTuple):
-    """What a patch has: numbers in the model's dtype `inside` the tower, `stays` of them after it."""
+    """
+    What a patch has: numbers in the model's dtype `inside` the tower, `stays` of them after it.
+
+    `table_bytes` are made with the first image, and stay.
+    """
 
     inside: int
     stays: int = 0
+    table_bytes: int = 0
 
 
 def alive(vision: Vision, ranks: int) -> Alive:
@@ -42,6 +47,39 @@ def _attention(vision: Vision, ranks: int) -> int:
 def _siglip(vision: Vision, ranks: int) -> Alive:
     """Return an MLP's rows before and after the activation, its output, and three states (siglip.py)."""
     return Alive(2 * ceil_div(vision.intermediate, ranks) + _states(4, vision, ranks))
+
+
+_KIMI_TURNS = 512 * 512
+"""The places of Kimi-K2.5's table of rotations (Rope2DPosEmbRepeated in kimi_k25_vit.py)."""
+
+_COMPLEX_BYTES = 8
+
+
+def _kimi_k25(vision: Vision, ranks: int) -> Alive:
+    """
+    Return an MLP's rows before and after its activation and four states, or one row, its output and these.
+
+    The four are the patches with their places, a layer's input, that with what attention adds, and that
+    normed. Rotations are complex numbers for each two of a head (kimi_k25_vit.py of 0.33; before 0.32 they
+    were turned in float32, which is less than the text model runs).
+    """
+    inner = ceil_div(vision.intermediate, ranks)
+    most = max(2 * inner + 4 * vision.hidden, inner + _states(5, vision, ranks))
+    turned = vision.hidden // vision.heads // 2 * _COMPLEX_BYTES
+    return Alive(most + turned // 2, table_bytes=_KIMI_TURNS * turned)
+
+
+def _llama4(vision: Vision, ranks: int) -> Alive:
+    """
+    Return queries and keys as they are turned, in float32 before and after, or an MLP's rows (mllama4.py).
+
+    Beside those are three states: the patches as they go into the first layer, a layer's input, and that
+    normed; beside an MLP one more. Tiles are short, so that FlashAttention 3 splits their keys where a rank
+    has few heads, which is not counted: 44 MiB of 828 on two ranks, 3 of 589 on four.
+    """
+    inner = ceil_div(vision.intermediate, ranks)
+    perceptron = max(2 * inner + 4 * vision.hidden, inner + _states(5, vision, ranks))
+    return Alive(max(13 * ceil_div(vision.hidden, ranks) + 3 * vision.hidden, perceptron))
 
 
 def _pixtral(vision: Vision, ranks: int) -> Alive:
@@ -93,6 +131,8 @@ def _qwen3_vl(vision: Vision, ranks: int) -> Alive:
 
 
 _DESIGNS: Mapping[Design, Callable[[Vision, int], Alive]] = {
+    "kimi_k25": _kimi_k25,
+    "llama4": _llama4,
     "pixtral": _pixtral,
     "qwen2_vl": _qwen2_vl,
     "qwen2_5_vl": _qwen2_5_vl,

@@ -74,6 +74,7 @@ class VllmRules:
     request may ask for since 0.33 (_dummy_sampler_run there, and v1/worker/gpu/sample/sampler.py).
     `raw_pixels`: the towers whose images come to the card as they were, a byte for each number
     (supports_mm_device_do_normalize in their classes).
+    `unread_towers`: those that are not derived for the release, as they run a class of transformers.
     `counts_consumed`: whether all that the device lost counts, not torch's peak alone
     (memory_profiling in utils/mem_utils.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
@@ -138,6 +139,7 @@ class VllmRules:
     v2_counts_graphs: bool
     v2_logit_bytes: int
     raw_pixels: frozenset[str]
+    unread_towers: frozenset[str]
     counts_consumed: bool
     most_batched_tokens: int
     offloads_once: bool
@@ -197,6 +199,7 @@ _0_11 = VllmRules(
     v2_counts_graphs=False,
     v2_logit_bytes=0,
     raw_pixels=frozenset(),
+    unread_towers=frozenset({"gemma4"}),
     counts_consumed=False,
     most_batched_tokens=8192,
     offloads_once=False,
@@ -312,7 +315,7 @@ _0_32 = replace(
     checkpoints=1,
     wide_keys_in_64=True,
     v2_runner=ALL,
-    raw_pixels=_0_28.raw_pixels | {"pixtral", "qwen3_vl"},
+    raw_pixels=_0_28.raw_pixels | {"kimi_k25", "pixtral", "qwen3_vl"},
 )
 _0_33 = replace(
     _0_32,
@@ -322,6 +325,7 @@ _0_33 = replace(
     pcp=True,
     same_floats=True,
     v2_logit_bytes=12,
+    unread_towers=frozenset(),
 )
 
 RELEASES = (

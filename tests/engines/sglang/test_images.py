@@ -45,6 +45,8 @@ def test_a_larger_tower_takes_a_tenth_more_for_each_time() -> None:
         ("qwen2-vl-2b", 0.8312499999999999),
         ("qwen2-vl-7b", 0.76),
         ("mistral-small-24b", 0.95),
+        ("kimi-k2.5", 0.9097363281249999),
+        ("gemma-4-26b-a4b", 0.9097363281249999),
     ],
 )
 def test_a_factor_is_that_of_its_own_function(model: str, found: float) -> None:

@@ -163,6 +163,18 @@ def test_text_alone_and_a_tower_that_is_derived_do_not_widen_the_range() -> None
         assert estimate.high_bytes - estimate.low_bytes == 90 * GIB // 100
 
 
+def test_a_tower_that_a_release_is_not_read_for_widens_the_range() -> None:
+    """Gemma 4's, of which transformers has the class, before 0.33; Phi-3-vision's always."""
+    vision = kvplan.load("gemma-4-31b").vision
+    gemma = QWEN3_8B._replace(architecture="gemma4_text", sees=True, vision=vision, context=4096)
+    gemma = gemma._replace(settings={"compile_cache": "warm"})
+    new, old = (start_up(gemma, find_rules(release)) for release in ("0.33", "0.32"))
+    assert new.high_bytes - new.low_bytes == 90 * GIB // 100
+    assert old.high_bytes - old.low_bytes > 90 * GIB // 100
+    assert new.activation_bytes > old.activation_bytes
+    assert _width(architecture="phi3_v") == 155 * GIB // 100
+
+
 @pytest.mark.parametrize("gpu", ["h100-80gb", "rtx-4090-24gb"])
 @pytest.mark.parametrize("model", ["llama-3.1-8b", "qwen2.5-7b", "qwen3-8b", "mistral-7b-v0.3", "phi-4-mini"])
 def test_a_dense_models_range_is_at_most_a_gib_and_a_half(model: str, gpu: str) -> None:
@@ -173,10 +185,11 @@ def test_a_dense_models_range_is_at_most_a_gib_and_a_half(model: str, gpu: str) 
 def test_what_embeds_outside_compiles_no_embedding() -> None:
     seeing = QWEN3_8B._replace(architecture="qwen3_vl_text")
     assert start_up(seeing, find_rules("0.27.1")).activation_bytes == WARM
-    # Gemma 3 of 1B sees nothing, and is of the same type as those that do.
-    blind = QWEN3_8B._replace(architecture="gemma3_text")
-    assert start_up(blind, find_rules("0.27.1")).activation_bytes == COLD
-    assert start_up(blind._replace(sees=True), find_rules("0.27.1")).activation_bytes == WARM
+    # Gemma 3 of 1B and Mistral 7B see nothing, and are of the same types as those that do.
+    for architecture in ("gemma3_text", "mistral"):
+        blind = QWEN3_8B._replace(architecture=architecture)
+        assert start_up(blind, find_rules("0.27.1")).activation_bytes == COLD
+        assert start_up(blind._replace(sees=True), find_rules("0.27.1")).activation_bytes == WARM
     text = seeing._replace(settings={"language_model_only": "true"})
     assert start_up(text, find_rules("0.27.1")).activation_bytes == COLD
 

@@ -466,6 +466,35 @@ def test_sizes_of_what_is_profiled_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "processed", "warned"),
+    [
+        ("qwen2.5-vl-7b", '{"max_pixels": 1003520}', False),
+        ("qwen2.5-vl-7b", '{"fps": 1}', True),
+        ("qwen3-vl-8b", '{"max_pixels": 1003520}', True),
+        ("qwen3-8b", '{"max_pixels": 1003520}', False),
+    ],
+)
+def test_pixels_of_an_image_are_those_of_qwen25_vl_alone(model: str, processed: str, *, warned: bool) -> None:
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "engine": "vllm", "context": 8192, "advice": False}
+    answer = kvplan.fit(model, settings={"mm_processor_kwargs": processed}, **asked)
+    assert any("kvplan takes max_pixels" in words.warning(each) for each in answer.warnings) is warned
+    if warned or model == "qwen3-8b":
+        assert answer.memory == kvplan.fit(model, **asked).memory
+
+
+@pytest.mark.parametrize("processed", ["max_pixels", '{"max_pixels": 0}', '{"size": {"longest_edge": "a"}}'])
+def test_pixels_that_are_no_count_are_refused(processed: str) -> None:
+    with pytest.raises(KvplanError, match="mm_processor_kwargs"):
+        kvplan.fit(
+            "qwen2.5-vl-7b",
+            gpu="h100-80gb",
+            engine="vllm",
+            context=8192,
+            settings={"mm_processor_kwargs": processed},
+        )
+
+
+@pytest.mark.parametrize(
     "limits", ["image=0", "[0]", '{"image": -1}', '{"image": "none"}', '{"image": true}']
 )
 def test_limits_that_are_none_are_refused(limits: str) -> None:
