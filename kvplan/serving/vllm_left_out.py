@@ -107,7 +107,6 @@ LEFT_OUT: tuple[Row, ...] = (
     left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
     left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
     left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),
-    left_out("--mm-processor-kwargs", _PIXELS, "{}", takes="json"),
     left_out("--media-io-kwargs", _PIXELS, "{}", takes="json"),
     left_out("--video-pruning-rate", _MEDIA, "0", "0.0"),
     left_out("--mm-encoder-attn-backend --mm-encoder-attn-dtype", _MEDIA),
