@@ -182,17 +182,16 @@ def compute_buffers(workload: ProfileRun) -> Estimate:
     The graph is reserved for a micro-batch all of whose tokens have logits, in float32; rows as wide as the
     model stand beside them (graph_reserve in llama-context.cpp). Llama-3.2-3B of 2048 tokens prints 284.9
     MiB, Qwen3.6-27B of 200192 tokens 654.8 and Gemma 4 26B of 262144 tokens, with its cache in q8_0, 1887.9;
-    github.com/ggml-org/llama.cpp/pull/15860 has 456 MiB unaccounted for.
+    github.com/ggml-org/llama.cpp/pull/15860 has 456 MiB unaccounted for. llama-server has had logits of few
+    tokens since github.com/ggml-org/llama.cpp/pull/23861, so that the least is that of the rows alone.
     """
-    tokens = workload.batched_tokens or _MICRO_BATCH
-    sizes = [
-        4 * tokens * (vocab + _ROWS * (workload.hidden or _UNKNOWN_HIDDEN))
-        for vocab in _vocabularies(workload)
-    ]
+    rows = 4 * (workload.batched_tokens or _MICRO_BATCH)
+    states = rows * _ROWS * (workload.hidden or _UNKNOWN_HIDDEN)
+    sizes = [rows * vocab + states for vocab in _vocabularies(workload)]
     return Estimate(
         activation_bytes=sizes[1],
         overhead_bytes=DRIVER_BYTES,
-        low_bytes=sizes[0] * 4 // 5 + DRIVER_BYTES,
+        low_bytes=states + DRIVER_BYTES,
         high_bytes=sizes[2] + DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
         evidence="of a micro-batch's logits, and from 7 published breakdowns of llama.cpp's memory",
     )
