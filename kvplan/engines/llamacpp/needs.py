@@ -41,7 +41,7 @@ def start_up(run: ProfileRun, rules: LlamaRules = NEWEST) -> Estimate:
     """Return what llama.cpp takes for *run*; where its graph is not known, what compute_buffers estimates."""
     size = compute_bytes(run, rules)
     if size is None:
-        return compute_buffers(run)
+        return compute_buffers(run, _outputs(run, _slots(run)))
     older = compute_bytes(run._replace(settings={**run.settings, "n_outputs_max": str(MAX_COUNT)}), rules)
     return Estimate(
         activation_bytes=size,
@@ -62,13 +62,12 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     traits = traits_of(run.architecture, fused=rules.fused)
     if traits is None or run.hidden is None or run.vocab is None or run.kv is None or not all(run.stages):
         return None
-    options = asked_of(run.settings, run.batched_tokens)
-    if options.flash_attn and not _has_kernel(run.kv, rules):
+    slots = _slots(run)
+    if slots.options.flash_attn and not _has_kernel(run.kv, rules):
         return None
-    layers = layers_of(run, traits, flash=options.flash_attn)
+    layers = layers_of(run, traits, flash=slots.options.flash_attn)
     if layers is None:
         return None
-    slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
     kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
     whole = Batch(
@@ -112,6 +111,11 @@ def _stages(whole: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
 
 
 _ALL = CacheId(name="kv", rule="full")
+
+
+def _slots(run: ProfileRun) -> Slots:
+    options = asked_of(run.settings, run.batched_tokens)
+    return Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
 
 
 def _outputs(run: ProfileRun, slots: Slots) -> int:

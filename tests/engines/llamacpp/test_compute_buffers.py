@@ -110,6 +110,25 @@ def test_a_server_has_logits_of_few_tokens(options: dict[str, Any], printed: flo
     assert f"{needs.activation_bytes / MIB:.2f}" == f"{printed:.2f}"
 
 
+def test_gemma_4_12b_has_the_graph_of_its_kin() -> None:
+    """
+    Of 8192 tokens in four slots, 2048 of them at once.
+
+    Stored public file 67205286527, of b9849 for Vulkan, which has one MiB more: 541.07.
+    """
+    needs = plan(
+        "gemma-4-12b",
+        engine="llamacpp",
+        gpu="8TB",
+        context=2048,
+        max_num_seqs=4,
+        max_num_batched_tokens=2048,
+        weights="7GiB",
+        settings={"kv_unified": "on"},
+    ).budget.needs
+    assert f"{needs.activation_bytes / MIB:.2f}" == "540.07"
+
+
 @pytest.mark.parametrize(
     ("slots", "options", "outputs"),
     [
