@@ -214,6 +214,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             context=longest,
             indexer=_indexer(deployment),
             cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
+            drafts=deployment.draft is not None,
             drafted=deployment.draft is not None and deployment.choice.draft != OWN,
             model_context=options.model_context,
             weights_bytes=weights_bytes,

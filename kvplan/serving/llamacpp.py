@@ -74,6 +74,7 @@ _ASKED: tuple[Row, ...] = (
         NAME,
     ),
     asks("--spec-type", "drafts.type", NAME),
+    asks("--spec-draft-n-max", "settings.spec_draft_n_max", counted(auto(whole, "0"))),
     asks("-ctkd --spec-draft-type-k --cache-type-k-draft", "drafts.keys", _TYPE),
     asks("-ctvd --spec-draft-type-v --cache-type-v-draft", "drafts.values", _TYPE),
     asks("-ts --tensor-split", "split", Value(read=_proportions)),

@@ -47,6 +47,10 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--n-gpu-layers auto", {}),
     *((f"{name} d.gguf", {"draft": "d.gguf"}) for name in DRAFTS),
     ("--spec-type draft-mtp", {"draft": "mtp"}),
+    (
+        "--spec-draft-n-max 5 --spec-type draft-mtp",
+        {"draft": "mtp", "settings": {"spec_draft_n_max": "5"}},
+    ),
     ("--spec-type ngram-mod,none", {}),
     ("-ctkd q8_0 -ctvd q5_1", {}),
     ("-ctkd q8_0 -ctvd q5_1 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "q8_0,value=q5_1"}),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -153,13 +154,28 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
     require_architecture(options.architecture)
     asked = asked_of(options.settings, options.max_num_batched_tokens)
     windows = honours_windows(options.architecture)
-    arranged = arrange(stages, asked, rules=rules, windows=windows)
+    own = replace(asked, n_rs_seq=asked.spec_draft_n_max) if _goes_back(options) else asked
+    arranged = arrange(stages, own, rules=rules, windows=windows)
     if options.draft is None:
         return Cells(arranged=arranged)
     require_architecture(options.draft.architecture)
     windows = honours_windows(options.draft.architecture)
     drafts = [_of_draft(stage) for stage in stages]
     return Cells(arranged=arranged, draft=arrange(drafts, asked, rules=rules, windows=windows))
+
+
+def _goes_back(options: EngineOptions) -> bool:
+    """
+    Return whether a slot keeps a state after each drafted token.
+
+    For drafts that read the model's hidden states (need_n_rs_seq in common/common.h), of architectures in
+    llm_arch_supports_rs_rollback (src/llama-arch.cpp; Qwen3.8-Flash-Next since
+    github.com/ggml-org/llama.cpp/pull/28123). DeepSeek-V4, which is there too, keeps no recurrent states.
+    """
+    draft = options.draft
+    if draft is None or (draft.predicts is None and draft.architecture not in ("eagle3", "dflash")):
+        return False
+    return (options.architecture or "").startswith(("qwen3_5", "qwen4_exp", "nemotron_h"))
 
 
 def _of_draft(stage: Stage) -> Stage:

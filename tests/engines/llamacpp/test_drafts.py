@@ -27,6 +27,33 @@ def test_a_module_has_as_many_cells_as_the_model() -> None:
     assert lines("qwen3.8-27b", context=131_072, batch=2, **options)["draft layers"] == 464 * MIB
 
 
+@pytest.mark.parametrize(
+    ("model", "drafted", "states", "printed"),
+    [
+        # Stored public file 71218222695, and github.com/ggml-org/llama.cpp/pull/26499, which asks for 7.
+        ("qwen3.6-27b", None, 4, 598.50),
+        ("qwen3.6-35b-a3b", "7", 8, 502.50),
+    ],
+)
+def test_states_are_kept_of_each_drafted_token(
+    model: str, drafted: str | None, states: int, printed: float
+) -> None:
+    """RS buffers of real start-ups of one slot: a state before the drafted tokens and one after each."""
+    settings = {} if drafted is None else {"spec_draft_n_max": drafted}
+    rows = lines(model, context=32_768, draft="mtp", settings=settings)
+    more = rows["states to go back to"]
+    assert more % (states - 1) == 0
+    both = more // (states - 1) * states + rows["float32 states"]
+    assert f"{both / MIB:.2f}" == f"{printed:.2f}"
+
+
+def test_states_of_other_drafts_are_one_to_a_slot() -> None:
+    """A whole model that drafts reads no states, and no architecture but three goes back to one."""
+    options = {"context": 4096, "draft": "qwen3.5-0.8b"}
+    assert "states to go back to" not in lines("qwen3.5-9b", **options)
+    assert "states to go back to" not in lines("bamba-9b", context=4096, draft="llama-3.2-1b")
+
+
 def test_a_draft_model_is_stored_in_a_type_of_its_own_beside_the_models() -> None:
     """Llama-3.2-1B has 16 layers of 8 KV heads of 64; f16 unless told, whatever the model's cache."""
     options = {"context": 4096, "batch": 3, "kv_dtype": "q8_0"}
