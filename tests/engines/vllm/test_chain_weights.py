@@ -44,7 +44,6 @@ LISTED = {
     "Qwen--Qwen3-235B-A22B-FP8.json": _QUANTISED,
     "Qwen--Qwen3-30B-A3B-FP8.json": _QUANTISED,
     "Qwen--Qwen3-32B-FP8-Static-PerTensor.json": "the file names no quant_method, and vLLM has bf16",
-    "Qwen--Qwen3-32B-FP8.json": _QUANTISED,
     "deepseek-ai--DeepSeek-V3.2.json": _QUANTISED,
     "deepseek-ai--DeepSeek-V4-Flash.json": _QUANTISED,
     "deepseek-ai--DeepSeek-V4-Pro.json": _QUANTISED,
