@@ -281,7 +281,7 @@ def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list
         ("--runner pooling", True),
         ("--hf-overrides '{}'", True),
         ("--all2all-backend nixl_ep", True),
-        ("--media-io-kwargs '{\"video\": {\"num_frames\": 32}}'", True),
+        ('--media-io-kwargs \'{"video": {"num_frames": 32}}\'', True),
         ("--media-io-kwargs '{}'", False),
         ("--moe-backend auto", False),
         ("--moe-backend marlin", True),

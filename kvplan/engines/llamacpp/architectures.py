@@ -9,6 +9,9 @@ from typing import Literal
 
 from kvplan.records import record
 
+Picked = Literal["in layer", "in sum", "behind layers", "behind norm"]
+"""Where tokens without logits are left out."""
+
 
 @record
 class Traits:
@@ -20,7 +23,8 @@ class Traits:
     kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, or attend to `latents`
     alone. One matrix may make queries, keys and values (`joined`), or gate and MLP (`joined_gate`). Of so
     many layers one neither norms nor rotates (`stands_every`). Images have states for the first layers
-    (`stacked`), for which there is room beside the embedding.
+    (`stacked`), for which there is room beside the embedding. Layers may have a scan of Mamba-2 (`scans`),
+    and one of attention, scan and MLP alone (`alternates`).
     """
 
     mixes: bool = True
@@ -29,7 +33,8 @@ class Traits:
     biased: bool = False
     normed_weights: bool = True
     scaled: bool = False
-    picked: Literal["in layer", "behind layers", "behind norm"] = "in layer"
+    picked: Picked = "in layer"
+    states_first: bool = False
     centred: bool = False
     parallel: bool = False
     normed_before: bool = True
@@ -40,6 +45,8 @@ class Traits:
     gates_shared: bool = False
     remembers: bool = False
     latents: bool = False
+    scans: bool = False
+    alternates: bool = False
     joined: bool = False
     joined_gate: bool = False
     stands_every: int = 0
@@ -89,15 +96,26 @@ _SINCE_FUSED = {
     "ernie4_5": _PLAIN,
     "ernie4_5_moe": Traits(biased=True),
     "exaone": _PLAIN,
+    "falcon_h1": Traits(scans=True, picked="in sum"),
     "gemma": _PLAIN,
     "glm4": Traits(joined_gate=True),
     "glm4_moe_lite": _LATENTS,
     "granite": _PLAIN,
+    "granitemoehybrid": Traits(scans=True, whole_stand=True),
     "hunyuan_v1_dense": _PLAIN,
     "internlm2": _PLAIN,
     "kimi_k2": _LATENTS,
     "mimo": _PLAIN,
     "minicpm": Traits(mixes=False),
+    "nemotron_h": replace(
+        _SIGMOID,
+        scaled=True,
+        scans=True,
+        alternates=True,
+        whole_stand=True,
+        states_first=True,
+        picked="behind norm",
+    ),
     "olmo3": Traits(normed_before=False),
     "orion": Traits(centred=True),
     "phi3": Traits(joined=True, joined_gate=True, onto_states=True, mixes=False),

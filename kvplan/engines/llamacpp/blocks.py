@@ -5,6 +5,7 @@ Source: build_attn_mha, build_ffn and build_moe_ffn in src/llama-graph.cpp of ll
 CUDA keeps for its fused kernels, ggml_backend_cuda_graph_optimize in ggml/src/ggml-cuda/ggml-cuda.cu.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
@@ -79,9 +80,10 @@ class Mixture:
 
     `chooses` says how: by the softmax of all logits, by their sigmoid, or by the softmax of the chosen. The
     choice may be `biased` and be made in the best `chosen_groups` of `groups` of experts; the weights may be
-    `normed`, and `scaled` behind that. CUDA may keep tensors for `fused` kernels. With `own_norms`
-    the choice, the experts and the shared MLP norm the states each for itself, and experts have scales;
-    `gates_shared` says that the shared MLP has a gate of its own.
+    `normed`, and `scaled` behind that. CUDA may keep tensors for `fused` kernels. Experts may have no gate
+    inside (`gated`). With `own_norms` the choice, the experts and the shared MLP norm the states each for
+    itself, and experts have scales; `gates_shared` says that the shared MLP has a gate of its own. What
+    experts read and make may be a `latent`.
     """
 
     experts: int
@@ -95,8 +97,10 @@ class Mixture:
     normed: bool = True
     scaled: bool = False
     fused: bool = True
+    gated: bool = True
     own_norms: bool = False
     gates_shared: bool = False
+    latent: int | None = None
 
 
 @record
@@ -188,10 +192,14 @@ def feed(rows: Rows, states: int, mlp: Mlp) -> int:
     return rows.new(rows.hidden, inner)
 
 
-def mix(rows: Rows, states: int, mixture: Mixture) -> int:
-    """Return what a mixture and its shared MLP make of *states*."""
+def mix(rows: Rows, states: int, mixture: Mixture, ahead: Callable[[], None] | None = None) -> int:
+    """Return what a mixture and its shared MLP make of *states*; *ahead* reads what is due between both."""
     chosen, weights, choice = _choose(rows, _normed(rows, states, mixture), mixture)
     routed = _routed(rows, _normed(rows, states, mixture), mixture, (chosen, weights, choice))
+    if ahead is not None:
+        ahead()
+    if mixture.latent is not None:
+        routed = rows.new(rows.hidden, routed)
     if mixture.shared is None:
         return routed
     beside = feed(rows, _normed(rows, states, mixture), mixture.shared)
@@ -209,21 +217,24 @@ def _normed(rows: Rows, states: int, mixture: Mixture) -> int:
 def _routed(rows: Rows, states: int, mixture: Mixture, choice: tuple[int, int, tuple[int, ...]]) -> int:
     """Return the sum of what the chosen experts make of *states*."""
     chosen, weights, steps = choice
+    hidden = rows.hidden if mixture.latent is None else mixture.latent
+    if mixture.latent is not None:
+        states = rows.new(hidden, states)
     if steps:
         rows.graph.read(*steps)
     width = mixture.used * mixture.width
-    gate = rows.new(width, states, chosen)
-    inner = rows.new(width, gate, rows.new(width, states, chosen))
-    outputs = rows.new(mixture.used * rows.hidden, inner, chosen)
+    inner = rows.new(width, states, chosen)
+    if mixture.gated:
+        inner = rows.new(width, inner, rows.new(width, states, chosen))
+    outputs = rows.new(mixture.used * hidden, inner, chosen)
     fused = mixture.fused and 1 < mixture.used <= _MOST_SUMMED
     scaled, scales = outputs, tuple[int, ...]()
     if mixture.own_norms:
         scales = (rows.new(mixture.used, rows.new(mixture.experts), chosen),)
-        scaled = rows.new(mixture.used * rows.hidden, outputs, *scales, over=(outputs,))
-    weighted = rows.new(mixture.used * rows.hidden, scaled, weights, over=(scaled,))
-    total = rows.new(rows.hidden, weighted)
-    for _ in range(mixture.used - 2):
-        total = rows.new(rows.hidden, total, weighted, over=(total,))
+        scaled = rows.new(mixture.used * hidden, outputs, *scales, over=(outputs,))
+    weighted = rows.new(mixture.used * hidden, scaled, weights, over=(scaled,))
+    # The sum of two experts, over which all others are added.
+    total = rows.new(hidden, weighted)
     if fused:
         rows.graph.read(outputs, weights, *scales)
     return total
