@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from kvplan.engines.profile_run import Estimate, ProfileRun
+from kvplan.engines.sglang.aside import aside
 from kvplan.engines.sglang.images import reserved_bytes
 from kvplan.engines.sglang.mxfp4 import CLASSES, MOST_AMISS
 from kvplan.engines.sglang.traits import traits_of
@@ -40,8 +41,8 @@ def before_weights(workload: ProfileRun) -> Estimate:
     """
     Return what the CUDA context and communication take, the table of rotary embeddings, and room for images.
 
-    The last two come out of SGLang's share. Activations and graphs are 0 here: SGLang keeps 1 -
-    mem_fraction_static back for them.
+    The last two come out of SGLang's share. Activations and graphs are no part of it, but aside: SGLang keeps
+    1 - mem_fraction_static back for them.
     """
     kept = _rotations(workload) + reserved_bytes(workload)
     if workload.ranks > 1:
@@ -60,6 +61,7 @@ def before_weights(workload: ProfileRun) -> Estimate:
         high_bytes=high + kept + int(share * weights),
         evidence=f"{evidence}, and up to {float(100 * share):g} % of the weights that its allocator keeps",
         kept_bytes=kept,
+        aside=aside(workload),
     )
 
 
