@@ -91,7 +91,8 @@ def test_a_mixtures_run_is_near_what_was_printed() -> None:
     ],
 )
 def test_the_range_has_what_was_printed(model: str, asked: dict[str, Any], printed: float) -> None:
-    fit = kvplan.fit(model, **{"context": 40960, "engine": "trtllm", "advice": False} | asked)
+    options: dict[str, Any] = {"context": 40960, "engine": "trtllm", "advice": False} | asked
+    fit = kvplan.fit(model, **options)
     assert fit.kv_range is not None
     low, high = fit.kv_range
     assert low <= printed * GIB <= high
