@@ -8,6 +8,7 @@ import pytest
 from kvplan.engines.profile_run import Aside, Estimate
 from kvplan.engines.sglang.images import is_guessed
 from kvplan.engines.sglang.mxfp4 import CLASSES, MOST_AMISS
+from kvplan.engines.sglang.needs import MOST_KEPT, MOST_KEPT_PLAIN
 from kvplan.planner.budget import Budget
 from kvplan.planner.facts import Origin, Sources
 from kvplan.units import parse_ratio
@@ -74,13 +75,16 @@ REPACKED = [row for row in WEIGHED if row.spec.architecture in CLASSES]
 
 
 @pytest.mark.parametrize("row", [row for row in WEIGHED if row not in REPACKED], ids=_name)
-def test_weights_and_tables_are_within_two_percent(row: Row) -> None:
+def test_weights_and_tables_are_within_the_range(row: Row) -> None:
     """
     Nothing is counted that is not there; what is missing is what the allocator rounds and cannot give back.
 
     That is most where blocks in fp8 are changed while they are loaded.
     """
-    assert 0 <= row.weights_bytes - row.planned_weights() <= row.weights_bytes / 50
+    released = row.plan().budget.replica_weights_bytes
+    plain = released >= 2 * (row.spec.parameters or 0) * 99 // 100
+    most = (MOST_KEPT_PLAIN if plain else MOST_KEPT) * released / row.ranks
+    assert 0 <= row.weights_bytes - row.planned_weights() <= most
 
 
 @pytest.mark.parametrize("row", REPACKED, ids=_name)
