@@ -92,13 +92,37 @@ class ProfileRun(NamedTuple):
         return self.rotations * self.rotated * self.element_bytes
 
 
+class Aside(NamedTuple):
+    """
+    What has to fit in the part of a card that an engine keeps back beside its share.
+
+    `graphs_bytes` are CUDA graphs with the memory that they run in, of which a driver holds `driver_bytes`,
+    and `activation_bytes` are what a chunk of prefill takes beside them; both together lie between
+    `low_bytes` and `high_bytes`. Drawing a next token takes `draw_bytes` for each sequence, and `few_bytes`
+    where no more than `few` are drawn at once, whose logits have a place in the graphs.
+    """
+
+    graphs_bytes: int
+    driver_bytes: int
+    activation_bytes: int
+    low_bytes: int
+    high_bytes: int
+    few: int
+    few_bytes: int
+    draw_bytes: int
+
+    def draws_bytes(self, sequences: int) -> int:
+        """Return what it takes to draw the next tokens of so many sequences at once."""
+        return sequences * (self.few_bytes if sequences <= self.few else self.draw_bytes)
+
+
 class Estimate(NamedTuple):
     """
     What an engine needs on a card beside weights and cache, where `evidence` says how that is known.
 
     `overhead_bytes` are the CUDA context, communication, CUDA graphs and the like; both together lie
     between `low_bytes` and `high_bytes`. Of the overhead `kept_bytes` come out of the engine's share, where
-    that is one of the card after start.
+    that is one of the card after start; `aside` is then what lives in the rest, None where it is not known.
     """
 
     activation_bytes: int
@@ -107,3 +131,4 @@ class Estimate(NamedTuple):
     high_bytes: int
     evidence: str
     kept_bytes: int = 0
+    aside: Aside | None = None
