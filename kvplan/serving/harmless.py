@@ -196,62 +196,54 @@ SGLANG_LISTS = """
 """
 
 LLAMACPP_FLAGS = """
+--spec-default
 -h --help --usage --version -cl --cache-list --completion-bash --verbose-prompt --display-prompt
 --no-display-prompt --cache-idle-slots --no-cache-idle-slots --context-shift --no-context-shift --perf
 --no-perf --show-timings --no-show-timings -e --escape --no-escape -sp --special -st --single-turn -mli
---multiline-input --warmup --no-warmup --spm-infill --ignore-eos -bs --backend-sampling -kvo --kv-offload
---repack -nr --no-repack --no-host -cb --cont-batching -nocb --no-cont-batching --mmproj-auto
---mmproj-offload --list-devices --check-tensors --op-offload --no-op-offload --reuse-port --cors-credentials
---no-cors-credentials --ui-mcp-proxy --webui-mcp-proxy --no-ui-mcp-proxy --no-webui-mcp-proxy -ag --agent
--no-ag --no-agent --ui --webui --no-ui --no-webui --cache-prompt --no-cache-prompt --metrics --props --slots
---no-slots --models-autoload --no-models-autoload --jinja --no-jinja --reasoning-preserve
---no-reasoning-preserve --skip-chat-parsing --no-skip-chat-parsing --prefill-assistant
---no-prefill-assistant --lora-init-without-apply --simple-io --log-disable --log-jsonl --no-log-jsonl -v
---verbose --log-verbose --offline --log-prefix --no-log-prefix --log-timestamps --no-log-timestamps
---spec-draft-cpu-moe -cmoed --cpu-moe-draft --spec-draft-backend-sampling --no-spec-draft-backend-sampling
---embd-gemma-default --fim-qwen-1.5b-default --fim-qwen-3b-default --fim-qwen-7b-default
---fim-qwen-30b-default --gpt-oss-20b-default --gpt-oss-120b-default --vision-gemma-4b-default
---vision-gemma-12b-default --no-mmap --mmap --mlock -cnv --conversation -no-cnv --no-conversation -i
+--multiline-input --warmup --no-warmup --spm-infill --ignore-eos -kvo --kv-offload --repack -nr --no-repack
+--no-host -cb --cont-batching -nocb --no-cont-batching --mmproj-auto --mmproj-offload --list-devices
+--check-tensors --op-offload --no-op-offload --reuse-port --cors-credentials --no-cors-credentials
+--ui-mcp-proxy --webui-mcp-proxy --no-ui-mcp-proxy --no-webui-mcp-proxy -ag --agent -no-ag --no-agent --ui
+--webui --no-ui --no-webui --cache-prompt --no-cache-prompt --metrics --props --slots --no-slots
+--models-autoload --no-models-autoload --jinja --no-jinja --reasoning-preserve --no-reasoning-preserve
+--skip-chat-parsing --no-skip-chat-parsing --prefill-assistant --no-prefill-assistant
+--lora-init-without-apply --simple-io --log-disable --log-jsonl --no-log-jsonl -v --verbose --log-verbose
+--offline --log-prefix --no-log-prefix --log-timestamps --no-log-timestamps --spec-draft-backend-sampling
+--no-spec-draft-backend-sampling --no-mmap --mmap --mlock -cnv --conversation -no-cnv --no-conversation -i
 --interactive -if --interactive-first
 """
 
 LLAMACPP_VALUES = """
--mg --main-gpu
---server-base -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio
+-mg --main-gpu -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio
 --poll -Cb --cpu-mask-batch -Crb --cpu-range-batch --cpu-strict-batch --prio-batch --poll-batch -lcs
 --lookup-cache-static -lcd --lookup-cache-dynamic -n --predict --n-predict --keep -ctxcp --ctx-checkpoints
 --swa-checkpoints -cms --checkpoint-min-step -cram --cache-ram -p --prompt -sys --system-prompt -f --file
 -sysf --system-prompt-file -bf --binary-file -r --reverse-prompt --samplers -s --seed --sampler-seq
 --sampling-seq --temp --temperature --top-k --top-p --min-p --top-nsigma --top-n-sigma --xtc-probability
---xtc-threshold --typical --typical-p --repeat-last-n --repeat-penalty --presence-penalty
---frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n
---dry-sequence-breaker --adaptive-target --adaptive-decay --dynatemp-range --dynatemp-exp --mirostat
---mirostat-lr --mirostat-ent -l --logit-bias --grammar --grammar-file -j --json-schema -jf
---json-schema-file --rope-scaling --rope-scale --rope-freq-base --rope-freq-scale --yarn-orig-ctx
---yarn-ext-factor --yarn-attn-factor --yarn-beta-slow --yarn-beta-fast -dt --defrag-thold --image --audio
---video --image-min-tokens --image-max-tokens --mtmd-batch-max-tokens --video-fps --video-timestamp-interval
---video-ffmpeg-dir -lm --load-mode -lzm --lazy-mode --numa -fit --fit -fitt --fit-target -fitc --fit-ctx -a
---alias --tags -hft --hf-token -o --output --output-file --embd-normalize --host --port --path
---cors-origins --cors-methods --cors-headers --api-prefix --ui-config --webui-config --ui-config-file
---webui-config-file --tools --tools-runtime --mcp-servers-config --mcp-servers-json --api-key --api-key-file
---ssl-key-file --ssl-cert-file --chat-template-kwargs -to --timeout --sse-ping-interval --threads-http
---cache-reuse --slot-save-path --media-path --models-max --reasoning-format -rea --reasoning
---reasoning-effort --reasoning-budget --reasoning-budget-message --chat-template --chat-template-file -sps
---slot-prompt-similarity --sleep-idle-seconds --log-file --log-prompts-dir --log-colors -lv --verbosity
---log-verbosity --spec-draft-threads -td --threads-draft --spec-draft-threads-batch -tbd
---threads-batch-draft --spec-draft-cpu-mask -Cd --cpu-mask-draft --spec-draft-cpu-range -Crd
---cpu-range-draft --spec-draft-cpu-strict --cpu-strict-draft --spec-draft-prio --prio-draft
---spec-draft-poll --poll-draft --spec-draft-cpu-mask-batch -Cbd --cpu-mask-batch-draft
+--xtc-threshold --typical --typical-p --repeat-last-n --repeat-penalty --presence-penalty --frequency-penalty
+--dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-sequence-breaker --adaptive-target
+--adaptive-decay --dynatemp-range --dynatemp-exp --mirostat --mirostat-lr --mirostat-ent -l --logit-bias
+--grammar --grammar-file -j --json-schema -jf --json-schema-file --rope-scaling --rope-scale --rope-freq-base
+--rope-freq-scale --yarn-orig-ctx --yarn-ext-factor --yarn-attn-factor --yarn-beta-slow --yarn-beta-fast -dt
+--defrag-thold --image --audio --video --video-fps --video-timestamp-interval --video-ffmpeg-dir -lm
+--load-mode -lzm --lazy-mode --numa -a --alias --tags -hft --hf-token -o --output --output-file
+--embd-normalize --host --port --path --cors-origins --cors-methods --cors-headers --api-prefix --ui-config
+--webui-config --ui-config-file --webui-config-file --tools --tools-runtime --mcp-servers-config
+--mcp-servers-json --api-key --api-key-file --ssl-key-file --ssl-cert-file --chat-template-kwargs -to
+--timeout --sse-ping-interval --threads-http --cache-reuse --slot-save-path --media-path --models-max
+--reasoning-format -rea --reasoning --reasoning-effort --reasoning-budget --reasoning-budget-message
+--chat-template --chat-template-file -sps --slot-prompt-similarity --sleep-idle-seconds --log-file
+--log-prompts-dir --log-colors -lv --verbosity --log-verbosity --spec-draft-threads -td --threads-draft
+--spec-draft-threads-batch -tbd --threads-batch-draft --spec-draft-cpu-mask -Cd --cpu-mask-draft
+--spec-draft-cpu-range -Crd --cpu-range-draft --spec-draft-cpu-strict --cpu-strict-draft --spec-draft-prio
+--prio-draft --spec-draft-poll --poll-draft --spec-draft-cpu-mask-batch -Cbd --cpu-mask-batch-draft
 --spec-draft-cpu-strict-batch --cpu-strict-batch-draft --spec-draft-prio-batch --prio-batch-draft
---spec-draft-poll-batch --poll-batch-draft --spec-draft-override-tensor -otd --override-tensor-draft
---spec-draft-n-cpu-moe --spec-draft-ncmoe -ncmoed --n-cpu-moe-draft --spec-draft-n-max --spec-draft-n-min
---spec-synth-len --spec-synth-rates --spec-draft-p-split --draft-p-split --spec-draft-p-min --draft-p-min
---spec-draft-device -devd --device-draft --spec-draft-ngl -ngld --gpu-layers-draft --n-gpu-layers-draft
---spec-ngram-mod-n-min --spec-ngram-mod-n-max --spec-ngram-mod-n-match --spec-ngram-simple-size-n
---spec-ngram-simple-size-m --spec-ngram-simple-min-hits --spec-ngram-map-k-size-n --spec-ngram-map-k-size-m
---spec-ngram-map-k-min-hits --spec-ngram-map-k4v-size-n --spec-ngram-map-k4v-size-m
---spec-ngram-map-k4v-min-hits --draft --draft-n --draft-max --draft-min --draft-n-min --spec-ngram-size-n
---spec-ngram-size-m --spec-ngram-min-hits -mmdev --mmproj-device
+--spec-draft-poll-batch --poll-batch-draft --spec-draft-n-min --spec-synth-len --spec-synth-rates
+--spec-draft-p-split --draft-p-split --spec-draft-p-min --draft-p-min --spec-ngram-mod-n-min
+--spec-ngram-mod-n-max --spec-ngram-mod-n-match --spec-ngram-simple-size-n --spec-ngram-simple-size-m
+--spec-ngram-simple-min-hits --spec-ngram-map-k-size-n --spec-ngram-map-k-size-m --spec-ngram-map-k-min-hits
+--spec-ngram-map-k4v-size-n --spec-ngram-map-k4v-size-m --spec-ngram-map-k4v-min-hits --draft-min
+--draft-n-min --spec-ngram-size-n --spec-ngram-size-m --spec-ngram-min-hits
 """
 
 TRTLLM_FLAGS = """
