@@ -189,112 +189,118 @@ SGLANG_LISTS = """
 """
 
 LLAMACPP_FLAGS = """
+--spec-default
 -h --help --usage --version -cl --cache-list --completion-bash --verbose-prompt --display-prompt
 --no-display-prompt --cache-idle-slots --no-cache-idle-slots --context-shift --no-context-shift --perf
 --no-perf --show-timings --no-show-timings -e --escape --no-escape -sp --special -st --single-turn -mli
---multiline-input --warmup --no-warmup --spm-infill --ignore-eos -bs --backend-sampling -kvo --kv-offload
---repack -nr --no-repack --no-host -cb --cont-batching -nocb --no-cont-batching --mmproj-auto
---mmproj-offload --list-devices --check-tensors --op-offload --no-op-offload --reuse-port --cors-credentials
---no-cors-credentials --ui-mcp-proxy --webui-mcp-proxy --no-ui-mcp-proxy --no-webui-mcp-proxy -ag --agent
--no-ag --no-agent --ui --webui --no-ui --no-webui --cache-prompt --no-cache-prompt --metrics --props --slots
---no-slots --models-autoload --no-models-autoload --jinja --no-jinja --reasoning-preserve
---no-reasoning-preserve --skip-chat-parsing --no-skip-chat-parsing --prefill-assistant
---no-prefill-assistant --lora-init-without-apply --simple-io --log-disable --log-jsonl --no-log-jsonl -v
---verbose --log-verbose --offline --log-prefix --no-log-prefix --log-timestamps --no-log-timestamps
---spec-draft-cpu-moe -cmoed --cpu-moe-draft --spec-draft-backend-sampling --no-spec-draft-backend-sampling
---embd-gemma-default --fim-qwen-1.5b-default --fim-qwen-3b-default --fim-qwen-7b-default
---fim-qwen-30b-default --gpt-oss-20b-default --gpt-oss-120b-default --vision-gemma-4b-default
---vision-gemma-12b-default --no-mmap --mmap --mlock -cnv --conversation -no-cnv --no-conversation -i
+--multiline-input --warmup --no-warmup --spm-infill --ignore-eos -kvo --kv-offload --repack -nr --no-repack
+--no-host -cb --cont-batching -nocb --no-cont-batching --mmproj-auto --mmproj-offload --list-devices
+--check-tensors --op-offload --no-op-offload --reuse-port --cors-credentials --no-cors-credentials
+--ui-mcp-proxy --webui-mcp-proxy --no-ui-mcp-proxy --no-webui-mcp-proxy -ag --agent -no-ag --no-agent --ui
+--webui --no-ui --no-webui --cache-prompt --no-cache-prompt --metrics --props --slots --no-slots
+--models-autoload --no-models-autoload --jinja --no-jinja --reasoning-preserve --no-reasoning-preserve
+--skip-chat-parsing --no-skip-chat-parsing --prefill-assistant --no-prefill-assistant
+--lora-init-without-apply --simple-io --log-disable --log-jsonl --no-log-jsonl -v --verbose --log-verbose
+--offline --log-prefix --no-log-prefix --log-timestamps --no-log-timestamps --spec-draft-backend-sampling
+--no-spec-draft-backend-sampling --no-mmap --mmap --mlock -cnv --conversation -no-cnv --no-conversation -i
 --interactive -if --interactive-first
 """
 
 LLAMACPP_VALUES = """
--mg --main-gpu
---server-base -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio
+-mg --main-gpu -co --color -t --threads -tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio
 --poll -Cb --cpu-mask-batch -Crb --cpu-range-batch --cpu-strict-batch --prio-batch --poll-batch -lcs
 --lookup-cache-static -lcd --lookup-cache-dynamic -n --predict --n-predict --keep -ctxcp --ctx-checkpoints
 --swa-checkpoints -cms --checkpoint-min-step -cram --cache-ram -p --prompt -sys --system-prompt -f --file
 -sysf --system-prompt-file -bf --binary-file -r --reverse-prompt --samplers -s --seed --sampler-seq
 --sampling-seq --temp --temperature --top-k --top-p --min-p --top-nsigma --top-n-sigma --xtc-probability
---xtc-threshold --typical --typical-p --repeat-last-n --repeat-penalty --presence-penalty
---frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n
---dry-sequence-breaker --adaptive-target --adaptive-decay --dynatemp-range --dynatemp-exp --mirostat
---mirostat-lr --mirostat-ent -l --logit-bias --grammar --grammar-file -j --json-schema -jf
---json-schema-file --rope-scaling --rope-scale --rope-freq-base --rope-freq-scale --yarn-orig-ctx
---yarn-ext-factor --yarn-attn-factor --yarn-beta-slow --yarn-beta-fast -dt --defrag-thold --image --audio
---video --image-min-tokens --image-max-tokens --mtmd-batch-max-tokens --video-fps --video-timestamp-interval
---video-ffmpeg-dir -lm --load-mode -lzm --lazy-mode --numa -fit --fit -fitt --fit-target -fitc --fit-ctx -a
---alias --tags -hft --hf-token -o --output --output-file --embd-normalize --host --port --path
---cors-origins --cors-methods --cors-headers --api-prefix --ui-config --webui-config --ui-config-file
---webui-config-file --tools --tools-runtime --mcp-servers-config --mcp-servers-json --api-key --api-key-file
---ssl-key-file --ssl-cert-file --chat-template-kwargs -to --timeout --sse-ping-interval --threads-http
---cache-reuse --slot-save-path --media-path --models-max --reasoning-format -rea --reasoning
---reasoning-effort --reasoning-budget --reasoning-budget-message --chat-template --chat-template-file -sps
---slot-prompt-similarity --sleep-idle-seconds --log-file --log-prompts-dir --log-colors -lv --verbosity
---log-verbosity --spec-draft-threads -td --threads-draft --spec-draft-threads-batch -tbd
---threads-batch-draft --spec-draft-cpu-mask -Cd --cpu-mask-draft --spec-draft-cpu-range -Crd
---cpu-range-draft --spec-draft-cpu-strict --cpu-strict-draft --spec-draft-prio --prio-draft
---spec-draft-poll --poll-draft --spec-draft-cpu-mask-batch -Cbd --cpu-mask-batch-draft
+--xtc-threshold --typical --typical-p --repeat-last-n --repeat-penalty --presence-penalty --frequency-penalty
+--dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-sequence-breaker --adaptive-target
+--adaptive-decay --dynatemp-range --dynatemp-exp --mirostat --mirostat-lr --mirostat-ent -l --logit-bias
+--grammar --grammar-file -j --json-schema -jf --json-schema-file --rope-scaling --rope-scale --rope-freq-base
+--rope-freq-scale --yarn-orig-ctx --yarn-ext-factor --yarn-attn-factor --yarn-beta-slow --yarn-beta-fast -dt
+--defrag-thold --image --audio --video --video-fps --video-timestamp-interval --video-ffmpeg-dir -lm
+--load-mode -lzm --lazy-mode --numa -a --alias --tags -hft --hf-token -o --output --output-file
+--embd-normalize --host --port --path --cors-origins --cors-methods --cors-headers --api-prefix --ui-config
+--webui-config --ui-config-file --webui-config-file --tools --tools-runtime --mcp-servers-config
+--mcp-servers-json --api-key --api-key-file --ssl-key-file --ssl-cert-file --chat-template-kwargs -to
+--timeout --sse-ping-interval --threads-http --cache-reuse --slot-save-path --media-path --models-max
+--reasoning-format -rea --reasoning --reasoning-effort --reasoning-budget --reasoning-budget-message
+--chat-template --chat-template-file -sps --slot-prompt-similarity --sleep-idle-seconds --log-file
+--log-prompts-dir --log-colors -lv --verbosity --log-verbosity --spec-draft-threads -td --threads-draft
+--spec-draft-threads-batch -tbd --threads-batch-draft --spec-draft-cpu-mask -Cd --cpu-mask-draft
+--spec-draft-cpu-range -Crd --cpu-range-draft --spec-draft-cpu-strict --cpu-strict-draft --spec-draft-prio
+--prio-draft --spec-draft-poll --poll-draft --spec-draft-cpu-mask-batch -Cbd --cpu-mask-batch-draft
 --spec-draft-cpu-strict-batch --cpu-strict-batch-draft --spec-draft-prio-batch --prio-batch-draft
---spec-draft-poll-batch --poll-batch-draft --spec-draft-override-tensor -otd --override-tensor-draft
---spec-draft-n-cpu-moe --spec-draft-ncmoe -ncmoed --n-cpu-moe-draft --spec-draft-n-min
---spec-synth-len --spec-synth-rates --spec-draft-p-split --draft-p-split --spec-draft-p-min --draft-p-min
---spec-draft-device -devd --device-draft --spec-draft-ngl -ngld --gpu-layers-draft --n-gpu-layers-draft
---spec-ngram-mod-n-min --spec-ngram-mod-n-max --spec-ngram-mod-n-match --spec-ngram-simple-size-n
---spec-ngram-simple-size-m --spec-ngram-simple-min-hits --spec-ngram-map-k-size-n --spec-ngram-map-k-size-m
---spec-ngram-map-k-min-hits --spec-ngram-map-k4v-size-n --spec-ngram-map-k4v-size-m
---spec-ngram-map-k4v-min-hits --draft --draft-n --draft-max --draft-min --draft-n-min --spec-ngram-size-n
---spec-ngram-size-m --spec-ngram-min-hits -mmdev --mmproj-device
+--spec-draft-poll-batch --poll-batch-draft --spec-draft-n-min --spec-synth-len --spec-synth-rates
+--spec-draft-p-split --draft-p-split --spec-draft-p-min --draft-p-min --spec-ngram-mod-n-min
+--spec-ngram-mod-n-max --spec-ngram-mod-n-match --spec-ngram-simple-size-n --spec-ngram-simple-size-m
+--spec-ngram-simple-min-hits --spec-ngram-map-k-size-n --spec-ngram-map-k-size-m --spec-ngram-map-k-min-hits
+--spec-ngram-map-k4v-size-n --spec-ngram-map-k4v-size-m --spec-ngram-map-k4v-min-hits --draft-min
+--draft-n-min --spec-ngram-size-n --spec-ngram-size-m --spec-ngram-min-hits
 """
 
 TRTLLM_FLAGS = """
---trust-remote-code --fail-fast-on-attention-window-too-large --enable-chunked-prefill
+--trust-remote-code --fail-fast-on-attention-window-too-large
 """
 
 TRTLLM_VALUES = """
---tokenizer --custom-tokenizer --host --port --custom-module-dirs --log-level
---gpus-per-node --num-postprocess-workers --revision --reasoning-parser --tool-parser
---metadata-server-config-file --otlp-traces-endpoint --disagg-cluster-uri --media-io-kwargs --chat-template
+--tokenizer --custom-tokenizer --host --port --custom-module-dirs --log-level --gpus-per-node
+--num-postprocess-workers --revision --reasoning-parser --tool-parser --metadata-server-config-file
+--otlp-traces-endpoint --disagg-cluster-uri --media-io-kwargs --chat-template
 """
 
 TRTLLM_KEYS = """
 tokenizer tokenizer_mode custom_tokenizer skip_tokenizer_init post_processor_hook trust_remote_code revision
-tokenizer_revision gpus_per_node enable_chunked_prefill guided_decoding_backend batched_logits_processor
-iter_stats_max_iterations request_stats_max_iterations max_input_len gather_generation_logits
-num_postprocess_workers postprocess_tokenizer_dir num_serve_frontends reasoning_parser otlp_traces_endpoint
-return_perf_metrics perf_metrics_output_dir perf_metrics_max_requests enable_energy_metrics orchestrator_type
-fail_fast_on_attention_window_too_large disable_overlap_scheduler sampler_type sampler_force_async_worker
-enable_speculative_beam_history_d2h enable_early_first_token_response enable_low_latency_host_dispatch
-enable_iter_perf_stats enable_iter_req_stats print_iter_log batch_wait_timeout_ms batch_wait_timeout_iters
+tokenizer_revision gpus_per_node guided_decoding_backend batched_logits_processor iter_stats_max_iterations
+request_stats_max_iterations max_input_len num_postprocess_workers postprocess_tokenizer_dir
+num_serve_frontends reasoning_parser otlp_traces_endpoint return_perf_metrics perf_metrics_output_dir
+perf_metrics_max_requests enable_energy_metrics orchestrator_type fail_fast_on_attention_window_too_large
+disable_overlap_scheduler sampler_force_async_worker enable_speculative_beam_history_d2h
+enable_early_first_token_response enable_low_latency_host_dispatch enable_iter_perf_stats
+enable_iter_req_stats print_iter_log batch_wait_timeout_ms batch_wait_timeout_iters
 batch_wait_max_tokens_ratio enable_autotuner use_fine_grained_sync enable_layerwise_nvtx_marker
-stream_interval allreduce_strategy checkpoint_format checkpoint_loader checkpoint_io_policy
-garbage_collection_gen0_threshold
+stream_interval checkpoint_format checkpoint_loader checkpoint_io_policy garbage_collection_gen0_threshold
 use_cute_dsl_blockscaling_mm use_cute_dsl_blockscaling_bmm use_cute_dsl_bf16_bmm use_cute_dsl_bf16_gemm
-enable_mla_skip_correction mla_skip_correction_threshold enable_resource_governor attn_backend
-mm_processor_kwargs video_pruning_rate kv_cache_config.sink_token_length
-kv_cache_config.host_cache_size kv_cache_config.disk_cache_size kv_cache_config.disk_cache_path
-kv_cache_config.secondary_offload_min_priority kv_cache_config.event_buffer_max_size
-kv_cache_config.attention_dp_events_gather_period_ms kv_cache_config.enable_partial_reuse
-kv_cache_config.copy_on_partial_reuse kv_cache_config.iteration_stats_interval
-kv_cache_config.disk_prefetch_num_reqs kv_cache_config.block_reuse_policy moe_config.backend
-moe_config.disable_finalize_fusion moe_config.use_low_precision_moe_combine
+enable_mla_skip_correction mla_skip_correction_threshold enable_resource_governor mm_processor_kwargs
+video_pruning_rate kv_cache_config.sink_token_length kv_cache_config.host_cache_size
+kv_cache_config.disk_cache_size kv_cache_config.disk_cache_path kv_cache_config.secondary_offload_min_priority
+kv_cache_config.event_buffer_max_size kv_cache_config.attention_dp_events_gather_period_ms
+kv_cache_config.enable_partial_reuse kv_cache_config.copy_on_partial_reuse
+kv_cache_config.iteration_stats_interval kv_cache_config.disk_prefetch_num_reqs
+kv_cache_config.block_reuse_policy moe_config.disable_finalize_fusion moe_config.use_low_precision_moe_combine
 moe_config.load_balancer.layer_updates_per_iter speculative_config.use_relaxed_acceptance_for_thinking
 speculative_config.relaxed_topk speculative_config.relaxed_delta speculative_config.begin_thinking_phase_token
-speculative_config.end_thinking_phase_token speculative_config.load_format speculative_config.max_concurrency
+speculative_config.end_thinking_phase_token speculative_config.load_format
 speculative_config.acceptance_rate_window_size speculative_config.acceptance_rate_threshold
-speculative_config.use_rejection_sampling speculative_config.allow_advanced_sampling
-speculative_config.advanced_sampling_mode speculative_config.greedy_sampling
-speculative_config.posterior_threshold speculative_config.eagle3_model_arch
-speculative_config.eagle3_layers_to_capture speculative_config.max_non_leaves_per_layer
-sparse_attention_config.seq_len_threshold sparse_attention_config.index_n_heads
-sparse_attention_config.index_head_dim sparse_attention_config.index_topk
-sparse_attention_config.indexer_rope_interleave sparse_attention_config.skip_indexer_for_short_seqs
-sparse_attention_config.threshold_scale_factor sparse_attention_config.target_sparsity
+speculative_config.allow_advanced_sampling speculative_config.advanced_sampling_mode
+speculative_config.greedy_sampling speculative_config.posterior_threshold speculative_config.eagle3_model_arch
+speculative_config.max_non_leaves_per_layer sparse_attention_config.seq_len_threshold
+sparse_attention_config.index_topk sparse_attention_config.indexer_rope_interleave
+sparse_attention_config.threshold_scale_factor sparse_attention_config.target_sparsity generation_config
+max_stats_len ray_worker_extension_cls disable_flashinfer_sampling
+kv_cache_config.kv_pool_rebalance_min_sampled_kv_caches kv_cache_config.kv_pool_rebalance_cooldown_secs
+kv_cache_config.kv_pool_rebalance_target_ratio_update_interval
+kv_cache_config.kv_pool_rebalance_ratio_threshold kv_cache_config.kv_pool_rebalance_moving_average_decay
+kv_cache_config.kv_pool_rebalance_check_interval speculative_config.mask_token_id
+speculative_config.target_layer_ids speculative_config.attention_backend speculative_config.block_size
+speculative_config.markov_rank speculative_config.markov_head_type speculative_config.enable_global_pool
+speculative_config.global_pool_size speculative_config.output_directory speculative_config.write_interval
+speculative_config.file_prefix sparse_attention_config.use_cute_dsl_topk
+sparse_attention_config.use_cute_dsl_paged_mqa_logits sparse_attention_config.q_split_threshold
+sparse_attention_config.enable_heuristic_topk sparse_attention_config.use_self_sampling_topk
+sparse_attention_config.use_gvr_emission sparse_attention_config.index_share_for_mtp_iteration
+sparse_attention_config.window_size sparse_attention_config.kernel_size sparse_attention_config.topr
+sparse_attention_config.topk sparse_attention_config.prompt_budget sparse_attention_config.page_size
+sparse_attention_config.sparse_num_index_heads sparse_attention_config.sparse_block_size
+sparse_attention_config.sparse_topk_blocks sparse_attention_config.sparse_init_blocks
+sparse_attention_config.sparse_local_blocks sparse_attention_config.sparse_score_type
+sparse_attention_config.implementation sparse_attention_config.num_attention_heads
+sparse_attention_config.num_key_value_heads
 """
 
 TRTLLM_SECTIONS = """
-attention_dp_config nvfp4_gemm_config telemetry_config prometheus_metrics_config env_overrides cp_config
-reorder_policy_config ray_placement_config ray_worker_nsight_options perf_metrics_config mx_config
-multimodal_config kv_cache_config.kv_events_config kv_cache_config.block_reuse_config
-speculative_config.draft_len_schedule moe_config.load_balancer.initial_global_assignments
+attention_dp_config nvfp4_gemm_config telemetry_config prometheus_metrics_config reorder_policy_config
+ray_placement_config ray_worker_nsight_options perf_metrics_config mx_config kv_cache_config.kv_events_config
+kv_cache_config.block_reuse_config moe_config.load_balancer.initial_global_assignments
+layer_wise_benchmarks_config
 """

@@ -18,6 +18,7 @@ REASONS = {
     "states to go back to": "a state after each drafted token, for those that are not accepted",
     "cell padding": "contexts, windows and compressed rows are rounded up to 256 cells",
     "float32 states": "recurrent states and convolutions are float32",
+    "states of drafts": "a slot has a state to go back to for each drafted token",
     "V padding": "without flash attention every V is as wide as the widest",
     "indexer values": "the indexer's cache has a V of one head, which nothing reads",
 }
