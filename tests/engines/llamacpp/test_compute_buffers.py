@@ -157,7 +157,7 @@ def test_each_slot_has_logits_of_its_next_and_its_drafted_tokens(
         "max_num_seqs": slots,
         "weights": "16GiB",
     }
-    told: dict[str, Any] = {"settings": {"spec_draft_n_max": "5", "n_outputs_max": str(outputs)}}
+    told = {"settings": options.get("settings", {}) | {"n_outputs_max": str(outputs)}}
     found = [plan("qwen3.6-27b", **(asked | given)).budget.needs for given in (options, options | told)]
     assert found[0].activation_bytes == found[1].activation_bytes
 

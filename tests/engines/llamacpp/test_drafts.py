@@ -41,17 +41,16 @@ def test_states_are_kept_of_each_drafted_token(
     """RS buffers of real start-ups of one slot: a state before the drafted tokens and one after each."""
     settings = {} if drafted is None else {"spec_draft_n_max": drafted}
     rows = lines(model, context=32_768, draft="mtp", settings=settings)
-    more = rows["states to go back to"]
+    more = rows["states of drafts"]
     assert more % (states - 1) == 0
-    both = more // (states - 1) * states + rows["float32 states"]
-    assert f"{both / MIB:.2f}" == f"{printed:.2f}"
+    assert f"{more // (states - 1) * states / MIB:.2f}" == f"{printed:.2f}"
 
 
 def test_states_of_other_drafts_are_one_to_a_slot() -> None:
     """A whole model that drafts reads no states, and no architecture but three goes back to one."""
     options = {"context": 4096, "draft": "qwen3.5-0.8b"}
-    assert "states to go back to" not in lines("qwen3.5-9b", **options)
-    assert "states to go back to" not in lines("bamba-9b", context=4096, draft="llama-3.2-1b")
+    assert "states of drafts" not in lines("qwen3.5-9b", **options)
+    assert "states of drafts" not in lines("bamba-9b", context=4096, draft="llama-3.2-1b")
 
 
 def test_a_draft_model_is_stored_in_a_type_of_its_own_beside_the_models() -> None:
