@@ -87,7 +87,8 @@ def _pixtral(vision: Vision, ranks: int) -> Alive:
     Return a gated MLP's rows before and after its activation, its output, and five states (pixtral.py).
 
     The five are the patches as they are cut out, those normed, a layer's input, what attention adds to it,
-    and that normed. Sines and cosines are of a whole head, and places are two numbers of eight bytes.
+    and that normed. Sines and cosines are of a whole head, and places are two numbers of eight bytes. The
+    class that reads Mistral's own format has the same, and pixels of two bytes.
     """
     perceptron = 3 * ceil_div(vision.intermediate, ranks) + _states(6, vision, ranks)
     return Alive(perceptron + 2 * vision.hidden // vision.heads + 8)
