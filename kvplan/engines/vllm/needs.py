@@ -7,11 +7,12 @@ known from real start-ups alone.
 
 from dataclasses import replace
 
-from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
+from kvplan.engines.overheads import outside_torch, vllm_start_up
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import Prompts, encoding
+from kvplan.engines.vllm.exchange import exchange_bytes
 from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.media import limits, most_pixels, text_alone
 from kvplan.engines.vllm.mixing import mixed
@@ -32,6 +33,7 @@ from kvplan.engines.vllm.profiling import (
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.engines.vllm.work import usual
 from kvplan.records import record
 from kvplan.specs.vision import Vision
 from kvplan.units import GIB, MIB, ceil_div
@@ -147,7 +149,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
         cold=max(0, compiled_bytes(batch) - peak) if compiles_embedding else 0,
         kept=images.buffer_bytes + (kept_bytes(batch) + images.inputs_bytes if rules.counts_consumed else 0),
         graphs=estimated_bytes(workload, rules, given, batch, widths),
-        outside=_outside(workload, rules),
+        outside=_outside(workload, rules) + _exchange_bytes(workload, rules, given, batch),
     )
     if workload.pp == 1 or not rules.counts_consumed:
         return whole
@@ -193,11 +195,14 @@ def _vision(workload: ProfileRun, rules: VllmRules) -> Vision | None:
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
-    tokens, sequences = at_once(workload.card, most_tokens=rules.most_batched_tokens)
-    tokens = workload.batched_tokens or tokens
+    """Return the batch: no more tokens by default than the sequences may have (engine/arg_utils.py)."""
+    usually, sequences = usual(workload.card, rules, given, exchanges=workload.dealt.over_replicas)
+    sequences = workload.sequences or sequences
+    together = sequences * workload.context
+    tokens = workload.batched_tokens or min(usually, together or usually)
     return Batch(
         tokens=tokens,
-        sequences=min(workload.sequences or sequences, tokens),
+        sequences=min(sequences, tokens),
         hidden=workload.hidden or 0,
         vocab=workload.vocab or 0,
         element_bytes=workload.element_bytes,
@@ -208,6 +213,7 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
             has_experts=workload.has_experts,
             has_states=workload.has_states,
             asked=given.flag("use_v2_model_runner"),
+            plain_weights=workload.plain_weights,
             card=workload.card,
         ),
         eager=given.flag("enforce_eager") is True,
@@ -247,6 +253,10 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
     )
+
+
+def _exchange_bytes(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> int:
+    return exchange_bytes(given, rules, workload.dealt, tokens=batch.tokens, hidden=batch.hidden)
 
 
 def _outside(workload: ProfileRun, rules: VllmRules) -> int:

@@ -3,8 +3,9 @@ The rules of each vLLM release that was read, as values.
 
 Every field was compared in the release's own wheel: 0.11.0, 0.12.0, 0.14.1, 0.17.1, 0.18.0, 0.19.1,
 0.20.0, 0.20.1, 0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0; 0.20.2 and 0.21.0 have the rules of
-0.20.1. Of 0.27.1 and 0.29.0 only what decides a start-up's memory was read (config/vllm.py, v1/worker and
-utils/mem_utils.py). A release in between is planned with the nearest older one.
+0.20.1. Of 0.22.0, 0.22.1, 0.23.0, 0.27.1 and 0.29.0 only what decides a start-up's memory was read
+(config/vllm.py, v1/worker and utils/mem_utils.py). A release in between is planned with the nearest
+older one.
 """
 
 import re
@@ -28,6 +29,8 @@ from kvplan.engines.vllm.runners import (
     DENSE_AND_V4,
     NAMED,
     NO_MODEL,
+    PLAIN,
+    PLAIN_QWEN3,
     SecondRunner,
 )
 from kvplan.errors import UnknownNameError
@@ -67,7 +70,7 @@ class VllmRules:
     `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
     `v2_runner`: which models Model Runner V2 runs (config/vllm.py), and `v2_counts_graphs` whether it
     estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py), and
-    `v2_logit_bytes` what its profile run has beside each logit: a copy in float32 in 0.24, all that any
+    `v2_logit_bytes` what its profile run has beside each logit: a copy in float32 up to 0.24, all that any
     request may ask for since 0.33 (_dummy_sampler_run there, and v1/worker/gpu/sample/sampler.py).
     `raw_pixels`: the towers whose images come to the card as they were, a byte for each number
     (supports_mm_device_do_normalize in their classes).
@@ -267,15 +270,15 @@ _0_20_0 = replace(
     sends="states",
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
+_0_22 = replace(_0_20_1, version=(0, 22), patch=None, v2_runner=PLAIN_QWEN3, v2_logit_bytes=4)
+_0_23 = replace(_0_22, version=(0, 23), v2_runner=PLAIN)
 _0_24 = replace(
-    _0_20_1,
+    _0_23,
     version=(0, 24),
-    patch=None,
     unify="pad",
     compressed="by page size",
     watermark=True,
     v2_runner=NAMED,
-    v2_logit_bytes=4,
 )
 _0_26 = replace(
     _0_24,
@@ -334,6 +337,8 @@ RELEASES = (
     _0_19,
     _0_20_0,
     _0_20_1,
+    _0_22,
+    _0_23,
     _0_24,
     _0_26,
     _0_27,
