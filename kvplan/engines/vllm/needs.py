@@ -13,7 +13,7 @@ from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import encoding
 from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
-from kvplan.engines.vllm.mixing import mixed
+from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
@@ -133,7 +133,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     """Return the parts on the rank that needs the most."""
     eager = given.flag("enforce_eager") is True
     batch = _batch(workload, rules, given)
-    widths = _widths(workload, rules)
+    widths = _widths(workload, rules, batch)
     text = text_alone(given, workload.architecture)
     images = NO_IMAGES if text else _images(workload, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
@@ -216,7 +216,7 @@ And VLLM_SPARSE_INDEXER_MAX_LOGITS_MB in envs.py, since 0.19.
 """
 
 
-def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
+def _widths(workload: ProfileRun, rules: VllmRules, batch: Batch) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
@@ -232,9 +232,19 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
         experts_per_token=mlp.experts_per_token or 0,
         matrices=3 if mlp.gated else 2,
         mixed=max((mixed(kind, workload.tp, major) for kind in workload.kinds), default=0),
+        tried_bytes=workload.element_bytes * _tried(workload, batch),
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
     )
+
+
+def _tried(workload: ProfileRun, batch: Batch) -> int:
+    """Return the numbers of contexts for which MLA tries whether there is room, the most of any layer."""
+    sizes = (
+        tried(kind, workload.tp, context=workload.context, sequences=batch.sequences)
+        for kind in workload.kinds
+    )
+    return max(sizes, default=0)
 
 
 def _outside(workload: ProfileRun, rules: VllmRules) -> int:

@@ -28,6 +28,9 @@ _BESIDE_EXPERTS = 2
 _MIXER_STATES = 4
 """The same beside a mixer; three where one of them is let go first, as in Qwen3's class."""
 
+_TRIED_STATES = 1
+"""The same where MLA tries contexts: Kimi-K2's and DeepSeek-V3's by 0.33; one more without torch.compile."""
+
 _STATES_BYTES = 36_000
 """
 What Model Runner V2 keeps of a request beside its penalties: biased, allowed and bad tokens, its blocks.
@@ -72,9 +75,10 @@ class Widths:
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
     0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate. A
-    mixer has `mixed` numbers of a token, where that is known. Experts that keep no `workspaces` allocate rows
-    as they need them. Sparse attention gathers `gathered` keys, each `key` wide, and allocates `logits_bytes`
-    for them. `states` are the hidden states beside an MLP without torch.compile.
+    mixer has `mixed` numbers of a token, where that is known, and MLA `tried_bytes` of contexts once. Experts
+    that keep no `workspaces` allocate rows as they need them. Sparse attention gathers `gathered` keys, each
+    `key` wide, and allocates `logits_bytes` for them. `states` are the hidden states beside an MLP without
+    torch.compile.
     """
 
     dense: int = 0
@@ -82,6 +86,7 @@ class Widths:
     experts_per_token: int = 0
     matrices: int = 3
     mixed: int = 0
+    tried_bytes: int = 0
     states: int = EAGER_STATES
     workspaces: bool = True
     gathered: int = 0
@@ -119,9 +124,17 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     states = widths.states if batch.eager else compiled
     rows = batch.tokens * batch.element_bytes
     mlp = max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
-    # An indexer scores while what its mixer has is there.
-    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) + widths.logits_bytes if widths.mixed else 0
-    return max(mlp, mixer)
+    return max(mlp, _mixer_bytes(batch, widths, rows))
+
+
+def _mixer_bytes(batch: Batch, widths: Widths, rows: int) -> int:
+    """Return what a mixer has at once: an indexer scores, or MLA tries contexts, while the rest is there."""
+    if not widths.mixed:
+        return 0
+    if widths.tried_bytes:
+        tried = rows * (widths.mixed + (_TRIED_STATES + batch.eager) * batch.hidden)
+        return tried + max(widths.tried_bytes, widths.logits_bytes)
+    return rows * (widths.mixed + _MIXER_STATES * batch.hidden) + widths.logits_bytes
 
 
 def sampler_bytes(batch: Batch, sampler: Sampler) -> int:
