@@ -30,7 +30,8 @@ class ProfileRun(NamedTuple):
     longest context that the model's config allows, and `weights_bytes` are those of all ranks of a replica
     together. So many `ranks` share layers or experts, those of pipeline stages and of attention's data
     parallelism with them. `mixers` has the kinds of each layer and `parts` its weights, from the first to
-    the last, `stages` the layers of each pipeline stage, and `kv` the format of the cache.
+    the last, `stages` the layers of each pipeline stage, and `kv` the format of the cache. So many `replicas`
+    of data parallelism run side by side.
     """
 
     card: Card
@@ -64,6 +65,7 @@ class ProfileRun(NamedTuple):
     parts: "ModelParts | None" = None
     stages: tuple[int, ...] = ()
     kv: CacheFormat | None = None
+    replicas: int = 1
 
     @property
     def rotations_bytes(self) -> int:

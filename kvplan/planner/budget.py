@@ -225,6 +225,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             parts=spec.parts,
             stages=stages,
             kv=deployment.kv,
+            replicas=options.dp,
         )
     )
 

@@ -74,7 +74,8 @@ class Widths:
     """
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
-    0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate. A
+    0 where the model has none. Of so many `replicas` each rank's experts have all tokens, in one piece of at
+    most `piece` tokens. `matrices` are those whose outputs are alive at once, three with a gate. A
     mixer has `mixed` numbers of a token, where that is known, and MLA `tried_bytes` of contexts once. Experts
     that keep no `workspaces` allocate rows as they need them. Sparse attention gathers `gathered` keys, each
     `key` wide, and allocates `logits_bytes` for them. `states` are the hidden states beside an MLP without
@@ -89,6 +90,8 @@ class Widths:
     tried_bytes: int = 0
     states: int = EAGER_STATES
     workspaces: bool = True
+    replicas: int = 1
+    piece: int | None = None
     gathered: int = 0
     key: int = 0
     logits_bytes: int = 0
@@ -99,6 +102,18 @@ _SCALE_BYTES = 4
 _RADIX_BYTES = MIB
 
 
+def expert_tokens(batch: Batch, widths: Widths) -> int:
+    """
+    Return the tokens that a rank's experts have at once: those of all replicas, which are gathered first.
+
+    Sources: make_moe_prepare_and_finalize_naive_dp_ep in all2all_utils.py and _allocate_buffers in
+    modular_kernel.py, both in model_executor/layers/fused_moe, for the default of all2all_backend; alike in
+    0.24, 0.28 and 0.33.
+    """
+    tokens = batch.tokens * widths.replicas
+    return tokens if widths.piece is None else min(tokens, widths.piece)
+
+
 def workspace_bytes(batch: Batch, widths: Widths) -> int:
     """
     Return the buffer that stays until the engine ends: what experts or sparse attention want of it, the more.
@@ -106,7 +121,7 @@ def workspace_bytes(batch: Batch, widths: Widths) -> int:
     Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28),
     v1/worker/workspace.py, and sparse_attn_indexer.py in the layers: keys in fp8, their scales, and 1 MiB.
     """
-    rows = batch.tokens * widths.experts_per_token * widths.workspaces
+    rows = expert_tokens(batch, widths) * widths.experts_per_token * widths.workspaces
     into = (widths.matrices - 1) * widths.expert
     both = max(widths.expert, batch.hidden) + max(into, batch.hidden)
     keys = widths.gathered * (widths.key + _SCALE_BYTES)
@@ -117,7 +132,8 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     """Return what a layer has at once: the MLP's inner rows or an indexer's logits, and hidden states."""
     inner = widths.matrices * widths.dense
     if not widths.workspaces:
-        inner = max(inner, 2 * widths.experts_per_token * widths.expert)
+        of_experts = 2 * widths.experts_per_token * widths.expert * expert_tokens(batch, widths)
+        inner = max(inner, ceil_div(of_experts, batch.tokens))
     compiled = _COMPILED_STATES if widths.matrices == _GATED else 0
     if widths.experts_per_token and widths.dense:
         compiled += _BESIDE_EXPERTS

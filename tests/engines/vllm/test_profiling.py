@@ -58,6 +58,17 @@ def test_mla_tries_whether_contexts_have_room(heads: int, said: int) -> None:
     assert 0 <= forward_bytes(batch, widths) - said <= 2 * MIB
 
 
+def test_experts_have_the_tokens_of_all_replicas() -> None:
+    """DeepSeek-V3 with dp 8: 65,536 tokens x 8 experts x (7168 + 7168) x 2; up to 0.18 of 32,768 tokens."""
+    batch = replace(QWEN3_8B, hidden=7168, vocab=129_280)
+    widths = Widths(dense=18_432, expert=2048, experts_per_token=8, replicas=8)
+    assert workspace_bytes(batch, widths) == 65_536 * 8 * 14_336 * 2
+    assert workspace_bytes(batch, replace(widths, piece=32_768)) == 32_768 * 8 * 14_336 * 2
+    assert workspace_bytes(batch, replace(widths, replicas=1, piece=32_768)) == 8192 * 8 * 14_336 * 2
+    own = replace(EXPERTS, workspaces=False, replicas=2)
+    assert forward_bytes(QWEN3_30B, own) == 8192 * (2 * 2 * 8 * 768 + 3 * 2048) * 2
+
+
 def test_what_mla_tries_is_shared_by_ranks_and_short_contexts_are_fewer() -> None:
     """Eight contexts of 1,000 tokens, or four pages of each of 64 sequences; of others nothing is tried."""
     assert tried(LATENT, 8, context=163_840, sequences=1024) == 65_536 * 16 * 256
