@@ -23,8 +23,8 @@ class Traits:
     kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, or attend to `latents`
     alone. One matrix may make queries, keys and values (`joined`), or gate and MLP (`joined_gate`). Of so
     many layers one neither norms nor rotates (`stands_every`). Images have states for the first layers
-    (`stacked`), for which there is room beside the embedding. Layers may have a scan of Mamba-2 (`scans`),
-    and one of attention, scan and MLP alone (`alternates`).
+    (`stacked`), for which there is room beside the embedding. Layers may convolve or scan (`scans`), of Mamba
+    with normed time steps (`scan_normed`), and have one of attention, scan and MLP alone (`alternates`).
     """
 
     mixes: bool = True
@@ -46,12 +46,14 @@ class Traits:
     remembers: bool = False
     latents: bool = False
     scans: bool = False
+    scan_normed: bool = False
     alternates: bool = False
     joined: bool = False
     joined_gate: bool = False
     stands_every: int = 0
     stacked: int = 0
     onto_states: bool = False
+    mixed_onto_states: bool = False
     positions: int = 1
 
 
@@ -94,6 +96,7 @@ _SINCE_FUSED = {
     "ernie4_5": _PLAIN,
     "ernie4_5_moe": Traits(biased=True),
     "exaone": _PLAIN,
+    "falcon_mamba": Traits(scans=True, scan_normed=True, alternates=True, states_first=True),
     "falcon_h1": Traits(scans=True, picked="in sum"),
     "gemma": _PLAIN,
     "glm4": Traits(joined_gate=True),
@@ -102,7 +105,19 @@ _SINCE_FUSED = {
     "granitemoehybrid": Traits(scans=True, whole_stand=True),
     "hunyuan_v1_dense": _PLAIN,
     "internlm2": _PLAIN,
+    "jamba": Traits(
+        scans=True,
+        scan_normed=True,
+        whole_stand=True,
+        normed_weights=False,
+        states_first=True,
+        onto_states=True,
+        mixed_onto_states=True,
+    ),
     "kimi_k2": _LATENTS,
+    "lfm2": Traits(scans=True, states_first=True, onto_states=True, mixed_onto_states=True),
+    "mamba": Traits(scans=True, alternates=True, states_first=True),
+    "mamba2": Traits(scans=True, alternates=True, states_first=True),
     "mimo": _PLAIN,
     "minicpm": Traits(mixes=False),
     "nemotron_h": replace(

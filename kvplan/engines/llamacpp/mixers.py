@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
 from kvplan.attention.latent import MLA
 from kvplan.attention.recurrent import GatedDeltaNet
+from kvplan.attention.ssm import Mamba as Ssm
 from kvplan.attention.ssm import Mamba2 as Ssd
+from kvplan.attention.ssm import ShortConv as Convolution
 from kvplan.attention.uncached import NoCache
 from kvplan.attention.windowed import Sliding
 from kvplan.dtypes import CacheFormat
@@ -13,7 +15,7 @@ from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention
 from kvplan.engines.llamacpp.latents import LatentAttention
 from kvplan.engines.llamacpp.layers import Beside, Mixer
-from kvplan.engines.llamacpp.mamba import Mamba2
+from kvplan.engines.llamacpp.mamba import Convolving, Mamba, Mamba2, ShortConv
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.records import record
 
@@ -44,16 +46,33 @@ class Reading:
         match kinds, self.traits:
             case (NoCache(),), Traits(alternates=True):
                 return None
-            case (GatedDeltaNet() as kind,), Traits(remembers=True):
-                return _delta(kind)
             case (MLA() as kind,), Traits(latents=True):
                 return self._latents(kind)
-            case (Ssd() as kind,), Traits(scans=True):
-                return _scan(kind)
             case (SoftmaxKind() as kind, Ssd() as other), Traits(scans=True):
                 return Beside(attention=self._attention(kind), scan=_scan(other))
             case (SoftmaxKind() as kind,), Traits(latents=False):
                 return self._attention(kind)
+            case (kind,), _:
+                return self._recurrence(kind)
+            case _:
+                raise NotKnownError
+
+    def _recurrence(self, kind: "Kind") -> DeltaNet | Convolving:
+        match kind, self.traits:
+            case GatedDeltaNet(), Traits(remembers=True):
+                return _delta(kind)
+            case Ssd(), Traits(scans=True):
+                return _scan(kind)
+            case Ssm(dt_rank=int(rank)), Traits(scans=True):
+                return Mamba(
+                    inner=kind.d_inner,
+                    state=kind.d_state,
+                    rank=rank,
+                    kept=kind.conv_kernel - 1,
+                    normed=self.traits.scan_normed,
+                )
+            case Convolution(), Traits(scans=True):
+                return ShortConv(width=kind.channels, kept=kind.conv_kernel - 1)
             case _:
                 raise NotKnownError
 

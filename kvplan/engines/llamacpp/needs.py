@@ -15,7 +15,7 @@ from kvplan.engines.llamacpp.blocks import Attention, Mixture
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.latents import LatentAttention
 from kvplan.engines.llamacpp.layers import Beside, Layer
-from kvplan.engines.llamacpp.mamba import Mamba2
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.options import asked_of
 from kvplan.engines.llamacpp.shapes import layers_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
@@ -126,7 +126,7 @@ def _reads_over(layers: Sequence[Layer], sizes: Sequence[int]) -> bool:
         first += size
         before = next(layer for layer in reversed(layers[:first]) if not layer.waits)
         after = next((layer for layer in layers[first:] if not layer.waits), None)
-        scans = after is not None and isinstance(after.mixer, Mamba2)
+        scans = after is not None and isinstance(after.mixer, Convolving)
         if scans and not isinstance(before.feeds, Mixture):
             return True
     return False

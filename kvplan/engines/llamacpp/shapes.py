@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvplan.attention.ssm import Mamba as Ssm
 from kvplan.attention.ssm import Mamba2 as Ssd
 from kvplan.attention.windowed import Sliding
 from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
 from kvplan.engines.llamacpp.layers import NOTHING, STATES, Layer, Mixer
-from kvplan.engines.llamacpp.mamba import Mamba2
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.mixers import NotKnownError, Reading
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.engines.llamacpp.traits import honours_windows
@@ -51,7 +52,7 @@ def _layers(run: ProfileRun, traits: Traits, *, flash: bool) -> Iterator[Layer]:
         kv=run.kv,
         flash=flash,
         windows=window_of(run) is not None,
-        scans=any(isinstance(kind, Ssd) for kind in run.kinds),
+        scans=any(isinstance(kind, Ssm | Ssd) for kind in run.kinds),
     )
     # Most layers have the same kinds.
     mixers = {kinds: reading.mixer(kinds) for kinds in {*run.mixers}}
@@ -66,13 +67,14 @@ def _layers(run: ProfileRun, traits: Traits, *, flash: bool) -> Iterator[Layer]:
             parallel=traits.parallel,
             normed_before=traits.normed_before,
             onto_states=traits.onto_states,
+            mixed_onto_states=traits.mixed_onto_states,
         )
 
 
 def _cache(mixer: Mixer | None, kinds: "tuple[Kind, ...]", *, windows: bool) -> int:
     if mixer is None:
         return NOTHING
-    if isinstance(mixer, DeltaNet | Mamba2):
+    if isinstance(mixer, DeltaNet | Convolving):
         return STATES
     return _WINDOW if windows and isinstance(kinds[0], Sliding) else _FULL
 

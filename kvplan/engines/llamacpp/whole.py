@@ -8,7 +8,7 @@ from kvplan.engines.llamacpp.architectures import Picked
 from kvplan.engines.llamacpp.blocks import Cached, Rows
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
 from kvplan.engines.llamacpp.layers import NOTHING, STATES, Beside, Inputs, Layer, pass_layer
-from kvplan.engines.llamacpp.mamba import Mamba2, read_past
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States
 from kvplan.records import record
 
@@ -121,7 +121,7 @@ class _Pasts:
         if self.layers[number].waits:
             return None
         for later in range(number + 1, len(self.layers)):
-            if isinstance(self.layers[later].mixer, Mamba2):
+            if isinstance(self.layers[later].mixer, Convolving):
                 return later
             if not self.layers[later].waits:
                 return None
@@ -129,14 +129,14 @@ class _Pasts:
 
     def _read(self, later: int) -> None:
         mixer = self.layers[later].mixer
-        if isinstance(mixer, Mamba2) and self.states is not None:
-            self.made[later] = read_past(self.graph, mixer, self.states)
+        if isinstance(mixer, Convolving) and self.states is not None:
+            self.made[later] = self.states.read(self.graph, mixer.past_bytes)
 
 
 def _inputs(graph: Graph, batch: Batch, states: States | None) -> dict[int, Inputs]:
     """Return what layers read of each cache; states are read before tokens have a place."""
     beside = any(isinstance(layer.mixer, Beside) for layer in batch.layers)
-    remembers = any(isinstance(layer.mixer, DeltaNet | Mamba2) for layer in batch.layers)
+    remembers = any(isinstance(layer.mixer, DeltaNet | Convolving) for layer in batch.layers)
     if remembers and states is None:
         states = _states(graph, batch)
     where = graph.first(FLOAT32 * batch.tokens * batch.positions) if batch.positions else _NONE

@@ -4,8 +4,8 @@ The buffer of llama.cpp's graph against llama.cpp itself.
 compute_buffers.yaml has what llama.cpp v0.5.0, built for CUDA, printed as `CUDA0 compute buffer size` when a
 context was made: it places every tensor of the graph before it allocates anything, so that neither weights
 nor a card were needed. A GGUF file of metadata alone had the model's dimensions
-(llama_model_init_from_user), or one of the names and shapes of its tensors, all zeros; a stand-in for the CUDA runtime said of one card that it has compute capability
-8.9, and all layers were on it.
+(llama_model_init_from_user), or one had the names and shapes of its tensors, too, all zeros; a stand-in for
+the CUDA runtime said of one card that it has compute capability 8.9, and all layers were on it.
 """
 
 from pathlib import Path
