@@ -20,11 +20,12 @@ class Traits:
 
     Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
     values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
-    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, or attend to `latents`
-    alone. One matrix may make queries, keys and values (`joined`), or gate and MLP (`joined_gate`). Of so
-    many layers one neither norms nor rotates (`stands_every`). Images have states for the first layers
-    (`stacked`), for which there is room beside the embedding. Layers may convolve or scan (`scans`), of Mamba
-    with normed time steps (`scan_normed`), and have one of attention, scan and MLP alone (`alternates`).
+    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, which `repeats` keys,
+    or attend to `latents` alone. One matrix may make queries, keys and values (`joined`), or gate and MLP
+    (`joined_gate`). Of so many layers one neither norms nor rotates (`stands_every`). Images have states for
+    the first layers (`stacked`), for which there is room beside the embedding. Layers may convolve or scan
+    (`scans`), of Mamba with normed time steps (`scan_normed`), and have one of attention, scan and MLP alone
+    (`alternates`).
     """
 
     mixes: bool = True
@@ -44,6 +45,7 @@ class Traits:
     own_norms: bool = False
     gates_shared: bool = False
     remembers: bool = False
+    repeats: bool = False
     latents: bool = False
     scans: bool = False
     scan_normed: bool = False
@@ -99,6 +101,7 @@ _SINCE_FUSED = {
     "falcon_mamba": Traits(scans=True, scan_normed=True, alternates=True, states_first=True),
     "falcon_h1": Traits(scans=True, picked="in sum"),
     "gemma": _PLAIN,
+    "gemma4_unified_text": _TRAITS["gemma4_text"],
     "glm4": Traits(joined_gate=True),
     "glm4_moe_lite": _LATENTS,
     "granite": _PLAIN,
@@ -132,9 +135,12 @@ _SINCE_FUSED = {
     "olmo3": Traits(normed_before=False),
     "orion": Traits(centred=True),
     "phi3": Traits(joined=True, joined_gate=True, onto_states=True, mixes=False),
+    "phimoe": Traits(onto_states=True),
+    "qwen": Traits(joined=True),
     "qwen2_5_vl": _PLACED_BY_FOUR,
     "qwen2_moe": Traits(normed_weights=False, gates_shared=True),
     "qwen2_vl": _PLACED_BY_FOUR,
+    "qwen3_next": Traits(remembers=True, repeats=True, gates_shared=True, picked="behind norm"),
     "qwen3_vl_moe_text": _STACKED,
     "qwen3_vl_text": _STACKED,
     "seed_oss": _PLAIN,

@@ -60,7 +60,7 @@ class Reading:
     def _recurrence(self, kind: "Kind") -> DeltaNet | Convolving:
         match kind, self.traits:
             case GatedDeltaNet(), Traits(remembers=True):
-                return _delta(kind)
+                return _delta(kind, repeats=self.traits.repeats)
             case Ssd(), Traits(scans=True):
                 return _scan(kind)
             case Ssm(dt_rank=int(rank)), Traits(scans=True):
@@ -159,11 +159,12 @@ def _scan(kind: Ssd) -> Mamba2:
     )
 
 
-def _delta(kind: GatedDeltaNet) -> DeltaNet:
+def _delta(kind: GatedDeltaNet, *, repeats: bool) -> DeltaNet:
     return DeltaNet(
         keys=kind.qk_heads * kind.qk_head_dim,
         values=kind.v_heads * kind.v_head_dim,
         heads=kind.v_heads,
         state=kind.v_heads * kind.v_head_dim * kind.qk_head_dim,
         kept=kind.conv_kernel - 1,
+        repeats=repeats,
     )
