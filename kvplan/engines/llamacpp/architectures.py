@@ -33,7 +33,6 @@ class Traits:
     chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
     biased: bool = False
     normed_weights: bool = True
-    scaled: bool = False
     picked: Picked = "in layer"
     states_first: bool = False
     centred: bool = False
@@ -61,7 +60,7 @@ class Traits:
 
 _PLAIN = Traits()
 _SIGMOID = Traits(chooses="sigmoid", biased=True)
-_LATENTS = Traits(chooses="sigmoid", biased=True, scaled=True, latents=True)
+_LATENTS = Traits(chooses="sigmoid", biased=True, latents=True)
 _DELTA = Traits(picked="behind norm", remembers=True, gates_shared=True, positions=4)
 _PLACED_BY_FOUR = Traits(positions=4)
 _STACKED = Traits(positions=4, stacked=3)
@@ -125,7 +124,6 @@ _SINCE_FUSED = {
     "minicpm": Traits(mixes=False),
     "nemotron_h": replace(
         _SIGMOID,
-        scaled=True,
         scans=True,
         alternates=True,
         whole_stand=True,

@@ -108,7 +108,7 @@ def _mixture(run: ProfileRun, layer: "LayerParts", mlp: "Widths", traits: Traits
         biased=traits.biased,
         groups=mlp.expert_groups,
         chosen_groups=mlp.groups_per_token,
-        scaled=traits.scaled,
+        scaled=mlp.scaled,
         normed=traits.normed_weights,
         fused=traits.fused,
         gated=mlp.gated,
