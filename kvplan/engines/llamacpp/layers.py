@@ -81,37 +81,45 @@ def pass_layer(
     """Return the states behind a layer, and the rows that are left of them."""
     if isinstance(layer.mixer, Convolving) and inputs.past is None:
         inputs = replace(inputs, past=_known(inputs.states).read(rows.graph, layer.mixer.past_bytes))
-    hidden = rows.hidden
-    normed = rows.new(hidden, states) if layer.normed_before else states
     if layer.parallel:
-        return _side_by_side(rows, states, normed, layer, inputs)
+        return _side_by_side(rows, states, layer, inputs)
+    made, states, rows = _made(rows, states, layer, inputs)
+    # What some recurrences make is seen through a view, over which nothing is written.
+    viewed = isinstance(layer.mixer, DeltaNet | Mamba) and inputs.picks is None
+    over = (states,) if viewed else (states, made) if layer.mixed_onto_states else (made, states)
+    alone = layer.mixer is None or layer.feeds is None
+    states = rows.graph.new(rows.of(rows.hidden), made, states, over=over, kept=kept and alone)
+    if inputs.picks is not None and inputs.picks_sum:
+        rows = rows.picked(inputs.left)
+        states = rows.new(rows.hidden, states, inputs.picks)
+    return (states if alone else _with_fed(rows, states, layer, inputs, kept=kept)), rows
+
+
+def _made(rows: Rows, states: int, layer: Layer, inputs: Inputs) -> tuple[int, int, Rows]:
+    """Return what a layer's first part makes, the states to which it is added, and the rows left of both."""
     early = _Early(rows=rows, states=states, inputs=inputs)
     if layer.mixed_onto_states and inputs.picks is not None:
         inputs = replace(inputs, between=early.pick)
-    if layer.mixer is None or layer.feeds is None:
-        made = _alone(rows, states, normed, layer, inputs)
+    normed = rows.new(rows.hidden, states) if layer.normed_before else states
+    if layer.mixer is None:
+        made = _fed(rows, normed, layer, inputs)
     else:
         made = _mixed(rows, states, normed, layer, inputs)
-    if inputs.picks is not None and not inputs.picks_sum:
-        rows = rows.picked(inputs.left)
-        made = rows.new(hidden, made, inputs.picks)
-        states = rows.new(hidden, states, inputs.picks) if early.picked is None else early.picked
-    # What some recurrences make is seen through a view, over which nothing is written.
-    viewed = isinstance(layer.mixer, DeltaNet | Mamba) and inputs.picks is None
-    over = (states,) if viewed else (made, states)
-    if layer.mixed_onto_states:
-        over = states, made
-    if layer.mixer is None or layer.feeds is None:
-        return rows.graph.new(rows.of(hidden), made, states, over=over, kept=kept), rows
-    states = rows.new(hidden, made, states, over=over)
-    if inputs.picks is not None and inputs.picks_sum:
-        rows = rows.picked(inputs.left)
-        states = rows.new(hidden, states, inputs.picks)
+    if inputs.picks is None or inputs.picks_sum:
+        return made, states, rows
+    rows = rows.picked(inputs.left)
+    made = rows.new(rows.hidden, made, inputs.picks)
+    states = rows.new(rows.hidden, states, inputs.picks) if early.picked is None else early.picked
+    return made, states, rows
+
+
+def _with_fed(rows: Rows, states: int, layer: Layer, inputs: Inputs, *, kept: bool) -> int:
+    """Return states to which that is added which an MLP or a mixture makes of them."""
     own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
-    normed = rows.new(hidden, states) if layer.normed_before and not own else states
-    fed = _fed(rows, normed, layer.feeds, inputs)
+    normed = rows.new(rows.hidden, states) if layer.normed_before and not own else states
+    fed = _fed(rows, normed, layer, inputs)
     over = (states, fed) if layer.onto_states else (fed, states)
-    return rows.graph.new(rows.of(hidden), fed, states, over=over, kept=kept), rows
+    return rows.graph.new(rows.of(rows.hidden), fed, states, over=over, kept=kept)
 
 
 @dataclass(slots=True)
@@ -127,12 +135,6 @@ class _Early:
         """Pick them now."""
         left = self.rows.picked(self.inputs.left)
         self.picked = left.new(left.hidden, self.states, _known(self.inputs.picks))
-
-
-def _alone(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -> int:
-    if layer.feeds is not None:
-        return _fed(rows, normed, layer.feeds, inputs)
-    return _mixed(rows, states, normed, layer, inputs)
 
 
 def _mixed(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -> int:
@@ -175,16 +177,17 @@ def _sum_of(rows: Rows, states: int, normed: int, mixer: Beside, inputs: Inputs)
     return rows.new(rows.hidden, attended, finished, over=(attended, finished))
 
 
-def _side_by_side(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -> tuple[int, Rows]:
+def _side_by_side(rows: Rows, states: int, layer: Layer, inputs: Inputs) -> tuple[int, Rows]:
     """Return the states behind a layer whose MLP reads what its attention reads, and the rows left."""
     picks, mixer, cached = inputs.picks, layer.mixer, _known(inputs.cached)
-    if not isinstance(mixer, Attention) or layer.feeds is None:
+    if not isinstance(mixer, Attention):
         raise TypeError("a recurrence stands beside no MLP")
+    normed = rows.new(rows.hidden, states) if layer.normed_before else states
     seen = attend(rows, normed, mixer, cached, inputs.where)
     left = rows if picks is None else rows.picked(inputs.left)
     if picks is not None:
         normed = left.new(rows.hidden, normed, picks)
-    fed = _fed(left, normed, layer.feeds, inputs)
+    fed = _fed(left, normed, layer, inputs)
     if picks is not None:
         states = left.new(rows.hidden, states, picks)
     total = left.new(rows.hidden, fed, states, over=(fed, states))
@@ -194,10 +197,14 @@ def _side_by_side(rows: Rows, states: int, normed: int, layer: Layer, inputs: In
     return left.new(rows.hidden, total, mixed, over=(total, mixed)), left
 
 
-def _fed(rows: Rows, states: int, feeds: Mlp | Mixture, inputs: Inputs) -> int:
-    if isinstance(feeds, Mlp):
-        return feed(rows, states, feeds)
-    return mix(rows, states, feeds, inputs.ahead)
+def _fed(rows: Rows, states: int, layer: Layer, inputs: Inputs) -> int:
+    match layer.feeds:
+        case Mlp() as mlp:
+            return feed(rows, states, mlp)
+        case Mixture() as mixture:
+            return mix(rows, states, mixture, inputs.ahead)
+        case None:
+            raise TypeError("a layer feeds nothing")
 
 
 def _read(ahead: Callable[[], None] | None) -> None:
