@@ -89,6 +89,7 @@ _TRAITS = {
 }
 
 _SINCE_FUSED = {
+    "bamba": Traits(scans=True, states_first=True),
     "chatglm": Traits(joined=True, joined_gate=True),
     "cohere": Traits(centred=True, parallel=True),
     "deepseek": Traits(normed_weights=False),
