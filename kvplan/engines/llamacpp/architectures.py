@@ -18,7 +18,8 @@ class Traits:
     """
     What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.
 
-    Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
+    Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), but scale queries by
+    their position (`whole_scaled`), or make keys and
     values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
     kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, which `repeats` keys,
     or attend to `latents` alone. One matrix may make queries, keys and values (`joined`), or gate and MLP
@@ -40,6 +41,8 @@ class Traits:
     normed_before: bool = True
     norms_value: bool = False
     whole_stand: bool = False
+    whole_scaled: bool = False
+    weighs_first: bool = False
     whole_share: bool = False
     own_norms: bool = False
     gates_shared: bool = False
@@ -119,6 +122,9 @@ _SINCE_FUSED = {
     ),
     "kimi_k2": _LATENTS,
     "lfm2": Traits(scans=True, states_first=True, onto_states=True, mixed_onto_states=True),
+    "llama4_text": Traits(
+        chooses="sigmoid", weighs_first=True, normed_weights=False, whole_stand=True, whole_scaled=True
+    ),
     "mamba": Traits(scans=True, alternates=True, states_first=True),
     "mamba2": Traits(scans=True, alternates=True, states_first=True),
     "mimo": _PLAIN,

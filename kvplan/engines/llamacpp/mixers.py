@@ -9,7 +9,7 @@ from kvplan.attention.ssm import Mamba as Ssm
 from kvplan.attention.ssm import Mamba2 as Ssd
 from kvplan.attention.ssm import ShortConv as Convolution
 from kvplan.attention.uncached import NoCache
-from kvplan.attention.windowed import Sliding
+from kvplan.attention.windowed import Chunked, Sliding
 from kvplan.dtypes import CacheFormat
 from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention
@@ -101,7 +101,7 @@ class Reading:
         """Return the attention of a layer that all tokens or a window's are seen by."""
         traits = self.traits
         more = (
-            not isinstance(kind, GQA | MHA | MQA | Sliding),
+            not isinstance(kind, GQA | MHA | MQA | Sliding | Chunked),
             kind.output_gate and not traits.remembers,
             kind.prefix_tokens,
             getattr(kind, "indexer", None),
@@ -110,7 +110,7 @@ class Reading:
         value = kind.v_head_dim or kind.head_dim
         if any(more) or (self.flash and not _has_kernel(kind, value)):
             raise NotKnownError
-        slides = self.windows and isinstance(kind, Sliding)
+        slides = self.windows and isinstance(kind, Sliding | Chunked)
         stands = traits.whole_stand and self.scans == traits.scans
         return Attention(
             heads=kind.heads,

@@ -72,13 +72,14 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
     kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
+    full, window = (_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds))
     whole = Batch(
         tokens=ceil_div(tokens, slots.batch) * slots.batch,
         outputs=tokens,
         hidden=run.hidden,
         vocab=run.vocab,
         layers=layers,
-        caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
+        caches=(replace(full, scales=traits.whole_scaled), window),
         positions=traits.positions if any(map(_places, layers)) else 0,
         stacked=traits.stacked,
         slots=slots.batch,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kvplan.attention.ssm import Mamba as Ssm
 from kvplan.attention.ssm import Mamba2 as Ssd
-from kvplan.attention.windowed import Sliding
+from kvplan.attention.windowed import Chunked, Sliding
 from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
 from kvplan.engines.llamacpp.layers import NOTHING, STATES, Layer, Mixer
@@ -32,7 +32,9 @@ _FULL, _WINDOW = 0, 1
 
 def window_of(run: ProfileRun) -> int | None:
     """Return the tokens of a model's window, if any layer has a cache for one."""
-    windows = {kind.window for kinds in run.mixers for kind in kinds if isinstance(kind, Sliding)}
+    kinds = {kind for kinds in run.mixers for kind in kinds}
+    windows = {kind.window for kind in kinds if isinstance(kind, Sliding)}
+    windows |= {kind.chunk for kind in kinds if isinstance(kind, Chunked)}
     return max(windows, default=None) if honours_windows(run.architecture) else None
 
 
@@ -76,7 +78,7 @@ def _cache(mixer: Mixer | None, kinds: "tuple[Kind, ...]", *, windows: bool) -> 
         return NOTHING
     if isinstance(mixer, DeltaNet | Convolving):
         return STATES
-    return _WINDOW if windows and isinstance(kinds[0], Sliding) else _FULL
+    return _WINDOW if windows and isinstance(kinds[0], Sliding | Chunked) else _FULL
 
 
 def _feeds(run: ProfileRun, number: int, traits: Traits) -> Mlp | Mixture:
@@ -94,6 +96,7 @@ def _feeds(run: ProfileRun, number: int, traits: Traits) -> Mlp | Mixture:
 
 def _mixture(run: ProfileRun, layer: "LayerParts", mlp: "Widths", traits: Traits) -> Mixture:
     known = traits.mixes and mlp.gated != traits.alternates
+    known = known and not (traits.weighs_first and mlp.experts_per_token != 1)
     if mlp.experts_per_token is None or run.hidden is None or not known:
         raise NotKnownError
     count, matrices = Measure(element_bytes=None).of, 3 if mlp.gated else 2
@@ -114,5 +117,6 @@ def _mixture(run: ProfileRun, layer: "LayerParts", mlp: "Widths", traits: Traits
         gated=mlp.gated,
         own_norms=traits.own_norms,
         gates_shared=traits.gates_shared,
+        weighs_first=traits.weighs_first,
         latent=None if read == run.hidden else read,
     )

@@ -27,6 +27,7 @@ class Cache:
     A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
     transposed have one index per token, others one for each of `value_indices` numbers, latents none.
     `key_turn` and `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    Queries may be scaled by their position (`scales`).
     """
 
     cells: int
@@ -35,6 +36,7 @@ class Cache:
     value_indices: int = 1
     key_turn: int | None = None
     value_turn: int | None = None
+    scales: bool = False
 
 
 @record
@@ -165,6 +167,7 @@ def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
 
 
 def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
+    scale = graph.first(FLOAT32 * tokens) if cache.scales else None
     key_turn, value_turn = (
         None if side is None else graph.first(FLOAT32 * side * side)
         for side in (cache.key_turn, cache.value_turn)
@@ -177,4 +180,5 @@ def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
         streams=cache.streams,
         key_turn=key_turn,
         value_turn=value_turn,
+        scale=scale,
     )
