@@ -115,12 +115,12 @@ def rehearsed_sglang() -> None:
     missing = [1 - row.planned_weights() / row.weights_bytes for row in weighed]
     models, cards = len({row.model for row in rows}), len({row.gpu for row in rows})
     guessed = sum(is_guessed(row.deployment().options) for row in rows)
+    but = f", but for {guessed} whose tower the spec does not tell" if guessed else ""
     cog.outl(
         f"{len(rows)} start-ups of SGLang 0.5.23, {models} models on {cards} cards and up to "
         f"{max(row.tp for row in rows)} ranks, are replayed by the tests.\n"
-        "All pools of tokens, windows, states and requests are exact, and so is the share of the card, but "
-        f"for {guessed} whose tower the spec does not tell; of the weights {median(missing):.2%} are missing "
-        "in the median."
+        "All pools of tokens, windows, states and requests are exact, and so is the share of the card"
+        f"{but}; of the weights {median(missing):.2%} are missing in the median."
     )
     captured = [row for row in rows if row.graphs_bytes is not None]
     off, models = [_off(row) for row in captured], len({row.model for row in captured})

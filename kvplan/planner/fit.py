@@ -253,7 +253,7 @@ class Fit(Size, Shown):
 
 def _experts(deployment: Deployment) -> Experts | None:
     parts = deployment.spec.parts
-    count = max((kind.experts for kind in parts.kinds.values()), default=0) if parts else 0
+    count = parts.experts if parts else 0
     if not count:
         return None
     shares = deployment.shares

@@ -84,7 +84,12 @@ class ModelParts(Facts):
     @property
     def has_experts(self) -> bool:
         """Whether a layer has a mixture of experts."""
-        return any(kind.experts for kind in self.kinds.values())
+        return self.experts > 0
+
+    @property
+    def experts(self) -> int:
+        """The routed experts of the layer that has the most."""
+        return max((kind.experts for kind in self.kinds.values()), default=0)
 
     @property
     def has_dense(self) -> bool:

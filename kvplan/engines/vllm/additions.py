@@ -6,6 +6,7 @@ Sources are files of vLLM 0.33; each rule is held against the parameters of its 
 
 import math
 
+from kvplan.attention.grouped import GQA, MQA
 from kvplan.attention.latent import MLA
 from kvplan.engines.base import HeldLayer
 from kvplan.engines.vllm import mxfp4
@@ -36,6 +37,9 @@ Classes that round the width of shared experts up to whole 128 on each rank, and
 Source: DeepseekV4MLP and DeepseekV4MoE in models/deepseek_v4/nvidia/model.py.
 """
 
+_COPIES_KEYS = frozenset({"gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"})
+"""Classes that give each layer a matrix of values, be there one in the release or not."""
+
 ENDS_EVERYWHERE = frozenset(
     {"cohere", "cohere2", "gemma", "gemma2", "gemma3_text", "gpt_oss", "mixtral", "qwen3_moe"}
 )
@@ -50,7 +54,8 @@ no head but the embedding.
 def added(held: HeldLayer, rules: VllmRules) -> int:
     """Return the bytes that a rank holds of a layer beyond its share of what the release stores."""
     of_classes = _router(held) + _rounded(held) - _narrow_table(held)
-    return of_classes + _indexer(held) + _scales(held) + _kernels(held, rules) + absorbed(held)
+    of_mixers = _values(held) + _indexer(held) + absorbed(held)
+    return of_classes + of_mixers + _scales(held) + _kernels(held, rules)
 
 
 def divided(blocks: WeightBlocks | None, architecture: str | None) -> WeightBlocks | None:
@@ -114,6 +119,32 @@ def _narrow_table(held: HeldLayer) -> int:
     more = Measure(held.element_bytes).of(layer.router) - Measure(None).of(layer.router) * held.element_bytes
     # Else it is a bias in float32, one for each expert.
     return more // 2 if more > layer.experts * _FP32_BYTES else 0
+
+
+def _values(held: HeldLayer) -> int:
+    """
+    Return a matrix of values that the release does not store, as its keys are the values, too.
+
+    The class fills it from that of the keys: load_weights in models/gemma4.py.
+    """
+    if held.options.architecture not in _COPIES_KEYS:
+        return 0
+    divided, whole = held.parts.attention, held.parts.whole
+    parameters, beside = Measure(None).of(divided), Measure(None).of(whole)
+    size = 0
+    for kind in held.kinds:
+        matrix = held.hidden * kind.head_dim if isinstance(kind, GQA | MQA) else 0
+        # One KV head is whole on each rank, and among what is.
+        if isinstance(kind, GQA) and parameters == matrix * (2 * kind.heads + kind.groups):
+            size += _as_stored(divided, matrix * kind.groups, held)
+        if isinstance(kind, MQA) and matrix <= beside < 2 * matrix:
+            size += _as_stored(divided, matrix, held) * held.shares.attention
+    return ceil_div(size, held.shares.attention)
+
+
+def _as_stored(like: Amount, parameters: int, held: HeldLayer) -> int:
+    """Return the bytes of so many parameters that are stored as those of another amount."""
+    return ceil_div(parameters * Measure(held.element_bytes).of(like), Measure(None).of(like))
 
 
 def _indexer(held: HeldLayer) -> int:
