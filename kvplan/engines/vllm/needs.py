@@ -273,7 +273,7 @@ def _widths(workload: ProfileRun, rules: VllmRules, batch: Batch) -> Widths:
         tried_bytes=workload.element_bytes * _tried(workload, batch),
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
-        replicas=workload.replicas,
+        replicas=workload.dealt.dp,
         piece=None if rules.version >= _FIRST_IN_ONE_PIECE else _PIECE,
     )
 

@@ -148,7 +148,7 @@ def test_eleven_layers_of_deepseek_v3_are_within_three_percent() -> None:
     held = Held(pool=pool_bytes(512, 3 * 18_432, 2), split_bytes=split_bytes(128, 512, 1), copies=2)
     each = kernels("deepseek_v3", experts=True, latents=True, plain=False)
     driver = Driver(first=0, piece=0, kernel=12_288)
-    estimate = graphs_bytes(11, captured(1024, 8192), each, held, v2=True, driver=driver)
+    estimate = graphs_bytes(11, captured(Asked(1024, 8192)), each, held, v2=True, driver=driver)
     assert 0 <= 13_396_606_976 - estimate < 0.03 * 13_396_606_976
 
 
