@@ -12,7 +12,7 @@ from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import Prompts, encoding
-from kvplan.engines.vllm.exchange import exchange_bytes
+from kvplan.engines.vllm.exchange import exchange_bytes, places
 from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.media import limits, most_pixels, text_alone
 from kvplan.engines.vllm.mixing import mixed, tried
@@ -143,7 +143,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     """Return the parts on the rank that needs the most."""
     eager = given.flag("enforce_eager") is True
     batch = _batch(workload, rules, given)
-    widths = _widths(workload, rules, batch)
+    widths = _widths(workload, rules, given, batch)
     text = text_alone(given, workload.architecture)
     images = NO_IMAGES if text else _images(workload, rules, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
@@ -254,7 +254,7 @@ The tokens that experts had at once at most: VLLM_FUSED_MOE_CHUNK_SIZE of older 
 """
 
 
-def _widths(workload: ProfileRun, rules: VllmRules, batch: Batch) -> Widths:
+def _widths(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
@@ -274,6 +274,7 @@ def _widths(workload: ProfileRun, rules: VllmRules, batch: Batch) -> Widths:
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
         replicas=workload.dealt.dp,
+        places=places(given, rules, workload.dealt, tokens=batch.tokens),
         piece=None if rules.version >= _FIRST_IN_ONE_PIECE else _PIECE,
     )
 
