@@ -237,7 +237,9 @@ VENDORS = [
 @pytest.mark.parametrize(("command", "experts"), RECIPES, ids=lambda each: str(each)[:60])
 def test_a_recipe_is_answered_without_a_hint(command: str, experts: tuple[int, ...]) -> None:
     served = read_command(shlex.split(command))
-    assert (served.unmodelled, served.unknown) == ((), ())
+    buffers = "--moe-a2a-backend deepep: its communication buffers"
+    assert all(text.startswith(buffers) for text in served.unmodelled)
+    assert served.unknown == ()
     asked: dict[str, Any] = {"context": "8k", **served.asked}
     answer = kvplan.fit(served.model, engine=served.engine, gpu="h200", advice=False, **asked)
     assert answer.max_batch
