@@ -21,6 +21,7 @@ from kvplan.engines.sglang.options import CAPTURED_A2A, SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
+from kvplan.engines.sglang.speculation import CHOSEN
 from kvplan.engines.sglang.tally import TokenTally
 from kvplan.engines.sglang.traits import require_read, traits_of
 from kvplan.engines.sglang.versions import SglangRules, find_rules
@@ -173,8 +174,8 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
     if options.card is not None and is_guessed(options):
         assumed += (_UNKNOWN_TOWER,)
-    drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
-    if drafts and sizing.cells.slot_bytes:
+    unasked = asked.speculation is not None and not any(name in options.settings for name in CHOSEN)
+    if unasked and sizing.cells.slot_bytes:
         assumed += (_STATES_OF_DRAFTS.format(asked.drafted_tokens),)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 

@@ -1,6 +1,7 @@
 """The page that an attention backend of SGLang forces, where the card and the model's class choose it."""
 
 from kvplan.engines.base import EngineOptions
+from kvplan.engines.sglang.speculation import ALGORITHM
 
 _BLACKWELL = 10
 """The major compute capability of B200, GB200 and B300; workstation cards have another backend."""
@@ -20,12 +21,14 @@ def forced_page(options: EngineOptions) -> int:
     """
     Return the tokens of a page unless one is asked for: 64 with TensorRT-LLM's kernels, else 1.
 
-    Those are the choice on large Blackwell cards without a draft; beside states a rehearsal had 1. Sources:
-    get_default_attn_backend in arg_groups/model_override_base.py, and the files above.
+    Those are the choice on large Blackwell cards, of heads where nothing is drafted or guessed; beside states
+    a rehearsal had 1. Sources: get_default_attn_backend in arg_groups/model_override_base.py, and the files
+    above.
     """
     card = options.card
     if card is None or card.capability is None or card.capability[0] != _BLACKWELL:
         return 1
-    if options.draft is not None or options.architecture in _UNLIKE:
-        return 1
-    return _OF_TENSORRT if options.roles == _ROWS or options.architecture in _LATENTS else 1
+    if options.architecture in _LATENTS:
+        return _OF_TENSORRT
+    drafts = options.draft is not None or ALGORITHM in options.settings
+    return 1 if drafts or options.architecture in _UNLIKE or options.roles != _ROWS else _OF_TENSORRT

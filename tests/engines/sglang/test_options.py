@@ -39,7 +39,11 @@ def test_the_ratio_of_states_may_exceed_1() -> None:
 def test_the_settings_have_sglangs_names() -> None:
     assert {setting.name for setting in SETTINGS} == {
         "cpu_offload_gb",
+        "speculative_algorithm",
         "speculative_num_draft_tokens",
+        "speculative_num_steps",
+        "speculative_eagle_topk",
+        "speculative_ngram_max_bfs_breadth",
         "enable_lora",
         "max_loras_per_batch",
         "max_lora_rank",
