@@ -10,10 +10,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvplan.engines.profile_run import Aside, ProfileRun
-from kvplan.engines.sglang.fraction import decode_graphs, prefill_graphs, requests_in_graphs, scale_of
-from kvplan.engines.sglang.images import decodes_in_flashinfer, has_images
+from kvplan.engines.sglang.captured import kept_back_of
+from kvplan.engines.sglang.fraction import decode_graphs
+from kvplan.engines.sglang.images import decodes_in_flashinfer
 from kvplan.engines.sglang.mxfp4 import CLASSES
-from kvplan.engines.sglang.traits import traits_of
+from kvplan.engines.sglang.pages import runs_trtllm_mla
 from kvplan.units import MIB, ceil_div
 
 if TYPE_CHECKING:
@@ -92,15 +93,18 @@ def aside(workload: ProfileRun) -> Aside | None:
     """Return what SGLang needs in what it keeps back; None where the widths of a model are not known."""
     if workload.mlp is None or workload.hidden is None or workload.vocab is None:
         return None
-    tokens = workload.batched_tokens or scale_of(_seen(workload)).chunked_prefill_size
-    largest = requests_in_graphs(_seen(workload), workload.ranks, workload.sequences)
-    run = tokens * _row(workload, workload.mlp, workload.hidden) * workload.element_bytes
+    kept, seen = kept_back_of(workload), workload.card.smi_bytes or workload.card.total_bytes
+    tokens, largest = kept.prefilled_tokens(seen), kept.decoded(seen)
+    # disable_prefill_cuda_graph_for_deepseek_trtllm_mla in arg_groups/cuda_graph_hook.py, after the share.
+    without = runs_trtllm_mla(workload.architecture, workload.card)
+    lengths = () if without else kept.captured(seen)
+    longest, hidden_bytes = max(lengths, default=0), workload.hidden * workload.element_bytes
+    row_bytes = _row(workload, workload.mlp, workload.hidden) * workload.element_bytes
     logits = largest * workload.vocab * _FLOAT_BYTES
-    driver = _driver(workload, tokens, largest)
-    held = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver
-    states = tokens * workload.hidden * workload.element_bytes
-    in_graphs = _has_prefill_graphs(workload)
-    graphs, activation = (held + run, states) if in_graphs else (held, run)
+    driver = _driver(workload, len(lengths), largest)
+    graphs = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver + longest * row_bytes
+    # A chunk longer than all graphs runs without them.
+    activation = tokens * (row_bytes if tokens > longest else hidden_bytes)
     total = graphs + activation
     return Aside(
         graphs_bytes=graphs,
@@ -114,22 +118,12 @@ def aside(workload: ProfileRun) -> Aside | None:
     )
 
 
-def _seen(workload: ProfileRun) -> int:
-    """Return the memory of the card as nvidia-smi prints it."""
-    return workload.card.smi_bytes or workload.card.total_bytes
-
-
-def _has_prefill_graphs(workload: ProfileRun) -> bool:
-    traits = traits_of(workload.architecture)
-    sees = has_images(workload.architecture, sees=workload.sees)
-    return traits.prefill_graphs and workload.pp == 1 and (traits.seen_graphs or not sees)
-
-
-def _driver(workload: ProfileRun, tokens: int, largest: int) -> int:
-    """Return what a driver holds for the graphs of prefill and of decoding."""
+def _driver(workload: ProfileRun, prefills: int, largest: int) -> int:
+    """Return what a driver holds for so many graphs of prefill, and for those of decoding."""
+    if not prefills and not largest:
+        return 0
     kernels = workload.layers * (_KERNELS_OF_EXPERTS if workload.has_experts else _KERNELS) * _DRIVER.kernel
     pieces = (workload.layers + 1) * _DRIVER.piece
-    prefills = prefill_graphs(tokens) if _has_prefill_graphs(workload) else 0
     return _DRIVER.first + prefills * (pieces + kernels) + decode_graphs(largest) * kernels
 
 
@@ -138,13 +132,15 @@ def _attention(workload: ProfileRun, largest: int) -> int:
     from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
 
     latents = any(isinstance(kind, MLA) for kind in workload.kinds)
-    decodes = _LATENT_DECODES_BYTES if latents else _DECODES_BYTES
+    decodes = (_LATENT_DECODES_BYTES if latents else _DECODES_BYTES) if largest else 0
     capability = workload.card.capability
     major = _HOPPER if capability is None else capability[0]
     own = _LARGER_FLASHINFER_BYTES if workload.architecture in _LARGER else _FLASHINFER_BYTES
     if major == _BLACKWELL:
         return decodes + own + (_LATENT_TENSORRT_BYTES if latents else _TENSORRT_BYTES)
-    flashinfer = decodes_in_flashinfer(workload) if major == _HOPPER else not latents
+    flashinfer = (
+        decodes_in_flashinfer(workload.architecture, workload.card) if major == _HOPPER else not latents
+    )
     if flashinfer and workload.architecture not in CLASSES:
         return decodes + own + decode_graphs(largest) * _WRAPPER_BYTES
     return decodes

@@ -101,7 +101,7 @@ class SglangOptions:
     what drafts tokens; `speculation` says how far it, or NGRAM, goes. `groups` of ranks attend for requests
     of their own. `forced_page` is what the attention backend makes of a page that is not asked for. `in_turn`
     says that the scheduler was told not to overlap batches, which it cannot over several of `pp` stages.
-    Prefills that are not `chunked` have the tokens of `chunked_prefill_size` at once, or a longer prompt.
+    Each prefills `chunked_prefill_size` tokens at once, or a longer prompt where they are not `chunked`.
     """
 
     architecture: str | None
@@ -152,12 +152,14 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         raise OptionsError(f"swa_full_tokens_ratio={float(ratio):g} is above 1: SGLang takes 0 to 1")
     dtype = given.name("mamba_ssm_dtype")
     chunked = given.flag("chunked_prefill") is not False
+    groups = options.dp if given.flag("enable_dp_attention") else 1
+    prefilled = _at_once(options, given.count("max_prefill_tokens"), chunked=chunked, groups=groups)
     return SglangOptions(
         architecture=options.architecture,
         tp=options.tp,
         sparse=options.roles >= SPARSE_MLA_ROLES,
         page_size=_count("page_size", options.block_size),
-        chunked_prefill_size=_at_once(options, given.count("max_prefill_tokens"), chunked=chunked),
+        chunked_prefill_size=prefilled,
         max_running_requests=_count("max_running_requests", options.max_num_seqs),
         radix_cache=options.prefix_caching is not False,
         states_fixed=options.states_fixed,
@@ -171,7 +173,7 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         max_total_tokens=given.count("max_total_tokens"),
         draft=options.draft,
         speculation=read_speculation(options, given),
-        groups=options.dp if given.flag("enable_dp_attention") else 1,
+        groups=groups,
         forced_page=forced_page(options),
         in_turn=given.flag("disable_overlap_schedule") is True,
         pp=options.pp,
@@ -179,12 +181,19 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
     )
 
 
-def _at_once(options: EngineOptions, most: int | None, *, chunked: bool) -> int:
-    """Return the tokens that are prefilled at once."""
+def _at_once(options: EngineOptions, most: int | None, *, chunked: bool, groups: int) -> int:
+    """
+    Return the tokens that a rank prefills at once: its group's part of a chunk, or all of whole prompts.
+
+    Source: handle_data_parallelism in arg_groups/parallel_hook.py of SGLang 0.5.23.
+    """
     if not chunked:
         return most or MAX_PREFILL_TOKENS
     asked = _count("chunked_prefill_size", options.max_num_batched_tokens)
-    return asked or _usual_chunk(options.card.total_bytes if options.card else None)
+    chunk = asked or _usual_chunk(options.card.total_bytes if options.card else None)
+    if chunk < groups:
+        raise OptionsError(f"chunked_prefill_size={chunk} has no token for each of {groups} groups: raise it")
+    return chunk // groups
 
 
 def _usual_chunk(gpu_bytes: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.sglang.speculation import ALGORITHM
+from kvplan.gpus import Card
 
 _BLACKWELL = 10
 """The major compute capability of B200, GB200 and B300; workstation cards have another backend."""
@@ -25,10 +26,18 @@ def forced_page(options: EngineOptions) -> int:
     a rehearsal had 1. Sources: get_default_attn_backend in arg_groups/model_override_base.py, and the files
     above.
     """
-    card = options.card
-    if card is None or card.capability is None or card.capability[0] != _BLACKWELL:
+    if not _is_blackwell(options.card):
         return 1
-    if options.architecture in _LATENTS:
+    if runs_trtllm_mla(options.architecture, options.card):
         return _OF_TENSORRT
     drafts = options.draft is not None or ALGORITHM in options.settings
     return 1 if drafts or options.architecture in _UNLIKE or options.roles != _ROWS else _OF_TENSORRT
+
+
+def runs_trtllm_mla(architecture: str | None, card: Card | None) -> bool:
+    """Return whether latents run on TensorRT-LLM's kernels, unless another backend is asked for."""
+    return architecture in _LATENTS and _is_blackwell(card)
+
+
+def _is_blackwell(card: Card | None) -> bool:
+    return card is not None and card.capability is not None and card.capability[0] == _BLACKWELL

@@ -22,6 +22,10 @@ from tests.engines.sglang.planning import pools_of
         ({"settings": {"kv_unified": "true"}}, "has no setting 'kv_unified'"),
         ({"block_size": 0}, "page_size=0 is not at least 1"),
         ({"max_num_batched_tokens": 0}, "chunked_prefill_size=0 is not at least 1"),
+        (
+            {"max_num_batched_tokens": 3, "dp": 4, "settings": {"enable_dp_attention": "true"}},
+            "chunked_prefill_size=3 has no token for each of 4 groups",
+        ),
         ({"max_num_seqs": 0}, "max_running_requests=0 is not at least 1"),
     ],
 )
