@@ -147,13 +147,28 @@ def rehearsed_sglang() -> None:
     missing = [1 - row.planned_weights() / row.weights_bytes for row in weighed]
     models, cards = len({row.model for row in rows}), len({row.gpu for row in rows})
     guessed = sum(is_guessed(row.deployment().options) for row in rows)
+    but = f", but for {guessed} whose tower the spec does not tell" if guessed else ""
     cog.outl(
         f"{len(rows)} start-ups of SGLang 0.5.23, {models} models on {cards} cards and up to "
         f"{max(row.tp for row in rows)} ranks, are replayed by the tests.\n"
-        "All pools of tokens, windows, states and requests are exact, and so is the share of the card, but "
-        f"for {guessed} whose tower the spec does not tell; of the weights {median(missing):.2%} are missing "
-        "in the median."
+        "All pools of tokens, windows, states and requests are exact, and so is the share of the card"
+        f"{but}; of the weights {median(missing):.2%} are missing in the median."
     )
+    captured = [row for row in rows if row.graphs_bytes is not None]
+    off, models = [_off(row) for row in captured], len({row.model for row in captured})
+    cog.outl(
+        f"{len(captured)} of them, {models} models, went on to CUDA graphs and the forward pass of a chunk: "
+        f"torch took {-min(off):.0%} less to {max(off):.0%} more than is planned for them."
+    )
+
+
+def _off(row: sglang_rows.Row) -> float:
+    """Return by which part torch took more for graphs and a chunk than is planned."""
+    needed = row.plan().budget.needs.aside
+    if needed is None or row.graphs_bytes is None:
+        raise ValueError(f"{row.name} has no graphs")
+    planned = needed.graphs_bytes - needed.driver_bytes + needed.activation_bytes
+    return (row.graphs_bytes + row.chunk_bytes) / planned - 1
 
 
 def _row(plan: Planned | Printed, name: str) -> str:

@@ -53,7 +53,7 @@ _ENGINES = ("vllm", "sglang")
 
 _NOT_MEASURED_OF_SGLANG = (
     "No kernel computed anything. The driver's own memory and NCCL are not measured: 0.51 GiB stand for "
-    "them. Graphs and activations were not run: they have to fit in what is kept back."
+    "them. Graphs and activations were not run: kvplan fit estimates them beside what is kept back."
 )
 
 EPILOG = examples(

@@ -34,6 +34,17 @@ FORMS: list[tuple[str, dict[str, Any], Mlp | None]] = [
         {"intermediate_size": 8192, "intermediate_size_mlp": 16384, "num_experts_per_tok": 1},
         Mlp(intermediate=16384, experts_per_token=1, expert_intermediate=8192),
     ),
+    (
+        # DeepSeek-V3 and Kimi K2, whose experts are in one group.
+        "deepseek_v3",
+        {"moe_intermediate_size": 2048, "num_experts_per_tok": 8, "n_group": 8, "topk_group": 4},
+        Mlp(experts_per_token=8, expert_intermediate=2048, expert_groups=8, groups_per_token=4),
+    ),
+    (
+        "kimi_k2",
+        {"moe_intermediate_size": 2048, "num_experts_per_tok": 8, "n_group": 1, "topk_group": 1},
+        Mlp(experts_per_token=8, expert_intermediate=2048),
+    ),
     ("chatglm", {"ffn_hidden_size": 13696}, Mlp(intermediate=13696)),
     ("mamba", {"intermediate_size": None}, None),
     ("gpt2", {"n_inner": None}, None),
@@ -48,7 +59,14 @@ def test_the_widths_are_the_files_own(model_type: str, values: dict[str, Any], e
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"experts_per_token": 8}, {"expert_intermediate": 8}, {"gated": False}]
+    "values",
+    [
+        {},
+        {"experts_per_token": 8},
+        {"expert_intermediate": 8},
+        {"gated": False},
+        {"intermediate": 8, "groups_per_token": 2},
+    ],
 )
 def test_half_of_it_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -202,15 +202,9 @@ COMMANDS = (
             "max_num_batched_tokens": 512,
             "kv_dtype": "q8_0",
             "draft": "mtp",
-            "settings": {"flash_attn": "true", "spec_draft_n_max": "2", "kv_unified": "true"},
+            "settings": {"flash_attn": "true", "kv_unified": "true", "spec_draft_n_max": "2"},
         },
-        ignored=(
-            "--alias Qwen3.6 35B",
-            "--n-gpu-layers 999",
-            "--fit off",
-            "--temp 0.6",
-            "--metrics",
-        ),
+        ignored=("--alias Qwen3.6 35B", "--n-gpu-layers 999", "--temp 0.6", "--metrics"),
     ),
     Command(
         source="github.com/ggml-org/llama.cpp/issues/28813, shortened; the fourth GPU gets less",

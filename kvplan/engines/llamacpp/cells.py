@@ -84,7 +84,7 @@ class Slots:
             case "ring":
                 return cache.window
             case "state":
-                return 1 + self.options.n_rs_seq
+                return 1
 
     def _window_cells(self, cache: CacheId) -> int:
         """Return a window's cells: of each slot that shares them, and one batch (llama-kv-cache-iswa.cpp)."""

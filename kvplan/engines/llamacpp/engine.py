@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -12,7 +11,7 @@ from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
 from kvplan.engines.llamacpp.needs import start_up
-from kvplan.engines.llamacpp.options import SETTINGS, asked_of
+from kvplan.engines.llamacpp.options import SETTINGS, LlamaOptions, asked_of
 from kvplan.engines.llamacpp.traits import honours_windows, require_architecture
 from kvplan.engines.llamacpp.unified import UnifiedTally
 from kvplan.engines.llamacpp.versions import LlamaRules, find_rules
@@ -154,8 +153,8 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
     require_architecture(options.architecture)
     asked = asked_of(options.settings, options.max_num_batched_tokens)
     windows = honours_windows(options.architecture)
-    own = replace(asked, n_rs_seq=asked.spec_draft_n_max) if _goes_back(options) else asked
-    arranged = arrange(stages, own, rules=rules, windows=windows)
+    copies = _copies(options, asked, rules)
+    arranged = arrange(stages, asked, rules=rules, windows=windows, copies=copies)
     if options.draft is None:
         return Cells(arranged=arranged)
     require_architecture(options.draft.architecture)
@@ -164,18 +163,22 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
     return Cells(arranged=arranged, draft=arrange(drafts, asked, rules=rules, windows=windows))
 
 
-def _goes_back(options: EngineOptions) -> bool:
-    """
-    Return whether a slot keeps a state after each drafted token.
+_VERIFIED = frozenset({"eagle3", "dflash"})
+"""Drafts beside a model's own module whose tokens it may have to forget: need_n_rs_seq in common/common.h."""
 
-    For drafts that read the model's hidden states (need_n_rs_seq in common/common.h), of architectures in
-    llm_arch_supports_rs_rollback (src/llama-arch.cpp; Qwen3.8-Flash-Next since
-    github.com/ggml-org/llama.cpp/pull/28123). DeepSeek-V4, which is there too, keeps no recurrent states.
+
+def _copies(options: EngineOptions, asked: LlamaOptions, rules: LlamaRules) -> int:
     """
-    draft = options.draft
-    if draft is None or (draft.predicts is None and draft.architecture not in ("eagle3", "dflash")):
-        return False
-    return (options.architecture or "").startswith(("qwen3_5", "qwen4_exp", "nemotron_h"))
+    Return how many states there are beside each, to go back to from drafted tokens.
+
+    Raises OptionsError for a number of them without a draft.
+    """
+    if options.draft is None:
+        if "spec_draft_n_max" in options.settings:
+            raise OptionsError("spec_draft_n_max goes with a draft: give --draft too")
+        return 0
+    verified = options.draft.predicts is not None or options.draft.architecture in _VERIFIED
+    return asked.spec_draft_n_max if verified and options.architecture in rules.rolls_back else 0
 
 
 def _of_draft(stage: Stage) -> Stage:

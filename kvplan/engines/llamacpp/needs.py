@@ -10,12 +10,16 @@ from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat
-from kvplan.engines.llamacpp.blocks import Attention
+from kvplan.engines.llamacpp.architectures import traits_of
+from kvplan.engines.llamacpp.blocks import Attention, Mixture
 from kvplan.engines.llamacpp.cells import CacheId, Slots
+from kvplan.engines.llamacpp.latents import LatentAttention
+from kvplan.engines.llamacpp.layers import Beside, Layer
+from kvplan.engines.llamacpp.mamba import Mamba2
 from kvplan.engines.llamacpp.options import asked_of
-from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
+from kvplan.engines.llamacpp.shapes import layers_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
-from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
+from kvplan.engines.llamacpp.whole import Batch, Cache, graph_of
 from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.loads import tokens_in, uniform
@@ -66,7 +70,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     if slots.options.flash_attn and not _has_kernel(run.kv, rules):
         return None
     layers = layers_of(run, traits, flash=slots.options.flash_attn)
-    if layers is None:
+    if layers is None or run.stages[0] <= traits.stacked or _reads_over(layers, run.stages):
         return None
     tokens = _tokens(slots)
     kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
@@ -77,8 +81,10 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
         vocab=run.vocab,
         layers=layers,
         caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
-        positions=traits.positions,
+        positions=traits.positions if any(map(_places, layers)) else 0,
+        stacked=traits.stacked,
         slots=slots.batch,
+        states_first=traits.states_first,
         picked=traits.picked,
         centred=traits.centred,
         copies=1 if len(run.stages) == 1 else _COPIES,
@@ -106,8 +112,26 @@ def _stages(whole: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
     first = 0
     for number, size in enumerate(sizes):
         layers = whole.layers[first : first + size]
-        yield replace(whole, layers=layers, head=number == len(sizes) - 1)
+        stacked = 0 if number else whole.stacked
+        yield replace(whole, layers=layers, stacked=stacked, head=number == len(sizes) - 1)
         first += size
+
+
+def _reads_over(layers: Sequence[Layer], sizes: Sequence[int]) -> bool:
+    """
+    Return whether a GPU reads the past of a convolution amid what the one before it computes.
+
+    What is copied from one to the other then is not known, but behind a mixture's experts.
+    """
+    first = 0
+    for size in sizes[:-1]:
+        first += size
+        before = next(layer for layer in reversed(layers[:first]) if not layer.waits)
+        after = next((layer for layer in layers[first:] if not layer.waits), None)
+        scans = after is not None and isinstance(after.mixer, Mamba2)
+        if scans and not isinstance(before.feeds, Mixture):
+            return True
+    return False
 
 
 _ALL = CacheId(name="kv", rule="full")
@@ -126,21 +150,33 @@ def _outputs(run: ProfileRun, slots: Slots) -> int:
     return slots.batch * (1 + (options.spec_draft_n_max if run.drafts else 0))
 
 
+def _attention(layer: Layer) -> Attention | None:
+    mixer = layer.mixer.attention if isinstance(layer.mixer, Beside) else layer.mixer
+    return mixer if isinstance(mixer, Attention) else None
+
+
+def _places(layer: Layer) -> bool:
+    """Return whether a layer reads where tokens stand."""
+    mixer = _attention(layer)
+    return isinstance(layer.mixer, LatentAttention) if mixer is None else mixer.places
+
+
 def _tokens(slots: Slots) -> int:
     """Return the tokens of a micro-batch: no more than the slots hold together."""
     return min(tokens_in(slots.load), slots.options.n_ubatch)
 
 
 def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, kv: CacheFormat) -> Cache:
-    every = [(layer.cache, layer.mixer) for layer in layers if isinstance(layer.mixer, Attention)]
+    every = [(layer.cache, mixer) for layer in layers if (mixer := _attention(layer)) is not None]
     attentions = [mixer for own, mixer in every if own == number]
     flash = slots.options.flash_attn
-    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=1)
+    # Latents, which alone have no such layer, are values too and have no row of their own.
+    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=0)
     return Cache(
         cells=slots.cells(cache),
         streams=slots.streams(cache),
         mask_bytes=_HALF if flash else _FLOAT,
-        value_indices=1 if flash else widest,
+        value_indices=min(1, widest) if flash else widest,
         key_turn=_turn([each.key for each in attentions], kv.dtype("key").block),
         value_turn=_LEAST_TURN
         if _turn([each.value for each in attentions], kv.dtype("value").block)
@@ -163,10 +199,18 @@ def _peak(batch: Batch) -> int:
 _FOREVER = 6
 """After so many alike stretches of layers the buffer is as it was so many stretches before."""
 
+_UNLIKE = 4
+"""Layers that may stand before the first stretch, which are dense where the others are mixtures."""
+
 
 def _without_repeats(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Return layers without most of those that repeat: states take turns at one, two or three places."""
-    stretch = next((size for size in range(1, len(layers)) if layers[size:] == layers[:-size]), len(layers))
-    stretches = len(layers) // stretch
-    dropped = max(0, stretches // _FOREVER - 1) * _FOREVER
-    return tuple(layers[dropped * stretch :])
+    known = {layer: number for number, layer in enumerate(dict.fromkeys(layers))}
+    numbers = [known[layer] for layer in layers]
+    for before in range(_UNLIKE):
+        rest = numbers[before:]
+        stretch = next((size for size in range(1, len(rest)) if rest[size:] == rest[:-size]), len(rest) or 1)
+        dropped = max(0, len(rest) // stretch // _FOREVER - 1) * _FOREVER * stretch
+        if dropped:
+            return (*layers[:before], *layers[before + dropped :])
+    return tuple(layers)

@@ -10,12 +10,12 @@ SETTINGS = (
     Setting(name="kv_unified", kind="flag", help="all slots share one context"),
     Setting(name="swa_full", kind="flag", help="windows keep the whole context"),
     Setting(name="flash_attn", kind="flag", help="off pads V to the widest layer"),
-    Setting(name="tensor_split", kind="ratios", help="shares of the layers of each GPU: 3,1"),
     Setting(
         name="spec_draft_n_max",
         kind="count",
-        help="tokens drafted at once, 3 unless told: logits and states for each",
+        help="tokens that a draft leaves to verify, with a state to go back to for each: 3",
     ),
+    Setting(name="tensor_split", kind="ratios", help="shares of the layers of each GPU: 3,1"),
     Setting(
         name="n_outputs_max",
         kind="count",
@@ -34,10 +34,9 @@ class LlamaOptions:
     `kv_unified` is off as for every tool that is told its number of slots; llama-server turns it on
     where --parallel is left to it (tools/server/server.cpp). `swa_full` keeps windows whole; the C
     interface has it on by default, the tools off. `flash_attn` is `auto` in llama.cpp, which is on
-    wherever the device has a kernel. `spec_draft_n_max` tokens are drafted at once, if any are, and
+    wherever the device has a kernel. `spec_draft_n_max` are the tokens that a draft drafts, and
     `n_outputs_max` of a micro-batch have logits: llama-server asks for those that slots can need, other
-    programs for all (server_output_limits in tools/server/server-context.cpp). `n_rs_seq` states of each slot
-    are kept beside its own, so that drafted tokens can be taken back.
+    programs for all (server_output_limits in tools/server/server-context.cpp).
     """
 
     n_ubatch: int = 512
@@ -46,7 +45,6 @@ class LlamaOptions:
     flash_attn: bool = True
     spec_draft_n_max: int = 3
     n_outputs_max: int | None = None
-    n_rs_seq: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a batch below 1."""

@@ -6,7 +6,7 @@ v0.5.0, whose states go through one kernel of CUDA.
 """
 
 from kvplan.engines.llamacpp.blocks import Rows
-from kvplan.engines.llamacpp.graph import FLOAT32
+from kvplan.engines.llamacpp.graph import FLOAT32, Graph
 from kvplan.records import record
 
 
@@ -28,17 +28,32 @@ class DeltaNet:
 
 @record
 class States:
-    """The input that says which states are read, and for how many `slots`."""
+    """
+    The input that says which states are read, and for how many `slots`.
+
+    Others would be copied, too (`others`): there are none, but their tensors of no bytes have places.
+    """
 
     copied: int
+    others: int
     slots: int
+
+    def read(self, graph: Graph, size_bytes: int) -> int:
+        """Return states of so many bytes for each slot, which are read as a tensor of their own."""
+        found = graph.new(size_bytes * self.slots, self.copied)
+        self.pass_others(graph)
+        return found
+
+    def pass_others(self, graph: Graph) -> None:
+        """Read what no slot has."""
+        graph.read(graph.new(0, self.others))
 
 
 def remember(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
     """Return what a layer makes of normed *states*, behind its output matrix."""
     graph = rows.graph
     read = _read(rows, states, layer, found)
-    held = graph.new(FLOAT32 * layer.state * found.slots, found.copied)
+    held = found.read(graph, FLOAT32 * layer.state)
     convolved = rows.new(layer.keys * 2 + layer.values, read)
     query = rows.new(layer.keys, convolved)
     key = rows.new(layer.keys, convolved)
@@ -56,7 +71,7 @@ def remember(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
 def _read(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
     """Return the tokens that the convolution reads, those of the slot's past before them."""
     graph, width = rows.graph, layer.keys * 2 + layer.values
-    past = graph.new(FLOAT32 * layer.kept * width * found.slots, found.copied)
+    past = found.read(graph, FLOAT32 * layer.kept * width)
     projected = rows.new(width, states)
     both = graph.new(rows.of(width) + FLOAT32 * layer.kept * width * found.slots, past, projected)
     graph.read(both)

@@ -15,9 +15,9 @@ REASONS = {
     "window batch": "n_ubatch tokens are written before older ones leave the window",
     "slots kept apart": "each slot has cells for all slots' tokens",
     "whole rings": "tokens that wait to be compressed have their cells from the start",
-    "states to go back to": "a state after each drafted token, for those that are not accepted",
     "cell padding": "contexts, windows and compressed rows are rounded up to 256 cells",
     "float32 states": "recurrent states and convolutions are float32",
+    "states of drafts": "a slot has a state to go back to for each drafted token",
     "V padding": "without flash attention every V is as wide as the widest",
     "indexer values": "the indexer's cache has a V of one head, which nothing reads",
 }
@@ -56,8 +56,6 @@ def _rows(part: Part, slots: Slots) -> Iterator[tuple[str, int]]:
     held = part.tensors.terms[0].known_rows
     if isinstance(held, Fixed):
         yield "formula", streams
-        if cache.rule == "state":
-            yield "states to go back to", streams * slots.cells(cache)
         return
     yield "formula", sum(batch * held.at(context) for context, batch in slots.load)
     if not slots.options.kv_unified or cache.apart:

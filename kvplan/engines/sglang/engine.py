@@ -17,7 +17,7 @@ from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtyp
 from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
 from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
-from kvplan.engines.sglang.options import SETTINGS, read_options
+from kvplan.engines.sglang.options import CAPTURED_A2A, SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
@@ -183,19 +183,22 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
     kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
     groups = options.dp if has_dp_attention(options) else 1
     traits, sees = traits_of(options.architecture), has_images(options.architecture, sees=options.sees)
+    sent = read_settings(SETTINGS, options.settings).name("moe_a2a_backend") or "none"
+    captured = traits.prefill_graphs and sent in CAPTURED_A2A and (traits.seen_graphs or not sees)
     card = options.card
     share = mem_fraction_static(
         (card and card.smi_bytes) or gpu_bytes,
         tp=options.tp * groups,
         pp=options.pp,
-        graphs=kind if traits.prefill_graphs and (traits.seen_graphs or not sees) else "none",
+        graphs=kind if captured else "none",
         chunked_prefill_size=options.max_num_batched_tokens,
         max_running_requests=options.max_num_seqs,
         groups=groups,
+        deepep=sent == "deepep",
     )
     if float(share) <= 0:
         raise RefusedError(
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
-    return seen(share, options.vision) if sees else share
+    return seen(share, options) if sees else share

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Literal
 
 from kvplan.records import record
-from kvplan.units import GIB, MIB
+from kvplan.units import GIB, MIB, ceil_div
 
 PrefillGraphs = Literal["attention", "latent", "none"]
 
@@ -30,12 +30,23 @@ _LARGEST = Scale(below_bytes=0, chunked_prefill_size=16384, few_ranks=512, many_
 _MANY_REQUESTS = 300
 _MANY_RANKS = 4
 
-# generate_prefill_cuda_graph_batch_sizes in arg_groups/cuda_graph_hook.py: first, last and step, in tokens.
-_PREFILL_GRAPHS = ((4, 32, 4), (48, 256, 16), (288, 512, 32), (576, 1024, 64), (1280, 4096, 256))
-_LARGE_GRAPH_STEP = 512
+_Sizes = tuple[tuple[int, int | None, int], ...]
+"""The sizes of graphs: first, last and step, None for as far as they go."""
+
+# generate_prefill_cuda_graph_batch_sizes in arg_groups/cuda_graph_hook.py, in tokens, and
+# generate_decode_cuda_graph_batch_sizes there, in requests.
+_PREFILL_GRAPHS: _Sizes = (
+    *((4, 32, 4), (48, 256, 16), (288, 512, 32), (576, 1024, 64), (1280, 4096, 256)),
+    (4608, None, 512),
+)
+_DECODE_GRAPHS: _Sizes = ((1, 2, 1), (4, 12, 4), (16, 256, 8), (272, 511, 16), (512, None, 32))
 
 _LEAST_PREFILL = 2048
 _LATENT_PREFILL_MIB = 1536
+# What sends tokens to experts, beside what is kept back, and what graphs of prefill make of it
+# (reserve_for_deepep_a2a_mb and reserve_for_graph_mb in memory_hook.py); the longest prefill in a graph then.
+_DEEPEP_MIB, _DEEPEP_PREFILL_MIB = 2048, 1024
+_DEEPEP_MOST_TOKENS = 2048
 _FLOOR_FROM_BYTES = 60 * GIB
 _FLOOR_MIB = 10 * 1024
 
@@ -54,16 +65,17 @@ def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
     chunked_prefill_size: int | None = None,
     max_running_requests: int | None = None,
     groups: int = 1,
+    deepep: bool = False,
 ) -> str:
     """
     Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
 
-    It is that of a text model on CUDA with graphs, without speculation or DeepEP, on *tp* ranks in all, of
+    It is that of a text model on CUDA with graphs, with or without speculation, on *tp* ranks in all, of
     which *groups* attend each for sequences of their own. *graphs* says which graphs of prefill are captured:
-    those of latent attention take more, and Kimi Delta Attention and most multimodal models have none. The
-    card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says that SGLang
-    would not start. Source: handle_gpu_memory_settings and reserve_for_graph_mb in arg_groups/memory_hook.py
-    of SGLang 0.5.23.
+    those of latent attention take more, and Kimi Delta Attention and most multimodal models have none.
+    *deepep* sends tokens to their experts. The card counts as nvidia-smi prints it, a little more than torch
+    has. A share at or below 0 says that SGLang would not start. Source: handle_gpu_memory_settings and
+    reserve_for_graph_mb in arg_groups/memory_hook.py of SGLang 0.5.23.
     """
     gpu_mib = Fraction(gpu_bytes, MIB)
     reserved = reserved_mib(
@@ -74,6 +86,7 @@ def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
         chunked_prefill_size=chunked_prefill_size,
         max_running_requests=max_running_requests,
         groups=groups,
+        deepep=deepep,
     )
     return f"{float(round((gpu_mib - reserved) / gpu_mib, 3)):.3f}"
 
@@ -87,23 +100,49 @@ def reserved_mib(  # noqa: PLR0913 - what SGLang's rule depends on
     chunked_prefill_size: int | None,
     max_running_requests: int | None,
     groups: int = 1,
+    deepep: bool = False,
 ) -> Fraction:
-    """Return the MiB that SGLang keeps back for activations and graphs."""
+    """Return the MiB that SGLang keeps back for activations and graphs, and for DeepEP's buffers."""
     scale = scale_of(gpu_bytes)
     chunk = chunked_prefill_size or scale.chunked_prefill_size
-    requests = scale.few_ranks if tp < _MANY_RANKS else scale.many_ranks
-    requests = min(requests, max_running_requests or requests)
+    requests = requests_in_graphs(gpu_bytes, tp, max_running_requests)
     activations = 512 + Fraction(3, 2) * max(chunk, _LEAST_PREFILL)
     reserved = activations + Fraction(tp * pp * 1024, 8) + 2 * requests
     if groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
         reserved += requests * groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
     if pp == 1:  # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
-        sizes = {"attention": 8 * _prefill_graphs(chunk), "latent": _LATENT_PREFILL_MIB, "none": 0}
-        reserved += sizes[graphs]
-    return max(reserved, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else reserved
+        captured = _deepep_sizes() if deepep else _up_to(_PREFILL_GRAPHS, chunk)
+        sizes = {"attention": 8 * len(captured), "latent": _LATENT_PREFILL_MIB, "none": 0}
+        reserved += sizes[graphs] + (_DEEPEP_PREFILL_MIB if deepep and graphs != "none" else 0)
+    reserved = max(reserved, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else reserved
+    return reserved + (_DEEPEP_MIB if deepep else 0)
 
 
-def _prefill_graphs(most_tokens: int) -> int:
+def requests_in_graphs(gpu_bytes: int, tp: int, max_running_requests: int | None) -> int:
+    """Return the most requests that a graph of decoding holds."""
+    scale = scale_of(gpu_bytes)
+    requests = scale.few_ranks if tp < _MANY_RANKS else scale.many_ranks
+    return min(requests, max_running_requests or requests)
+
+
+def prefill_graphs(most_tokens: int) -> int:
     """Return how many sizes of prefill are captured up to *most_tokens*."""
-    steps = (*_PREFILL_GRAPHS, (4608, most_tokens, _LARGE_GRAPH_STEP))
-    return sum(len(range(first, min(last, most_tokens) + 1, step)) for first, last, step in steps)
+    return len(_up_to(_PREFILL_GRAPHS, most_tokens))
+
+
+def decode_graphs(most_requests: int) -> int:
+    """Return how many sizes of decoding are captured up to *most_requests*, which is one of them."""
+    return len(_up_to(_DECODE_GRAPHS, most_requests) | {most_requests})
+
+
+def _up_to(sizes: _Sizes, most: int) -> set[int]:
+    return {
+        size
+        for first, last, step in sizes
+        for size in range(first, min(most if last is None else last, most) + 1, step)
+    }
+
+
+def _deepep_sizes() -> set[int]:
+    """Return those with DeepEP, multiples of 8: apply_deepep_adjustments in arg_groups/cuda_graph_hook.py."""
+    return {8 * ceil_div(size, 8) for size in _up_to(_PREFILL_GRAPHS, _DEEPEP_MOST_TOKENS)}

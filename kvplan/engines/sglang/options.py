@@ -20,6 +20,13 @@ Ways to send tokens that deal experts out over all ranks.
 _A2A_EP_SPANNING_BACKENDS in arg_groups/overrides.py of SGLang 0.5.23, without Ascend's.
 """
 
+CAPTURED_A2A = ("none", "deepep", "megamoe", "flashinfer")
+"""
+Those of them beside which prefill is captured in graphs.
+
+disable_breakable_cudagraph_if_incompatible in arg_groups/cuda_graph_hook.py of SGLang 0.5.23.
+"""
+
 SETTINGS = (
     Setting(name="swa_full_tokens_ratio", kind="ratio", help="tokens of windowed layers per full one"),
     Setting(name="disable_hybrid_swa_memory", kind="flag", help="one pool: windows drop nothing"),
@@ -36,6 +43,11 @@ SETTINGS = (
         kind="name",
         help="how the radix cache keeps states",
         choices=("auto", "no_buffer", "extra_buffer", "extra_buffer_lazy"),
+    ),
+    Setting(
+        name="disable_overlap_schedule",
+        kind="flag",
+        help="on keeps no batch in flight, and fewer states; pipeline stages have none",
     ),
     Setting(name="ep_size", kind="count", help="ranks over which whole experts are dealt out, as --ep"),
     Setting(name="ep_num_redundant_experts", kind="count", help="copies of experts, dealt out with them"),
@@ -85,7 +97,8 @@ class SglangOptions:
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
     `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
     what drafts tokens, `drafted_tokens` of them to verify at once. `groups` of ranks attend for requests of
-    their own. `forced_page` is what the attention backend makes of a page that is not asked for.
+    their own. `forced_page` is what the attention backend makes of a page that is not asked for. `in_turn`
+    says that the scheduler was told not to overlap batches, which it cannot over several of `pp` stages.
     """
 
     architecture: str | None
@@ -107,6 +120,13 @@ class SglangOptions:
     drafted_tokens: int = 0
     groups: int = 1
     forced_page: int = 1
+    in_turn: bool = False
+    pp: int = 1
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a batch is in flight while the next is scheduled (_pipeline_parallel_overlap_disable)."""
+        return self.pp == 1 and not self.in_turn
 
     @property
     def usual_requests(self) -> int | None:
@@ -143,6 +163,8 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         drafted_tokens=_drafted_tokens(options, given.count("speculative_num_draft_tokens")),
         groups=options.dp if given.flag("enable_dp_attention") else 1,
         forced_page=forced_page(options),
+        in_turn=given.flag("disable_overlap_schedule") is True,
+        pp=options.pp,
     )
 
 

@@ -72,6 +72,9 @@ class VllmRules:
     estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py), and
     `v2_logit_bytes` what its profile run has beside each logit: a copy in float32 up to 0.24, all that any
     request may ask for since 0.33 (_dummy_sampler_run there, and v1/worker/gpu/sample/sampler.py).
+    `raw_pixels`: the towers whose images come to the card as they were, a byte for each number
+    (supports_mm_device_do_normalize in their classes).
+    `unread_towers`: those that are not derived for the release, as they run a class of transformers.
     `counts_consumed`: whether all that the device lost counts, not torch's peak alone
     (memory_profiling in utils/mem_utils.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
@@ -135,6 +138,8 @@ class VllmRules:
     v2_runner: SecondRunner
     v2_counts_graphs: bool
     v2_logit_bytes: int
+    raw_pixels: frozenset[str]
+    unread_towers: frozenset[str]
     counts_consumed: bool
     most_batched_tokens: int
     offloads_once: bool
@@ -193,6 +198,8 @@ _0_11 = VllmRules(
     v2_runner=NO_MODEL,
     v2_counts_graphs=False,
     v2_logit_bytes=0,
+    raw_pixels=frozenset(),
+    unread_towers=frozenset({"gemma4"}),
     counts_consumed=False,
     most_batched_tokens=8192,
     offloads_once=False,
@@ -288,6 +295,7 @@ _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
     _0_27,
     version=(0, 28),
+    raw_pixels=frozenset({"qwen2_vl", "qwen2_5_vl"}),
     compressed="by group",
     promotes_beside_mla=True,
     caching_by_default=True,
@@ -301,7 +309,14 @@ _0_29 = replace(_0_28, version=(0, 29), v2_runner=ALL, v2_counts_graphs=True)
 _0_30 = replace(
     _0_29, version=(0, 30), null_block_checked=True, refines_experts=True, v2_runner=ALL_BUT_ON_ROCM
 )
-_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True, v2_runner=ALL)
+_0_32 = replace(
+    _0_30,
+    version=(0, 32),
+    checkpoints=1,
+    wide_keys_in_64=True,
+    v2_runner=ALL,
+    raw_pixels=_0_28.raw_pixels | {"kimi_k25", "pixtral", "qwen3_vl"},
+)
 _0_33 = replace(
     _0_32,
     version=(0, 33),
@@ -310,6 +325,7 @@ _0_33 = replace(
     pcp=True,
     same_floats=True,
     v2_logit_bytes=12,
+    unread_towers=frozenset(),
 )
 
 RELEASES = (

@@ -34,6 +34,12 @@ H100 = 81_559 * MIB
         (81_559, {"tp": 1, "pp": 2}, 512 + 12_288 + 256 + 512, "0.834"),
         # 512 + 3072 + 128 + 16 + 336 = 4064 is below the 10 GiB of cards above 60 GiB.
         (81_559, {"tp": 1, "chunked_prefill_size": 1024, "max_running_requests": 8}, 10_240, "0.874"),
+        # DeepEP: 38 sizes of prefill up to 2048, of 8 and more, a GiB beside them, and 2 GiB beside all.
+        (81_559, {"tp": 8, "deepep": True}, 512 + 12_288 + 1_024 + 1_024 + 304 + 1_024 + 2_048, "0.777"),
+        (81_559, {"tp": 16, "graphs": "latent", "deepep": True}, 16 * 1_024 - 512 + 1_536 + 3_072, "0.749"),
+        # With stages there are no graphs of prefill, and below 10 GiB the 2 GiB come on top.
+        (81_559, {"tp": 4, "pp": 2, "deepep": True}, 512 + 12_288 + 1_024 + 1_024 + 2_048, "0.793"),
+        (81_559, {"tp": 8, "chunked_prefill_size": 1024, "deepep": True}, 10_240 + 2_048, "0.849"),
         # B200: 512 + 1.5 x 16384 + 1024 + 2 x 512 + 1536.
         (183_359, {"tp": 8, "graphs": "latent"}, 28_672, "0.844"),
     ],
@@ -67,5 +73,9 @@ def test_the_engine_asks_for_this_share_of_what_is_there_after_start() -> None:
     assert share.default(H100, EngineOptions()) == "0.830"
     # Kimi Delta Attention has no graphs of prefill.
     assert share.default(H100, EngineOptions(architecture="kimi_linear")) == "0.835"
+    # Qwen3-30B-A3B on 8 ranks, as SGLang 0.5.23 itself resolves it: other ways to experts have none either.
+    for sent, taken in (("none", "0.812"), ("deepep", "0.777"), ("megamoe", "0.812"), ("mooncake", "0.818")):
+        options = EngineOptions(architecture="qwen3_moe", tp=8, settings={"moe_a2a_backend": sent})
+        assert share.default(H100, options) == taken
     # 512 + 1.5 x 2048 + 128 + 2 x 256 + 8 x 42 is below 10 GiB.
     assert share.default(H100, EngineOptions(max_num_batched_tokens=2048)) == "0.874"

@@ -44,6 +44,7 @@ def test_the_settings_have_sglangs_names() -> None:
         "max_loras_per_batch",
         "max_lora_rank",
         "lora_target_modules",
+        "disable_overlap_schedule",
         "ep_size",
         "ep_num_redundant_experts",
         "enable_dp_attention",
