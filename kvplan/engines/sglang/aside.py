@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvplan.engines.profile_run import Aside, ProfileRun
 from kvplan.engines.sglang.fraction import decode_graphs, prefill_graphs, requests_in_graphs, scale_of
-from kvplan.engines.sglang.images import has_images
+from kvplan.engines.sglang.images import decodes_in_flashinfer, has_images
 from kvplan.engines.sglang.mxfp4 import CLASSES
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.units import MIB, ceil_div
@@ -45,6 +45,24 @@ _DECODES_BYTES, _LATENT_DECODES_BYTES = 60 * MIB, 280 * MIB
 """What attention makes of a batch in graphs of decoding, in heads or in their latents: seen in rehearsals."""
 
 
+_HOPPER, _BLACKWELL = 9, 10
+_FLASHINFER_BYTES, _LARGER_FLASHINFER_BYTES = 384 * MIB, 512 * MIB
+_LARGER = frozenset({"mimo", "qwen2", "qwen3", "qwen3_vl_text", "qwen3_vl_moe_text"})
+"""
+FlashInfer's workspace, and that of some classes: layers/attention/flashinfer_backend.py.
+
+FlashAttention 3 of Hopper has none, nor Triton's kernels, which run gpt-oss and latents elsewhere
+(get_default_attn_backend in arg_groups/model_override_base.py). Qwen3-VL decodes with FlashInfer on large
+Hopper cards (qwen3_vl.py in arg_groups/model_overrides).
+"""
+
+_WRAPPER_BYTES = 16 * MIB
+"""What it keeps for each graph of decoding: 576 MiB for 36 of them in a rehearsal of Qwen3-VL-8B."""
+
+_TENSORRT_BYTES, _LATENT_TENSORRT_BYTES = 512 * MIB, 150 * MIB
+"""What TensorRT-LLM's kernels of large Blackwell cards have besides: trtllm_mha_backend.py and its kin."""
+
+
 class Driver(NamedTuple):
     """
     What a driver holds: beside all graphs, for each piece of one, and for each kernel.
@@ -65,8 +83,8 @@ _KERNELS, _KERNELS_OF_EXPERTS = 12, 17
 _LEAST, _MOST = Fraction(7, 10), Fraction(14, 10)
 """
 How far it may be off: torch's memory is within 15 % of it in rehearsals, and what a driver holds, known from
-one log, is a third of it to a half. Graphs of prefill of Qwen3-VL-4B took 1.40 GiB of an H200 (62161606821),
-for which this has 1.8.
+one log, is a fifth of it to a half. Graphs of prefill of Qwen3-VL-4B took 1.40 GiB of an H200 (stored public
+file 62161606821), for which this would have 1.8.
 """
 
 
@@ -79,7 +97,7 @@ def aside(workload: ProfileRun) -> Aside | None:
     run = tokens * _row(workload, workload.mlp, workload.hidden) * workload.element_bytes
     logits = largest * workload.vocab * _FLOAT_BYTES
     driver = _driver(workload, tokens, largest)
-    held = _WORKSPACES_BYTES + _decodes(workload) + logits + driver
+    held = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver
     states = tokens * workload.hidden * workload.element_bytes
     in_graphs = _has_prefill_graphs(workload)
     graphs, activation = (held + run, states) if in_graphs else (held, run)
@@ -115,11 +133,21 @@ def _driver(workload: ProfileRun, tokens: int, largest: int) -> int:
     return _DRIVER.first + prefills * (pieces + kernels) + decode_graphs(largest) * kernels
 
 
-def _decodes(workload: ProfileRun) -> int:
+def _attention(workload: ProfileRun, largest: int) -> int:
+    """Return what attention has of its own: workspaces, and what it makes in graphs of decoding."""
     from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
 
     latents = any(isinstance(kind, MLA) for kind in workload.kinds)
-    return _LATENT_DECODES_BYTES if latents else _DECODES_BYTES
+    decodes = _LATENT_DECODES_BYTES if latents else _DECODES_BYTES
+    capability = workload.card.capability
+    major = _HOPPER if capability is None else capability[0]
+    own = _LARGER_FLASHINFER_BYTES if workload.architecture in _LARGER else _FLASHINFER_BYTES
+    if major == _BLACKWELL:
+        return decodes + own + (_LATENT_TENSORRT_BYTES if latents else _TENSORRT_BYTES)
+    flashinfer = decodes_in_flashinfer(workload) if major == _HOPPER else not latents
+    if flashinfer and workload.architecture not in CLASSES:
+        return decodes + own + decode_graphs(largest) * _WRAPPER_BYTES
+    return decodes
 
 
 def _row(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:

@@ -1,15 +1,18 @@
 """What SGLang runs in beside its share: sizes that its own start-ups had, written out by hand."""
 
+from typing import Any
+
 import pytest
 
 import kvplan
 from kvplan.engines.profile_run import Aside
 from kvplan.engines.sglang.fraction import decode_graphs, prefill_graphs
-from kvplan.units import KIB, MIB
+from kvplan.units import GIB, KIB, MIB
 
 
 def _aside(model: str, **asked: object) -> Aside:
-    answer = kvplan.fit(model, gpu="h100-80gb", engine="sglang", context=4096, advice=False, **asked)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"gpu": "h100-80gb", "context": 4096, "advice": False} | asked
+    answer = kvplan.fit(model, engine="sglang", **options)
     found = answer.budget.needs.aside
     assert found is not None
     return found
@@ -77,3 +80,38 @@ def test_few_draws_have_their_logits_in_the_graphs() -> None:
     assert planned.draws_bytes(256) == 256 * 8 * 151_936
     assert planned.draws_bytes(257) == 257 * 12 * 151_936
     assert _aside("qwen3-8b", max_num_seqs=16).few == 16
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "workspaces"),
+    [
+        # FlashInfer's, of which a start-up of SGLang had 384 MiB for Llama-3.1-8B on an L40S, and 16 for each
+        # of 8 graphs of up to 32 requests.
+        ("llama-3.1-8b", "l40s", 384 + 8 * 16),
+        ("qwen3-8b", "l40s", 512 + 8 * 16),
+        ("gpt-oss-20b", "a100-80gb", 0),
+        ("deepseek-v2-lite", "a100-80gb", 0),
+        # A start-up of Qwen3-8B on a B200 printed 1.12 GiB less before its graphs than after its pools.
+        ("qwen3-8b", "b200", 512 + 512),
+        ("deepseek-v2-lite", "b200", 150 + 384),
+    ],
+)
+def test_attention_has_workspaces_elsewhere_than_on_hopper(model: str, gpu: str, workspaces: int) -> None:
+    asked = {"max_num_batched_tokens": 4096, "max_num_seqs": 32}
+    here, there = _aside(model, **asked), _aside(model, gpu=gpu, **asked)
+    assert there.graphs_bytes - here.graphs_bytes == workspaces * MIB
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "printed"),
+    [
+        # From "Memory pool end" to the end of its graphs, 12.70 - 10.54 GiB: stored public file 69624180828.
+        ("qwen3-30b-a3b", {"weights": "29.15GiB"}, 2.16),
+        # 25.26 - 24.14 GiB for attention, and graphs of 0.60 and 2.32: stored public file 52132052242.
+        ("qwen3-8b", {"gpu": "b200"}, 4.04),
+    ],
+)
+def test_what_start_ups_printed_lies_in_the_range(model: str, asked: dict[str, str], printed: float) -> None:
+    planned = _aside(model, **asked)
+    assert planned.low_bytes < printed * GIB < planned.high_bytes
+    assert abs(planned.graphs_bytes / (printed * GIB) - 1) < 1 / 8
