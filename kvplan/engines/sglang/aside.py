@@ -172,10 +172,16 @@ def _mlps(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
 
 
 def _mixed(kind: "Kind", hidden: int) -> int:
-    """Return what goes into a mixer and comes out of it; of MLA all heads' queries and outputs as latents."""
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
+    """
+    Return what goes into a mixer and comes out of it; of MLA all heads' queries and outputs as latents.
 
-    if not isinstance(kind, MLA):
-        return kind.projections(hidden) // hidden
-    (d_nope,) = kind.needed("d_nope", by="SGLang's prefill of MLA")
-    return kind.heads * (d_nope + kind.d_rope + 2 * kind.d_c) + kind.d_c + kind.d_rope
+    Of recurrent mixers twice as much, as their inputs are convolved into others: the pool of Qwen3.5-35B-A3B
+    had 1256 MiB after its largest graph, 64 to 256 MiB each, where rehearsals of hybrids end.
+    """
+    from kvplan.attention.grouped import SoftmaxKind  # noqa: PLC0415 - a cold command has no kind but its own
+    from kvplan.attention.latent import MLA  # noqa: PLC0415
+
+    if isinstance(kind, MLA):
+        (d_nope,) = kind.needed("d_nope", by="SGLang's prefill of MLA")
+        return kind.heads * (d_nope + kind.d_rope + 2 * kind.d_c) + kind.d_c + kind.d_rope
+    return kind.projections(hidden) // hidden * (1 if isinstance(kind, SoftmaxKind) else 2)

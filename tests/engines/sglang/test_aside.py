@@ -75,6 +75,20 @@ def test_experts_lie_side_by_side_and_share_places_with_dense_layers() -> None:
     assert of_torch == 8192 * 2 * row + 256 * 102_400 * 4 + (64 + 280) * MIB
 
 
+def test_recurrent_mixers_have_their_inputs_twice() -> None:
+    """
+    Qwen3.5-35B-A3B: 16 query and key heads and 32 of values, of 128, with a gate, two numbers for each of 32.
+
+    Eight experts of 512 are visited, and a shared one is as wide. SGLang's pool had 1256 MiB.
+    """
+    into, out, experts = 2 * 16 * 128 + 2 * 32 * 128 + 2 * 32, 32 * 128, 8 * (3 * 512 + 2048)
+    pool = 8192 * 2 * (5 * 2048 + 2 * (into + out) + experts)
+    planned = _aside("qwen3.5-35b-a3b", gpu="h200")
+    of_torch = planned.graphs_bytes - planned.driver_bytes
+    assert of_torch == pool + 256 * 248_320 * 4 + (64 + 60) * MIB
+    assert abs(pool / (1256 * MIB) - 1) < 1 / 8
+
+
 def test_few_draws_have_their_logits_in_the_graphs() -> None:
     planned = _aside("qwen3-8b")
     assert planned.draws_bytes(256) == 256 * 8 * 151_936
