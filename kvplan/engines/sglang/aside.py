@@ -93,7 +93,7 @@ def aside(workload: ProfileRun) -> Aside | None:
     if workload.mlp is None or workload.hidden is None or workload.vocab is None:
         return None
     tokens = workload.batched_tokens or scale_of(_seen(workload)).chunked_prefill_size
-    largest = requests_in_graphs(_seen(workload), workload.ranks, workload.sequences)
+    largest = requests_in_graphs(_seen(workload), workload.ranks // workload.pp, workload.sequences)
     run = tokens * _row(workload, workload.mlp, workload.hidden) * workload.element_bytes
     logits = largest * workload.vocab * _FLOAT_BYTES
     driver = _driver(workload, tokens, largest)

@@ -97,6 +97,19 @@ def test_few_draws_have_their_logits_in_the_graphs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spread", "few"),
+    [
+        ({"tp": 1, "pp": 4}, 256),
+        ({"tp": 4}, 512),
+        ({"tp": 2, "dp": 4, "settings": {"enable_dp_attention": "true"}}, 512),
+    ],
+)
+def test_so_many_requests_are_in_graphs_by_the_ranks_of_a_stage(spread: dict[str, Any], few: int) -> None:
+    """256 below four tensor-parallel ranks, of which SGLang has tp x dp with attention data parallelism."""
+    assert _aside("qwen3-235b-a22b" if "dp" in spread else "qwen3-8b", **spread).few == few
+
+
+@pytest.mark.parametrize(
     ("model", "gpu", "workspaces"),
     [
         # FlashInfer's, of which a start-up of SGLang had 384 MiB for Llama-3.1-8B on an L40S, and 16 for each
