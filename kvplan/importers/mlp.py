@@ -59,6 +59,7 @@ def read_mlp(fields: Fields, model_type: str) -> Mlp | None:
             intermediate=dense if separate else None,
             experts_per_token=per_token,
             expert_intermediate=expert,
+            scaled=_is_scaled(fields),
             gated=gated,
             **_groups(fields),
         )
@@ -75,6 +76,11 @@ def _groups(fields: Fields) -> dict[str, int]:
     if groups is None or chosen is None or not 1 <= chosen < groups:
         return {}
     return {"expert_groups": groups, "groups_per_token": chosen}
+
+
+def _is_scaled(fields: Fields) -> bool:
+    factor = fields.values.get("routed_scaling_factor")
+    return isinstance(factor, int | float) and factor not in {0, 1}
 
 
 def _count(fields: Fields, names: Sequence[str]) -> int | None:

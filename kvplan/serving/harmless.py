@@ -146,7 +146,7 @@ SGLANG_VALUES = """
 --load-publish-endpoint --load-snapshot-publish-interval --log-level --log-level-http --log-requests-format
 --log-requests-level --lora-backend --lora-drain-wait-threshold --lora-eviction-policy --mamba-backend
 --mamba-cache-philox-rounds --mamba-max-states-per-path --mamba-track-interval --max-loaded-loras
---max-lora-chunk-size --max-prefill-tokens --max-queued-requests --media-url-max-file-size-mb
+--max-lora-chunk-size --max-queued-requests --media-url-max-file-size-mb
 --min-free-slots-delay --mm-global-cache-backend --mm-io-worker-num --mm-preprocess-cache-size-mb
 --mm-process-config --mm-processor-worker-num --model-config-parser --model-loader-extra-config
 --modelexpress-config --modelopt-checkpoint-save-path --modelopt-export-path --mooncake-ib-device

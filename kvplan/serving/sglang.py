@@ -10,6 +10,7 @@ from kvplan.serving.served import SETTING, Answer, Found
 from kvplan.serving.sglang_left_out import LEFT_OUT, REFUSED
 from kvplan.serving.table import Dialect, Row, Switch
 from kvplan.serving.values import (
+    COUNT,
     COUNT_TEXT,
     LAYERS,
     MODEL_DTYPE,
@@ -52,6 +53,10 @@ _USUAL_REQUESTS = 48
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 _A2A, _EP_MOE = "settings.moe_a2a_backend", "enable_ep_moe"
+_NO_GRAPHS = "disable_cuda_graph"
+_NO_GRAPHS_OF = tuple(f"{SETTING}disable_{phase}_cuda_graph" for phase in ("decode", "prefill"))
+_DECODED = f"{SETTING}cuda_graph_max_bs_decode"
+_CHUNK, _CHUNKED, _UNCUT = "max_num_batched_tokens", f"{SETTING}chunked_prefill", "-1"
 _PATHS = "lora_paths"
 _ADAPTERS = f"{SETTING}enable_lora"
 _OF_ADAPTERS = tuple(
@@ -60,6 +65,23 @@ _OF_ADAPTERS = tuple(
 _MODULES = Value(
     read=lambda _, text: ",".join(text.split()), write=lambda text: " ".join(str(text).split(","))
 )
+
+
+def _chunk(option: str, text: str) -> Answer:
+    """Return the tokens of a chunk, or the word for prefills that are not cut."""
+    return text if text == _UNCUT else whole(option, text)
+
+
+def _sizes(option: str, text: str) -> tuple[int, ...]:
+    """Return the sizes in `1 2 4`."""
+    return tuple(whole(option, size) for size in text.split() or [text])
+
+
+_SIZES = Value(
+    read=lambda option, text: ",".join(map(str, _sizes(option, text))),
+    write=lambda text: " ".join(str(parse_count(size)) for size in str(text).split(",")),
+)
+_LARGEST = Value(read=lambda option, text: str(max(_sizes(option, text))), write=COUNT_TEXT.write)
 
 
 _ASKED: tuple[Row, ...] = (
@@ -72,10 +94,18 @@ _ASKED: tuple[Row, ...] = (
     asks("--context-length", "context", counted(_scaled)),
     asks(
         "--chunked-prefill-size",
-        "max_num_batched_tokens",
-        counted(auto(whole, "-1")),
-        more("whole prompts are prefilled at once, and their activations are not counted"),
+        _CHUNK,
+        Value(read=_chunk, write=lambda size: _UNCUT if size == _UNCUT else COUNT.write(size)),
     ),
+    asks("--max-prefill-tokens", f"{SETTING}max_prefill_tokens", COUNT_TEXT),
+    Switch(names=("--disable-cuda-graph",), keyword=_NO_GRAPHS, on=True, off=False),
+    setting("--disable-decode-cuda-graph", "disable_decode_cuda_graph"),
+    setting("--disable-prefill-cuda-graph", "disable_prefill_cuda_graph"),
+    # Of a list the largest counts (handle_gpu_memory_settings in arg_groups/memory_hook.py).
+    asks("--cuda-graph-max-bs-decode --cuda-graph-max-bs", _DECODED, COUNT_TEXT),
+    asks("--cuda-graph-bs-decode --cuda-graph-bs", _DECODED, _LARGEST, takes="values"),
+    asks("--cuda-graph-max-bs-prefill", f"{SETTING}cuda_graph_max_bs_prefill", COUNT_TEXT),
+    asks("--cuda-graph-bs-prefill", f"{SETTING}cuda_graph_bs_prefill", _SIZES, takes="values"),
     asks("--max-running-requests", "max_num_seqs"),
     asks("--dtype", "dtype", MODEL_DTYPE),
     asks("--page-size", "block_size"),
@@ -131,6 +161,10 @@ _ASKED: tuple[Row, ...] = (
 _DRAFT = more("the weights and the cache layers of the draft are counted only with --draft MODEL")
 _LORA = more("slots of adapters are counted only with --max-lora-rank and --lora-target-modules")
 _BUFFERS = more("its communication buffers are not counted")
+_WHOLE = more(
+    "whole prompts are prefilled at once, and neither their activations nor all that layers with a window "
+    "hold of them are counted"
+)
 _GUESSED = either(
     f"at most {_USUAL_REQUESTS} requests run at once unless --max-running-requests says so, and states for "
     "the tokens that it guesses are not counted"
@@ -155,6 +189,9 @@ def _gather(found: Found, _program: str) -> Found:
     draft, told = _drafting(answers)
     answers |= {} if draft is None or drafted is None else {_DRAFTED: drafted}
     told += _adapting(answers) + _sending(answers)
+    told += _cutting(answers)
+    if answers.pop(_NO_GRAPHS, False):
+        answers |= dict.fromkeys(_NO_GRAPHS_OF, "true")
     if answers.pop(_EP_MOE, False):
         answers[_EP] = str(_degree(answers, "tp"))
     attention_dp = answers.pop(_ATTENTION_DP, 1)
@@ -190,6 +227,15 @@ def _adapting(answers: dict[str, Answer]) -> tuple[str, ...]:
     for name in (_ADAPTERS, *_OF_ADAPTERS):
         answers.pop(name, None)
     return (f"--lora-paths {brief(str(paths))}: {_LORA}" if paths else f"--enable-lora: {_LORA}",)
+
+
+def _cutting(answers: dict[str, Answer]) -> tuple[str, ...]:
+    """Settle whether prefills are cut into chunks, and return what a plan leaves out where they are not."""
+    if answers.get(_CHUNK) != _UNCUT:
+        return ()
+    del answers[_CHUNK]
+    answers[_CHUNKED] = "false"
+    return (f"--chunked-prefill-size {_UNCUT}: {_WHOLE}",)
 
 
 def _sending(answers: Mapping[str, Answer]) -> tuple[str, ...]:
@@ -231,6 +277,8 @@ def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     if _DRAFTED in given:
         verified = given.pop(_DRAFTED)
         given |= {_STEPS: str(parse_count(str(verified)) - 1), _BRANCHES: "1", _VERIFIED: verified}
+    if given.pop(_CHUNKED, "true") == "false":
+        given[_CHUNK] = _UNCUT
     if "ep" in answers:
         given[_EP] = str(answers["ep"])
     dp = _degree(given, "dp")

@@ -49,17 +49,10 @@ _LOADERS = (
 _OFF = ("0", "false", "False")
 
 LEFT_OUT: tuple[Row, ...] = (
-    left_out(
-        "--disable-cuda-graph --disable-decode-cuda-graph --disable-prefill-cuda-graph",
-        _NO_GRAPHS,
-        takes="nothing",
-    ),
     # handle_other_validations in arg_groups/serving_hook.py.
     left_out("--debug-tensor-dump-output-folder --msprobe-dump-config", _NO_GRAPHS),
-    left_out("--cuda-graph-max-bs --cuda-graph-max-bs-decode --cuda-graph-max-bs-prefill", _GRAPHS),
     left_out("--cuda-graph-config --cuda-graph-backend-decode --cuda-graph-backend-prefill", _GRAPHS),
     left_out("--cuda-graph-max-seq-len-prefill --cuda-graph-prefill-max-context --context-bucket", _GRAPHS),
-    left_out("--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill", _GRAPHS, takes="values"),
     left_out(
         "--enable-piecewise-cuda-graph --enable-torch-compile --disable-cuda-graph-padding "
         "--debug-cuda-graph",
@@ -229,6 +222,12 @@ LEFT_OUT: tuple[Row, ...] = (
         more("a second batch's activations are not counted"),
         takes="nothing",
     ),
+    # Of before 0.5.10 or so: the tp ranks of an attention group share its prompts, and not its heads.
+    left_out(
+        "--enable-nsa-prefill-context-parallel",
+        more("each rank has attention's weights whole then, and its share of them is counted"),
+        takes="nothing",
+    ),
     left_out(
         "--model-impl", either("activations are estimated for SGLang's own model code"), "auto", "sglang"
     ),
@@ -243,8 +242,7 @@ REFUSED: tuple[Row, ...] = (
         "the file may hold options of memory, and kvplan does not read it: write them into the command",
     ),
     refused("--attn-cp-size --attention-context-parallel-size", _GROUPS, "1"),
-    # The second is of before 0.5.10 or so, and set attention's data parallelism and DeepEP, too.
-    refused("--enable-prefill-cp --enable-nsa-prefill-context-parallel", _GROUPS, takes="nothing"),
+    refused("--enable-prefill-cp", _GROUPS, takes="nothing"),
     # Of before 0.5: every head had K and V of its own in the cache.
     refused("--disable-mla", "SGLang has no such option any more: leave it out", takes="nothing"),
     refused("--model-type", "kvplan plans a server of a language model", "auto", "llm"),

@@ -12,8 +12,9 @@ class Mlp(Facts):
     `intermediate` is the width of a dense MLP, the widest of the model's (intermediate_size); None where
     all layers have experts alone. `experts_per_token` are the routed experts that a token visits
     (num_experts_per_tok), and `expert_intermediate` is the width of one (moe_intermediate_size); both or
-    neither. These may be those of `groups_per_token` of `expert_groups` alone (topk_group, n_group). An MLP
-    that is not `gated` has two matrices in place of three.
+    neither. They may be those of `groups_per_token` of `expert_groups` alone (topk_group, n_group), and their
+    weights may be `scaled` by a factor that is not 1 (routed_scaling_factor). An MLP that is not `gated` has
+    two matrices in place of three.
     """
 
     intermediate: Count | None = None
@@ -21,6 +22,7 @@ class Mlp(Facts):
     expert_intermediate: Count | None = None
     expert_groups: Count = 1
     groups_per_token: Count = 1
+    scaled: bool = False
     gated: bool = True
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from tests.field.field_records import Record, read_records
 from tests.field.figures import sizes
 from tests.field.newer import asked_of, planned
 from tests.field.printed import Printed
+from tests.field.sglang_starts import Started, started
 from tests.field.vllm_figures import STEP, least_of
 
 FOLDER = Path(__file__).parent
@@ -37,6 +38,11 @@ def fresh() -> tuple[Printed, ...]:
 def pools() -> tuple[Record, ...]:
     """Return the start-ups that are held to what their engine made of the memory that it printed."""
     return read_records(FOLDER / "fresh_pools.yaml")
+
+
+def fresh_sglang() -> tuple[Started, ...]:
+    """Return a plan for each start-up of SGLang."""
+    return started(FOLDER / "fresh_sglang.yaml")
 
 
 @cache

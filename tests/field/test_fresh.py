@@ -6,19 +6,11 @@ from typing import Any
 import pytest
 
 from tests.field.field_records import Record
-from tests.field.fresh import apart, fresh, pools, rows, tokens_of
+from tests.field.fresh import apart, fresh, fresh_sglang, pools, rows, tokens_of
 from tests.field.newer import newer
 from tests.field.scores import score
 
 SIZED = [row for row in rows() if "tokens" in row]
-
-OTHER_POOLS = {"fp07"}
-"""
-Pools that are not reproduced.
-
-Of fp07 the log's flags are cut off before those of the cache and the draft: its 11.15 GiB became 214,135
-tokens, 350,278 without a draft.
-"""
 
 
 def by_id(row: dict[str, Any]) -> str:
@@ -40,12 +32,12 @@ def test_the_score_of_whole_plans() -> None:
 
 def test_those_that_are_further_off_are_known() -> None:
     """
-    Each has its reason.
+    Seven of sixteen, for four reasons.
 
-    f02 and f04 plan int4 without its scales: 15.1 GiB, of which 16.7 were consumed. f08 to f10 are one
-    script of LLM() whose tokens and sequences are not told: 3.23 GiB beyond weights in each, 3.80 planned for
-    a server's 8192 and 1024 by a warm start, 4.05 by a cold one. f14's GB10 shares its memory with the host.
-    f19 is a table of a comment: 0.83 GiB beyond weights over eight GPUs, 4.10 planned.
+    f02 and f04 plan int4 without its scales: 15.1 GiB, of which 16.7 were consumed. f08 to f10 are one script
+    of LLM() whose tokens and sequences are not told: 3.23 GiB beyond weights in each, 3.80 planned for a
+    server's 8192 and 1024 by a warm start, 4.05 by a cold one. The GB10 of f14 shares its memory with the
+    host. f19 is a table of a comment: 0.83 GiB beyond weights over eight GPUs, 4.10 planned.
     """
     far = {number(each.id) for each in fresh() if abs(each.error) > 0.05}
     assert far == {"f02", "f04", "f08", "f09", "f10", "f14", "f19"}
@@ -55,7 +47,7 @@ def test_those_outside_their_range_are_known() -> None:
     """
     f08 to f10 and f19 as above, the first three by 0.05 GiB.
 
-    f12, by 0.06 GiB, is a card under WSL, which counts the copy of an embedding as consumed, too.
+    f12, by 0.06 GiB, is a card under WSL: as much more was consumed as the copy of its embedding takes.
     """
     assert {number(each.id) for each in fresh() if not each.inside} == {"f08", "f09", "f10", "f12", "f19"}
 
@@ -67,10 +59,24 @@ def test_the_printed_memory_becomes_the_printed_tokens(row: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("record", pools(), ids=lambda record: record.id)
 def test_a_pool_is_what_its_engine_made_of_its_memory(record: Record) -> None:
-    """Tokens, blocks and buffers of vLLM, llama.cpp and TensorRT-LLM, to the last one."""
+    """Tokens, blocks and buffers of vLLM, llama.cpp and TensorRT-LLM, to the last one; fp07 says why not."""
     figures = score(record)
     assert figures
-    assert all(each.reproduced for each in figures) is (number(record.id) not in OTHER_POOLS)
+    assert all(each.reproduced for each in figures) is record.expected
+
+
+def test_whole_plans_of_sglang_are_within_four_percent_and_in_their_range() -> None:
+    """fs02 is a spec's weights, 8.46 GiB of 8.62, and a card of which SGLang found 23.09 GiB free."""
+    whole = {number(each.id): each for each in fresh_sglang() if each.open is None}
+    assert {name: round(each.error, 3) for name, each in whole.items()} == {"fs01": -0.001, "fs02": -0.033}
+    assert all(each.inside for each in whole.values())
+
+
+def test_pools_of_sglang_are_within_a_tenth_of_a_percent() -> None:
+    """Of what two decimals leave open; fs04's release splits states and tokens by another rule."""
+    off = {number(each.id): abs(each.tokens_error) for each in fresh_sglang()}
+    assert 0.01 < off.pop("fs04") < 0.012
+    assert max(off.values()) < 0.001
 
 
 def test_no_start_up_is_counted_twice() -> None:

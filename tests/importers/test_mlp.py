@@ -35,14 +35,26 @@ FORMS: list[tuple[str, dict[str, Any], Mlp | None]] = [
         Mlp(intermediate=16384, experts_per_token=1, expert_intermediate=8192),
     ),
     (
-        # DeepSeek-V3 and Kimi K2, whose experts are in one group.
+        # DeepSeek-V3, and DeepSeek-V2-Lite, whose experts are in one group.
         "deepseek_v3",
-        {"moe_intermediate_size": 2048, "num_experts_per_tok": 8, "n_group": 8, "topk_group": 4},
-        Mlp(experts_per_token=8, expert_intermediate=2048, expert_groups=8, groups_per_token=4),
+        {
+            "moe_intermediate_size": 2048,
+            "num_experts_per_tok": 8,
+            "n_group": 8,
+            "topk_group": 4,
+            "routed_scaling_factor": 2.5,
+        },
+        Mlp(experts_per_token=8, expert_intermediate=2048, expert_groups=8, groups_per_token=4, scaled=True),
     ),
     (
-        "kimi_k2",
-        {"moe_intermediate_size": 2048, "num_experts_per_tok": 8, "n_group": 1, "topk_group": 1},
+        "deepseek_v2",
+        {
+            "moe_intermediate_size": 2048,
+            "num_experts_per_tok": 8,
+            "n_group": 1,
+            "topk_group": 1,
+            "routed_scaling_factor": 1.0,
+        },
         Mlp(experts_per_token=8, expert_intermediate=2048),
     ),
     ("chatglm", {"ffn_hidden_size": 13696}, Mlp(intermediate=13696)),

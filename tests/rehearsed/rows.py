@@ -29,7 +29,7 @@ from kvplan.engines.vllm.capturing import estimated_bytes
 from kvplan.engines.vllm.encoding import Prompts, encoding
 from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.graphs import Driver
-from kvplan.engines.vllm.mixing import mixed
+from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.models import eager_states, keeps_workspaces
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES, NO_IMAGES, Batch, Encoding, Widths
 from kvplan.engines.vllm.runners import takes_v2
@@ -192,6 +192,11 @@ class Row:
             experts_per_token=mlp.experts_per_token or 0,
             matrices=3 if mlp.gated else 2,
             mixed=max(mixed(kind, self.tp) for kind in self.spec.kinds()),
+            tried_bytes=2
+            * max(
+                tried(kind, self.tp, context=self.context, sequences=self.sequences)
+                for kind in self.spec.kinds()
+            ),
             states=eager_states(self.spec.architecture),
             workspaces=keeps_workspaces(self.spec.architecture),
         )

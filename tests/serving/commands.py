@@ -128,8 +128,8 @@ COMMANDS = (
         ),
         engine="sglang",
         model="NousResearch/Meta-Llama-3-8B-Instruct",
-        asked={"context": 4096, "dtype": "bf16"},
-        ignored=("--host 0.0.0.0", "--port 8000", "--max-prefill 8192"),
+        asked={"context": 4096, "dtype": "bf16", "settings": {"max_prefill_tokens": "8192"}},
+        ignored=("--host 0.0.0.0", "--port 8000"),
     ),
     Command(
         source="github.com/sgl-project/sglang/issues/445: --disk-cache left SGLang long ago",

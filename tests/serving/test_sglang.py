@@ -68,6 +68,19 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--context-length 32Ki", {"context": 32_768}),
     ("--context-length 1M", {"context": 1_000_000}),
     ("--chunked-prefill-size 4096", {"max_num_batched_tokens": 4096}),
+    ("--max-prefill-tokens 4096", {"settings": {"max_prefill_tokens": "4096"}}),
+    (
+        "--disable-cuda-graph",
+        {"settings": {"disable_decode_cuda_graph": "true", "disable_prefill_cuda_graph": "true"}},
+    ),
+    ("--disable-decode-cuda-graph", {"settings": {"disable_decode_cuda_graph": "true"}}),
+    ("--disable-prefill-cuda-graph", {"settings": {"disable_prefill_cuda_graph": "true"}}),
+    ("--cuda-graph-max-bs-decode 32", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-max-bs 32", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-bs-decode 1 2 32 8", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-bs 1 2 32 8", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-max-bs-prefill 1024", {"settings": {"cuda_graph_max_bs_prefill": "1024"}}),
+    ("--cuda-graph-bs-prefill 64 128", {"settings": {"cuda_graph_bs_prefill": "64,128"}}),
     ("--max-running-requests 64", {"max_num_seqs": 64}),
     ("--dtype float16", {"dtype": "fp16"}),
     ("--page-size 64", {"block_size": 64}),
@@ -127,7 +140,6 @@ REFUSED = (
     "--enable-dsa-cache-layer-split",
     "--prefill-only-disable-kv-cache",
     "--enable-prefill-cp",
-    "--enable-nsa-prefill-context-parallel",
     "--disable-mla",
     "--model-type diffusion",
 )
@@ -165,6 +177,7 @@ LEFT_OUT: list[tuple[str, str, str]] = [
     ("--disable-cuda-graph-padding", "CUDA graphs", EITHER),
     ("--cuda-graph-prefill-max-context 32k", "CUDA graphs", EITHER),
     # Buffers that outlive a batch.
+    ("--enable-nsa-prefill-context-parallel", "attention's weights whole", MORE),
     ("--enable-symm-mem", "4 GiB of symmetric memory", MORE),
     ("--pre-warm-nccl", "what communication takes", EITHER),
     ("--flashinfer-allreduce-fusion-backend auto", "what communication takes", EITHER),
@@ -251,14 +264,24 @@ def test_the_tp_of_a_plan_is_that_of_one_sequence() -> None:
 
 def test_a_prefill_that_is_not_chunked_is_left_out() -> None:
     served = read("--chunked-prefill-size -1")
-    assert served.asked == {}
+    assert served.asked == {"settings": {"chunked_prefill": "false"}}
     assert served.unmodelled[0].startswith("--chunked-prefill-size -1: whole prompts")
+    command = write_command("sglang", "m", served.asked)
+    assert command == "python -m sglang.launch_server --model-path m --chunked-prefill-size -1"
+
+
+@pytest.mark.parametrize(
+    "options", ["--cuda-graph-bs ''", "--cuda-graph-bs-prefill 4 x", "--cuda-graph-max-bs 0"]
+)
+def test_sizes_of_graphs_are_counts(options: str) -> None:
+    with pytest.raises(OptionsError, match="is not a whole number from 1"):
+        read(options)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        "--disable-cuda-graph",
+        "--enable-torch-compile",
         "--enable-lora",
         "--lora-paths a=b c=d",
         "--quantization fp8",

@@ -18,13 +18,15 @@ class Traits:
     """
     What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.
 
-    Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), or make keys and
+    Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), but scale queries by
+    their position (`whole_scaled`), or make keys and
     values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
-    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, or attend to `latents`
-    alone. One matrix may make queries, keys and values (`joined`), or gate and MLP (`joined_gate`). Of so
-    many layers one neither norms nor rotates (`stands_every`). Images have states for the first layers
-    (`stacked`), for which there is room beside the embedding. Layers may have a scan of Mamba-2 (`scans`),
-    and one of attention, scan and MLP alone (`alternates`).
+    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, which `repeats` keys,
+    or attend to `latents` alone. One matrix may make queries, keys and values (`joined`), or gate and MLP
+    (`joined_gate`). Of so many layers one neither norms nor rotates (`stands_every`). Images have states for
+    the first layers (`stacked`), for which there is room beside the embedding. Layers may convolve or scan
+    (`scans`), of Mamba with normed time steps (`scan_normed`), and have one of attention, scan and MLP alone
+    (`alternates`).
     """
 
     mixes: bool = True
@@ -32,7 +34,6 @@ class Traits:
     chooses: Literal["softmax", "sigmoid", "softmax of chosen"] = "softmax"
     biased: bool = False
     normed_weights: bool = True
-    scaled: bool = False
     picked: Picked = "in layer"
     states_first: bool = False
     centred: bool = False
@@ -40,24 +41,29 @@ class Traits:
     normed_before: bool = True
     norms_value: bool = False
     whole_stand: bool = False
+    whole_scaled: bool = False
+    weighs_first: bool = False
     whole_share: bool = False
     own_norms: bool = False
     gates_shared: bool = False
     remembers: bool = False
+    repeats: bool = False
     latents: bool = False
     scans: bool = False
+    scan_normed: bool = False
     alternates: bool = False
     joined: bool = False
     joined_gate: bool = False
     stands_every: int = 0
     stacked: int = 0
     onto_states: bool = False
+    mixed_onto_states: bool = False
     positions: int = 1
 
 
 _PLAIN = Traits()
 _SIGMOID = Traits(chooses="sigmoid", biased=True)
-_LATENTS = Traits(chooses="sigmoid", biased=True, scaled=True, latents=True)
+_LATENTS = Traits(chooses="sigmoid", biased=True, latents=True)
 _GEMMA_4 = Traits(picked="behind norm", norms_value=True, whole_share=True, own_norms=True)
 _DELTA = Traits(picked="behind norm", remembers=True, gates_shared=True, positions=4)
 _PLACED_BY_FOUR = Traits(positions=4)
@@ -88,6 +94,7 @@ _TRAITS = {
 }
 
 _SINCE_FUSED = {
+    "bamba": Traits(scans=True, states_first=True),
     "chatglm": Traits(joined=True, joined_gate=True),
     "cohere": Traits(centred=True, parallel=True),
     "deepseek": Traits(normed_weights=False),
@@ -96,20 +103,36 @@ _SINCE_FUSED = {
     "ernie4_5": _PLAIN,
     "ernie4_5_moe": Traits(biased=True),
     "exaone": _PLAIN,
+    "falcon_mamba": Traits(scans=True, scan_normed=True, alternates=True, states_first=True),
     "falcon_h1": Traits(scans=True, picked="in sum"),
     "gemma": _PLAIN,
+    "gemma4_unified_text": _TRAITS["gemma4_text"],
     "glm4": Traits(joined_gate=True),
     "glm4_moe_lite": _LATENTS,
     "granite": _PLAIN,
     "granitemoehybrid": Traits(scans=True, whole_stand=True),
     "hunyuan_v1_dense": _PLAIN,
     "internlm2": _PLAIN,
+    "jamba": Traits(
+        scans=True,
+        scan_normed=True,
+        whole_stand=True,
+        normed_weights=False,
+        states_first=True,
+        onto_states=True,
+        mixed_onto_states=True,
+    ),
     "kimi_k2": _LATENTS,
+    "lfm2": Traits(scans=True, states_first=True, onto_states=True, mixed_onto_states=True),
+    "llama4_text": Traits(
+        chooses="sigmoid", weighs_first=True, normed_weights=False, whole_stand=True, whole_scaled=True
+    ),
+    "mamba": Traits(scans=True, alternates=True, states_first=True),
+    "mamba2": Traits(scans=True, alternates=True, states_first=True),
     "mimo": _PLAIN,
     "minicpm": Traits(mixes=False),
     "nemotron_h": replace(
         _SIGMOID,
-        scaled=True,
         scans=True,
         alternates=True,
         whole_stand=True,
@@ -119,9 +142,12 @@ _SINCE_FUSED = {
     "olmo3": Traits(normed_before=False),
     "orion": Traits(centred=True),
     "phi3": Traits(joined=True, joined_gate=True, onto_states=True, mixes=False),
+    "phimoe": Traits(onto_states=True),
+    "qwen": Traits(joined=True),
     "qwen2_5_vl": _PLACED_BY_FOUR,
     "qwen2_moe": Traits(normed_weights=False, gates_shared=True),
     "qwen2_vl": _PLACED_BY_FOUR,
+    "qwen3_next": Traits(remembers=True, repeats=True, gates_shared=True, picked="behind norm"),
     "qwen3_vl_moe_text": _STACKED,
     "qwen3_vl_text": _STACKED,
     "seed_oss": _PLAIN,

@@ -25,7 +25,8 @@ class Cached:
     The inputs on the GPU by which layers write and read one cache.
 
     `key_rows` and `value_rows` say where tokens go, `mask` which of the `cells` of a stream they see. Rows
-    of a cache in blocks are turned by a matrix before they are written, `key_turn` or `value_turn`.
+    of a cache in blocks are turned by a matrix before they are written, `key_turn` or `value_turn`. Queries
+    that are not rotated may be scaled by their position (`scale`).
     """
 
     key_rows: int
@@ -35,6 +36,7 @@ class Cached:
     streams: int
     key_turn: int | None
     value_turn: int | None
+    scale: int | None = None
 
 
 @record
@@ -83,7 +85,8 @@ class Mixture:
     `normed`, and `scaled` behind that. CUDA may keep tensors for `fused` kernels. Experts may have no gate
     inside (`gated`). With `own_norms` the choice, the experts and the shared MLP norm the states each for
     itself, and experts have scales; `gates_shared` says that the shared MLP has a gate of its own. What
-    experts read and make may be a `latent`.
+    experts read and make may be a `latent`. With `weighs_first` the states of a token's one expert are
+    weighted before it reads them.
     """
 
     experts: int
@@ -101,6 +104,7 @@ class Mixture:
     own_norms: bool = False
     gates_shared: bool = False
     latent: int | None = None
+    weighs_first: bool = False
 
 
 @record
@@ -130,7 +134,10 @@ def attend(rows: Rows, states: int, layer: Attention, cached: Cached, where: int
     if layer.joined:
         states = rows.new(queries + keys + layer.kv_heads * layer.value, states)
     asked = states if layer.joined else rows.new(queries * (2 if layer.gated else 1), states)
-    query = _turned(rows, _placed(rows, asked, queries, layer, where), queries, cached.key_turn)
+    query = _placed(rows, asked, queries, layer, where)
+    if not layer.places and cached.scale is not None:
+        query = rows.new(queries, asked, cached.scale)
+    query = _turned(rows, query, queries, cached.key_turn)
     value = None if layer.key_first else _value(rows, states, layer, cached)
     made = states if layer.joined else rows.new(keys, states)
     key = _turned(rows, _placed(rows, made, keys, layer, where), keys, cached.key_turn)
@@ -222,11 +229,15 @@ def _routed(rows: Rows, states: int, mixture: Mixture, choice: tuple[int, int, t
         states = rows.new(hidden, states)
     if steps:
         rows.graph.read(*steps)
+    if mixture.weighs_first:
+        states = rows.new(hidden, states, weights)
     width = mixture.used * mixture.width
     inner = rows.new(width, states, chosen)
     if mixture.gated:
         inner = rows.new(width, inner, rows.new(width, states, chosen))
     outputs = rows.new(mixture.used * hidden, inner, chosen)
+    if mixture.weighs_first:
+        return rows.new(hidden, outputs)
     fused = mixture.fused and 1 < mixture.used <= _MOST_SUMMED
     scaled, scales = outputs, tuple[int, ...]()
     if mixture.own_norms:
@@ -245,11 +256,12 @@ def _choose(rows: Rows, states: int, mixture: Mixture) -> tuple[int, int, tuple[
     fused = _chosen_at_once(mixture)
     late = mixture.chooses == "softmax of chosen"
     logits = rows.new(mixture.experts, states)
-    chances = logits if late else rows.new(mixture.experts, logits, over=(logits,))
+    over = () if mixture.weighs_first else (logits,)
+    chances = logits if late else rows.new(mixture.experts, logits, over=over)
     ranked = rows.new(mixture.experts, chances) if mixture.biased else chances
     if mixture.groups > 1:
         ranked = _in_best_groups(rows, ranked, mixture)
-    chosen = rows.new(mixture.experts, ranked)
+    chosen = rows.new(mixture.experts, logits if mixture.weighs_first else ranked)
     steps = [logits, chances, ranked, chosen]
     weights = rows.new(mixture.used, chances, chosen)
     steps.append(weights)
@@ -282,4 +294,5 @@ def _chosen_at_once(mixture: Mixture) -> bool:
     experts = mixture.experts
     whole = experts & (experts - 1) == 0 and experts <= _MOST_FUSED_EXPERTS
     early = mixture.fused and mixture.chooses != "softmax of chosen" and mixture.groups == 1
+    early = early and not mixture.weighs_first
     return early and (whole or experts in _FUSED_EXPERTS)

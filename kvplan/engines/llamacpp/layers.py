@@ -6,12 +6,12 @@ them: attention, scans and mixtures are there at once, what is made of them late
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
 from kvplan.engines.llamacpp.latents import LatentAttention, attend_latents
-from kvplan.engines.llamacpp.mamba import Mamba2, finish, read_past, scan
+from kvplan.engines.llamacpp.mamba import Convolving, Mamba, Mamba2, ShortConv, convolve, finish, gate, scan
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States, remember
 from kvplan.records import record
 
@@ -27,7 +27,7 @@ class Beside:
     scan: Mamba2
 
 
-Mixer = Attention | LatentAttention | DeltaNet | Mamba2 | Beside
+Mixer = Attention | LatentAttention | DeltaNet | Convolving | Beside
 
 
 @record
@@ -36,7 +36,8 @@ class Layer:
     One layer: attention over the cache of its number, or a recurrence, then an MLP or a mixture.
 
     Either may be missing. Layers in `parallel` feed the same states to both. `normed_before` is False where
-    only outputs are normed. What the MLP makes may be added `onto_states` in place of these to it.
+    only outputs are normed. What the MLP makes may be added `onto_states` in place of these to it, and what
+    is mixed, too (`mixed_onto_states`).
     """
 
     mixer: Mixer | None
@@ -45,6 +46,7 @@ class Layer:
     parallel: bool = False
     normed_before: bool = True
     onto_states: bool = False
+    mixed_onto_states: bool = False
 
     @property
     def waits(self) -> bool:
@@ -59,7 +61,7 @@ class Inputs:
 
     Those may be picked of the sum of states and what is mixed (`picks_sum`), or of both before.
     `past` is what its convolution reads of tokens before, if that was read behind another layer; `ahead`
-    reads that of a later layer.
+    reads that of a later layer. `between` is due before what is mixed goes through the output matrix.
     """
 
     where: int
@@ -70,45 +72,69 @@ class Inputs:
     picks_sum: bool = False
     past: int | None = None
     ahead: Callable[[], None] | None = None
+    between: Callable[[], None] | None = None
 
 
 def pass_layer(
     rows: Rows, states: int, layer: Layer, inputs: Inputs, *, kept: bool = False
 ) -> tuple[int, Rows]:
     """Return the states behind a layer, and the rows that are left of them."""
-    if isinstance(layer.mixer, Mamba2) and inputs.past is None:
-        inputs = replace(inputs, past=read_past(rows.graph, layer.mixer, _known(inputs.states)))
-    hidden = rows.hidden
-    normed = rows.new(hidden, states) if layer.normed_before else states
+    if isinstance(layer.mixer, Convolving) and inputs.past is None:
+        inputs = replace(inputs, past=_known(inputs.states).read(rows.graph, layer.mixer.past_bytes))
     if layer.parallel:
-        return _side_by_side(rows, states, normed, layer, inputs)
-    if layer.mixer is None or layer.feeds is None:
-        made = _alone(rows, states, normed, layer, inputs)
-    else:
-        made = _mixed(rows, states, normed, layer, inputs)
-    if inputs.picks is not None and not inputs.picks_sum:
-        rows = rows.picked(inputs.left)
-        made = rows.new(hidden, made, inputs.picks)
-        states = rows.new(hidden, states, inputs.picks)
-    # What a recurrence made is seen through a view, over which nothing is written.
-    over = (states,) if isinstance(layer.mixer, DeltaNet) else (made, states)
-    if layer.mixer is None or layer.feeds is None:
-        return rows.graph.new(rows.of(hidden), made, states, over=over, kept=kept), rows
-    states = rows.new(hidden, made, states, over=over)
+        return _side_by_side(rows, states, layer, inputs)
+    made, states, rows = _made(rows, states, layer, inputs)
+    # What some recurrences make is seen through a view, over which nothing is written.
+    viewed = isinstance(layer.mixer, DeltaNet | Mamba) and inputs.picks is None
+    over = (states,) if viewed else (states, made) if layer.mixed_onto_states else (made, states)
+    alone = layer.mixer is None or layer.feeds is None
+    states = rows.graph.new(rows.of(rows.hidden), made, states, over=over, kept=kept and alone)
     if inputs.picks is not None and inputs.picks_sum:
         rows = rows.picked(inputs.left)
-        states = rows.new(hidden, states, inputs.picks)
+        states = rows.new(rows.hidden, states, inputs.picks)
+    return (states if alone else _with_fed(rows, states, layer, inputs, kept=kept)), rows
+
+
+def _made(rows: Rows, states: int, layer: Layer, inputs: Inputs) -> tuple[int, int, Rows]:
+    """Return what a layer's first part makes, the states to which it is added, and the rows left of both."""
+    early = _Early(rows=rows, states=states, inputs=inputs)
+    if layer.mixed_onto_states and inputs.picks is not None:
+        inputs = replace(inputs, between=early.pick)
+    normed = rows.new(rows.hidden, states) if layer.normed_before else states
+    if layer.mixer is None:
+        made = _fed(rows, normed, layer, inputs)
+    else:
+        made = _mixed(rows, states, normed, layer, inputs)
+    if inputs.picks is None or inputs.picks_sum:
+        return made, states, rows
+    rows = rows.picked(inputs.left)
+    made = rows.new(rows.hidden, made, inputs.picks)
+    states = rows.new(rows.hidden, states, inputs.picks) if early.picked is None else early.picked
+    return made, states, rows
+
+
+def _with_fed(rows: Rows, states: int, layer: Layer, inputs: Inputs, *, kept: bool) -> int:
+    """Return states to which that is added which an MLP or a mixture makes of them."""
     own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
-    normed = rows.new(hidden, states) if layer.normed_before and not own else states
-    fed = _fed(rows, normed, layer.feeds, inputs)
+    normed = rows.new(rows.hidden, states) if layer.normed_before and not own else states
+    fed = _fed(rows, normed, layer, inputs)
     over = (states, fed) if layer.onto_states else (fed, states)
-    return rows.graph.new(rows.of(hidden), fed, states, over=over, kept=kept), rows
+    return rows.graph.new(rows.of(rows.hidden), fed, states, over=over, kept=kept)
 
 
-def _alone(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -> int:
-    if layer.feeds is not None:
-        return _fed(rows, normed, layer.feeds, inputs)
-    return _mixed(rows, states, normed, layer, inputs)
+@dataclass(slots=True)
+class _Early:
+    """States that are picked before what is mixed, where it is added to them."""
+
+    rows: Rows
+    states: int
+    inputs: Inputs
+    picked: int | None = None
+
+    def pick(self) -> None:
+        """Pick them now."""
+        left = self.rows.picked(self.inputs.left)
+        self.picked = left.new(left.hidden, self.states, _known(self.inputs.picks))
 
 
 def _mixed(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -> int:
@@ -122,11 +148,18 @@ def _mixed(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -
         case Attention() as mixer:
             seen = attend(rows, normed, mixer, _known(inputs.cached), inputs.where)
             _read(ahead)
+            _read(inputs.between)
             return project(rows, seen, mixer, _known(inputs.cached))
-        case Mamba2() as mixer:
+        case Mamba() | Mamba2() as mixer:
             scanned = scan(rows, normed, mixer, _known(inputs.past), _known(inputs.states))
             _read(ahead)
+            _read(inputs.between)
             return finish(rows, scanned, mixer)
+        case ShortConv() as mixer:
+            made = convolve(rows, normed, mixer, _known(inputs.past), _known(inputs.states))
+            _read(ahead)
+            _read(inputs.between)
+            return gate(rows, made, mixer)
         case Beside() as mixer:
             return _sum_of(rows, states, normed, mixer, inputs)
         case _:
@@ -137,23 +170,24 @@ def _sum_of(rows: Rows, states: int, normed: int, mixer: Beside, inputs: Inputs)
     """Return the sum of what attention and a scan make, each of states that it norms."""
     cached, found = _known(inputs.cached), _known(inputs.states)
     seen = attend(rows, normed, mixer.attention, cached, inputs.where)
-    past = read_past(rows.graph, mixer.scan, found)
+    past = found.read(rows.graph, mixer.scan.past_bytes)
     scanned = scan(rows, rows.new(rows.hidden, states), mixer.scan, past, found)
     attended = project(rows, seen, mixer.attention, cached)
     finished = finish(rows, scanned, mixer.scan)
     return rows.new(rows.hidden, attended, finished, over=(attended, finished))
 
 
-def _side_by_side(rows: Rows, states: int, normed: int, layer: Layer, inputs: Inputs) -> tuple[int, Rows]:
+def _side_by_side(rows: Rows, states: int, layer: Layer, inputs: Inputs) -> tuple[int, Rows]:
     """Return the states behind a layer whose MLP reads what its attention reads, and the rows left."""
     picks, mixer, cached = inputs.picks, layer.mixer, _known(inputs.cached)
-    if not isinstance(mixer, Attention) or layer.feeds is None:
+    if not isinstance(mixer, Attention):
         raise TypeError("a recurrence stands beside no MLP")
+    normed = rows.new(rows.hidden, states) if layer.normed_before else states
     seen = attend(rows, normed, mixer, cached, inputs.where)
     left = rows if picks is None else rows.picked(inputs.left)
     if picks is not None:
         normed = left.new(rows.hidden, normed, picks)
-    fed = _fed(left, normed, layer.feeds, inputs)
+    fed = _fed(left, normed, layer, inputs)
     if picks is not None:
         states = left.new(rows.hidden, states, picks)
     total = left.new(rows.hidden, fed, states, over=(fed, states))
@@ -163,10 +197,14 @@ def _side_by_side(rows: Rows, states: int, normed: int, layer: Layer, inputs: In
     return left.new(rows.hidden, total, mixed, over=(total, mixed)), left
 
 
-def _fed(rows: Rows, states: int, feeds: Mlp | Mixture, inputs: Inputs) -> int:
-    if isinstance(feeds, Mlp):
-        return feed(rows, states, feeds)
-    return mix(rows, states, feeds, inputs.ahead)
+def _fed(rows: Rows, states: int, layer: Layer, inputs: Inputs) -> int:
+    match layer.feeds:
+        case Mlp() as mlp:
+            return feed(rows, states, mlp)
+        case Mixture() as mixture:
+            return mix(rows, states, mixture, inputs.ahead)
+        case None:
+            raise TypeError("a layer feeds nothing")
 
 
 def _read(ahead: Callable[[], None] | None) -> None:

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
 from kvplan.attention.latent import MLA
 from kvplan.attention.recurrent import GatedDeltaNet
+from kvplan.attention.ssm import Mamba as Ssm
 from kvplan.attention.ssm import Mamba2 as Ssd
+from kvplan.attention.ssm import ShortConv as Convolution
 from kvplan.attention.uncached import NoCache
-from kvplan.attention.windowed import Sliding
+from kvplan.attention.windowed import Chunked, Sliding
 from kvplan.dtypes import CacheFormat
 from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention
 from kvplan.engines.llamacpp.latents import LatentAttention
 from kvplan.engines.llamacpp.layers import Beside, Mixer
-from kvplan.engines.llamacpp.mamba import Mamba2
+from kvplan.engines.llamacpp.mamba import Convolving, Mamba, Mamba2, ShortConv
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.records import record
 
@@ -44,16 +46,33 @@ class Reading:
         match kinds, self.traits:
             case (NoCache(),), Traits(alternates=True):
                 return None
-            case (GatedDeltaNet() as kind,), Traits(remembers=True):
-                return _delta(kind)
             case (MLA() as kind,), Traits(latents=True):
                 return self._latents(kind)
-            case (Ssd() as kind,), Traits(scans=True):
-                return _scan(kind)
             case (SoftmaxKind() as kind, Ssd() as other), Traits(scans=True):
                 return Beside(attention=self._attention(kind), scan=_scan(other))
             case (SoftmaxKind() as kind,), Traits(latents=False):
                 return self._attention(kind)
+            case (kind,), _:
+                return self._recurrence(kind)
+            case _:
+                raise NotKnownError
+
+    def _recurrence(self, kind: "Kind") -> DeltaNet | Convolving:
+        match kind, self.traits:
+            case GatedDeltaNet(), Traits(remembers=True):
+                return _delta(kind, repeats=self.traits.repeats)
+            case Ssd(), Traits(scans=True):
+                return _scan(kind)
+            case Ssm(dt_rank=int(rank)), Traits(scans=True):
+                return Mamba(
+                    inner=kind.d_inner,
+                    state=kind.d_state,
+                    rank=rank,
+                    kept=kind.conv_kernel - 1,
+                    normed=self.traits.scan_normed,
+                )
+            case Convolution(), Traits(scans=True):
+                return ShortConv(width=kind.channels, kept=kind.conv_kernel - 1)
             case _:
                 raise NotKnownError
 
@@ -82,7 +101,7 @@ class Reading:
         """Return the attention of a layer that all tokens or a window's are seen by."""
         traits = self.traits
         more = (
-            not isinstance(kind, GQA | MHA | MQA | Sliding),
+            not isinstance(kind, GQA | MHA | MQA | Sliding | Chunked),
             kind.output_gate and not traits.remembers,
             kind.prefix_tokens,
             getattr(kind, "indexer", None),
@@ -91,7 +110,7 @@ class Reading:
         value = kind.v_head_dim or kind.head_dim
         if any(more) or (self.flash and not _has_kernel(kind, value)):
             raise NotKnownError
-        slides = self.windows and isinstance(kind, Sliding)
+        slides = self.windows and isinstance(kind, Sliding | Chunked)
         stands = traits.whole_stand and self.scans == traits.scans
         return Attention(
             heads=kind.heads,
@@ -140,11 +159,12 @@ def _scan(kind: Ssd) -> Mamba2:
     )
 
 
-def _delta(kind: GatedDeltaNet) -> DeltaNet:
+def _delta(kind: GatedDeltaNet, *, repeats: bool) -> DeltaNet:
     return DeltaNet(
         keys=kind.qk_heads * kind.qk_head_dim,
         values=kind.v_heads * kind.v_head_dim,
         heads=kind.v_heads,
         state=kind.v_heads * kind.v_head_dim * kind.qk_head_dim,
         kept=kind.conv_kernel - 1,
+        repeats=repeats,
     )

@@ -15,7 +15,7 @@ from kvplan.engines.llamacpp.blocks import Attention, Mixture
 from kvplan.engines.llamacpp.cells import CacheId, Slots
 from kvplan.engines.llamacpp.latents import LatentAttention
 from kvplan.engines.llamacpp.layers import Beside, Layer
-from kvplan.engines.llamacpp.mamba import Mamba2
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.options import asked_of
 from kvplan.engines.llamacpp.shapes import layers_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
@@ -74,13 +74,14 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
         return None
     tokens = _tokens(slots)
     kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
+    full, window = (_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds))
     whole = Batch(
         tokens=ceil_div(tokens, slots.batch) * slots.batch,
         outputs=min(tokens, _outputs(run, slots)),
         hidden=run.hidden,
         vocab=run.vocab,
         layers=layers,
-        caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
+        caches=(replace(full, scales=traits.whole_scaled), window),
         positions=traits.positions if any(map(_places, layers)) else 0,
         stacked=traits.stacked,
         slots=slots.batch,
@@ -128,7 +129,7 @@ def _reads_over(layers: Sequence[Layer], sizes: Sequence[int]) -> bool:
         first += size
         before = next(layer for layer in reversed(layers[:first]) if not layer.waits)
         after = next((layer for layer in layers[first:] if not layer.waits), None)
-        scans = after is not None and isinstance(after.mixer, Mamba2)
+        scans = after is not None and isinstance(after.mixer, Convolving)
         if scans and not isinstance(before.feeds, Mixture):
             return True
     return False

@@ -16,7 +16,8 @@ class DeltaNet:
     A gated delta rule behind a convolution, of so many `keys` and `values`: heads times their width.
 
     Each of the `heads` of values has a decay and a strength, and a state as high as a head of keys is wide,
-    `state` numbers in all. The convolution reads the token and `kept` ones before it.
+    `state` numbers in all. The convolution reads the token and `kept` ones before it. Queries and keys may be
+    repeated for heads of values, with one matrix for decays and strengths (`repeats`).
     """
 
     keys: int
@@ -24,6 +25,7 @@ class DeltaNet:
     heads: int
     state: int
     kept: int
+    repeats: bool = False
 
 
 @record
@@ -55,10 +57,12 @@ def remember(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
     read = _read(rows, states, layer, found)
     held = found.read(graph, FLOAT32 * layer.state)
     convolved = rows.new(layer.keys * 2 + layer.values, read)
-    query = rows.new(layer.keys, convolved)
-    key = rows.new(layer.keys, convolved)
-    decay = rows.new(layer.heads, rows.new(layer.heads, states))
-    strength = rows.new(layer.heads, rows.new(layer.heads, states))
+    query = _for_heads(rows, rows.new(layer.keys, convolved), layer)
+    key = _for_heads(rows, rows.new(layer.keys, convolved), layer)
+    mixed = rows.new(2 * layer.heads, states) if layer.repeats else None
+    decay, strength = (
+        rows.new(layer.heads, rows.new(layer.heads, states) if mixed is None else mixed) for _ in range(2)
+    )
     size = rows.of(layer.values) + FLOAT32 * layer.state * found.slots
     ruled = graph.new(size, query, key, convolved, decay, strength, held)
     graph.read(ruled)
@@ -66,6 +70,10 @@ def remember(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:
     gate = rows.new(layer.values, rows.new(layer.values, states))
     gated = rows.new(layer.values, normed, gate, over=(normed, gate))
     return rows.new(rows.hidden, gated)
+
+
+def _for_heads(rows: Rows, made: int, layer: DeltaNet) -> int:
+    return rows.new(layer.values, made) if layer.repeats else made
 
 
 def _read(rows: Rows, states: int, layer: DeltaNet, found: States) -> int:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvplan.attention.ssm import Mamba as Ssm
 from kvplan.attention.ssm import Mamba2 as Ssd
-from kvplan.attention.windowed import Sliding
+from kvplan.attention.windowed import Chunked, Sliding
 from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention, Mixture, Mlp
 from kvplan.engines.llamacpp.layers import NOTHING, STATES, Layer, Mixer
-from kvplan.engines.llamacpp.mamba import Mamba2
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.mixers import NotKnownError, Reading
 from kvplan.engines.llamacpp.recurrent import DeltaNet
 from kvplan.engines.llamacpp.traits import honours_windows
@@ -31,7 +32,9 @@ _FULL, _WINDOW = 0, 1
 
 def window_of(run: ProfileRun) -> int | None:
     """Return the tokens of a model's window, if any layer has a cache for one."""
-    windows = {kind.window for kinds in run.mixers for kind in kinds if isinstance(kind, Sliding)}
+    kinds = {kind for kinds in run.mixers for kind in kinds}
+    windows = {kind.window for kind in kinds if isinstance(kind, Sliding)}
+    windows |= {kind.chunk for kind in kinds if isinstance(kind, Chunked)}
     return max(windows, default=None) if honours_windows(run.architecture) else None
 
 
@@ -51,7 +54,7 @@ def _layers(run: ProfileRun, traits: Traits, *, flash: bool) -> Iterator[Layer]:
         kv=run.kv,
         flash=flash,
         windows=window_of(run) is not None,
-        scans=any(isinstance(kind, Ssd) for kind in run.kinds),
+        scans=any(isinstance(kind, Ssm | Ssd) for kind in run.kinds),
     )
     # Most layers have the same kinds.
     mixers = {kinds: reading.mixer(kinds) for kinds in {*run.mixers}}
@@ -66,15 +69,16 @@ def _layers(run: ProfileRun, traits: Traits, *, flash: bool) -> Iterator[Layer]:
             parallel=traits.parallel,
             normed_before=traits.normed_before,
             onto_states=traits.onto_states,
+            mixed_onto_states=traits.mixed_onto_states,
         )
 
 
 def _cache(mixer: Mixer | None, kinds: "tuple[Kind, ...]", *, windows: bool) -> int:
     if mixer is None:
         return NOTHING
-    if isinstance(mixer, DeltaNet | Mamba2):
+    if isinstance(mixer, DeltaNet | Convolving):
         return STATES
-    return _WINDOW if windows and isinstance(kinds[0], Sliding) else _FULL
+    return _WINDOW if windows and isinstance(kinds[0], Sliding | Chunked) else _FULL
 
 
 def _feeds(run: ProfileRun, number: int, traits: Traits) -> Mlp | Mixture:
@@ -92,6 +96,7 @@ def _feeds(run: ProfileRun, number: int, traits: Traits) -> Mlp | Mixture:
 
 def _mixture(run: ProfileRun, layer: "LayerParts", mlp: "Widths", traits: Traits) -> Mixture:
     known = traits.mixes and mlp.gated != traits.alternates
+    known = known and not (traits.weighs_first and mlp.experts_per_token != 1)
     if mlp.experts_per_token is None or run.hidden is None or not known:
         raise NotKnownError
     count, matrices = Measure(element_bytes=None).of, 3 if mlp.gated else 2
@@ -106,11 +111,12 @@ def _mixture(run: ProfileRun, layer: "LayerParts", mlp: "Widths", traits: Traits
         biased=traits.biased,
         groups=mlp.expert_groups,
         chosen_groups=mlp.groups_per_token,
-        scaled=traits.scaled,
+        scaled=mlp.scaled,
         normed=traits.normed_weights,
         fused=traits.fused,
         gated=mlp.gated,
         own_norms=traits.own_norms,
         gates_shared=traits.gates_shared,
+        weighs_first=traits.weighs_first,
         latent=None if read == run.hidden else read,
     )

@@ -8,7 +8,7 @@ from kvplan.engines.llamacpp.architectures import Picked
 from kvplan.engines.llamacpp.blocks import Cached, Rows
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
 from kvplan.engines.llamacpp.layers import NOTHING, STATES, Beside, Inputs, Layer, pass_layer
-from kvplan.engines.llamacpp.mamba import Mamba2, read_past
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States
 from kvplan.records import record
 
@@ -27,6 +27,7 @@ class Cache:
     A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
     transposed have one index per token, others one for each of `value_indices` numbers, latents none.
     `key_turn` and `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    Queries may be scaled by their position (`scales`).
     """
 
     cells: int
@@ -35,6 +36,7 @@ class Cache:
     value_indices: int = 1
     key_turn: int | None = None
     value_turn: int | None = None
+    scales: bool = False
 
 
 @record
@@ -121,7 +123,7 @@ class _Pasts:
         if self.layers[number].waits:
             return None
         for later in range(number + 1, len(self.layers)):
-            if isinstance(self.layers[later].mixer, Mamba2):
+            if isinstance(self.layers[later].mixer, Convolving):
                 return later
             if not self.layers[later].waits:
                 return None
@@ -129,14 +131,14 @@ class _Pasts:
 
     def _read(self, later: int) -> None:
         mixer = self.layers[later].mixer
-        if isinstance(mixer, Mamba2) and self.states is not None:
-            self.made[later] = read_past(self.graph, mixer, self.states)
+        if isinstance(mixer, Convolving) and self.states is not None:
+            self.made[later] = self.states.read(self.graph, mixer.past_bytes)
 
 
 def _inputs(graph: Graph, batch: Batch, states: States | None) -> dict[int, Inputs]:
     """Return what layers read of each cache; states are read before tokens have a place."""
     beside = any(isinstance(layer.mixer, Beside) for layer in batch.layers)
-    remembers = any(isinstance(layer.mixer, DeltaNet | Mamba2) for layer in batch.layers)
+    remembers = any(isinstance(layer.mixer, DeltaNet | Convolving) for layer in batch.layers)
     if remembers and states is None:
         states = _states(graph, batch)
     where = graph.first(FLOAT32 * batch.tokens * batch.positions) if batch.positions else _NONE
@@ -165,6 +167,7 @@ def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
 
 
 def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
+    scale = graph.first(FLOAT32 * tokens) if cache.scales else None
     key_turn, value_turn = (
         None if side is None else graph.first(FLOAT32 * side * side)
         for side in (cache.key_turn, cache.value_turn)
@@ -177,4 +180,5 @@ def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
         streams=cache.streams,
         key_turn=key_turn,
         value_turn=value_turn,
+        scale=scale,
     )

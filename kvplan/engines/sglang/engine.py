@@ -14,15 +14,16 @@ from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
-from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
+from kvplan.engines.sglang.fraction import KeptBack
+from kvplan.engines.sglang.graphs import kept_back
 from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
-from kvplan.engines.sglang.options import CAPTURED_A2A, SETTINGS, read_options
+from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
 from kvplan.engines.sglang.tally import TokenTally
-from kvplan.engines.sglang.traits import require_read, traits_of
+from kvplan.engines.sglang.traits import require_read
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -169,7 +170,7 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     sizing = choose_sizing(lay_out(stages, asked, rules), asked, rules)
     chunk = f"{asked.chunked_prefill_size:,}"
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
-    unsaid = options.card is None and options.max_num_batched_tokens is None
+    unsaid = asked.chunked and options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
     if options.card is not None and is_guessed(options):
         assumed += (_UNKNOWN_TOWER,)
@@ -180,25 +181,28 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 
 
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
-    kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
-    groups = options.dp if has_dp_attention(options) else 1
-    traits, sees = traits_of(options.architecture), has_images(options.architecture, sees=options.sees)
-    sent = read_settings(SETTINGS, options.settings).name("moe_a2a_backend") or "none"
-    captured = traits.prefill_graphs and sent in CAPTURED_A2A and (traits.seen_graphs or not sees)
     card = options.card
-    share = mem_fraction_static(
-        (card and card.smi_bytes) or gpu_bytes,
-        tp=options.tp * groups,
-        pp=options.pp,
-        graphs=kind if captured else "none",
-        chunked_prefill_size=options.max_num_batched_tokens,
-        max_running_requests=options.max_num_seqs,
-        groups=groups,
-        deepep=sent == "deepep",
-    )
+    sees = has_images(options.architecture, sees=options.sees)
+    share = _kept_back(options, sees=sees).share((card and card.smi_bytes) or gpu_bytes)
     if float(share) <= 0:
         raise RefusedError(
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
     return seen(share, options) if sees else share
+
+
+def _kept_back(options: EngineOptions, *, sees: bool) -> KeptBack:
+    """Return what decides the memory that SGLang keeps back."""
+    groups = options.dp if has_dp_attention(options) else 1
+    return kept_back(
+        options.architecture,
+        options.settings,
+        tp=options.tp * groups,
+        pp=options.pp,
+        tokens=options.max_num_batched_tokens,
+        sequences=options.max_num_seqs,
+        sees=sees,
+        latent="latent" in options.roles,
+        groups=groups,
+    )

@@ -42,6 +42,8 @@ _PREFILL_GRAPHS: _Sizes = (
 _DECODE_GRAPHS: _Sizes = ((1, 2, 1), (4, 12, 4), (16, 256, 8), (272, 511, 16), (512, None, 32))
 
 _LEAST_PREFILL = 2048
+MAX_PREFILL_TOKENS = 16_384
+"""Those of a prefill that is not cut into chunks (arg_groups/fields/schedule.py)."""
 _LATENT_PREFILL_MIB = 1536
 # What sends tokens to experts, beside what is kept back, and what graphs of prefill make of it
 # (reserve_for_deepep_a2a_mb and reserve_for_graph_mb in memory_hook.py); the longest prefill in a graph then.
@@ -56,66 +58,93 @@ def scale_of(gpu_bytes: int) -> Scale:
     return next((scale for scale in _SCALES if gpu_bytes < scale.below_bytes), _LARGEST)
 
 
-def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
-    gpu_bytes: int,
-    *,
-    tp: int,
-    pp: int = 1,
-    graphs: PrefillGraphs,
-    chunked_prefill_size: int | None = None,
-    max_running_requests: int | None = None,
-    groups: int = 1,
-    deepep: bool = False,
-) -> str:
+@record
+class KeptBack:
     """
-    Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
+    What decides how much SGLang keeps back for activations and graphs, of a text model on CUDA.
 
-    It is that of a text model on CUDA with graphs, with or without speculation, on *tp* ranks in all, of
-    which *groups* attend each for sequences of their own. *graphs* says which graphs of prefill are captured:
-    those of latent attention take more, and Kimi Delta Attention and most multimodal models have none.
-    *deepep* sends tokens to their experts. The card counts as nvidia-smi prints it, a little more than torch
-    has. A share at or below 0 says that SGLang would not start. Source: handle_gpu_memory_settings and
-    reserve_for_graph_mb in arg_groups/memory_hook.py of SGLang 0.5.23.
+    It is so with or without speculation, on `tp` ranks in all, of which `groups` attend each for sequences
+    of their own. `graphs` says which graphs of prefill are captured: those of latent attention take more,
+    and Kimi Delta Attention and most multimodal models have none; `decodes` whether those of decoding are.
+    `most_decoding` and `longest_prefill` are the largest of both as asked for, `prefill_sizes` how many there
+    are of the latter, where they are listed. Unless prefill is `chunked`, `max_prefill_tokens` stand for the
+    chunk. `deepep` sends tokens to experts. Source: handle_gpu_memory_settings and reserve_for_graph_mb in
+    arg_groups/memory_hook.py of SGLang 0.5.23.
     """
-    gpu_mib = Fraction(gpu_bytes, MIB)
-    reserved = reserved_mib(
-        gpu_bytes,
-        tp=tp,
-        pp=pp,
-        graphs=graphs,
-        chunked_prefill_size=chunked_prefill_size,
-        max_running_requests=max_running_requests,
-        groups=groups,
-        deepep=deepep,
-    )
-    return f"{float(round((gpu_mib - reserved) / gpu_mib, 3)):.3f}"
 
+    tp: int
+    pp: int = 1
+    graphs: PrefillGraphs = "attention"
+    decodes: bool = True
+    chunked: bool = True
+    chunked_prefill_size: int | None = None
+    max_prefill_tokens: int = MAX_PREFILL_TOKENS
+    max_running_requests: int | None = None
+    most_decoding: int | None = None
+    longest_prefill: int | None = None
+    prefill_sizes: int | None = None
+    groups: int = 1
+    deepep: bool = False
 
-def reserved_mib(  # noqa: PLR0913 - what SGLang's rule depends on
-    gpu_bytes: int,
-    *,
-    tp: int,
-    pp: int,
-    graphs: PrefillGraphs,
-    chunked_prefill_size: int | None,
-    max_running_requests: int | None,
-    groups: int = 1,
-    deepep: bool = False,
-) -> Fraction:
-    """Return the MiB that SGLang keeps back for activations and graphs, and for DeepEP's buffers."""
-    scale = scale_of(gpu_bytes)
-    chunk = chunked_prefill_size or scale.chunked_prefill_size
-    requests = requests_in_graphs(gpu_bytes, tp, max_running_requests)
-    activations = 512 + Fraction(3, 2) * max(chunk, _LEAST_PREFILL)
-    reserved = activations + Fraction(tp * pp * 1024, 8) + 2 * requests
-    if groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
-        reserved += requests * groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
-    if pp == 1:  # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
-        captured = _deepep_sizes() if deepep else _up_to(_PREFILL_GRAPHS, chunk)
-        sizes = {"attention": 8 * len(captured), "latent": _LATENT_PREFILL_MIB, "none": 0}
-        reserved += sizes[graphs] + (_DEEPEP_PREFILL_MIB if deepep and graphs != "none" else 0)
-    reserved = max(reserved, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else reserved
-    return reserved + (_DEEPEP_MIB if deepep else 0)
+    def share(self, gpu_bytes: int) -> str:
+        """
+        Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
+
+        The card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says that
+        SGLang would not start.
+        """
+        gpu_mib = Fraction(gpu_bytes, MIB)
+        return f"{float(round((gpu_mib - self.mib(gpu_bytes)) / gpu_mib, 3)):.3f}"
+
+    def mib(self, gpu_bytes: int) -> Fraction:
+        """Return the MiB that SGLang keeps back of a card."""
+        requests = self._requests(gpu_bytes)
+        tokens = self.tokens(gpu_bytes)
+        kept = 512 + Fraction(3, 2) * max(tokens, _LEAST_PREFILL) + Fraction(self.tp * self.pp * 1024, 8)
+        kept += 2 * requests if self.decodes else 0
+        if self.groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
+            kept += requests * self.groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
+        # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
+        kept += self._prefill_mib(gpu_bytes) if self.pp == 1 else 0
+        kept = max(kept, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else kept
+        return kept + (_DEEPEP_MIB if self.deepep and self.decodes else 0)
+
+    def tokens(self, gpu_bytes: int) -> int:
+        """Return the tokens of a chunk of prefill, or of one that is not cut."""
+        return self._chunk(gpu_bytes) if self.chunked else self.max_prefill_tokens
+
+    def longest(self, gpu_bytes: int) -> int:
+        """Return the tokens of the longest prefill in a graph, 0 where none is captured."""
+        if self.graphs == "none" or self.pp > 1:
+            return 0
+        return self.longest_prefill or self._usual_longest(gpu_bytes)
+
+    def largest(self, gpu_bytes: int) -> int:
+        """Return the requests of the largest graph of decoding, 0 where none is captured."""
+        return self._requests(gpu_bytes) if self.decodes else 0
+
+    def prefills(self, gpu_bytes: int) -> int:
+        """Return how many lengths of prefill are captured; none of whole prompts, whose chunk is -1."""
+        if self.prefill_sizes is not None:
+            return self.prefill_sizes
+        longest = self.longest_prefill or self._usual_longest(gpu_bytes)
+        return len(_deepep_sizes(longest)) if self.deepep else prefill_graphs(longest)
+
+    def _chunk(self, gpu_bytes: int) -> int:
+        return self.chunked_prefill_size or scale_of(gpu_bytes).chunked_prefill_size
+
+    def _requests(self, gpu_bytes: int) -> int:
+        return self.most_decoding or requests_in_graphs(gpu_bytes, self.tp, self.max_running_requests)
+
+    def _usual_longest(self, gpu_bytes: int) -> int:
+        if self.deepep:
+            return _DEEPEP_MOST_TOKENS
+        return self._chunk(gpu_bytes) if self.chunked else 0
+
+    def _prefill_mib(self, gpu_bytes: int) -> int:
+        """Return what graphs of prefill take: so much for each of attention's, or for all of latents'."""
+        sizes = {"attention": 8 * self.prefills(gpu_bytes), "latent": _LATENT_PREFILL_MIB, "none": 0}
+        return sizes[self.graphs] + (_DEEPEP_PREFILL_MIB if self.deepep and self.graphs != "none" else 0)
 
 
 def requests_in_graphs(gpu_bytes: int, tp: int, max_running_requests: int | None) -> int:
@@ -143,6 +172,6 @@ def _up_to(sizes: _Sizes, most: int) -> set[int]:
     }
 
 
-def _deepep_sizes() -> set[int]:
+def _deepep_sizes(most_tokens: int) -> set[int]:
     """Return those with DeepEP, multiples of 8: apply_deepep_adjustments in arg_groups/cuda_graph_hook.py."""
-    return {8 * ceil_div(size, 8) for size in _up_to(_PREFILL_GRAPHS, _DEEPEP_MOST_TOKENS)}
+    return {8 * ceil_div(size, 8) for size in _up_to(_PREFILL_GRAPHS, most_tokens)}

@@ -94,9 +94,9 @@ def _window_cap(sizing: Sizing) -> int | None:
     Return the size of the pool of windows where the number of requests decides it.
 
     Source: SWARequestCapPoolConfigurator in model_executor/pool_configurator.py: without the radix
-    cache and with max_running_requests.
+    cache, with max_running_requests, and with chunked prefill.
     """
     options, window = sizing.options, sizing.cells.window
-    if window is None or options.radix_cache or options.max_running_requests is None:
+    if window is None or options.radix_cache or not options.chunked or options.max_running_requests is None:
         return None
     return sizing.paged(sizing.most_window_tokens(window, options.max_running_requests))

@@ -9,7 +9,7 @@ from kvplan.engines.deepep import WORKSPACE_BYTES, low_latency_bytes
 from kvplan.engines.profile_run import Dealt
 from kvplan.engines.settings import Settings
 from kvplan.engines.vllm.versions import VllmRules
-from kvplan.units import MIB
+from kvplan.units import MIB, ceil_div
 
 _NORMAL, _LOW_LATENCY = "deepep_high_throughput", "deepep_low_latency"
 EXCHANGES = ("allgather_reducescatter", _NORMAL, _LOW_LATENCY)
@@ -45,5 +45,19 @@ def exchange_bytes(given: Settings, rules: VllmRules, dealt: Dealt, *, tokens: i
     buffer = (_BUFFER_MB if asked is None else asked) * MIB
     if backend == _NORMAL:
         return buffer * (2 if dealt.crosses else 1) + WORKSPACE_BYTES
-    at_once = tokens if rules.version >= _FIRST_IN_BATCHES else _BATCHED_TOKENS
-    return buffer + low_latency_bytes(at_once, hidden, dealt.experts) + WORKSPACE_BYTES
+    return buffer + low_latency_bytes(_at_once(rules, tokens), hidden, dealt.experts) + WORKSPACE_BYTES
+
+
+def places(given: Settings, rules: VllmRules, dealt: Dealt, *, tokens: int) -> int:
+    """
+    Return for how many tokens a rank's experts have places: each for a batch of every rank.
+
+    0 where they take what comes (BatchedDeepGemmExperts in model_executor/layers/fused_moe/experts).
+    """
+    if given.name("all2all_backend") != _LOW_LATENCY or not dealt.over_replicas:
+        return 0
+    return ceil_div(dealt.experts, dealt.ranks) * dealt.ranks * _at_once(rules, tokens)
+
+
+def _at_once(rules: VllmRules, tokens: int) -> int:
+    return tokens if rules.version >= _FIRST_IN_BATCHES else _BATCHED_TOKENS

@@ -12,10 +12,10 @@ from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import Prompts, encoding
-from kvplan.engines.vllm.exchange import exchange_bytes
+from kvplan.engines.vllm.exchange import exchange_bytes, places
 from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.media import limits, most_pixels, text_alone
-from kvplan.engines.vllm.mixing import mixed
+from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
@@ -66,13 +66,18 @@ quarter of the graphs: DeepSeek-V4-Flash on two cards printed 1.58 GiB, of which
 
 @record
 class _Parts:
-    """The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`."""
+    """
+    The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`.
+
+    Of the peak so much is `unsure`: less, if another kernel or another way to send tokens is taken.
+    """
 
     peak: int
     cold: int
     kept: int
     graphs: int
     outside: int
+    unsure: int = 0
 
 
 def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
@@ -98,10 +103,11 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
     middle = parts.peak + cold + overhead
     plain = _is_plain(workload, rules, given)
     shared = _HOST_BYTES if workload.card.is_integrated else 0
+    below = max(_BELOW_BYTES, unsaid + (_NEAR_BYTES if plain else _BELOW_BYTES))
     return Estimate(
         activation_bytes=parts.peak + cold,
         overhead_bytes=overhead,
-        low_bytes=max(0, middle - max(_BELOW_BYTES, unsaid + (_NEAR_BYTES if plain else _BELOW_BYTES))),
+        low_bytes=max(0, middle - parts.unsure - below),
         high_bytes=middle + _above(plain, unsaid) + workload.has_experts * parts.graphs // 4 + shared,
         evidence=f"derived from {rules.name}'s profile run; graphs and what is not torch's from start-ups",
     )
@@ -137,7 +143,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     """Return the parts on the rank that needs the most."""
     eager = given.flag("enforce_eager") is True
     batch = _batch(workload, rules, given)
-    widths = _widths(workload, rules)
+    widths = _widths(workload, rules, given, batch)
     text = text_alone(given, workload.architecture)
     images = NO_IMAGES if text else _images(workload, rules, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
@@ -150,6 +156,7 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
         kept=images.buffer_bytes + (kept_bytes(batch) + images.inputs_bytes if rules.counts_consumed else 0),
         graphs=estimated_bytes(workload, rules, given, batch, widths),
         outside=_outside(workload, rules) + _exchange_bytes(workload, rules, given, batch),
+        unsure=workspace_bytes(batch, widths) // _DEEP_GEMM_LESS if workload.dealt.dp > 1 else 0,
     )
     if workload.pp == 1 or not rules.counts_consumed:
         return whole
@@ -234,7 +241,20 @@ And VLLM_SPARSE_INDEXER_MAX_LOGITS_MB in envs.py, since 0.19.
 """
 
 
-def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
+_DEEP_GEMM_LESS = 4
+"""
+The part of the workspaces that DeepGEMM's experts do without: one of two is in fp8, by workspace_shapes in
+model_executor/layers/fused_moe/experts/deep_gemm_moe.py of 0.33.
+"""
+
+_PIECE, _FIRST_IN_ONE_PIECE = 32 * 1024, (0, 19)
+"""
+The tokens that experts had at once at most: VLLM_FUSED_MOE_CHUNK_SIZE of older releases, gone from envs.py of
+0.19.1. Qwen3-Coder-480B in fp8 with dp 8 left 48.66 GiB of an H20's cache by 0.10.1, as with so many.
+"""
+
+
+def _widths(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
@@ -250,13 +270,26 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
         experts_per_token=mlp.experts_per_token or 0,
         matrices=3 if mlp.gated else 2,
         mixed=max((mixed(kind, workload.tp, major) for kind in workload.kinds), default=0),
+        tried_bytes=workload.element_bytes * _tried(workload, batch),
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
+        replicas=workload.dealt.dp,
+        places=places(given, rules, workload.dealt, tokens=batch.tokens),
+        piece=None if rules.version >= _FIRST_IN_ONE_PIECE else _PIECE,
     )
 
 
 def _exchange_bytes(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> int:
     return exchange_bytes(given, rules, workload.dealt, tokens=batch.tokens, hidden=batch.hidden)
+
+
+def _tried(workload: ProfileRun, batch: Batch) -> int:
+    """Return the numbers of contexts for which MLA tries whether there is room, the most of any layer."""
+    sizes = (
+        tried(kind, workload.tp, context=workload.context, sequences=batch.sequences)
+        for kind in workload.kinds
+    )
+    return max(sizes, default=0)
 
 
 def _outside(workload: ProfileRun, rules: VllmRules) -> int:

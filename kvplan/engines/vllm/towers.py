@@ -44,9 +44,20 @@ def _attention(vision: Vision, ranks: int) -> int:
     return 8 * ceil_div(vision.hidden, ranks)
 
 
+def _perceptron(vision: Vision, ranks: int) -> int:
+    """Return an MLP's rows before and after the activation, or one, and its output, beside four states."""
+    inner = ceil_div(vision.intermediate, ranks)
+    return max(2 * inner + 4 * vision.hidden, inner + _states(5, vision, ranks))
+
+
 def _siglip(vision: Vision, ranks: int) -> Alive:
-    """Return an MLP's rows before and after the activation, its output, and three states (siglip.py)."""
-    return Alive(2 * ceil_div(vision.intermediate, ranks) + _states(4, vision, ranks))
+    """
+    Return what an MLP has (siglip.py).
+
+    The four states are the patches as they are cut out, a layer's input, what attention adds, and that
+    normed.
+    """
+    return Alive(_perceptron(vision, ranks))
 
 
 _KIMI_TURNS = 512 * 512
@@ -57,29 +68,26 @@ _COMPLEX_BYTES = 8
 
 def _kimi_k25(vision: Vision, ranks: int) -> Alive:
     """
-    Return an MLP's rows before and after its activation and four states, or one row, its output and these.
+    Return what an MLP has (kimi_k25_vit.py of 0.33).
 
-    The four are the patches with their places, a layer's input, that with what attention adds, and that
-    normed. Rotations are complex numbers for each two of a head (kimi_k25_vit.py of 0.33; before 0.32 they
-    were turned in float32, which is less than the text model runs).
+    The four states are the patches with their places, a layer's input, that with what attention adds, and
+    that normed. Rotations are complex numbers for each two of a head; before 0.32 queries and keys were
+    turned in float32, which is less than the text model runs.
     """
-    inner = ceil_div(vision.intermediate, ranks)
-    most = max(2 * inner + 4 * vision.hidden, inner + _states(5, vision, ranks))
     turned = vision.hidden // vision.heads // 2 * _COMPLEX_BYTES
-    return Alive(most + turned // 2, table_bytes=_KIMI_TURNS * turned)
+    return Alive(_perceptron(vision, ranks) + turned // 2, table_bytes=_KIMI_TURNS * turned)
 
 
 def _llama4(vision: Vision, ranks: int) -> Alive:
     """
-    Return queries and keys as they are turned, in float32 before and after, or an MLP's rows (mllama4.py).
+    Return queries and keys as they are turned, in float32 before and after, or what an MLP has (mllama4.py).
 
     Beside those are three states: the patches as they go into the first layer, a layer's input, and that
-    normed; beside an MLP one more. Tiles are short, so that FlashAttention 3 splits their keys where a rank
+    normed. Tiles are short, so that FlashAttention 3 splits their keys where a rank
     has few heads, which is not counted: 44 MiB of 828 on two ranks, 3 of 589 on four.
     """
-    inner = ceil_div(vision.intermediate, ranks)
-    perceptron = max(2 * inner + 4 * vision.hidden, inner + _states(5, vision, ranks))
-    return Alive(max(13 * ceil_div(vision.hidden, ranks) + 3 * vision.hidden, perceptron))
+    turning = 13 * ceil_div(vision.hidden, ranks) + 3 * vision.hidden
+    return Alive(max(turning, _perceptron(vision, ranks)))
 
 
 def _pixtral(vision: Vision, ranks: int) -> Alive:
@@ -87,7 +95,8 @@ def _pixtral(vision: Vision, ranks: int) -> Alive:
     Return a gated MLP's rows before and after its activation, its output, and five states (pixtral.py).
 
     The five are the patches as they are cut out, those normed, a layer's input, what attention adds to it,
-    and that normed. Sines and cosines are of a whole head, and places are two numbers of eight bytes.
+    and that normed. Sines and cosines are of a whole head, and places are two numbers of eight bytes. The
+    class that reads Mistral's own format has the same, and pixels of two bytes.
     """
     perceptron = 3 * ceil_div(vision.intermediate, ranks) + _states(6, vision, ranks)
     return Alive(perceptron + 2 * vision.hidden // vision.heads + 8)
@@ -121,12 +130,11 @@ def _qwen2_5_vl(vision: Vision, ranks: int) -> Alive:
 
 def _qwen3_vl(vision: Vision, ranks: int) -> Alive:
     """
-    Return what attention has, its output projected, and three states, or a wide MLP's (qwen3_vl.py).
+    Return what attention has, its output projected, and three states, or what an MLP has (qwen3_vl.py).
 
     The three are a layer's input, that of the first, and the places; sines and cosines are of half a head.
     """
-    perceptron = 2 * ceil_div(vision.intermediate, ranks)
-    most = max(_attention(vision, ranks), perceptron) + _states(4, vision, ranks)
+    most = max(_attention(vision, ranks) + _states(4, vision, ranks), _perceptron(vision, ranks))
     return Alive(most + vision.hidden // vision.heads)
 
 

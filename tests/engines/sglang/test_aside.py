@@ -75,6 +75,22 @@ def test_experts_lie_side_by_side_and_share_places_with_dense_layers() -> None:
     assert of_torch == 8192 * 2 * row + 256 * 102_400 * 4 + (64 + 280) * MIB
 
 
+def test_what_is_asked_of_graphs_is_heeded() -> None:
+    """Without any there are no logits and nothing of the driver; up to 64 requests and 1024 tokens few."""
+    none = _aside(
+        "qwen3-8b", settings={"disable_decode_cuda_graph": "true", "disable_prefill_cuda_graph": "true"}
+    )
+    assert (none.graphs_bytes, none.driver_bytes, none.few) == (64 * MIB, 0, 0)
+    assert none.activation_bytes == 8192 * 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP)
+    fewer = {"cuda_graph_max_bs_decode": "64", "cuda_graph_max_bs_prefill": "1024"}
+    few = _aside("qwen3-8b", settings=fewer)
+    kernels = 36 * 12 * 3300
+    assert few.driver_bytes == 460 * MIB + 38 * (37 * 112 * KIB + kernels) + 12 * kernels
+    pool = 1024 * 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP)
+    assert few.graphs_bytes - few.driver_bytes == pool + 64 * 151_936 * 4 + (64 + 60) * MIB
+    assert few.activation_bytes == none.activation_bytes
+
+
 def test_recurrent_mixers_have_their_inputs_twice() -> None:
     """
     Qwen3.5-35B-A3B: 16 query and key heads and 32 of values, of 128, with a gate, two numbers for each of 32.

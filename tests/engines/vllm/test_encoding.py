@@ -111,14 +111,16 @@ def test_qwen3_vl_has_one_image_of_the_largest_size_and_its_deeper_outputs() -> 
 
 def test_ranks_share_heads_and_mlps() -> None:
     """
-    Eight of the twelve hidden states are of heads; where the MLP is wide, it has the most.
+    Eight of the twelve hidden states are of heads, and what ranks have summed up is one more.
 
-    What ranks have summed up is one state more.
+    An MLP has most in SigLIP as it is summed up, and on eight ranks in Qwen3-VL: one row, and six states.
     """
     batch = replace(TEXT, hidden=5120, tp=2)
-    shared = (2 * 4304 // 2 + 5 * 1152, 4 * 1152 + 5 * 1152)
-    assert encoding(batch, QWEN, 8192).peak_bytes == 65_536 * (max(shared) + 1536 + 72) * 2
-    assert encoding(batch, GEMMA, 8192).peak_bytes == 32 * 4096 * (shared[0] + 588) * 2
+    found = encoding(batch, QWEN, 8192)
+    assert found.peak_bytes == 65_536 * (4 * 1152 + 5 * 1152 + 1536 + 72) * 2
+    assert encoding(batch, GEMMA, 8192).peak_bytes == 32 * 4096 * (2152 + 6 * 1152 + 588) * 2
+    eight = encoding(replace(batch, tp=8), QWEN, 8192)
+    assert eight.peak_bytes == 65_536 * (538 + 6 * 1152 + 1536 + 72) * 2
 
 
 def test_qwen25_vl_has_a_film_of_as_many_images_as_a_context_holds() -> None:

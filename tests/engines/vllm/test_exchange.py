@@ -6,6 +6,12 @@ import pytest
 
 import kvplan
 from kvplan import Fit
+from kvplan.engines.profile_run import Dealt
+from kvplan.engines.settings import read_settings
+from kvplan.engines.vllm.exchange import places
+from kvplan.engines.vllm.profiling import Batch, Widths, workspace_bytes
+from kvplan.engines.vllm.settings import SETTINGS
+from kvplan.engines.vllm.versions import NEWEST
 from kvplan.units import MIB
 
 
@@ -89,3 +95,15 @@ def test_where_nothing_is_exchanged_there_is_no_buffer(engine: str) -> None:
         for settings in ({}, {"all2all_backend": "deepep_low_latency"})
     )
     assert plain == asked
+
+
+def test_low_latency_experts_have_places_for_a_batch_of_every_rank() -> None:
+    """256 experts and 256 tokens of each rank: 65,536 rows of max(7168, 2 x 2048) and of 2048 in 16 bits."""
+    widths = Widths(expert=2048, experts_per_token=8, replicas=8, places=256 * 256)
+    batch = Batch(tokens=256, sequences=256, hidden=7168, vocab=129_280, element_bytes=2, tp=1, v2=True)
+    assert workspace_bytes(batch, widths) == 65_536 * (7168 + 2048) * 2
+    dealt = Dealt(experts=256, ranks=8, dp=8)
+    given = read_settings(SETTINGS, {"all2all_backend": "deepep_low_latency"})
+    assert places(given, NEWEST, dealt, tokens=256) == 65_536
+    assert places(given, NEWEST, dealt._replace(dp=1), tokens=256) == 0
+    assert places(read_settings(SETTINGS, {}), NEWEST, dealt, tokens=256) == 0
