@@ -10,10 +10,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvplan.engines.profile_run import Aside, ProfileRun
-from kvplan.engines.sglang.fraction import decode_graphs, prefill_graphs, requests_in_graphs, scale_of
+from kvplan.engines.sglang.fraction import KeptBack, decode_graphs
+from kvplan.engines.sglang.graphs import kept_back
 from kvplan.engines.sglang.images import decodes_in_flashinfer, has_images
 from kvplan.engines.sglang.mxfp4 import CLASSES
-from kvplan.engines.sglang.traits import traits_of
 from kvplan.units import MIB, ceil_div
 
 if TYPE_CHECKING:
@@ -92,15 +92,13 @@ def aside(workload: ProfileRun) -> Aside | None:
     """Return what SGLang needs in what it keeps back; None where the widths of a model are not known."""
     if workload.mlp is None or workload.hidden is None or workload.vocab is None:
         return None
-    tokens = workload.batched_tokens or scale_of(_seen(workload)).chunked_prefill_size
-    largest = requests_in_graphs(_seen(workload), workload.ranks, workload.sequences)
-    run = tokens * _row(workload, workload.mlp, workload.hidden) * workload.element_bytes
+    asked, seen = _asked(workload), workload.card.smi_bytes or workload.card.total_bytes
+    tokens, longest, largest = asked.tokens(seen), asked.longest(seen), asked.largest(seen)
+    each, peak = (width * workload.element_bytes for width in _rows(workload, workload.mlp, workload.hidden))
+    driver = _driver(workload, asked.prefills(seen) if longest else 0, largest)
     logits = largest * workload.vocab * _FLOAT_BYTES
-    driver = _driver(workload, tokens, largest)
-    held = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver
-    states = tokens * workload.hidden * workload.element_bytes
-    in_graphs = _has_prefill_graphs(workload)
-    graphs, activation = (held + run, states) if in_graphs else (held, run)
+    graphs = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver + longest * each
+    activation = tokens * (workload.hidden * workload.element_bytes if tokens <= longest else peak)
     total = graphs + activation
     return Aside(
         graphs_bytes=graphs,
@@ -114,31 +112,39 @@ def aside(workload: ProfileRun) -> Aside | None:
     )
 
 
-def _seen(workload: ProfileRun) -> int:
-    """Return the memory of the card as nvidia-smi prints it."""
-    return workload.card.smi_bytes or workload.card.total_bytes
+def _asked(workload: ProfileRun) -> KeptBack:
+    return kept_back(
+        workload.architecture,
+        workload.settings,
+        tp=workload.ranks // workload.pp,
+        pp=workload.pp,
+        tokens=workload.batched_tokens,
+        sequences=workload.sequences,
+        sees=has_images(workload.architecture, sees=workload.sees),
+        latent=_is_latent(workload),
+    )
 
 
-def _has_prefill_graphs(workload: ProfileRun) -> bool:
-    traits = traits_of(workload.architecture)
-    sees = has_images(workload.architecture, sees=workload.sees)
-    return traits.prefill_graphs and workload.pp == 1 and (traits.seen_graphs or not sees)
+def _is_latent(workload: ProfileRun) -> bool:
+    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
+
+    return any(isinstance(kind, MLA) for kind in workload.kinds)
 
 
-def _driver(workload: ProfileRun, tokens: int, largest: int) -> int:
-    """Return what a driver holds for the graphs of prefill and of decoding."""
+def _driver(workload: ProfileRun, prefills: int, largest: int) -> int:
+    """Return what a driver holds for so many graphs of prefill, and for those of decoding."""
+    if not prefills and not largest:
+        return 0
     kernels = workload.layers * (_KERNELS_OF_EXPERTS if workload.has_experts else _KERNELS) * _DRIVER.kernel
     pieces = (workload.layers + 1) * _DRIVER.piece
-    prefills = prefill_graphs(tokens) if _has_prefill_graphs(workload) else 0
-    return _DRIVER.first + prefills * (pieces + kernels) + decode_graphs(largest) * kernels
+    decodes = decode_graphs(largest) if largest else 0
+    return _DRIVER.first + prefills * (pieces + kernels) + decodes * kernels
 
 
 def _attention(workload: ProfileRun, largest: int) -> int:
     """Return what attention has of its own: workspaces, and what it makes in graphs of decoding."""
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
-
-    latents = any(isinstance(kind, MLA) for kind in workload.kinds)
-    decodes = _LATENT_DECODES_BYTES if latents else _DECODES_BYTES
+    latents = _is_latent(workload)
+    decodes = (_LATENT_DECODES_BYTES if latents else _DECODES_BYTES) if largest else 0
     capability = workload.card.capability
     major = _HOPPER if capability is None else capability[0]
     own = _LARGER_FLASHINFER_BYTES if workload.architecture in _LARGER else _FLASHINFER_BYTES
@@ -146,14 +152,20 @@ def _attention(workload: ProfileRun, largest: int) -> int:
         return decodes + own + (_LATENT_TENSORRT_BYTES if latents else _TENSORRT_BYTES)
     flashinfer = decodes_in_flashinfer(workload) if major == _HOPPER else not latents
     if flashinfer and workload.architecture not in CLASSES:
-        return decodes + own + decode_graphs(largest) * _WRAPPER_BYTES
+        return decodes + own + (decode_graphs(largest) * _WRAPPER_BYTES if largest else 0)
     return decodes
 
 
-def _row(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
-    """Return the numbers that layers make of a token on a rank, each tensor once."""
-    mixers = max((_mixed(kind, hidden) for kind in workload.kinds), default=0)
-    return _STATES * hidden + ceil_div(mixers, workload.tp) + _mlps(workload, mlp, hidden)
+def _rows(workload: ProfileRun, mlp: "Mlp", hidden: int) -> tuple[int, int]:
+    """
+    Return the numbers that layers make of a token on a rank: each tensor once, and the most of them at once.
+
+    The second is what a chunk outside of graphs takes: 832 MiB of 8192 tokens of Qwen3-8B, beside which the
+    allocator keeps 98, are four hidden states and an MLP.
+    """
+    mixers = ceil_div(max((_mixed(kind, hidden) for kind in workload.kinds), default=0), workload.tp)
+    mlps, states = _mlps(workload, mlp, hidden), _STATES * hidden
+    return states + mixers + mlps, states + max(mixers, mlps)
 
 
 def _mlps(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
@@ -172,10 +184,16 @@ def _mlps(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
 
 
 def _mixed(kind: "Kind", hidden: int) -> int:
-    """Return what goes into a mixer and comes out of it; of MLA all heads' queries and outputs as latents."""
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
+    """
+    Return what goes into a mixer and comes out of it; of MLA all heads' queries and outputs as latents.
 
-    if not isinstance(kind, MLA):
-        return kind.projections(hidden) // hidden
-    (d_nope,) = kind.needed("d_nope", by="SGLang's prefill of MLA")
-    return kind.heads * (d_nope + kind.d_rope + 2 * kind.d_c) + kind.d_c + kind.d_rope
+    Of recurrent mixers twice as much, as their inputs are convolved into others: the pool of Qwen3.5-35B-A3B
+    had 1256 MiB after its largest graph, 64 to 256 MiB each, where rehearsals of hybrids end.
+    """
+    from kvplan.attention.grouped import SoftmaxKind  # noqa: PLC0415 - a cold command has no kind but its own
+    from kvplan.attention.latent import MLA  # noqa: PLC0415
+
+    if isinstance(kind, MLA):
+        (d_nope,) = kind.needed("d_nope", by="SGLang's prefill of MLA")
+        return kind.heads * (d_nope + kind.d_rope + 2 * kind.d_c) + kind.d_c + kind.d_rope
+    return kind.projections(hidden) // hidden * (1 if isinstance(kind, SoftmaxKind) else 2)

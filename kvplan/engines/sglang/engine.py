@@ -8,21 +8,22 @@ from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
-from kvplan.engines.settings import Settings, read_settings
+from kvplan.engines.settings import read_settings
 from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
 from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
-from kvplan.engines.sglang.fraction import MAX_PREFILL_TOKENS, KeptBack, PrefillGraphs
+from kvplan.engines.sglang.fraction import KeptBack
+from kvplan.engines.sglang.graphs import kept_back
 from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
-from kvplan.engines.sglang.options import CAPTURED_A2A, SETTINGS, read_options
+from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
 from kvplan.engines.sglang.tally import TokenTally
-from kvplan.engines.sglang.traits import require_read, traits_of
+from kvplan.engines.sglang.traits import require_read
 from kvplan.engines.sglang.versions import SglangRules, find_rules
 from kvplan.engines.sglang.waterfall import waterfall
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
@@ -194,29 +195,14 @@ def _share(gpu_bytes: int, options: EngineOptions) -> str:
 def _kept_back(options: EngineOptions, *, sees: bool) -> KeptBack:
     """Return what decides the memory that SGLang keeps back."""
     groups = options.dp if has_dp_attention(options) else 1
-    given = read_settings(SETTINGS, options.settings)
-    sizes = given.counts("cuda_graph_bs_prefill")
-    return KeptBack(
+    return kept_back(
+        options.architecture,
+        options.settings,
         tp=options.tp * groups,
         pp=options.pp,
-        graphs=_prefill_graphs(options, given, sees=sees),
-        decodes=given.flag("disable_decode_cuda_graph") is not True,
-        chunked=given.flag("chunked_prefill") is not False,
-        chunked_prefill_size=options.max_num_batched_tokens,
-        max_prefill_tokens=given.count("max_prefill_tokens") or MAX_PREFILL_TOKENS,
-        max_running_requests=options.max_num_seqs,
-        most_decoding=given.count("cuda_graph_max_bs_decode"),
-        longest_prefill=given.count("cuda_graph_max_bs_prefill"),
-        prefill_sizes=len(sizes) if sizes else None,
+        tokens=options.max_num_batched_tokens,
+        sequences=options.max_num_seqs,
+        sees=sees,
+        latent="latent" in options.roles,
         groups=groups,
-        deepep=given.name("moe_a2a_backend") == "deepep",
     )
-
-
-def _prefill_graphs(options: EngineOptions, given: Settings, *, sees: bool) -> PrefillGraphs:
-    """Return which graphs of prefill SGLang captures."""
-    traits, sent = traits_of(options.architecture), given.name("moe_a2a_backend") or "none"
-    captured = traits.prefill_graphs and sent in CAPTURED_A2A and (traits.seen_graphs or not sees)
-    if not captured or given.flag("disable_prefill_cuda_graph") is True:
-        return "none"
-    return "latent" if "latent" in options.roles else "attention"

@@ -98,31 +98,53 @@ class KeptBack:
 
     def mib(self, gpu_bytes: int) -> Fraction:
         """Return the MiB that SGLang keeps back of a card."""
-        scale = scale_of(gpu_bytes)
-        chunk = self.chunked_prefill_size or scale.chunked_prefill_size
-        tokens = chunk if self.chunked else self.max_prefill_tokens
-        requests = self.most_decoding or requests_in_graphs(gpu_bytes, self.tp, self.max_running_requests)
+        requests = self._requests(gpu_bytes)
+        tokens = self.tokens(gpu_bytes)
         kept = 512 + Fraction(3, 2) * max(tokens, _LEAST_PREFILL) + Fraction(self.tp * self.pp * 1024, 8)
         kept += 2 * requests if self.decodes else 0
         if self.groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
             kept += requests * self.groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
         # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
-        kept += self._prefill_mib(chunk) if self.pp == 1 else 0
+        kept += self._prefill_mib(gpu_bytes) if self.pp == 1 else 0
         kept = max(kept, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else kept
         return kept + (_DEEPEP_MIB if self.deepep and self.decodes else 0)
 
-    def _prefill_mib(self, chunk: int) -> int:
-        """Return what graphs of prefill take: so much for each of attention's, or for all of latents'."""
-        sizes = {"attention": 8 * self._prefill_sizes(chunk), "latent": _LATENT_PREFILL_MIB, "none": 0}
-        return sizes[self.graphs] + (_DEEPEP_PREFILL_MIB if self.deepep and self.graphs != "none" else 0)
+    def tokens(self, gpu_bytes: int) -> int:
+        """Return the tokens of a chunk of prefill, or of one that is not cut."""
+        return self._chunk(gpu_bytes) if self.chunked else self.max_prefill_tokens
 
-    def _prefill_sizes(self, chunk: int) -> int:
+    def longest(self, gpu_bytes: int) -> int:
+        """Return the tokens of the longest prefill in a graph, 0 where none is captured."""
+        if self.graphs == "none" or self.pp > 1:
+            return 0
+        return self.longest_prefill or self._usual_longest(gpu_bytes)
+
+    def largest(self, gpu_bytes: int) -> int:
+        """Return the requests of the largest graph of decoding, 0 where none is captured."""
+        return self._requests(gpu_bytes) if self.decodes else 0
+
+    def prefills(self, gpu_bytes: int) -> int:
         """Return how many lengths of prefill are captured; none of whole prompts, whose chunk is -1."""
         if self.prefill_sizes is not None:
             return self.prefill_sizes
+        longest = self.longest_prefill or self._usual_longest(gpu_bytes)
+        return len(_deepep_sizes(longest)) if self.deepep else prefill_graphs(longest)
+
+    def _chunk(self, gpu_bytes: int) -> int:
+        return self.chunked_prefill_size or scale_of(gpu_bytes).chunked_prefill_size
+
+    def _requests(self, gpu_bytes: int) -> int:
+        return self.most_decoding or requests_in_graphs(gpu_bytes, self.tp, self.max_running_requests)
+
+    def _usual_longest(self, gpu_bytes: int) -> int:
         if self.deepep:
-            return len(_deepep_sizes(self.longest_prefill or _DEEPEP_MOST_TOKENS))
-        return prefill_graphs(self.longest_prefill or (chunk if self.chunked else 0))
+            return _DEEPEP_MOST_TOKENS
+        return self._chunk(gpu_bytes) if self.chunked else 0
+
+    def _prefill_mib(self, gpu_bytes: int) -> int:
+        """Return what graphs of prefill take: so much for each of attention's, or for all of latents'."""
+        sizes = {"attention": 8 * self.prefills(gpu_bytes), "latent": _LATENT_PREFILL_MIB, "none": 0}
+        return sizes[self.graphs] + (_DEEPEP_PREFILL_MIB if self.deepep and self.graphs != "none" else 0)
 
 
 def requests_in_graphs(gpu_bytes: int, tp: int, max_running_requests: int | None) -> int:
