@@ -16,6 +16,7 @@ from kvplan.planner.choice import Choice
 from kvplan.planner.deployment import deploy
 from kvplan.planner.size import as_spec
 from kvplan.planner.weights import stage_weights
+from tests.importers.originals import FOLDER, needs_originals
 
 Section = dict[str, Any]
 
@@ -187,6 +188,49 @@ def test_other_weights_are_those_of_the_class_but_for_single_numbers(tmp_path: P
     config, section, said = CLOSE[name]
     for tp, size in said.items():
         assert abs(planned(tmp_path, config, section, tp) - size) * PART < size
+
+
+OTHERS = {
+    "CohereForAI--aya-23-8B.json": {1: 5_723_398_144, 2: 2_861_834_240},
+    "HuggingFaceTB--SmolLM3-3B.json": {1: 1_986_703_360, 2: 993_501_184},
+    "LGAI-EXAONE--EXAONE-4.0-32B.json": {1: 18_180_057_088, 2: 9_090_705_408},
+    "MiniMaxAI--MiniMax-M2.5.json": {1: 120_802_246_656},
+    "google--gemma-3-1b-it.json": {1: 966_757_376, 2: 487_496_576},
+    "google--gemma-7b.json": {1: 5_600_139_264, 2: 2_800_244_736},
+    # 57 rows by which vLLM pads the vocabulary, of 4096 numbers, are beside these.
+    "ibm-granite--granite-3.3-8b-instruct.json": {1: 4_543_610_880, 2: 2_272_137_216},
+    "internlm--internlm2_5-7b-chat.json": {1: 5_142_749_184, 2: 2_571_640_832},
+    "microsoft--phi-4.json": {1: 9_138_022_400, 2: 4_569_425_920},
+    "mistralai--Mistral-7B-v0.3.json": {1: 4_163_379_200, 2: 2_081_955_840},
+    # 56 rows of 2304, of embedding and head, and 25 of 4096.
+    "openbmb--MiniCPM-2B-sft-bf16.json": {1: 2_400_357_888},
+    "tencent--Hunyuan-7B-Instruct.json": {1: 4_676_468_736, 2: 2_338_508_800},
+}
+"""The same of published configs of which all layers were said to be in AWQ."""
+
+
+HALVES = {
+    "allenai--OLMo-2-1124-7B.json": ("float16", {1: 5_009_711_104}),
+    "google--gemma-2-9b.json": ("bfloat16", {1: 6_160_587_776, 2: 3_080_899_584}),
+}
+"""The same of such as were released in float32, in the dtype of quantised releases."""
+
+
+@needs_originals
+@pytest.mark.parametrize("file", HALVES)
+def test_weights_in_awq_beside_halves_are_those_of_classes(tmp_path: Path, file: str) -> None:
+    config: Section = json.loads((FOLDER / file).read_text(encoding="utf-8"))
+    dtype, said = HALVES[file]
+    config["torch_dtype"] = dtype
+    assert {tp: planned(tmp_path, config, AWQ, tp) for tp in said} == said
+
+
+@needs_originals
+@pytest.mark.parametrize("file", OTHERS)
+def test_weights_in_awq_are_those_of_other_classes(tmp_path: Path, file: str) -> None:
+    config: Section = json.loads((FOLDER / file).read_text(encoding="utf-8"))
+    section = AWQ | {"modules_to_not_convert": None}
+    assert {tp: planned(tmp_path, config, section, tp) for tp in OTHERS[file]} == OTHERS[file]
 
 
 _GROUPS = 28 * (3584 * (4608 + 3584 + 2 * 18_944) + 18_944 * 3584) // 128
