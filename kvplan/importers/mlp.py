@@ -59,13 +59,28 @@ def read_mlp(fields: Fields, model_type: str) -> Mlp | None:
             intermediate=dense if separate else None,
             experts_per_token=per_token,
             expert_intermediate=expert,
+            scaled=_is_scaled(fields),
             gated=gated,
+            **_groups(fields),
         )
     if plain is not None:
         return Mlp(intermediate=plain, gated=False)
     if dense is None:
         return None
     return Mlp(intermediate=dense // 2 if model_type in _HALVED else dense, gated=gated)
+
+
+def _groups(fields: Fields) -> dict[str, int]:
+    """Return the groups of experts of which a token meets some alone, if there are several."""
+    groups, chosen = _count(fields, ("n_group",)), _count(fields, ("topk_group",))
+    if groups is None or chosen is None or not 1 <= chosen < groups:
+        return {}
+    return {"expert_groups": groups, "groups_per_token": chosen}
+
+
+def _is_scaled(fields: Fields) -> bool:
+    factor = fields.values.get("routed_scaling_factor")
+    return isinstance(factor, int | float) and factor not in {0, 1}
 
 
 def _count(fields: Fields, names: Sequence[str]) -> int | None:

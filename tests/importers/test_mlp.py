@@ -34,6 +34,29 @@ FORMS: list[tuple[str, dict[str, Any], Mlp | None]] = [
         {"intermediate_size": 8192, "intermediate_size_mlp": 16384, "num_experts_per_tok": 1},
         Mlp(intermediate=16384, experts_per_token=1, expert_intermediate=8192),
     ),
+    (
+        # DeepSeek-V3, and DeepSeek-V2-Lite, whose experts are in one group.
+        "deepseek_v3",
+        {
+            "moe_intermediate_size": 2048,
+            "num_experts_per_tok": 8,
+            "n_group": 8,
+            "topk_group": 4,
+            "routed_scaling_factor": 2.5,
+        },
+        Mlp(experts_per_token=8, expert_intermediate=2048, expert_groups=8, groups_per_token=4, scaled=True),
+    ),
+    (
+        "deepseek_v2",
+        {
+            "moe_intermediate_size": 2048,
+            "num_experts_per_tok": 8,
+            "n_group": 1,
+            "topk_group": 1,
+            "routed_scaling_factor": 1.0,
+        },
+        Mlp(experts_per_token=8, expert_intermediate=2048),
+    ),
     ("chatglm", {"ffn_hidden_size": 13696}, Mlp(intermediate=13696)),
     ("mamba", {"intermediate_size": None}, None),
     ("gpt2", {"n_inner": None}, None),
@@ -48,7 +71,14 @@ def test_the_widths_are_the_files_own(model_type: str, values: dict[str, Any], e
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"experts_per_token": 8}, {"expert_intermediate": 8}, {"gated": False}]
+    "values",
+    [
+        {},
+        {"experts_per_token": 8},
+        {"expert_intermediate": 8},
+        {"gated": False},
+        {"intermediate": 8, "groups_per_token": 2},
+    ],
 )
 def test_half_of_it_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -33,11 +33,12 @@ class Graph:
 
     def new(self, size_bytes: int, *sources: int, over: tuple[int, ...] = (), kept: bool = False) -> int:
         """Add a tensor that is computed of *sources*, written over one of *over* if nothing else reads it."""
-        return self._add(Node(size_bytes, sources, over, kept=kept))
+        self.nodes.append(Node(size_bytes, sources, over, False, kept))  # noqa: FBT003 - a tuple, by place
+        return len(self.nodes) - 1
 
     def read(self, *sources: int) -> None:
         """Add what reads tensors last, and takes nothing itself."""
-        self._add(Node(0, sources))
+        self._add(Node(0, sources, placed=False))
 
     def peak_bytes(self) -> int:
         """Return the bytes of the buffer for all of them."""

@@ -10,16 +10,20 @@ from dataclasses import replace
 from functools import lru_cache
 
 from kvplan.dtypes import CacheFormat
-from kvplan.engines.llamacpp.blocks import Attention
+from kvplan.engines.llamacpp.architectures import traits_of
+from kvplan.engines.llamacpp.blocks import Attention, Mixture
 from kvplan.engines.llamacpp.cells import CacheId, Slots
+from kvplan.engines.llamacpp.latents import LatentAttention
+from kvplan.engines.llamacpp.layers import Beside, Layer
+from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.options import asked_of
-from kvplan.engines.llamacpp.shapes import layers_of, traits_of, window_of
+from kvplan.engines.llamacpp.shapes import layers_of, window_of
 from kvplan.engines.llamacpp.versions import NEWEST, LlamaRules
-from kvplan.engines.llamacpp.whole import Batch, Cache, Layer, graph_of
+from kvplan.engines.llamacpp.whole import Batch, Cache, graph_of
 from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.loads import tokens_in, uniform
-from kvplan.units import MIB, ceil_div
+from kvplan.units import MAX_COUNT, MIB, ceil_div
 
 _HALF, _FLOAT = 2, 4
 _LEAST_TURN = 64
@@ -30,6 +34,8 @@ _OLDER_ABOVE_BYTES = 549 * MIB
 """
 What builds of spring 2026 printed above the graph of today, whose masks are float16 from the start.
 
+And they had logits of all tokens: llama-server asks for fewer since github.com/ggml-org/llama.cpp/pull/23861.
+
 Llama-3.2-3B of 2048 tokens had 28 MiB more (284.90), Gemma 4 26B of 262144 with its cache in q8_0 549
 (1887.86): stored public logs.
 """
@@ -39,12 +45,13 @@ def start_up(run: ProfileRun, rules: LlamaRules = NEWEST) -> Estimate:
     """Return what llama.cpp takes for *run*; where its graph is not known, what compute_buffers estimates."""
     size = compute_bytes(run, rules)
     if size is None:
-        return compute_buffers(run)
+        return compute_buffers(run, _outputs(run, _slots(run)))
+    older = compute_bytes(run._replace(settings={**run.settings, "n_outputs_max": str(MAX_COUNT)}), rules)
     return Estimate(
         activation_bytes=size,
         overhead_bytes=DRIVER_BYTES,
         low_bytes=size,
-        high_bytes=size + DRIVER_BYTES + _OLDER_ABOVE_BYTES,
+        high_bytes=(older or size) + DRIVER_BYTES + _OLDER_ABOVE_BYTES,
         evidence="derived from llama.cpp's graph; the driver's share from a published breakdown",
     )
 
@@ -59,24 +66,26 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     traits = traits_of(run.architecture, fused=rules.fused)
     if traits is None or run.hidden is None or run.vocab is None or run.kv is None or not all(run.stages):
         return None
-    options = asked_of(run.settings, run.batched_tokens)
-    if options.flash_attn and not _has_kernel(run.kv, rules):
+    slots = _slots(run)
+    if slots.options.flash_attn and not _has_kernel(run.kv, rules):
         return None
-    layers = layers_of(run, traits, flash=options.flash_attn)
-    if layers is None:
+    layers = layers_of(run, traits, flash=slots.options.flash_attn)
+    if layers is None or run.stages[0] <= traits.stacked or _reads_over(layers, run.stages):
         return None
-    slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
     kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
+    full, window = (_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds))
     whole = Batch(
         tokens=ceil_div(tokens, slots.batch) * slots.batch,
-        outputs=tokens,
+        outputs=min(tokens, _outputs(run, slots)),
         hidden=run.hidden,
         vocab=run.vocab,
         layers=layers,
-        caches=tuple(_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds)),
-        positions=traits.positions,
+        caches=(replace(full, scales=traits.whole_scaled), window),
+        positions=traits.positions if any(map(_places, layers)) else 0,
+        stacked=traits.stacked,
         slots=slots.batch,
+        states_first=traits.states_first,
         picked=traits.picked,
         centred=traits.centred,
         copies=1 if len(run.stages) == 1 else _COPIES,
@@ -104,11 +113,53 @@ def _stages(whole: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
     first = 0
     for number, size in enumerate(sizes):
         layers = whole.layers[first : first + size]
-        yield replace(whole, layers=layers, head=number == len(sizes) - 1)
+        stacked = 0 if number else whole.stacked
+        yield replace(whole, layers=layers, stacked=stacked, head=number == len(sizes) - 1)
         first += size
 
 
+def _reads_over(layers: Sequence[Layer], sizes: Sequence[int]) -> bool:
+    """
+    Return whether a GPU reads the past of a convolution amid what the one before it computes.
+
+    What is copied from one to the other then is not known, but behind a mixture's experts.
+    """
+    first = 0
+    for size in sizes[:-1]:
+        first += size
+        before = next(layer for layer in reversed(layers[:first]) if not layer.waits)
+        after = next((layer for layer in layers[first:] if not layer.waits), None)
+        scans = after is not None and isinstance(after.mixer, Convolving)
+        if scans and not isinstance(before.feeds, Mixture):
+            return True
+    return False
+
+
 _ALL = CacheId(name="kv", rule="full")
+
+
+def _slots(run: ProfileRun) -> Slots:
+    options = asked_of(run.settings, run.batched_tokens)
+    return Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
+
+
+def _outputs(run: ProfileRun, slots: Slots) -> int:
+    """Return the tokens that may have logits: each slot's next, and drafted ones (server_output_limits)."""
+    options = slots.options
+    if options.n_outputs_max is not None:
+        return options.n_outputs_max
+    return slots.batch * (1 + (options.spec_draft_n_max if run.drafts else 0))
+
+
+def _attention(layer: Layer) -> Attention | None:
+    mixer = layer.mixer.attention if isinstance(layer.mixer, Beside) else layer.mixer
+    return mixer if isinstance(mixer, Attention) else None
+
+
+def _places(layer: Layer) -> bool:
+    """Return whether a layer reads where tokens stand."""
+    mixer = _attention(layer)
+    return isinstance(layer.mixer, LatentAttention) if mixer is None else mixer.places
 
 
 def _tokens(slots: Slots) -> int:
@@ -117,15 +168,16 @@ def _tokens(slots: Slots) -> int:
 
 
 def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, kv: CacheFormat) -> Cache:
-    every = [(layer.cache, layer.mixer) for layer in layers if isinstance(layer.mixer, Attention)]
+    every = [(layer.cache, mixer) for layer in layers if (mixer := _attention(layer)) is not None]
     attentions = [mixer for own, mixer in every if own == number]
     flash = slots.options.flash_attn
-    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=1)
+    # Latents, which alone have no such layer, are values too and have no row of their own.
+    widest = max((mixer.kv_heads * mixer.value for _, mixer in every), default=0)
     return Cache(
         cells=slots.cells(cache),
         streams=slots.streams(cache),
         mask_bytes=_HALF if flash else _FLOAT,
-        value_indices=1 if flash else widest,
+        value_indices=min(1, widest) if flash else widest,
         key_turn=_turn([each.key for each in attentions], kv.dtype("key").block),
         value_turn=_LEAST_TURN
         if _turn([each.value for each in attentions], kv.dtype("value").block)
@@ -148,10 +200,18 @@ def _peak(batch: Batch) -> int:
 _FOREVER = 6
 """After so many alike stretches of layers the buffer is as it was so many stretches before."""
 
+_UNLIKE = 4
+"""Layers that may stand before the first stretch, which are dense where the others are mixtures."""
+
 
 def _without_repeats(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Return layers without most of those that repeat: states take turns at one, two or three places."""
-    stretch = next((size for size in range(1, len(layers)) if layers[size:] == layers[:-size]), len(layers))
-    stretches = len(layers) // stretch
-    dropped = max(0, stretches // _FOREVER - 1) * _FOREVER
-    return tuple(layers[dropped * stretch :])
+    known = {layer: number for number, layer in enumerate(dict.fromkeys(layers))}
+    numbers = [known[layer] for layer in layers]
+    for before in range(_UNLIKE):
+        rest = numbers[before:]
+        stretch = next((size for size in range(1, len(rest)) if rest[size:] == rest[:-size]), len(rest) or 1)
+        dropped = max(0, len(rest) // stretch // _FOREVER - 1) * _FOREVER * stretch
+        if dropped:
+            return (*layers[:before], *layers[before + dropped :])
+    return tuple(layers)

@@ -1,34 +1,22 @@
 """From the embedding to the logits: the whole graph of a micro-batch, and the buffer that it takes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from kvplan.engines.llamacpp.blocks import Attention, Cached, Mixture, Mlp, Rows, attend, feed, mix, project
+from kvplan.engines.llamacpp.architectures import Picked
+from kvplan.engines.llamacpp.blocks import Cached, Rows
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
-from kvplan.engines.llamacpp.recurrent import DeltaNet, States, remember
+from kvplan.engines.llamacpp.layers import NOTHING, STATES, Beside, Inputs, Layer, pass_layer
+from kvplan.engines.llamacpp.mamba import Convolving
+from kvplan.engines.llamacpp.recurrent import DeltaNet, States
 from kvplan.records import record
-
-STATES = -1
-"""The number of the cache of recurrent states."""
 
 _INDEX = 8
 """Bytes that say into which row a token is written."""
 
-
-@record
-class Layer:
-    """
-    One layer: attention over the cache of its number, or a recurrence, then an MLP or a mixture.
-
-    Layers in `parallel` feed the same states to both. `normed_before` is False where only outputs are normed.
-    """
-
-    mixer: Attention | DeltaNet
-    cache: int
-    feeds: Mlp | Mixture
-    parallel: bool = False
-    normed_before: bool = True
+_NONE = -1
+"""The number of an input that nothing reads."""
 
 
 @record
@@ -37,8 +25,9 @@ class Cache:
     What is written into a cache, and seen of it, by a micro-batch.
 
     A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
-    transposed have one index per token, others one for each of `value_indices` numbers. `key_turn` and
-    `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    transposed have one index per token, others one for each of `value_indices` numbers, latents none.
+    `key_turn` and `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
+    Queries may be scaled by their position (`scales`).
     """
 
     cells: int
@@ -47,6 +36,7 @@ class Cache:
     value_indices: int = 1
     key_turn: int | None = None
     value_turn: int | None = None
+    scales: bool = False
 
 
 @record
@@ -54,11 +44,12 @@ class Batch:
     """
     A model and the micro-batch for which its graph is reserved.
 
-    `outputs` of its `tokens` have logits; they are `picked` in the last layer, behind it or behind the last
-    norm, and states from which drafts start are kept where that is late. A token has `positions` numbers that
-    say where it is. Recurrences have a state in each of `slots`. Layer norms (`centred`) are written beside
-    what they norm, root mean squares over it. Where several GPUs have layers each, inputs have several
-    `copies`, and the last one has the `head`.
+    `outputs` of its `tokens` have logits; they are `picked` in the last layer or of a sum in it, behind it or
+    behind the last norm, and states from which drafts start are kept where that is late. A token has
+    `positions` numbers that say where it is; images have states for the first `stacked` layers, too.
+    Recurrences have a state in each of `slots`, for which an input may stand before all others
+    (`states_first`). Layer norms (`centred`) are written beside what they norm, root mean squares over it.
+    Where several GPUs have layers each, inputs have several `copies`, and the last one has the `head`.
     """
 
     tokens: int
@@ -68,56 +59,99 @@ class Batch:
     layers: Sequence[Layer]
     caches: Sequence[Cache]
     positions: int = 1
+    stacked: int = 0
     slots: int = 1
     copies: int = 1
     head: bool = True
-    picked: Literal["in layer", "behind layers", "behind norm"] = "in layer"
+    states_first: bool = False
+    picked: Picked = "in layer"
     centred: bool = False
-
-
-@record
-class _Inputs:
-    """What a layer reads beside states: where tokens stand, what it remembers, and which are left of them."""
-
-    where: int
-    cached: Cached | States
-    picks: int | None = None
-    left: int = 0
 
 
 def graph_of(batch: Batch) -> Graph:
     """Return the part of the graph of *batch* that one GPU computes."""
     graph = Graph(copies=batch.copies)
     rows = Rows(graph=graph, tokens=batch.tokens, hidden=batch.hidden)
+    found = _states(graph, batch) if batch.states_first else None
     states = graph.first(rows.of(batch.hidden))
-    inputs = _inputs(graph, batch)
-    if not batch.head:
-        for layer in batch.layers:
-            states, _ = _layer(rows, states, layer, inputs[layer.cache])
-        return graph
-    picks = graph.first(FLOAT32 * batch.outputs)
-    *others, last = batch.layers
-    for layer in others:
-        states, _ = _layer(rows, states, layer, inputs[layer.cache])
-    found = inputs[last.cache]
-    if batch.picked == "in layer":
-        found = replace(found, picks=picks, left=batch.outputs)
-    states, rows = _layer(rows, states, last, found, kept=batch.picked == "behind layers")
-    _head(rows, states, batch, picks)
+    inputs = _inputs(graph, batch, found)
+    picks = graph.first(FLOAT32 * batch.outputs) if batch.head else None
+    states, rows = _through(rows, states, batch, inputs, picks)
+    if picks is not None:
+        _head(rows, states, batch, picks)
     return graph
 
 
-def _inputs(graph: Graph, batch: Batch) -> dict[int, _Inputs]:
+def _through(
+    rows: Rows, states: int, batch: Batch, inputs: dict[int, Inputs], picks: int | None
+) -> tuple[int, Rows]:
+    """Return the states behind all layers, the first of which may have more added to them."""
+    stack = None
+    if batch.stacked:
+        states = stack = rows.new(rows.hidden * (1 + batch.stacked), states)
+    remembered = next((each.states for each in inputs.values() if each.states is not None), None)
+    pasts = _Pasts(graph=rows.graph, layers=batch.layers, states=remembered)
+    for number, layer in enumerate(batch.layers):
+        found = pasts.around(number, inputs[layer.cache])
+        last = picks is not None and number == len(batch.layers) - 1
+        if last and batch.picked in {"in layer", "in sum"}:
+            found = replace(found, picks=picks, left=batch.outputs, picks_sum=batch.picked == "in sum")
+        kept = last and batch.picked == "behind layers"
+        states, rows = pass_layer(rows, states, layer, found, kept=kept)
+        if stack is not None and number < batch.stacked:
+            states = rows.new(rows.hidden, states, stack, over=(states,))
+    return states, rows
+
+
+@dataclass(slots=True)
+class _Pasts:
+    """What convolutions read of tokens before, which is read as soon as a layer before theirs allows it."""
+
+    graph: Graph
+    layers: Sequence[Layer]
+    states: States | None
+    made: dict[int, int] = field(default_factory=dict)
+
+    def around(self, number: int, inputs: Inputs) -> Inputs:
+        """Return the inputs of a layer with what was read for it, and what reads for a later one."""
+        later = self._later(number)
+        ahead = None if later is None else partial(self._read, later)
+        return replace(inputs, past=self.made.get(number), ahead=ahead)
+
+    def _later(self, number: int) -> int | None:
+        """Return the next layer that convolves, if no other before it allows it to be read for."""
+        if self.layers[number].waits:
+            return None
+        for later in range(number + 1, len(self.layers)):
+            if isinstance(self.layers[later].mixer, Convolving):
+                return later
+            if not self.layers[later].waits:
+                return None
+        return None
+
+    def _read(self, later: int) -> None:
+        mixer = self.layers[later].mixer
+        if isinstance(mixer, Convolving) and self.states is not None:
+            self.made[later] = self.states.read(self.graph, mixer.past_bytes)
+
+
+def _inputs(graph: Graph, batch: Batch, states: States | None) -> dict[int, Inputs]:
     """Return what layers read of each cache; states are read before tokens have a place."""
-    found: dict[int, _Inputs] = {}
-    if any(isinstance(layer.mixer, DeltaNet) for layer in batch.layers):
-        states = States(copied=graph.first(FLOAT32 * batch.slots), slots=batch.slots)
-        found[STATES] = _Inputs(where=-1, cached=states)
-    where = graph.first(FLOAT32 * batch.tokens * batch.positions)
-    for number in dict.fromkeys(layer.cache for layer in batch.layers if layer.cache != STATES):
+    beside = any(isinstance(layer.mixer, Beside) for layer in batch.layers)
+    remembers = any(isinstance(layer.mixer, DeltaNet | Convolving) for layer in batch.layers)
+    if remembers and states is None:
+        states = _states(graph, batch)
+    where = graph.first(FLOAT32 * batch.tokens * batch.positions) if batch.positions else _NONE
+    found = {number: Inputs(where=where, states=states) for number in (STATES, NOTHING)}
+    for number in dict.fromkeys(layer.cache for layer in batch.layers if layer.cache >= 0):
         cached = _cached(graph, batch.tokens, batch.caches[number])
-        found[number] = _Inputs(where=where, cached=cached)
+        found[number] = Inputs(where=where, cached=cached, states=_states(graph, batch) if beside else None)
     return found
+
+
+def _states(graph: Graph, batch: Batch) -> States:
+    copied = graph.first(FLOAT32 * batch.slots)
+    return States(copied=copied, others=graph.first(0), slots=batch.slots)
 
 
 def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
@@ -133,70 +167,18 @@ def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
 
 
 def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
+    scale = graph.first(FLOAT32 * tokens) if cache.scales else None
     key_turn, value_turn = (
         None if side is None else graph.first(FLOAT32 * side * side)
         for side in (cache.key_turn, cache.value_turn)
     )
     return Cached(
         key_rows=graph.first(_INDEX * tokens),
-        value_rows=graph.first(_INDEX * tokens * cache.value_indices),
+        value_rows=graph.first(_INDEX * tokens * cache.value_indices) if cache.value_indices else _NONE,
         mask=graph.first(tokens * cache.cells * cache.mask_bytes),
         cells=cache.cells,
         streams=cache.streams,
         key_turn=key_turn,
         value_turn=value_turn,
+        scale=scale,
     )
-
-
-def _layer(rows: Rows, states: int, layer: Layer, inputs: _Inputs, *, kept: bool = False) -> tuple[int, Rows]:
-    """Return the states behind a layer, and the rows that are left of them."""
-    hidden = rows.hidden
-    normed = rows.new(hidden, states) if layer.normed_before else states
-    if layer.parallel:
-        return _beside(rows, states, normed, layer, inputs)
-    mixed = _mixed(rows, normed, layer, inputs)
-    if inputs.picks is not None:
-        rows = rows.picked(inputs.left)
-        mixed = rows.new(hidden, mixed, inputs.picks)
-        states = rows.new(hidden, states, inputs.picks)
-    # What a recurrence made is seen through a view, over which nothing is written.
-    over = (states,) if isinstance(layer.mixer, DeltaNet) else (mixed, states)
-    states = rows.new(hidden, mixed, states, over=over)
-    own = isinstance(layer.feeds, Mixture) and layer.feeds.own_norms
-    normed = rows.new(hidden, states) if layer.normed_before and not own else states
-    fed = _fed(rows, normed, layer.feeds)
-    return rows.graph.new(rows.of(hidden), fed, states, over=(fed, states), kept=kept), rows
-
-
-def _mixed(rows: Rows, normed: int, layer: Layer, inputs: _Inputs) -> int:
-    """Return what the mixer of a layer makes of normed states."""
-    match layer.mixer, inputs.cached:
-        case DeltaNet() as mixer, States() as found:
-            return remember(rows, normed, mixer, found)
-        case Attention() as mixer, Cached() as found:
-            return project(rows, attend(rows, normed, mixer, found, inputs.where), mixer, found)
-        case _:
-            raise TypeError("a layer remembers as its mixer does")
-
-
-def _beside(rows: Rows, states: int, normed: int, layer: Layer, inputs: _Inputs) -> tuple[int, Rows]:
-    """Return the states behind a layer whose MLP reads what its attention reads, and the rows left."""
-    picks, mixer, cached = inputs.picks, layer.mixer, inputs.cached
-    if not (isinstance(mixer, Attention) and isinstance(cached, Cached)):
-        raise TypeError("a recurrence stands beside no MLP")
-    seen = attend(rows, normed, mixer, cached, inputs.where)
-    left = rows if picks is None else rows.picked(inputs.left)
-    if picks is not None:
-        normed = left.new(rows.hidden, normed, picks)
-    fed = _fed(left, normed, layer.feeds)
-    if picks is not None:
-        states = left.new(rows.hidden, states, picks)
-    total = left.new(rows.hidden, fed, states, over=(fed, states))
-    mixed = project(rows, seen, mixer, cached)
-    if picks is not None:
-        mixed = left.new(rows.hidden, mixed, picks)
-    return left.new(rows.hidden, total, mixed, over=(total, mixed)), left
-
-
-def _fed(rows: Rows, states: int, feeds: Mlp | Mixture) -> int:
-    return mix(rows, states, feeds) if isinstance(feeds, Mixture) else feed(rows, states, feeds)

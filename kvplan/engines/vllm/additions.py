@@ -13,7 +13,7 @@ from kvplan.engines.vllm import mxfp4
 from kvplan.engines.vllm.backends import HOPPER, major_of
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.weight_blocks import LEAST_REFINED
-from kvplan.specs.parts import Amount, Measure
+from kvplan.specs.parts import Amount, Measure, is_quantised
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import ceil_div
 
@@ -74,7 +74,7 @@ def absorbed(held: HeldLayer) -> int:
     layers/attention/mla_attention.py. Of one that is not quantised they are views.
     """
     sizes = [_up_projection(kind) for kind in held.kinds if isinstance(kind, MLA)]
-    if not _is_quantised(held.parts.attention, held.element_bytes):
+    if not is_quantised(held.parts.attention, held.element_bytes):
         return 0
     return sum(ceil_div(size * held.element_bytes, held.shares.attention) for size in sizes)
 
@@ -82,10 +82,6 @@ def absorbed(held: HeldLayer) -> int:
 def _up_projection(kind: MLA) -> int:
     d_nope, v_head_dim = kind.needed("d_nope", "v_head_dim", by="vLLM's copy of its up-projection")
     return kind.d_c * kind.heads * (d_nope + v_head_dim)
-
-
-def _is_quantised(amount: Amount, element_bytes: int) -> bool:
-    return Measure(element_bytes).of(amount) < Measure(None).of(amount) * element_bytes
 
 
 def _router(held: HeldLayer) -> int:
@@ -163,7 +159,7 @@ def _indexer(held: HeldLayer) -> int:
     ]
     norms = sum(2 * width * (_FP32_BYTES - held.element_bytes) for width in widths)
     blocks = held.options.weight_blocks
-    if blocks is None or not _is_quantised(held.parts.whole, held.element_bytes):
+    if blocks is None or not is_quantised(held.parts.whole, held.element_bytes):
         return norms
     stored = [
         held.hidden * width
@@ -193,7 +189,7 @@ def _scales(held: HeldLayer) -> int:
 def _kernels(held: HeldLayer, rules: VllmRules) -> int:
     """Return what MXFP4 experts take more in the form of their kernels; their output's bias is whole."""
     layer = held.parts
-    if held.options.architecture not in _MXFP4_EXPERTS or not _is_quantised(layer.expert, held.element_bytes):
+    if held.options.architecture not in _MXFP4_EXPERTS or not is_quantised(layer.expert, held.element_bytes):
         return 0
     expert = mxfp4.Expert(
         width=ceil_div(layer.width, held.shares.expert), hidden=held.hidden, element_bytes=held.element_bytes

@@ -75,11 +75,11 @@ class Widths:
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
     0 where the model has none. Of so many `replicas` each rank's experts have all tokens, in one piece of at
-    most `piece` tokens. `matrices` are those whose outputs are alive at once, three with a gate. A
-    mixer has `mixed` numbers of a token, where that is known, and MLA `tried_bytes` of contexts once. Experts
-    that keep no `workspaces` allocate rows as they need them. Sparse attention gathers `gathered` keys, each
-    `key` wide, and allocates `logits_bytes` for them. `states` are the hidden states beside an MLP without
-    torch.compile.
+    most `piece` tokens, or `places` for so many, whatever comes. `matrices` are those whose outputs are alive
+    at once, three with a gate. A mixer has `mixed` numbers of a token, where that is known, and MLA
+    `tried_bytes` of contexts once. Experts that keep no `workspaces` allocate rows as they need them. Sparse
+    attention gathers `gathered` keys, each `key` wide, and allocates `logits_bytes` for them. `states` are
+    the hidden states beside an MLP without torch.compile.
     """
 
     dense: int = 0
@@ -92,6 +92,7 @@ class Widths:
     workspaces: bool = True
     replicas: int = 1
     piece: int | None = None
+    places: int = 0
     gathered: int = 0
     key: int = 0
     logits_bytes: int = 0
@@ -118,12 +119,15 @@ def workspace_bytes(batch: Batch, widths: Widths) -> int:
     """
     Return the buffer that stays until the engine ends: what experts or sparse attention want of it, the more.
 
-    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28),
-    v1/worker/workspace.py, and sparse_attn_indexer.py in the layers: keys in fp8, their scales, and 1 MiB.
+    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28), and
+    BatchedDeepGemmExperts' there, which have places; v1/worker/workspace.py, and sparse_attn_indexer.py in
+    the layers: keys in fp8, their scales, and 1 MiB.
     """
     rows = expert_tokens(batch, widths) * widths.experts_per_token * widths.workspaces
     into = (widths.matrices - 1) * widths.expert
     both = max(widths.expert, batch.hidden) + max(into, batch.hidden)
+    if widths.places:
+        rows, both = widths.places, widths.expert + max(into, batch.hidden)
     keys = widths.gathered * (widths.key + _SCALE_BYTES)
     return max(rows * both * batch.element_bytes, keys and keys + _RADIX_BYTES)
 
