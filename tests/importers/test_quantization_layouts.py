@@ -260,6 +260,43 @@ def test_what_is_loaded_is_more_by_what_the_allocator_keeps(tmp_path: Path, name
     assert 1.002 * expected <= loaded <= 1.021 * expected
 
 
+KEPT = {
+    "GPTQ of 4 bits": ("h100-80gb", 32_768, 72_066_759_988),
+    "GPTQ of 8 bits": ("h100-80gb", 32_768, 68_858_117_428),
+    "AWQ": ("h100-80gb", 32_768, 72_005_942_580),
+    "AWQ of Llama": ("h100-80gb", 131_072, 72_342_535_476),
+    "AWQ with a tied embedding": ("h100-80gb", 32_768, 75_647_647_028),
+    "W4A16": ("h100-80gb", 131_072, 72_483_044_660),
+    "W8A8": ("h100-80gb", 131_072, 69_094_047_028),
+    "fp8 of rows": ("h100-80gb", 131_072, 69_094_047_028),
+    "fp8 of blocks": ("h100-80gb", 40_960, 68_347_460_916),
+    "NVFP4": ("b200-180gb", 131_072, 171_475_998_413),
+}
+"""
+Of the same start-ups and their like: the card, the model's longest context, and the bytes that vLLM keeps for
+its cache with a utilization of 0.95. That on B200 has graphs, and FlashInfer's own kernels for attention.
+"""
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_memory_of_the_cache_follows_from_the_config_alone(tmp_path: Path, name: str) -> None:
+    config, section, _ = (EXACT | CLOSE)[name]
+    card, longest, kept = KEPT[name]
+    file = tmp_path / "config.json"
+    changes = {"max_position_embeddings": longest, "quantization_config": section}
+    file.write_text(json.dumps(config | changes))
+    plan = kvplan.fit(
+        file,
+        gpu=card,
+        engine="vllm@0.33",
+        context=8192,
+        utilization=0.95,
+        advice=False,
+        settings={} if card.startswith("b200") else {"enforce_eager": "true"},
+    )
+    assert abs(plan.memory.kv_bytes - kept) < 0.004 * kept
+
+
 def test_a_real_start_up_prints_what_is_planned(tmp_path: Path) -> None:
     """
     It says 67.7229 GiB of Meta-Llama-3.1-70B-Instruct-quantized.w8a8, with the table of rotations.
