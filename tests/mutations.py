@@ -294,8 +294,8 @@ MUTATIONS = (
     Mutation(
         "one MiB for a request's graph",
         f"{_SGLANG}/fraction.py",
-        "+ 2 * requests",
-        "+ requests",
+        "kept += 2 * requests",
+        "kept += requests",
         f"tests/{_SGLANG}/test_fraction.py",
     ),
     Mutation(

@@ -93,6 +93,10 @@ class Kind(Part):
         """Return whether heads are together as wide as a model of width *hidden*, if it has any."""
         return True
 
+    def repeated(self, hidden: int, ranks: int) -> int:  # noqa: ARG002 - for kinds that repeat
+        """Return what *ranks* of a model *hidden* wide hold beyond one copy of its parameters; 0 here."""
+        return 0
+
     def projections(self, hidden: int) -> int:
         """Return the elements of one layer's projection matrices for a model of width *hidden*."""
         raise NotImplementedError

@@ -94,6 +94,15 @@ class Mamba2(Kind):
         inner = self.heads * self.head_dim
         return hidden * (3 * inner + 2 * self.groups * self.d_state + self.heads)
 
+    def repeated(self, hidden: int, ranks: int) -> int:
+        """
+        Return what ranks have of B and C beyond one copy: rows of the matrix, and channels with a bias.
+
+        Source: MambaMixer2 in model_executor/layers/mamba/mamba_mixer2.py of vLLM 0.33.
+        """
+        more = groups_split(self.groups).on_rank(ranks) * ranks - self.groups
+        return 2 * self.d_state * more * (hidden + self.conv_kernel + 1)
+
 
 class RGLRU(Kind):
     """

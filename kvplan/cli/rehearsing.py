@@ -52,8 +52,8 @@ _NOT_MEASURED = (
 _ENGINES = ("vllm", "sglang")
 
 _NOT_MEASURED_OF_SGLANG = (
-    "No kernel computed anything. The driver's own memory and NCCL are not measured: 0.51 GiB stand for "
-    "them. Graphs and activations were not run: they have to fit in what is kept back."
+    "No kernel computed anything. The driver's own memory, NCCL and what a driver holds for CUDA graphs are "
+    "not measured: 0.51 GiB stand for the first two."
 )
 
 EPILOG = examples(
@@ -169,6 +169,12 @@ def _print_sglang(found: "RehearsedSglang", plan: "Fit") -> None:
         ("tokens", f"{found.tokens:,}", "-" if plan.kv_tokens is None else f"{plan.kv_tokens:,}"),
     ):
         say(f"{name:24}{measured:>12}{planned:>12}")
+    needed = plan.budget.needs.aside
+    if found.graphs_bytes is not None and needed is not None:
+        graphs = needed.graphs_bytes - needed.driver_bytes
+        say(f"{'graphs, of torch':24}{format_gib(found.graphs_bytes):>12}{format_gib(graphs):>12}")
+        chunk = format_gib(found.chunk_bytes or 0)
+        say(f"{'a chunk of prefill':24}{chunk:>12}{format_gib(needed.activation_bytes):>12}")
     requests, table = f"{found.requests:,}", format_gib(found.table_bytes)
     say(f"A table of {requests} requests takes {table} of what is kept back.")
     say(_NOT_MEASURED_OF_SGLANG)

@@ -11,7 +11,7 @@ from importlib import import_module
 from kvplan.engines.arrangement import Arrangement, Line, StartUp, Straight
 from kvplan.engines.base import Drafting, Engine, EngineOptions, HeldLayer, Share, SharedOptions, ToStore
 from kvplan.engines.exact import EXACT
-from kvplan.engines.profile_run import Estimate, ProfileRun
+from kvplan.engines.profile_run import Dealt, Estimate, ProfileRun
 from kvplan.engines.shares import Shares
 from kvplan.errors import UnknownNameError, did_you_mean
 
@@ -62,6 +62,7 @@ def find_engine(text: str) -> Engine:
 __all__ = [
     "EXACT",
     "Arrangement",
+    "Dealt",
     "Drafting",
     "Engine",
     "EngineOptions",

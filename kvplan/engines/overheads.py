@@ -7,10 +7,15 @@ github.com/llm-d-incubation/llm-d-planner/pull/205, github.com/llm-d/llm-d-bench
 github.com/vllm-project/vllm/pull/10511, issues/13882 and issues/15815.
 """
 
+from typing import TYPE_CHECKING
+
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.gpus import Card
 from kvplan.records import record
 from kvplan.units import GIB, MIB
+
+if TYPE_CHECKING:
+    from kvplan.specs.mlp import Mlp
 
 _LARGEST_CARD_BYTES = 160 * GIB
 MOST_BATCHED_TOKENS = 16384
@@ -168,6 +173,7 @@ def at_once(card: Card | None, *, most_tokens: int = MOST_BATCHED_TOKENS) -> tup
 
 _MICRO_BATCH = 512
 _ROWS = 6
+_INNER_ROWS, _WIDER = 3, 4
 DRIVER_BYTES = 456 * MIB
 """What llama.cpp's breakdown has as unaccounted for: github.com/ggml-org/llama.cpp/pull/15860."""
 
@@ -175,24 +181,35 @@ _COMPUTE_ABOVE_BYTES = 1365 * MIB
 """What a breakdown has at most above the estimate: long contexts, recurrent states and quantised caches."""
 
 
-def compute_buffers(workload: ProfileRun) -> Estimate:
+def _widest(mlp: "Mlp | None") -> int:
+    """Return the numbers of a token in the widest MLP, or in all experts that it visits; 0 if not known."""
+    if mlp is None:
+        return 0
+    return max(mlp.intermediate or 0, (mlp.experts_per_token or 0) * (mlp.expert_intermediate or 0))
+
+
+def compute_buffers(workload: ProfileRun, outputs: int | None = None) -> Estimate:
     """
     Return what llama.cpp takes beside weights and caches: buffers for its graph, and the driver's share.
 
-    The graph is reserved for a micro-batch all of whose tokens have logits, in float32; rows as wide as the
-    model stand beside them (graph_reserve in llama-context.cpp). Llama-3.2-3B of 2048 tokens prints 284.9
-    MiB, Qwen3.6-27B of 200192 tokens 654.8 and Gemma 4 26B of 262144 tokens, with its cache in q8_0, 1887.9;
-    github.com/ggml-org/llama.cpp/pull/15860 has 456 MiB unaccounted for.
+    The graph is reserved for a micro-batch of which so many *outputs* have logits in float32, all unless
+    told; rows as wide as the model stand beside them, or beside those of an MLP (graph_reserve in
+    llama-context.cpp). Llama-3.2-3B of 2048 tokens prints 284.9 MiB, Qwen3.6-27B of 200192 tokens 654.8 and
+    Gemma 4 26B of 262144 tokens, with its cache in q8_0, 1887.9, all of them with logits of all tokens,
+    which llama-server has not had since github.com/ggml-org/llama.cpp/pull/23861; pull/15860 has 456 MiB
+    unaccounted for.
     """
     tokens = workload.batched_tokens or _MICRO_BATCH
-    sizes = [
-        4 * tokens * (vocab + _ROWS * (workload.hidden or _UNKNOWN_HIDDEN))
-        for vocab in _vocabularies(workload)
-    ]
+    picked = tokens if outputs is None else min(outputs, tokens)
+    hidden = workload.hidden or _UNKNOWN_HIDDEN
+    states = 4 * tokens * _ROWS * hidden
+    inner = 4 * tokens * _INNER_ROWS * (_widest(workload.mlp) or _WIDER * hidden)
+    _, likely, largest = _vocabularies(workload)
+    middle = states + max(4 * picked * likely, inner)
     return Estimate(
-        activation_bytes=sizes[1],
+        activation_bytes=middle,
         overhead_bytes=DRIVER_BYTES,
-        low_bytes=sizes[0] * 4 // 5 + DRIVER_BYTES,
-        high_bytes=sizes[2] + DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
-        evidence="of a micro-batch's logits, and from 7 published breakdowns of llama.cpp's memory",
+        low_bytes=states + DRIVER_BYTES,
+        high_bytes=states + max(4 * tokens * largest, inner) + DRIVER_BYTES + _COMPUTE_ABOVE_BYTES,
+        evidence="of a micro-batch's rows and logits, and from 7 published breakdowns of llama.cpp's memory",
     )

@@ -234,7 +234,7 @@ def _by_part(
     Return the parameters by layer and part, with their bytes where *form* tells them.
 
     None where the count is not by layers, and where all layers are alike without experts: then an even spread
-    over them tells the same, unless an engine cuts some parts and not others.
+    over them tells the same, unless an engine cuts some parts and not others, or some are quantised.
     """
     shape = Shape.of(imported.spec)
     layers = count_layers(imported.model_type, imported.fields, shape)
@@ -245,9 +245,10 @@ def _by_part(
         parameters,
         embedding=ends.vocab * shape.hidden,
         tower=towers.total,
-        stored=form or Stored(element_bytes=1, sizers={}),
+        stored=form or Stored(element_bytes=1, layouts={}),
     )
     told = parts.has_experts or len(parts.kinds) > 1 or imported.model_type in _CUT_IN_PARTS
+    told = told or bool(form and form.layouts)
     return parts if told else None
 
 

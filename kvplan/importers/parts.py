@@ -1,18 +1,18 @@
 """The parts of a model's weights, from what its layers count and how the config says they are stored."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kvplan.dtypes import dtype_by_name
 from kvplan.frozen import FrozenDict
 from kvplan.importers.config import runs
 from kvplan.importers.parameters import LayerCount, Parameters
-from kvplan.importers.parameters.base import NONE, Matrix
+from kvplan.importers.parameters.base import NONE
 from kvplan.importers.quantization import Quantization
+from kvplan.importers.quantization_layouts import Layout
 from kvplan.importers.weight_parts import touched
 from kvplan.records import record
 from kvplan.specs.parts import Amount, LayerParts, ModelParts
 from kvplan.specs.runs import LayerRun
-from kvplan.units import ceil_div
 
 _SIZED = frozenset(
     {
@@ -22,34 +22,44 @@ _SIZED = frozenset(
         "glm_moe_dsa",
         "gpt_oss",
         "kimi_k2",
+        "llama",
         "minimax_m2",
+        "mistral",
+        "qwen2",
+        "qwen3",
         "qwen3_moe",
     }
 )
 """Model types of which each quantised tensor's bytes are known: those of vLLM 0.33's classes agree."""
 
-_STEERING_BYTES = 4
+_LAID_OUT = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+_EXPERTS_LAID_OUT = frozenset({"mixtral", "qwen3_moe"})
+"""
+Model types all of whose matrices in layers have the layout that the config tells: as above.
 
-Sizer = Callable[[Matrix], int]
-"""The bytes of a quantised matrix with its scales."""
+Those with experts in GPTQ are not among them: their class adds biases, or takes other kernels by the width.
+"""
+
+_STEERING_BYTES = 4
 
 
 @record
 class Stored:
-    """How the parts of a model are stored: `sizers` of those whose matrices are not in its dtype."""
+    """How the parts of a model are stored: `layouts` of those whose matrices are not in its dtype."""
 
     element_bytes: int
-    sizers: Mapping[str, Sizer]
+    layouts: Mapping[str, Layout]
 
     def amount(self, part: str, counted: Parameters) -> Amount:
         """Return the parameters of a part, and their bytes where the model's dtype does not tell them."""
-        size = self.sizers.get(part)
+        layout = self.layouts.get(part)
         total = counted.total
-        wide = counted.steering * (_STEERING_BYTES - self.element_bytes) if self.sizers else 0
-        if size is None:
+        wide = counted.steering * (_STEERING_BYTES - self.element_bytes) if self.layouts else 0
+        if layout is None:
             return (total, total * self.element_bytes + wide) if wide else total
         within = sum(matrix.outputs * matrix.inputs * count for matrix, count in counted.matrices.items())
-        quantised = sum(size(matrix) * count for matrix, count in counted.matrices.items())
+        sizes = {matrix: layout.size(matrix, self.element_bytes) for matrix in counted.matrices}
+        quantised = sum(sizes[matrix] * count for matrix, count in counted.matrices.items())
         size_bytes = (total - within) * self.element_bytes + quantised + wide
         return total if size_bytes == total * self.element_bytes else (total, size_bytes)
 
@@ -112,31 +122,27 @@ def stored_as(quantization: Quantization | None, model_type: str, dtype: str) ->
     """Return how the parts of a model are stored, None where its config does not tell it to the byte."""
     element_bytes = dtype_by_name(dtype).row_bytes(1)
     if quantization is None:
-        return Stored(element_bytes=element_bytes, sizers={})
-    if model_type not in _SIZED:
-        return None
-    sizers = _sizers(quantization, element_bytes)
-    return None if sizers is None else Stored(element_bytes=element_bytes, sizers=sizers)
+        return Stored(element_bytes=element_bytes, layouts={})
+    layouts = _layouts(quantization, model_type)
+    return None if layouts is None else Stored(element_bytes=element_bytes, layouts=layouts)
 
 
-def _sizers(quantization: Quantization, element_bytes: int) -> Mapping[str, Sizer] | None:
+def _layouts(quantization: Quantization, model_type: str) -> Mapping[str, Layout] | None:
+    layout = quantization.layout
+    known = _SIZED if quantization.block else _LAID_OUT
+    if quantization.method != "gptq":
+        known |= _EXPERTS_LAID_OUT
+    if layout is not None and layout.bits == quantization.expert_bits and model_type in known:
+        return dict.fromkeys(("attention", "whole", "dense", "shared", "expert"), layout)
     match quantization.method:
-        case "fp8" if quantization.block is not None and not _excluded(quantization):
-            size = _in_blocks(*quantization.block)
-            return dict.fromkeys(("attention", "whole", "dense", "shared", "expert"), size)
-        case "mxfp4":
+        case "mxfp4" if model_type in _SIZED:
             # transformers 5.23, quantizer_mxfp4.py: the routed experts alone are converted.
-            return {"expert": _in_groups(bits=4, group=32, scale_bytes=1)}
-        case "compressed-tensors" if _are_experts_alone(quantization):
-            group = quantization.group_size or 0
-            return {"expert": _in_groups(bits=quantization.bits[0], group=group, scale_bytes=element_bytes)}
+            return {"expert": Layout(bits=4, rows=1, columns=32, scale_bytes=1)}
+        case "compressed-tensors" if model_type in _SIZED and _are_experts_alone(quantization):
+            bits, group = quantization.bits[0], quantization.group_size
+            return {"expert": Layout(bits=bits, rows=1, columns=group, scale_bytes=None)}
         case _:
             return None
-
-
-def _excluded(quantization: Quantization) -> set[str]:
-    """Return which parts, but for the head, patterns may leave in the model's dtype."""
-    return {part for pattern in quantization.excluded or () for part in touched(pattern)} - {"head"}
 
 
 _BUT_EXPERTS = frozenset(
@@ -151,24 +157,3 @@ def _are_experts_alone(quantization: Quantization) -> bool:
         pattern for pattern in quantization.excluded or () if touched(pattern) or pattern in _BUT_EXPERTS
     }
     return patterns == _BUT_EXPERTS and len(quantization.bits) == 1 and bool(quantization.group_size)
-
-
-def _in_blocks(rows: int, columns: int) -> Sizer:
-    """Return the bytes of a matrix of one byte a weight, and a float32 for each block: DeepSeek-V3's fp8."""
-
-    def size(matrix: Matrix) -> int:
-        blocks = ceil_div(matrix.outputs, rows) * ceil_div(matrix.inputs, columns)
-        return matrix.outputs * matrix.inputs + 4 * blocks
-
-    return size
-
-
-def _in_groups(*, bits: int, group: int, scale_bytes: int) -> Sizer:
-    """Return the bytes of a matrix of packed weights, and a scale for each group of a row."""
-
-    def size(matrix: Matrix) -> int:
-        return matrix.outputs * (
-            ceil_div(matrix.inputs * bits, 8) + scale_bytes * ceil_div(matrix.inputs, group)
-        )
-
-    return size

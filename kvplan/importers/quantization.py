@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from kvplan.errors import ImportedError
 from kvplan.importers.quantization_formats import ALIASES, READERS, Block, Format
+from kvplan.importers.quantization_layouts import Layout, layout_of
 from kvplan.importers.quantization_section import CacheDeclarationError, Config, Section
 from kvplan.importers.strict_json import Json, shown
 from kvplan.records import record
@@ -27,7 +28,7 @@ class Quantization:
     the KV cache, None if it declares nothing, and `kv_declared_by` what it is declared by; where that is not
     understood, `kv_problem` says why. `scale_bytes`
     are the fewest and the most bytes that a group's scale and zero point take. `ends` says that embedding
-    and output head are quantised, too.
+    and output head are quantised, too, and `layout` what is stored of each matrix, where all of it is told.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Quantization:
     expert_block: Block | None = None
     ends: bool = False
     problem: str | None = None
+    layout: Layout | None = None
 
 
 def read_quantization(config: Config, hf_quant: Config | None = None, *, file: str) -> Quantization | None:
@@ -79,6 +81,7 @@ def read_quantization(config: Config, hf_quant: Config | None = None, *, file: s
         kv_problem=kv_problem,
         ends=form.ends,
         problem=problem,
+        layout=layout_of(method, main),
     )
 
 

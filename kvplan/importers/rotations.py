@@ -6,18 +6,23 @@ from kvplan.units import ceil_div
 _MILLION = 1_000_000
 """Factors are read in millionths: they are floats in a file."""
 
+_PLACES = 4
+
 
 def read_rotations(text: Fields) -> int | None:
     """
     Return the positions of all tables; None where there is one of the longest context.
 
     Positions that are scaled linearly have a table as many times longer, and windows with a base of their
-    own (rope_local_base_freq) one more (LinearScalingRotaryEmbedding and gemma3.py of vLLM 0.30). No field is
-    refused here: the tables are a small part of an estimate.
+    own (rope_local_base_freq) one more (LinearScalingRotaryEmbedding and gemma3.py of vLLM 0.30). Places in
+    images and films have a table four times as long (MRotaryEmbedding), but for interleaved ones since 0.32.
+    No field is refused here: the tables are a small part of an estimate.
     """
     longest, scaling = text.values.get("max_position_embeddings"), text.values.get("rope_scaling")
     if type(longest) is not int or not isinstance(scaling, dict):
         return None
+    if "mrope_section" in scaling and not scaling.get("mrope_interleaved"):
+        return _PLACES * longest
     factor = scaling.get("factor")
     linear = "linear" in (scaling.get("rope_type"), scaling.get("type"))
     if (

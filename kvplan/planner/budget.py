@@ -3,7 +3,7 @@
 from typing import Literal
 
 from kvplan.dtypes import dtype_by_name
-from kvplan.engines import Estimate, ProfileRun
+from kvplan.engines import Dealt, Estimate, ProfileRun
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card, machine
 from kvplan.planner.deployment import Deployment
@@ -214,6 +214,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             context=longest,
             indexer=_indexer(deployment),
             cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
+            drafts=deployment.draft is not None,
             drafted=deployment.draft is not None and deployment.choice.draft != OWN,
             model_context=options.model_context,
             weights_bytes=weights_bytes,
@@ -225,7 +226,21 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             parts=spec.parts,
             stages=stages,
             kv=deployment.kv,
+            dealt=_dealt(deployment),
         )
+    )
+
+
+def _dealt(deployment: Deployment) -> Dealt:
+    """Return how whole experts are dealt out; of a spec that does not count them there are none."""
+    options, shares, parts = deployment.options, deployment.shares, deployment.spec.parts
+    experts = parts.experts if parts else 0
+    each = options.node_gpus
+    return Dealt(
+        experts=experts and experts + shares.spare,
+        ranks=shares.experts,
+        dp=options.dp,
+        crosses=each is not None and shares.experts > each,
     )
 
 

@@ -294,6 +294,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
     options = EngineOptions(
         architecture=spec.architecture,
         heads=heads_of(spec),
+        hidden=spec.hidden,
         vocab=spec.vocab,
         model_context=spec.longest_context or spec.max_context,
         yarn_context=spec.yarn_context,

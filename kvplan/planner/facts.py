@@ -140,11 +140,19 @@ class RunsFewer(NamedTuple):
 
 
 class Crowded(NamedTuple):
-    """What an engine keeps back of a card beside its share, more than half of which its own tables take."""
+    """
+    What an engine keeps back of a card beside its share is too little, or its tables take more than half.
+
+    It has to hold tables and `needed_bytes` of graphs and activations, at most `most_bytes`. `share` is the
+    largest that leaves room for what is needed, None where no share does.
+    """
 
     engine: str
     table_bytes: int
     kept_bytes: int
+    needed_bytes: int = 0
+    most_bytes: int = 0
+    share: str | None = None
 
 
 class LeftOut(NamedTuple):

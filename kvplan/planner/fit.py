@@ -30,10 +30,10 @@ from kvplan.planner.limits import limit_of
 from kvplan.planner.loaded import loaded_on_all
 from kvplan.planner.options import FitOptions, PlanOptions, part
 from kvplan.planner.plan import Plan, make_plan
-from kvplan.planner.results import Advice, Experts, Memory, Spread, StageMemory, figure
+from kvplan.planner.results import Advice, Experts, KeptBack, Memory, Spread, StageMemory, figure
 from kvplan.planner.several_gpus import as_spread
 from kvplan.planner.size import Model, Size, Work, as_spec, choice_of, warnings_of
-from kvplan.planner.started import of_start_up
+from kvplan.planner.started import kept_back, of_start_up
 from kvplan.planner.work import as_batch, as_context, require_room_for
 from kvplan.records import record
 from kvplan.shown import Shown
@@ -72,12 +72,11 @@ class Fit(Size, Shown):
     @figure
     def warnings(self) -> tuple[Warned, ...]:
         """What to know before the figures are relied on."""
-        held = (self.max_batch or 0) // self.dp
         return (
             *warnings_of(self.deployment, self.context),
             *warnings_of_plan(self.plan),
             *_of_command(self.served),
-            *of_start_up(self.plan, self._start_up, held),
+            *of_start_up(self.plan, self._start_up, self.max_batch),
         )
 
     @figure
@@ -153,6 +152,11 @@ class Fit(Size, Shown):
     def memory(self) -> Memory:
         """The tightest card with `batch` sequences on it."""
         return self.plan.memory(self.work.load)
+
+    @figure
+    def kept_back(self) -> KeptBack | None:
+        """What has to fit beside the engine's share; None where the engine has none, or it is not known."""
+        return kept_back(self.plan, self._start_up, self.max_batch)
 
     @figure
     def stages(self) -> tuple[StageMemory, ...]:
@@ -249,7 +253,7 @@ class Fit(Size, Shown):
 
 def _experts(deployment: Deployment) -> Experts | None:
     parts = deployment.spec.parts
-    count = max((kind.experts for kind in parts.kinds.values()), default=0) if parts else 0
+    count = parts.experts if parts else 0
     if not count:
         return None
     shares = deployment.shares

@@ -114,6 +114,28 @@ class Memory:
 
 
 @record
+class KeptBack:
+    """
+    The part of a card that an engine keeps back beside its share, in bytes, and what has to fit in it.
+
+    `graphs_bytes` are CUDA graphs with the memory that they run in, `activation_bytes` what a chunk of
+    prefill takes beside them, both together between `low_bytes` and `high_bytes`, and `table_bytes` a table
+    of requests. Drawing the next tokens of `sequences` at once takes `draws_bytes`, when a chunk is over.
+    `free_bytes` are left, below 0 where something has no room.
+    """
+
+    size_bytes: int
+    graphs_bytes: int
+    activation_bytes: int
+    low_bytes: int
+    high_bytes: int
+    table_bytes: int
+    sequences: int
+    draws_bytes: int
+    free_bytes: int
+
+
+@record
 class StageMemory:
     """A GPU of one pipeline stage, of which there are `gpus` alike: its layers, and its memory."""
 

@@ -66,7 +66,7 @@ def _model_weights(deployment: Deployment, replica_bytes: int) -> tuple[int, ...
         tp=deployment.tp,
         stages=stages,
         embedding=on_gpu,
-        repeated=sum(_repeated(deployment)),
+        repeated=sum(_repeated(deployment)) + _whole_embedding(deployment),
     )
 
 
@@ -246,18 +246,28 @@ def _added(deployment: Deployment, parts: "ModelParts", element_bytes: int) -> l
 
 def _repeated(deployment: Deployment) -> list[int]:
     """
-    Return the parameters of each layer's key and value projections that all ranks hold beyond one of each.
+    Return the parameters of each layer's mixers that all ranks hold beyond one copy of each.
 
-    A model's one KV head is among its replicated parameters already. Source: QKVParallelLinear in
+    Those are key and value projections of heads that ranks repeat, and what a kind repeats itself. A model's
+    one KV head is among its replicated parameters already. Source: QKVParallelLinear in
     model_executor/layers/linear.py of vLLM 0.33.
     """
     spec, tp = deployment.spec, deployment.tp
+    hidden = spec.hidden or 0
     each = {
-        name: sum(
+        name: hidden
+        * sum(
             term.width * (term.split.on_rank(tp) * tp - term.split.count)
             for term in layer
             if term.role in ("key", "value") and term.split.count > 1
         )
+        + sum(kind.repeated(hidden, tp) for kind in spec.attention[name])
         for name, layer in deployment.layers.items()
     }
-    return [(spec.hidden or 0) * each[name] for name in spec.layer_types]
+    return [each[name] for name in spec.layer_types]
+
+
+def _whole_embedding(deployment: Deployment) -> int:
+    """Return what ranks hold of the embedding beyond one copy, where an engine cuts it over fewer of them."""
+    spec = deployment.spec
+    return (spec.vocab or 0) * (spec.hidden or 0) * (deployment.tp // deployment.shares.embedding - 1)

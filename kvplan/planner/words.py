@@ -177,13 +177,22 @@ def _runs_in(fact: RunsIn) -> str:
 
 
 def _crowded(fact: Crowded) -> str:
-    taken = f"{fact.engine}'s table of requests takes {format_gib(fact.table_bytes)}"
+    kept, taken = format_gib(fact.kept_bytes), f"table of requests takes {format_gib(fact.table_bytes)}"
     if fact.table_bytes >= fact.kept_bytes:
         return (
-            f"{taken}, and it keeps back {format_gib(fact.kept_bytes)} in all: it does not start, unless "
+            f"{fact.engine}'s {taken}, and it keeps back {kept} in all: it does not start, unless "
             "--max-num-seqs says fewer, or the context is shorter"
         )
+    needed, most = fact.table_bytes + fact.needed_bytes, fact.table_bytes + fact.most_bytes
+    if most > fact.kept_bytes:
+        ends = "runs" if needed > fact.kept_bytes else "may run"
+        less = f"--utilization is {fact.share} or less, or " if fact.share else ""
+        return (
+            f"{fact.engine} keeps back {kept}, and needs {format_gib(needed)} of it, or up to "
+            f"{format_gib(most)}, for graphs, a chunk of prefill, drawing tokens and a table of requests: it "
+            f"{ends} out of memory, unless {less}--max-num-batched-tokens are fewer"
+        )
     return (
-        f"{taken} of the {format_gib(fact.kept_bytes)} that it keeps back for activations and graphs: "
+        f"{fact.engine}'s {taken} of the {kept} that it keeps back for activations and graphs: "
         "--max-num-seqs makes it smaller"
     )

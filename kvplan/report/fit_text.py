@@ -180,7 +180,7 @@ def _more(memory: Memory) -> str:
 
 def _findings(answer: Fit) -> list[Line]:
     asked = counted(answer.batch, "sequence")
-    lines = [*_experts(answer), *_start_up(answer)]
+    lines = [*_experts(answer), *_start_up(answer), *_kept_back(answer)]
     lines += _range(answer)
     lines += [
         line(words.limit(answer.limit), label="Limit"),
@@ -221,6 +221,20 @@ def _experts(answer: Fit) -> list[Line]:
     dealt = f"{found.on_gpu} of {found.count} on the fullest GPU{cut}"
     weights = f"{format_gib(answer.weights_bytes_all_gpus)} of weights on all {gpus} GPUs"
     return [line(f"{dealt}; {weights}", label="Experts")]
+
+
+def _kept_back(answer: Fit) -> list[Line]:
+    """Return what has to fit beside the engine's share, where that is known."""
+    kept = answer.kept_back
+    if kept is None:
+        return []
+    run = kept.graphs_bytes + kept.activation_bytes
+    between = f"{format_gib(kept.low_bytes)} to {format_gib(kept.high_bytes)}"
+    parts = [f"{format_gib(run)} for graphs and a chunk of prefill (estimate, {between})"]
+    parts.append(f"{format_gib(kept.table_bytes)} for a table of requests")
+    drawn = f"{format_gib(kept.draws_bytes)} to draw for {counted(kept.sequences, 'sequence')} at once"
+    said = f"of {format_gib(kept.size_bytes)}: {', '.join(parts)}, {drawn}"
+    return [line(said, label="Aside")]
 
 
 def _less(answer: Fit) -> str:

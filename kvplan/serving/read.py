@@ -58,14 +58,15 @@ class _Reading:
         self.in_file: set[str] = set()
 
     def take_variable(self, name: str, text: str) -> None:
-        """Take an environment variable: one that the engine reads, or one of no effect."""
+        """Take an environment variable: one that the engine reads, may read, or does not look at."""
         written = f"{name}={text}"
         prefix = self.dialect.environment_prefix
         if prefix is not None and name.startswith(prefix):
             raise OptionsError(f"{name} sets an option from the environment: write the option itself")
         row = self.rows.get(name)
         if row is None:
-            self.ignored.append(written)
+            mine = name.startswith(self.dialect.variables) if self.dialect.variables else False
+            (self.unknown if mine else self.ignored).append(written)
             self.kept.append(Kept(words=(written,), variable=True))
         else:
             self.take(Given(row=row, name=name, spelt=name, text=text, words=(written,)))

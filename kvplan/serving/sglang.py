@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from kvplan.errors import OptionsError
 from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
-from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
+from kvplan.serving.rows import asks, either, harmless, model, more, setting
 from kvplan.serving.served import SETTING, Answer, Found
+from kvplan.serving.sglang_left_out import LEFT_OUT, REFUSED
 from kvplan.serving.table import Dialect, Row, Switch
 from kvplan.serving.values import (
+    COUNT,
     COUNT_TEXT,
     LAYERS,
     MODEL_DTYPE,
@@ -45,9 +47,16 @@ _STEPS, _BRANCHES, _VERIFIED = "speculative.steps", "speculative.branches", "spe
 _DRAFTED = f"{SETTING}speculative_num_draft_tokens"
 # speculative/spec_info.py; the first need no model beside the one that is served.
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
-_BLOCKS = "DFLASH"
+_BLOCKS, _GUESSING = "DFLASH", "NGRAM"
+_USUAL_REQUESTS = 48
+"""Those that run at once with what guesses from the text, unless told (_handle_ngram)."""
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
+_A2A, _EP_MOE = "settings.moe_a2a_backend", "enable_ep_moe"
+_NO_GRAPHS = "disable_cuda_graph"
+_NO_GRAPHS_OF = tuple(f"{SETTING}disable_{phase}_cuda_graph" for phase in ("decode", "prefill"))
+_DECODED = f"{SETTING}cuda_graph_max_bs_decode"
+_CHUNK, _CHUNKED, _UNCUT = "max_num_batched_tokens", f"{SETTING}chunked_prefill", "-1"
 _PATHS = "lora_paths"
 _ADAPTERS = f"{SETTING}enable_lora"
 _OF_ADAPTERS = tuple(
@@ -56,6 +65,23 @@ _OF_ADAPTERS = tuple(
 _MODULES = Value(
     read=lambda _, text: ",".join(text.split()), write=lambda text: " ".join(str(text).split(","))
 )
+
+
+def _chunk(option: str, text: str) -> Answer:
+    """Return the tokens of a chunk, or the word for prefills that are not cut."""
+    return text if text == _UNCUT else whole(option, text)
+
+
+def _sizes(option: str, text: str) -> tuple[int, ...]:
+    """Return the sizes in `1 2 4`."""
+    return tuple(whole(option, size) for size in text.split() or [text])
+
+
+_SIZES = Value(
+    read=lambda option, text: ",".join(map(str, _sizes(option, text))),
+    write=lambda text: " ".join(str(parse_count(size)) for size in str(text).split(",")),
+)
+_LARGEST = Value(read=lambda option, text: str(max(_sizes(option, text))), write=COUNT_TEXT.write)
 
 
 _ASKED: tuple[Row, ...] = (
@@ -68,10 +94,18 @@ _ASKED: tuple[Row, ...] = (
     asks("--context-length", "context", counted(_scaled)),
     asks(
         "--chunked-prefill-size",
-        "max_num_batched_tokens",
-        counted(auto(whole, "-1")),
-        more("whole prompts are prefilled at once, and their activations are not counted"),
+        _CHUNK,
+        Value(read=_chunk, write=lambda size: _UNCUT if size == _UNCUT else COUNT.write(size)),
     ),
+    asks("--max-prefill-tokens", f"{SETTING}max_prefill_tokens", COUNT_TEXT),
+    Switch(names=("--disable-cuda-graph",), keyword=_NO_GRAPHS, on=True, off=False),
+    setting("--disable-decode-cuda-graph", "disable_decode_cuda_graph"),
+    setting("--disable-prefill-cuda-graph", "disable_prefill_cuda_graph"),
+    # Of a list the largest counts (handle_gpu_memory_settings in arg_groups/memory_hook.py).
+    asks("--cuda-graph-max-bs-decode --cuda-graph-max-bs", _DECODED, COUNT_TEXT),
+    asks("--cuda-graph-bs-decode --cuda-graph-bs", _DECODED, _LARGEST, takes="values"),
+    asks("--cuda-graph-max-bs-prefill", f"{SETTING}cuda_graph_max_bs_prefill", COUNT_TEXT),
+    asks("--cuda-graph-bs-prefill", f"{SETTING}cuda_graph_bs_prefill", _SIZES, takes="values"),
     asks("--max-running-requests", "max_num_seqs"),
     asks("--dtype", "dtype", MODEL_DTYPE),
     asks("--page-size", "block_size"),
@@ -95,7 +129,11 @@ _ASKED: tuple[Row, ...] = (
     asks("--lora-target-modules", "settings.lora_target_modules", _MODULES, takes="values"),
     asks("--max-loras-per-batch", "settings.max_loras_per_batch", COUNT_TEXT),
     asks("--ep-num-redundant-experts", _REDUNDANT, NAME),
-    asks("--moe-a2a-backend", "settings.moe_a2a_backend", NAME),
+    asks("--moe-a2a-backend", _A2A, NAME),
+    # Names of before 0.5.4 or so: ep_size is then tp_size.
+    Switch(names=("--enable-deepep-moe",), keyword=_A2A, on="deepep", off="none"),
+    Switch(names=("--enable-ep-moe",), keyword=_EP_MOE, on=True, off=False),
+    setting("--disable-overlap-schedule", "disable_overlap_schedule"),
     asks("--mamba-full-memory-ratio", "settings.mamba_full_memory_ratio", POSITIVE),
     asks("--max-mamba-cache-size", "settings.max_mamba_cache_size", COUNT_TEXT),
     asks(
@@ -120,122 +158,16 @@ _ASKED: tuple[Row, ...] = (
 )
 
 
-_GRAPHS = either("the memory of CUDA graphs is estimated for SGLang's own choice of them")
 _DRAFT = more("the weights and the cache layers of the draft are counted only with --draft MODEL")
-_DRAFT_ROWS = either("a draft's layers are counted as those of the model are stored")
 _LORA = more("slots of adapters are counted only with --max-lora-rank and --lora-target-modules")
-_CPU = less("all weights are counted on the GPU")
-_EXPERTS = more("copies of experts are not counted")
-_WEIGHTS = either("weights are counted as the checkpoint stores them, or as --weight-dtype says")
-_ROLE = either("a server for one phase keeps other buffers")
-_MEDIA = either("the encoder of images, audio and video is not counted so")
-_PAGES = either("a backend may force another page size: see --page-size")
-_STATES = either("states are counted at their usual size and number")
-_HOST = more("buffers of a further cache tier on the GPU are not counted")
-
-_LOADERS = (
-    "auto",
-    "safetensors",
-    "pt",
-    "npcache",
-    "dummy",
-    "sharded_state",
-    "presharded",
-    "fastsafetensors",
-    "instanttensor",
-    "mistral",
-    "runai_streamer",
+_BUFFERS = more("its communication buffers are not counted")
+_WHOLE = more(
+    "whole prompts are prefilled at once, and neither their activations nor all that layers with a window "
+    "hold of them are counted"
 )
-"""Formats that load weights as the checkpoint stores them."""
-
-_LEFT_OUT: tuple[Row, ...] = (
-    left_out(
-        "--disable-cuda-graph --disable-decode-cuda-graph --disable-prefill-cuda-graph",
-        less("without CUDA graphs SGLang needs less beside its pools"),
-        takes="nothing",
-    ),
-    left_out("--cuda-graph-max-bs --cuda-graph-max-bs-decode --cuda-graph-max-bs-prefill", _GRAPHS),
-    left_out("--cuda-graph-config --cuda-graph-backend-decode --cuda-graph-backend-prefill", _GRAPHS),
-    left_out("--cuda-graph-max-seq-len-prefill", _GRAPHS),
-    left_out("--cuda-graph-bs --cuda-graph-bs-decode --cuda-graph-bs-prefill", _GRAPHS, takes="values"),
-    left_out("--enable-piecewise-cuda-graph --enable-torch-compile", _GRAPHS, takes="nothing"),
-    left_out("--speculative-draft-kv-cache-dtype", _DRAFT_ROWS, "auto"),
-    left_out("--offload-group-size", _CPU, "-1", "0"),
-    left_out("--ple-offload-embedding --enable-paged-experts", _CPU, takes="nothing"),
-    left_out("--kt-weight-path", _CPU),
-    left_out("--quantization", _WEIGHTS),
-    left_out("--modelopt-quant", _WEIGHTS),
-    left_out("--load-format", _WEIGHTS, *_LOADERS),
-    left_out("--quantize-and-serve", _WEIGHTS, takes="nothing"),
-    left_out("--json-model-override-args", either("the model's config is taken as it is published"), "{}"),
-    left_out("--enable-eplb", _EXPERTS, takes="nothing"),
-    left_out(
-        "--moe-dp-size --moe-data-parallel-size",
-        either("expert weights are counted once for each replica"),
-        "1",
-    ),
-    left_out("--disaggregation-mode", _ROLE, "null"),
-    left_out("--dwdp-size", more("weights in flight are not counted"), "1"),
-    left_out("--encoder-only --language-only --language-model-only", _MEDIA, takes="nothing"),
-    left_out("--enable-multimodal --mm-enable-dp-encoder", _MEDIA, takes="nothing"),
-    left_out("--attention-backend --decode-attention-backend --prefill-attention-backend", _PAGES),
-    left_out("--dsa-prefill-backend --dsa-decode-backend --dsv4-attn-backend", _PAGES),
-    # Names of before 0.5.10 or so: docs/basic_usage/deepseek_v32.md and llama4.md.
-    left_out("--nsa-prefill-backend --nsa-decode-backend --nsa-prefill --nsa-decode", _PAGES),
-    left_out("--hybrid-kvcache-ratio", either("the pool of windowed layers is counted by its ratio")),
-    left_out(
-        "--enable-linear-replayssm --enable-linear-replayssm-spec --enable-int8-mamba-checkpoint",
-        _STATES,
-        takes="nothing",
-    ),
-    left_out("SGLANG_MAMBA_CONV_DTYPE", _STATES, "bfloat16"),
-    left_out("--qsa-indexer-dtype", either("indexer keys are counted in the usual dtype"), "auto"),
-    left_out(
-        "--enable-deepseek-v4-fp4-indexer",
-        either("indexer keys are counted in the usual dtype"),
-        takes="nothing",
-    ),
-    left_out(
-        "--enable-unified-memory --enable-page-major-kv-layout",
-        either("pools are counted as split at start"),
-        takes="nothing",
-    ),
-    left_out(
-        "--enable-hierarchical-cache --enable-hicache --enable-lmcache --enable-flexkv",
-        _HOST,
-        takes="nothing",
-    ),
-    left_out("--enable-hisparse --enable-unified-cache-external-linker", _HOST, takes="nothing"),
-    left_out("--swa-prefix-tails", either("the pool of windowed layers is counted by its ratio")),
-    left_out(
-        "--is-embedding", either("a model that is not served for text keeps another cache"), takes="nothing"
-    ),
-    left_out("--dllm-algorithm", more("a diffusion model's buffers are not counted")),
-    left_out(
-        "--enable-two-batch-overlap --enable-pdmux",
-        more("a second batch's activations are not counted"),
-        takes="nothing",
-    ),
-    left_out(
-        "--model-impl", either("activations are estimated for SGLang's own model code"), "auto", "sglang"
-    ),
-)
-_GROUPS = (
-    "attention on fewer ranks than the experts is not a plan that kvplan makes; "
-    "leave it out to plan replicas of tp GPUs each"
-)
-_REFUSED: tuple[Row, ...] = (
-    refused(
-        "--config",
-        "the file may hold options of memory, and kvplan does not read it: write them into the command",
-    ),
-    refused("--attn-cp-size --attention-context-parallel-size", _GROUPS, "1"),
-    refused(
-        "--enable-kv-cache-sharding --enable-dsa-cache-layer-split",
-        "kvplan does not know what of the cache each rank keeps then: leave it out",
-        takes="nothing",
-    ),
-    refused("--prefill-only-disable-kv-cache", "there is no cache to plan", takes="nothing"),
+_GUESSED = either(
+    f"at most {_USUAL_REQUESTS} requests run at once unless --max-running-requests says so, and states for "
+    "the tokens that it guesses are not counted"
 )
 _HARMLESS: tuple[Row, ...] = (
     harmless(SGLANG_FLAGS, "nothing"),
@@ -256,7 +188,12 @@ def _gather(found: Found, _program: str) -> Found:
     drafted = _drafted_tokens(answers)
     draft, told = _drafting(answers)
     answers |= {} if draft is None or drafted is None else {_DRAFTED: drafted}
-    told += _adapting(answers)
+    told += _adapting(answers) + _sending(answers)
+    told += _cutting(answers)
+    if answers.pop(_NO_GRAPHS, False):
+        answers |= dict.fromkeys(_NO_GRAPHS_OF, "true")
+    if answers.pop(_EP_MOE, False):
+        answers[_EP] = str(_degree(answers, "tp"))
     attention_dp = answers.pop(_ATTENTION_DP, 1)
     if attention_dp != 1:
         answers |= {"dp": attention_dp, _ATTENTION: "true"}
@@ -292,12 +229,27 @@ def _adapting(answers: dict[str, Answer]) -> tuple[str, ...]:
     return (f"--lora-paths {brief(str(paths))}: {_LORA}" if paths else f"--enable-lora: {_LORA}",)
 
 
+def _cutting(answers: dict[str, Answer]) -> tuple[str, ...]:
+    """Settle whether prefills are cut into chunks, and return what a plan leaves out where they are not."""
+    if answers.get(_CHUNK) != _UNCUT:
+        return ()
+    del answers[_CHUNK]
+    answers[_CHUNKED] = "false"
+    return (f"--chunked-prefill-size {_UNCUT}: {_WHOLE}",)
+
+
+def _sending(answers: Mapping[str, Answer]) -> tuple[str, ...]:
+    """Return what a plan leaves out of the way by which tokens reach experts."""
+    backend = answers.get(_A2A, "none")
+    return () if backend == "none" else (f"--moe-a2a-backend {brief(str(backend))}: {_BUFFERS}",)
+
+
 def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
     """Take what drafts by the options of speculation, and return it and what a plan leaves out."""
     algorithm = str(answers.pop(_ALGORITHM, "NONE")).upper()
     model = answers.pop(_DRAFT_MODEL, None)
     if algorithm in _WITHOUT:
-        return None, ()
+        return None, (f"--speculative-algorithm {algorithm}: {_GUESSED}",) if algorithm == _GUESSING else ()
     if algorithm in _OWN and model is None:
         return "mtp", ()
     if algorithm in {*_OWN, *_BY_A_MODEL} and model is not None:
@@ -325,6 +277,8 @@ def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     if _DRAFTED in given:
         verified = given.pop(_DRAFTED)
         given |= {_STEPS: str(parse_count(str(verified)) - 1), _BRANCHES: "1", _VERIFIED: verified}
+    if given.pop(_CHUNKED, "true") == "false":
+        given[_CHUNK] = _UNCUT
     if "ep" in answers:
         given[_EP] = str(answers["ep"])
     dp = _degree(given, "dp")
@@ -347,7 +301,7 @@ _STANDS_FOR = {
 
 SGLANG = Dialect(
     engine="sglang",
-    rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
+    rows=(*_ASKED, *LEFT_OUT, *REFUSED, *_HARMLESS),
     head=lambda model: ["python", "-m", "sglang.launch_server", "--model-path", model],
     abbreviates=True,
     of_draft=(_DRAFTED.removeprefix(SETTING),),

@@ -17,6 +17,9 @@ _SERVER_SLOTS = 4
 _BATCH, _MICRO_BATCH = 2048, 512
 _UNIFIED = f"{SETTING}kv_unified"
 _SPLIT = f"{SETTING}tensor_split"
+OF_DRAFT = "spec_draft_n_max"
+"""The tokens that a draft drafts, a setting that says nothing without one."""
+_DRAFTED = f"{SETTING}{OF_DRAFT}"
 _DRAFT = more("the weights and the cache of the draft are counted only with --draft MODEL")
 _LOWERED = "without -c, llama.cpp may lower the context to what fits"
 
@@ -35,7 +38,7 @@ def gather(found: Found, program: str) -> Found:
     unified = settings.get(_UNIFIED) == "true"
     how = "share" if unified else "have"
     if "total" not in given:
-        notes.append(_LOWERED)
+        notes += [] if given.get("fitted") == "false" else [_LOWERED]
         if slots > 1 and not context:
             notes.append(
                 f"without -c, {slots} slots {how} the model's longest context, as llama.cpp takes it"
@@ -109,6 +112,7 @@ def _draft(given: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str, .
         name.removeprefix("drafts."): answer for name, answer in given.items() if name.startswith("drafts.")
     }
     stored = {f"draft_{name}": answer for name, answer in _types_of(own).items()}
+    stored |= {_DRAFTED: own["n_max"]} if "n_max" in own else {}
     return {"draft": "mtp" if model is None else model, **stored}, ()
 
 
@@ -145,6 +149,8 @@ def spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     if "draft" in answers:
         own = answers["draft"] == "mtp"
         given["drafts.type" if own else "drafts.model"] = "draft-mtp" if own else answers["draft"]
+    if _DRAFTED in answers:
+        given["drafts.n_max"] = answers[_DRAFTED]
     split = _split(answers)
     return {**given, "split": split} if split else given
 
@@ -172,6 +178,7 @@ _TURNED = (
     "kv_dtype",
     "draft",
     "draft_kv_dtype",
+    _DRAFTED,
     "pp",
     "pp_layers",
     _SPLIT,

@@ -112,7 +112,8 @@ class Dialect:
     """
     How one engine writes its command.
 
-    `rows` are its options and the environment variables that it reads. `head` begins a written
+    `rows` are its options and the environment variables that it reads, whose names begin with `variables`:
+    of others that do it is not known what they decide. `head` begins a written
     command for a model. `positional`: a word outside options is the model. `abbreviates`: the
     beginning of an option stands for it (argparse). `dashes`: a value may begin with `-`. `gguf`: models
     are GGUF files.
@@ -131,6 +132,7 @@ class Dialect:
     dashes: bool = False
     underscores: bool = False
     environment_prefix: str | None = None
+    variables: str = ""
     gguf: bool = False
     negate: Callable[[str], tuple[str, ...]] = lambda _: ()
     gather: Callable[[Found, str], Found] = keep

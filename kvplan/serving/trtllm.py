@@ -7,7 +7,7 @@ TensorRT-LLM's options: tensorrt_llm/commands/serve.py, NVIDIA/TensorRT-LLM@0020
 from kvplan.serving.harmless import TRTLLM_FLAGS, TRTLLM_VALUES
 from kvplan.serving.rows import asks, either, file, harmless, left_out, refused, setting
 from kvplan.serving.table import Dialect, Row
-from kvplan.serving.trtllm_file import IN_FILE, OF_DRAFT, WHOLE, gather, spread
+from kvplan.serving.trtllm_file import CHUNKED, IN_FILE, OF_DRAFT, WHOLE, gather, spread
 from kvplan.serving.values import RATIO, cache_format
 
 _KV = cache_format("fp8 nvfp4", {}, {})
@@ -36,6 +36,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     left_out("--moe-cluster-parallel-size --cluster-size", either("weights are counted as divided over tp")),
     left_out("--server-role", either("a server for one phase keeps other buffers")),
+    left_out("--enable-chunked-prefill", CHUNKED, takes="nothing"),
     harmless(TRTLLM_FLAGS, "nothing"),
     harmless(TRTLLM_VALUES, "value"),
 )

@@ -76,11 +76,31 @@ _TREES = more("a tree of drafted tokens is not counted, nor are its buffers")
 _DRAFTING = either("it is counted as one model with its draft, in one pool")
 _MANAGER = either("the first block manager is planned")
 _STATES = either("states are counted at their usual size and number")
+_SELECTOR = either("a selector is counted by the model's own config")
+_IMAGES = either("what a tower of images keeps, and runs at start, is not counted")
+_LAYOUT = either("weights are counted as the checkpoint stores them, and not as a kernel lays them out")
+_COMMUNICATION = either("what communication takes is known from start-ups with its own choice")
+CHUNKED = either("room beside the cache for what latent attention in fp8 reads of it is not counted")
+"""What `enable_chunked_prefill` decides: get_mla_context_workspace_kv_len_cap in pyexecutor/_util.py."""
 
 _LEFT_OUT: tuple[Row, ...] = (
     left_out("cuda_graph_config prefill_cuda_graph_config torch_compile_config", _GRAPHS, takes="json"),
     left_out("use_cuda_graph prefill_cuda_graph_backend enable_in_graph_sampling", _GRAPHS),
     left_out("prefill_capture_num_tokens cuda_graph_batch_sizes cuda_graph_max_batch_size", _GRAPHS),
+    left_out("enable_encoder_decoder_mixed_cuda_graph", _GRAPHS, "true"),
+    left_out("enable_chunked_prefill", CHUNKED, "false"),
+    # VANILLA has blocks of max_num_tokens and no run to size the pool, FLASHINFER no block reuse:
+    # create_py_executor and try_prepare_estimation in _torch/pyexecutor.
+    left_out("attn_backend", either("blocks and pool are counted as with TRTLLM's kernels"), "TRTLLM"),
+    # A cp_type, which the config has by itself, leaves that run out, too.
+    left_out("cp_config", either("the pool is counted as sized by a run"), takes="json"),
+    left_out("sampler_type", more("what a sampler in C++ keeps is not counted"), "auto", "TorchSampler"),
+    left_out("gather_generation_logits", more("the logits of generated tokens are not counted"), "false"),
+    left_out("allreduce_strategy", _COMMUNICATION, "AUTO"),
+    left_out("env_overrides", either("what its variables change is not known"), takes="json"),
+    left_out("multimodal_config", _IMAGES, takes="json"),
+    left_out("encoder_max_batch_size encoder_max_num_tokens", _IMAGES),
+    left_out("enable_sleep", _BUFFERS, "false"),
     left_out("backend", either("the cache is counted as PyTorch's flow of TensorRT-LLM keeps it"), "pytorch"),
     left_out("enable_lora", _ADAPTERS, "false"),
     left_out("lora_config peft_cache_config", _ADAPTERS, takes="json"),
@@ -92,6 +112,8 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("enable_lm_head_tp_in_adp", less("the head is counted whole on each rank"), "false"),
     left_out("moe_cluster_parallel_size", either("weights are counted as divided over tp"), "-1", "1"),
     left_out("moe_config.max_num_tokens", _EXPERTS),
+    # Layouts by kernel, and MEGAMOE's buffers of all ranks: _torch/modules/fused_moe.
+    left_out("moe_config.backend", _LAYOUT, "AUTO"),
     left_out("enable_min_latency", _EXPERTS, "false"),
     left_out(
         "mm_encoder_only disable_mm_encoder encode_only", either("all of the model is counted"), "false"
@@ -126,7 +148,22 @@ _LEFT_OUT: tuple[Row, ...] = (
         "false",
     ),
     left_out("kv_cache_config.mamba_state_config", _STATES, takes="json"),
-    left_out("sparse_attention_config.algorithm", either("a selector's keys are counted in fp8"), "dsa"),
+    # skip_softmax is a matter of kernels alone.
+    left_out(
+        "sparse_attention_config.algorithm",
+        either("a selector's keys are counted in fp8"),
+        "dsa",
+        "skip_softmax",
+    ),
+    left_out(
+        "sparse_attention_config.index_n_heads sparse_attention_config.index_head_dim "
+        "sparse_attention_config.compress_ratios sparse_attention_config.sparse_index_dim "
+        "sparse_attention_config.sparse_disable_index_value sparse_attention_config.indexer_kv_dtype "
+        "sparse_attention_config.kt_cache_dtype",
+        _SELECTOR,
+    ),
+    # Graphs of short and of long sequences, unless it is false.
+    left_out("sparse_attention_config.skip_indexer_for_short_seqs", _GRAPHS, "true"),
     left_out("sparse_attention_config.indexer_k_dtype", less("a selector's keys are counted in fp8"), "fp8"),
     left_out("sparse_attention_config.indexer_max_chunk_size", either("its buffers are estimated as vLLM's")),
     left_out("speculative_config.use_mtp_vanilla", _DRAFTING, "false"),
@@ -135,6 +172,17 @@ _LEFT_OUT: tuple[Row, ...] = (
     left_out("speculative_config.eagle_choices speculative_config.dynamic_tree_max_topK", _TREES),
     left_out("speculative_config.max_total_draft_tokens speculative_config.num_eagle_layers", _TREES),
     left_out("speculative_config.sa_config", _BUFFERS, takes="json"),
+    left_out(
+        "speculative_config.use_rejection_sampling speculative_config.enable_penalty",
+        more("a number for each request and row of the vocabulary is not counted"),
+        "false",
+    ),
+    left_out(
+        "speculative_config.eagle3_layers_to_capture",
+        more("the hidden states that a draft reads are not counted"),
+    ),
+    left_out("speculative_config.max_concurrency", _GRAPHS),
+    left_out("speculative_config.draft_len_schedule", _GRAPHS, takes="json"),
     left_out(
         "speculative_config.max_matching_ngram_size speculative_config.max_verification_ngram_size "
         "speculative_config.max_ngram_size speculative_config.max_window_size "
@@ -172,8 +220,10 @@ WHOLE = ("kv_cache_config", "speculative_config", "sparse_attention_config", "mo
 
 _MTP, _EAGLE = ("MTP",), ("EAGLE", "EAGLE3")
 _WHOLE_MODEL = "DRAFT_TARGET"
-_WITHOUT = ("NGRAM", "SA", "LOOKAHEAD", "SAVE_HIDDEN_STATES", "SAVESTATE")
-"""What guesses from the text, or drafts nothing: the decoding_type of each config in llm_args.py."""
+_WITHOUT = ("NGRAM", "LOOKAHEAD", "AUTO")
+"""What guesses from the text: the decoding_type of each config in llm_args.py."""
+_KEEPING = ("SA", "SAVE_HIDDEN_STATES", "SAVESTATE")
+"""What has no model, but keeps something on the GPU: SADecodingConfig's automaton is there."""
 
 _DRAFT = more(
     "what drafts has weights and layers with a cache of its own, which are counted only with --draft MODEL"
@@ -235,11 +285,11 @@ def _drafting(found: Mapping[str, Answer]) -> tuple[dict[str, Answer], tuple[str
         return {"draft": "mtp", **tokens_of}, ()
     if kind.upper() in _EAGLE:
         return _eagle(said, drafted or None), ()
-    if kind.upper() in _WITHOUT:
-        return {}, ()
     if kind.upper() == _WHOLE_MODEL and "model" in said:
         return {"draft": said["model"]}, ()
-    return {}, (f"{_SPECULATIVE} ({shown(kind)}): {_DRAFT}",)
+    if kind.upper() in _WITHOUT:
+        return {}, ()
+    return {}, (f"{_SPECULATIVE} ({shown(kind)}): {_BUFFERS if kind.upper() in _KEEPING else _DRAFT}",)
 
 
 def _eagle(said: Mapping[str, str], drafted: str | None) -> dict[str, Answer]:

@@ -144,6 +144,12 @@ def name_of(engine_words: str) -> Value:
     return choice({word: None if word == "auto" else word for word in engine_words.split()})
 
 
+def among(engine_words: str) -> Value:
+    """Return a value that is one of *engine_words*; any other is left out of a plan, as its row says."""
+    known = engine_words.split()
+    return Value(read=lambda _, text: text if text in known else None)
+
+
 def choice(engine_words: Mapping[str, str | None]) -> Value:
     """Return a value by *engine_words* and what they are to a plan; None is the engine's own choice."""
     back: dict[str, str] = {}

@@ -5,7 +5,7 @@ Options that 0.11 to 0.30 had and 0.33 has not are read, too.
 """
 
 from kvplan.serving.harmless import VLLM_FLAGS, VLLM_LISTS, VLLM_OBJECTS, VLLM_VALUES
-from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
+from kvplan.serving.rows import asks, harmless, less, model, more, setting
 from kvplan.serving.table import Dialect, Keys, Row, Switch
 from kvplan.serving.values import (
     COUNT_TEXT,
@@ -14,6 +14,7 @@ from kvplan.serving.values import (
     NAME,
     RATIO,
     Value,
+    among,
     auto,
     cache_format,
     choice,
@@ -26,6 +27,7 @@ from kvplan.serving.values import (
 from kvplan.serving.vllm_configs import (
     EPLB,
     LIMITS,
+    PROCESSOR,
     REDUNDANT,
     SPECULATIVE,
     SPECULATIVE_TOKENS,
@@ -34,6 +36,8 @@ from kvplan.serving.vllm_configs import (
     stands_for,
 )
 from kvplan.serving.vllm_graphs import COMPILATION, LEVEL
+from kvplan.serving.vllm_left_out import LEFT_OUT, REFUSED
+from kvplan.serving.vllm_variables import VARIABLES
 
 # utils/argparse_utils.py, human_readable_int.
 _SUFFIXES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
@@ -57,7 +61,7 @@ _ASKED: tuple[Row, ...] = (
     model("--model"),
     asks("--tensor-parallel-size -tp", "tp"),
     asks("--pipeline-parallel-size -pp", "pp"),
-    asks("--data-parallel-size -dp", "dp"),
+    asks("--data-parallel-size -dp VLLM_DP_SIZE", "dp"),
     asks("--decode-context-parallel-size -dcp", "dcp"),
     asks("--prefill-context-parallel-size -pcp", "settings.prefill_context_parallel_size", COUNT_TEXT),
     asks("--nnodes -n", "nodes"),
@@ -69,6 +73,9 @@ _ASKED: tuple[Row, ...] = (
     ),
     asks("--max-num-batched-tokens", "max_num_batched_tokens", counted(_scaled)),
     asks("--max-num-seqs", "max_num_seqs"),
+    asks("--max-num-active-seqs", "settings.max_num_active_seqs", COUNT_TEXT),
+    asks("--watermark", "settings.watermark", RATIO),
+    setting("--scheduler-reserve-full-isl", "scheduler_reserve_full_isl", "--no-scheduler-reserve-full-isl"),
     asks("--dtype", "dtype", MODEL_DTYPE),
     asks("--block-size", "block_size"),
     asks("--gpu-memory-utilization --device-memory-utilization", "utilization", RATIO),
@@ -103,6 +110,7 @@ _ASKED: tuple[Row, ...] = (
     setting("--enforce-eager -O0", "enforce_eager", "--no-enforce-eager"),
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
     Keys(names=("--limit-mm-per-prompt",), keyword=LIMITS, whole=f"settings.{LIMITS}"),
+    Keys(names=("--mm-processor-kwargs",), keyword=PROCESSOR, whole=f"settings.{PROCESSOR}"),
     setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
     asks("--max-cudagraph-capture-size", f"{COMPILATION}.max_cudagraph_capture_size", COUNT_TEXT),
     asks(
@@ -116,7 +124,15 @@ _ASKED: tuple[Row, ...] = (
     Keys(names=("-cc", "--compilation-config"), keyword=COMPILATION),
     Switch(names=("-O1",), keyword=f"{COMPILATION}.cudagraph_mode", on="PIECEWISE", off="NONE"),
     asks("--optimization-level -O", LEVEL, choice({"0": "0", "1": "1", "2": None, "3": None})),
+    asks("--performance-mode", "settings.performance_mode", name_of("balanced interactivity throughput")),
     setting("--async-scheduling", "async_scheduling", "--no-async-scheduling"),
+    asks(
+        "--all2all-backend VLLM_ALL2ALL_BACKEND",
+        "settings.all2all_backend",
+        among("allgather_reducescatter deepep_high_throughput deepep_low_latency"),
+        more("buffers for this exchange of experts' tokens are not counted"),
+    ),
+    asks("VLLM_DEEPEP_BUFFER_SIZE_MB", "settings.deepep_buffer_size_mb", COUNT_TEXT),
     setting("--enable-expert-parallel -ep", "enable_expert_parallel", "--no-enable-expert-parallel"),
     setting("--enable-eplb", "enable_eplb", "--no-enable-eplb"),
     setting("--enable-lora", "enable_lora", "--no-enable-lora"),
@@ -128,129 +144,17 @@ _ASKED: tuple[Row, ...] = (
     asks("--cpu-offload-gb", "settings.cpu_offload_gb", Value(read=auto(positive, "0", "0.0"))),
     asks("--eplb-config.num_redundant_experts --num-redundant-experts", REDUNDANT, NAME),
     Keys(names=("--eplb-config",), keyword=EPLB),
+    asks(
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN",
+        "settings.allow_long_max_model_len",
+        choice({"1": "true", "0": "false"}),
+    ),
     asks("VLLM_USE_V2_MODEL_RUNNER", "settings.use_v2_model_runner", choice({"1": "true", "0": "false"})),
     # distributed/utils.py, get_pp_indices.
     asks("VLLM_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
 
 
-_GRAPHS = either("the memory of CUDA graphs is estimated for vLLM's own choice of them")
-_FEWER_SITES = less("buffers of adapters are counted beside all linear layers of the model")
-_LORA = more("of adapters the buffers beside the language model's linear layers are counted alone")
-_ALL_OFFLOADED = either("of offloading --cpu-offload-gb is counted, of the first parameters of layers")
-_MEDIA = either("the encoder of images, audio and video is not counted so")
-_TIER = more("a tier in the host's memory (kvplan tiers --host); its buffers on the GPU are not counted")
-_EXPORTS = more("a prefill that exports states keeps one more: give --set {}")
-_STATES = either("states are counted at their usual size and number")
-
-_LOADERS = (
-    "auto",
-    "pt",
-    "safetensors",
-    "instanttensor",
-    "npcache",
-    "dummy",
-    "tensorizer",
-    "runai_streamer",
-    "sharded_state",
-    "fastsafetensors",
-    "hf",
-    "mistral",
-    "runai_streamer_sharded",
-    "modelexpress",
-)
-"""Formats that load weights as the checkpoint stores them."""
-
-_LEFT_OUT: tuple[Row, ...] = (
-    harmless("-O3", "nothing"),
-    left_out("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS", _GRAPHS, "1"),
-    left_out("--cpu-offload-params", _ALL_OFFLOADED, takes="values"),
-    left_out("--offload-backend", _ALL_OFFLOADED, "auto", "uva"),
-    left_out("--offload-group-size", less("all weights are counted on the GPU"), "0"),
-    left_out(
-        "--quantization -q",
-        either("weights are counted as the checkpoint stores them, or as --weight-dtype says"),
-    ),
-    left_out(
-        "--quantization-config", either("weights are counted as the checkpoint stores them"), takes="json"
-    ),
-    left_out("--load-format", either("weights are counted as the checkpoint stores them"), *_LOADERS),
-    left_out("--hf-overrides", either("the model's config is taken as it is published"), takes="json"),
-    left_out("--hf-config-path", either("the model's config is taken as it is published")),
-    left_out("--rope-scaling", either("the model's config is taken as it is published"), takes="json"),
-    left_out("--enable-tower-connector-lora --enable-lora-bias", _LORA, takes="nothing"),
-    left_out("--lora-extra-vocab-size", _LORA, "0"),
-    left_out("--specialize-active-lora", more("further CUDA graphs are not counted"), takes="nothing"),
-    left_out("--enable-moe-shared-loras", _FEWER_SITES, takes="nothing"),
-    left_out("--lora-target-modules", _FEWER_SITES, takes="values"),
-    left_out(
-        "--enable-elastic-ep", either("expert weights are counted on a fixed number of GPUs"), takes="nothing"
-    ),
-    left_out("--dcp-q-replicate", more("copies of the query projections are not counted"), takes="nothing"),
-    left_out(
-        "--performance-mode", either("vLLM sets its tokens in flight and CUDA graphs by it"), "balanced"
-    ),
-    left_out("--ubatch-size", more("a second micro-batch's activations are not counted"), "0", "1"),
-    left_out("--enable-return-routed-experts", more("its buffers are not counted"), takes="nothing"),
-    left_out(
-        "--no-swa-bounded-replay", more("windows are counted as replayed within their bound"), takes="nothing"
-    ),
-    left_out("--enable-dbo", more("a second micro-batch's activations are not counted"), takes="nothing"),
-    left_out(
-        "--kv-transfer-config",
-        more("a connector's buffers are not counted, and it may turn off hybrid groups"),
-        takes="json",
-    ),
-    left_out("--ec-transfer-config", more("a connector's buffers are not counted"), takes="json"),
-    left_out("--kv-offloading-size", _TIER),
-    left_out(
-        "--attention-backend",
-        either("a backend may force another block: give --set attention_backend=NAME, or --block-size"),
-    ),
-    left_out("--gdn-prefill-backend", _EXPORTS.format("gdn_prefill_backend=flashinfer"), "triton", "cutedsl"),
-    left_out("--kda-prefill-backend", _EXPORTS.format("kda_prefill_backend=flashkda"), "triton"),
-    left_out(
-        "--attention-config -ac",
-        either("a backend may force another block size: see --block-size"),
-        takes="json",
-    ),
-    left_out("VLLM_ATTENTION_BACKEND", either("a backend may force another block size: see --block-size")),
-    left_out("VLLM_KV_CACHE_LAYOUT", either("blocks are laid out as vLLM chooses by itself")),
-    left_out("--mamba-block-size", _STATES),
-    left_out("--use-replayssm", _STATES, takes="nothing"),
-    left_out("--enable-mamba-fine-grained-prefix-cache", _STATES, takes="nothing"),
-    left_out("--disable-sliding-window", less("vLLM caps the context at the window"), takes="nothing"),
-    left_out(
-        "--no-enable-chunked-prefill --disable-chunked-prefill",
-        more("whole prompts are in flight at once: see --max-num-batched-tokens"),
-        takes="nothing",
-    ),
-    left_out("--disable-chunked-mm-input", more("vLLM may raise the tokens in flight"), takes="nothing"),
-    left_out(
-        "--runner", either("a model that is not served for text keeps another cache"), "auto", "generate"
-    ),
-    left_out("--convert", either("a model that is not served for text keeps another cache"), "auto", "none"),
-    left_out("--task", either("a model that is not served for text keeps another cache"), "auto", "generate"),
-    left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
-    left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
-    left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
-    left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),
-    left_out("--model-impl", either("activations are estimated for vLLM's own model code"), "auto", "vllm"),
-    left_out("--diffusion-config -dc", more("a diffusion model's buffers are not counted"), takes="json"),
-    left_out("--engram-config", more("its tables are not counted"), takes="json"),
-    left_out("--additional-config", either("what a platform reads there is not known"), takes="json"),
-)
-_REFUSED: tuple[Row, ...] = (
-    refused(
-        "--config",
-        "the file may hold options of memory, and kvplan does not read it: write them into the command",
-    ),
-    refused(
-        "--kv-cache-dtype-skip-layers",
-        "leave it out of the command, and give --set kv_cache_dtype_skip_layers=0,1,sliding_window",
-        takes="values",
-    ),
-)
 _HARMLESS: tuple[Row, ...] = (
     harmless(VLLM_FLAGS, "nothing"),
     harmless(VLLM_VALUES, "value"),
@@ -274,9 +178,10 @@ def _negate(name: str) -> tuple[str, ...]:
 
 VLLM = Dialect(
     engine="vllm",
-    rows=(*_ASKED, *_LEFT_OUT, *_REFUSED, *_HARMLESS),
+    rows=(*_ASKED, *LEFT_OUT, *REFUSED, *VARIABLES, *_HARMLESS),
     head=lambda model: ["vllm", "serve", model],
     abbreviates=True,
+    variables="VLLM_",
     negate=_negate,
     gather=gather,
     spread=spread,

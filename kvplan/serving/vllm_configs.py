@@ -18,7 +18,7 @@ _OWN = "mtp"
 _BY_A_MODEL = ("eagle", "eagle3", "dflash", "draft_model")
 EPLB = "eplb_config"
 REDUNDANT = f"{EPLB}.num_redundant_experts"
-LIMITS = "limit_mm_per_prompt"
+LIMITS, PROCESSOR = "limit_mm_per_prompt", "mm_processor_kwargs"
 _BUFFER = more("--enable-eplb: a rank's buffer for one layer's experts is not counted")
 _WHOLE, _SPARE = "settings.enable_expert_parallel", "settings.num_redundant_experts"
 _ADAPTERS = "settings.enable_lora"
@@ -36,11 +36,12 @@ _DRAFT_RANKS = more("a draft on fewer ranks than the model is counted as cut ove
 def gather(found: Found, _program: str) -> Found:
     """Turn configs in JSON into what a plan takes of them, and drop what vLLM does not look at."""
     said, uncounted = of_graphs(found.answers)
-    configs = (SPECULATIVE, EPLB, LIMITS)
+    configs = (SPECULATIVE, EPLB, LIMITS, PROCESSOR)
     answers = {name: text for name, text in said.items() if not name.startswith(configs)}
-    limits = {name: str(text) for name, text in found.answers.items() if name.startswith(LIMITS)}
-    if limits:
-        answers[f"settings.{LIMITS}"] = _one_object(limits)
+    for config in (LIMITS, PROCESSOR):
+        keys = {name: str(text) for name, text in found.answers.items() if name.startswith(config)}
+        if keys:
+            answers[f"settings.{config}"] = _one_object(keys)
     speculative = {name: str(text) for name, text in found.answers.items() if name.startswith(SPECULATIVE)}
     tokens = speculative.get(SPECULATIVE_TOKENS)
     if tokens is not None:
@@ -62,12 +63,12 @@ def gather(found: Found, _program: str) -> Found:
     return Found(answers=answers, unmodelled=unmodelled, notes=notes)
 
 
-def _one_object(limits: Mapping[str, str]) -> str:
-    """Return limits by key, or by a key's key (`limit_mm_per_prompt.image.count`), as one JSON object."""
+def _one_object(keys: Mapping[str, str]) -> str:
+    """Return values by key, or by a key's key (`limit_mm_per_prompt.image.count`), as one JSON object."""
     found: dict[str, Any] = {}
-    for name, text in limits.items():
-        _, key, *more_keys = name.split(".")
-        value = json_value(f"--limit-mm-per-prompt.{key}", text)
+    for name, text in keys.items():
+        config, key, *more_keys = name.split(".")
+        value = json_value(f"--{config.replace('_', '-')}.{key}", text)
         if more_keys:
             found.setdefault(key, {})[".".join(more_keys)] = value
         else:

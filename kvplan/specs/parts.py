@@ -84,7 +84,12 @@ class ModelParts(Facts):
     @property
     def has_experts(self) -> bool:
         """Whether a layer has a mixture of experts."""
-        return any(kind.experts for kind in self.kinds.values())
+        return self.experts > 0
+
+    @property
+    def experts(self) -> int:
+        """The routed experts of the layer that has the most."""
+        return max((kind.experts for kind in self.kinds.values()), default=0)
 
     @property
     def has_dense(self) -> bool:
@@ -134,6 +139,11 @@ class Measure(NamedTuple):
         if self.element_bytes is None:
             return amount[0] if isinstance(amount, tuple) else amount
         return amount[1] if isinstance(amount, tuple) else amount * self.element_bytes
+
+
+def is_quantised(amount: Amount, element_bytes: int) -> bool:
+    """Return whether an amount is stored in fewer bytes than its parameters in the model's dtype."""
+    return Measure(element_bytes).of(amount) < Measure(None).of(amount) * element_bytes
 
 
 def _layer(kind: LayerParts, measure: Measure) -> int:

@@ -179,7 +179,7 @@ def test_a_row_of_the_catalogue(kvplan: Cli) -> None:
 
 def test_a_gpus_memory_is_in_bytes(kvplan: Cli) -> None:
     (row,) = json.loads(kvplan("gpus l4-24gb --json").out)
-    assert (row["label"], row["memory_bytes"]) == ("NVIDIA L4 24GB", 23_921_033_216)
+    assert (row["label"], row["memory_bytes"]) == ("NVIDIA L4 24GB", 23_659_151_360)
 
 
 def test_the_schema_is_one_object(kvplan: Cli) -> None:

@@ -14,6 +14,7 @@ from kvplan.engines.overheads import (
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.vllm.versions import find_rules
 from kvplan.gpus import find_card
+from kvplan.specs.mlp import Mlp
 from kvplan.units import GIB, MIB
 
 H100 = ProfileRun(
@@ -136,6 +137,21 @@ def test_llamacpp_reserves_the_logits_of_a_micro_batch() -> None:
     assert (estimate.activation_bytes, estimate.overhead_bytes) == (300_417_024, 456 * MIB)
     assert abs(estimate.activation_bytes / MIB - 284.90) < 2
     assert compute_buffers(small._replace(batched_tokens=128)).activation_bytes == 300_417_024 // 4
+
+
+@pytest.mark.parametrize(
+    ("mlp", "inner"),
+    [
+        (Mlp(intermediate=9728), 3 * 9728),
+        (Mlp(experts_per_token=8, expert_intermediate=512), 3 * 8 * 512),
+        (None, 3 * 4 * 3072),
+    ],
+)
+def test_a_server_has_logits_of_few_tokens(mlp: Mlp | None, inner: int) -> None:
+    """An MLP's rows are more than the logits of four tokens, and less than those of all."""
+    small = H100._replace(hidden=3072, mlp=mlp)
+    assert compute_buffers(small, 4).activation_bytes == 4 * 512 * (inner + 6 * 3072)
+    assert compute_buffers(small, 512) == compute_buffers(small)
 
 
 @pytest.mark.parametrize(

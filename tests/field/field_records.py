@@ -107,9 +107,9 @@ class MemorySplit:
 
 
 @cache
-def read_records() -> tuple[Record, ...]:
-    """Return all records in the order of their file."""
-    return tuple(_record(row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+def read_records(file: Path = FILE) -> tuple[Record, ...]:
+    """Return all records of *file* in their order."""
+    return tuple(_record(row) for row in yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def _record(row: dict[str, Any]) -> Record:

@@ -22,28 +22,37 @@ from kvplan.units import GIB
 from tests.field.printed import Printed
 
 FILE = Path(__file__).parent / "newer.yaml"
-_OURS = ("id", "source", "card_gib", "weights_gib", "kv_gib")
+_OURS = ("id", "source", "card_gib", "weights_gib", "kv_gib", "tokens")
 
 
 @cache
 def newer() -> tuple[Printed, ...]:
     """Return a plan for each start-up, the weights given as they were printed."""
-    return tuple(_planned(row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    return tuple(map(planned, yaml.safe_load(FILE.read_text(encoding="utf-8"))))
 
 
-def _planned(row: dict[str, Any]) -> Printed:
+def asked_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of `kvplan.fit` for a start-up."""
     asked = {name: value for name, value in row.items() if name not in _OURS}
     if "draft" in row:
         asked["draft"] = ModelSpec.model_validate(row["draft"], strict=False)
     if "card_gib" in row:
         share = Decimal(asked["utilization"]) * Decimal(row["card_gib"]) * GIB
         asked["utilization"] = f"{share / find_card(asked['gpu']).total_bytes:.12f}"
-    printed, on_rank = (int(Decimal(row[name]) * GIB) for name in ("kv_gib", "weights_gib"))
-    answer = _with_weights(asked, on_rank)
+    return asked
+
+
+def planned(row: dict[str, Any]) -> Printed:
+    """Return the plan for a start-up, with the weights that it printed, if it did."""
+    asked = asked_of(row)
+    if "weights_gib" in row:
+        answer = _with_weights(asked, int(Decimal(row["weights_gib"]) * GIB))
+    else:
+        answer = kvplan.fit(**asked, advice=False)
     low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
     return Printed(
         id=row["id"],
-        printed_bytes=printed,
+        printed_bytes=int(Decimal(row["kv_gib"]) * GIB),
         planned_bytes=answer.memory.kv_bytes,
         low_bytes=low,
         high_bytes=high,

@@ -11,6 +11,7 @@ _SCORERS: dict[str, tuple[Callable[[Record], list[Figure]], ...]] = {
     "vllm": (pool, given_blocks, swap, room),
     "llamacpp": (llamacpp_buffers,),
     "sglang": (sglang_pools,),
+    "trtllm": (pool,),
     "exact": (formula,),
 }
 

@@ -22,19 +22,24 @@ class Started(Printed):
     """
     A start-up of SGLang, and the tokens of its pools.
 
-    `pool_tokens` are those that kvplan makes of the printed memory, and `tokens` those of the log. `open` is
-    what the log does not tell of its budget.
+    `pool_tokens` are those that kvplan makes of the printed memory, and `tokens` those of the log, if it has
+    them. `open` is what the log does not tell of its budget.
     """
 
-    tokens: int
+    tokens: int | None
     pool_tokens: int
     open: str | None = None
 
+    @property
+    def tokens_error(self) -> float:
+        """How far the pool's tokens are off, as a share of those of the log; 0 where it has none."""
+        return 0.0 if self.tokens is None else self.pool_tokens / self.tokens - 1
+
 
 @cache
-def started() -> tuple[Started, ...]:
-    """Return a plan for each start-up."""
-    return tuple(_planned(row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+def started(file: Path = FILE) -> tuple[Started, ...]:
+    """Return a plan for each start-up of *file*."""
+    return tuple(_planned(row) for row in yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def _planned(row: dict[str, Any]) -> Started:
@@ -52,7 +57,7 @@ def _planned(row: dict[str, Any]) -> Started:
         planned_bytes=answer.memory.kv_bytes,
         low_bytes=low,
         high_bytes=high,
-        tokens=row["tokens"],
+        tokens=row.get("tokens"),
         pool_tokens=pools.tokens,
         open=row.get("open"),
     )

@@ -5,7 +5,7 @@ A rounded memory stands for many. All figures rise with it, so that the least me
 every printed figure is the only one to look at: there, all of them have to be exactly the printed ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -32,13 +32,21 @@ def pool(record: Record) -> list[Figure]:
     if "available_kv_gib" not in printed or not bounds or Decimal(printed["available_kv_gib"]) < 0:
         return []
     step = record.plan.get("rounded", {}).get("available_kv_gib", STEP)
-    low, high = sizes(printed["available_kv_gib"], step, GIB)
+
+    def reached(memory: int) -> bool:
+        found = _start_up(options, record, memory)
+        return all(found[name] is not None and found[name] >= least for name, (least, _) in bounds.items())
+
+    least = least_of(*sizes(printed["available_kv_gib"], step, GIB), reached)
+    return _compared(record, _start_up(options, record, least), bounds)
+
+
+def least_of(low: int, high: int, reached: Callable[[int], bool]) -> int:
+    """Return the least memory from *low* on with which all is *reached*, or *high*."""
     while low < high:
         middle = (low + high) // 2
-        found = _start_up(options, record, middle)
-        reached = all(found[name] is not None and found[name] >= least for name, (least, _) in bounds.items())
-        low, high = (low, middle) if reached else (middle + 1, high)
-    return _compared(record, _start_up(options, record, low), bounds)
+        low, high = (low, middle) if reached(middle) else (middle + 1, high)
+    return low
 
 
 def given_blocks(record: Record) -> list[Figure]:

@@ -103,7 +103,9 @@ CHANGED: dict[str, object] = {
     "mlp": Mlp(intermediate=1),
     "rotations": 1,
     "draft_tokens": 8,
-    "vision": Vision(design="siglip", hidden=1, intermediate=1, heads=1, pixels=1, patches=1, tokens=1),
+    "vision": Vision(
+        design="siglip", layers=1, hidden=1, intermediate=1, heads=1, pixels=1, patches=1, tokens=1
+    ),
     "draft": DraftModule(layers=1),
     "uncounted": ("tower",),
     "states_fixed": True,

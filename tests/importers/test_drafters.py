@@ -101,6 +101,30 @@ def test_a_draft_is_planned_as_vllm_does(tmp_path: Path, said: Planned) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        ({}, 8192 // 16),
+        ({"max_num_batched_tokens": 4096}, 4096 // 16),
+        ({"max_num_seqs": 100}, 100),
+        # 0.32 does not bound them.
+        ({"engine": "vllm@0.32"}, None),
+    ],
+)
+def test_drafts_that_fill_blocks_share_a_batch(
+    tmp_path: Path, asked: dict[str, Any], most: int | None
+) -> None:
+    """_set_max_num_scheduled_tokens in config/vllm.py of 0.33: 15 tokens drafted, and one that is known."""
+    options: dict[str, Any] = {
+        "draft": written(tmp_path, DFLASH),
+        "engine": "vllm@0.33",
+        "gpu": "h100-80gb",
+        "settings": {"num_speculative_tokens": "15"},
+    }
+    plan = kvplan.plan("qwen3-8b", **options | asked)
+    assert plan.most_sequences(128) == most
+
+
+@pytest.mark.parametrize(
     ("more", "parameters"),
     [
         # Two of three states, and a norm before each: 4096 x 4096 less, 2 x 4096 more.

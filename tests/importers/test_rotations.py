@@ -18,6 +18,12 @@ def test_gemma_3_has_a_table_of_eight_contexts_and_one_of_its_windows() -> None:
     assert _read(rope_scaling={"factor": 2.5, "type": "linear"}) == 327_680
 
 
+def test_places_in_films_have_a_table_four_times_as_long() -> None:
+    assert _read(rope_scaling={"type": "mrope", "mrope_section": [16, 24, 24]}) == 4 * 131_072
+    interleaved: Json = {"mrope_section": [24, 20, 20], "mrope_interleaved": True}
+    assert _read(rope_scaling=interleaved) is None
+
+
 @pytest.mark.parametrize(
     "scaling",
     [

@@ -52,6 +52,16 @@ WARNED: list[tuple[Warned, str]] = [
         Crowded(engine="e", table_bytes=3 * GIB, kept_bytes=3 * GIB),
         "e's table of requests takes 3.00 GiB, and it keeps back 3.00 GiB in all: it does not start, unless",
     ),
+    (
+        Crowded(
+            engine="e", table_bytes=0, kept_bytes=GIB, needed_bytes=2 * GIB, most_bytes=3 * GIB, share="0.9"
+        ),
+        "a table of requests: it runs out of memory, unless --utilization is 0.9 or less, or --max-num",
+    ),
+    (
+        Crowded(engine="e", table_bytes=GIB, kept_bytes=2 * GIB, needed_bytes=GIB, most_bytes=2 * GIB),
+        "it may run out of memory, unless --max-num-batched-tokens are fewer",
+    ),
     (LeftOut(text="--lora"), "left out of the plan: --lora"),
     (Ignored(fields=("a", "b")), "the answer is without a, b, which"),
     (Replicated(unit="latent", units=1, copies=8, tp=8), "tp=8 stores each latent 8 times: there is only 1"),

@@ -8,8 +8,10 @@ before the profile run; `kept_bytes` is what was there beside the weights. Where
 what was there; and `consumed_bytes` all that the device lost beside weights. `eager` says whether without
 torch.compile (else cold), `runner` which model runner ran, `text` that no image may come. Where one may,
 `encoder_bytes` is the peak of the tower before the batch, and `encoded_bytes` what was there when the batch
-began, both over what was there before the profile run. `graphs_bytes` is the release's estimate of graphs, in
-which each captured kernel took `node_bytes` of the driver's memory (0 where that was not recorded).
+began, both over what was there before the profile run; the latter is left out where a collective of the
+rehearsal kept what the tower had. `graphs_bytes` is the release's estimate of graphs, in which each captured
+kernel took `node_bytes` of the driver's memory (0 where that was not recorded). A text model that is `cut` to
+a few layers was there for its tower alone.
 """
 
 import json
@@ -24,9 +26,10 @@ from kvplan.engines.overheads import Sampler
 from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes
-from kvplan.engines.vllm.encoding import encoding
+from kvplan.engines.vllm.encoding import Prompts, encoding
+from kvplan.engines.vllm.frames import Room
 from kvplan.engines.vllm.graphs import Driver
-from kvplan.engines.vllm.mixing import mixed
+from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.models import eager_states, keeps_workspaces
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES, NO_IMAGES, Batch, Encoding, Widths
 from kvplan.engines.vllm.runners import takes_v2
@@ -38,6 +41,8 @@ from kvplan.terms import Target
 from kvplan.units import ceil_div
 
 TARGET = Target(kv=kv_format("bfloat16"))
+
+CARD_BYTES = find_card("h100-80gb").total_bytes
 
 FILE = Path(__file__).parent / "vllm.jsonl"
 
@@ -67,6 +72,7 @@ class Row:
     quant: str | None = None
     encoder_bytes: int | None = None
     encoded_bytes: int | None = None
+    cut: bool = False
 
     @property
     def spec(self) -> ModelSpec:
@@ -170,8 +176,11 @@ class Row:
         """What the tower of images takes, if one was profiled."""
         if self.encoder_bytes is None:
             return NO_IMAGES
-        assert self.spec.vision is not None, self.model
-        return encoding(self.batch(), self.spec.vision, self.context)
+        vision = self.spec.vision
+        assert vision is not None, self.model
+        raw = vision.design in find_rules(self.vllm).raw_pixels
+        room = Room(CARD_BYTES, CARD_BYTES - self.weights_bytes)
+        return encoding(self.batch(), vision, Prompts(self.context), room, pixel_bytes=1 if raw else 2)
 
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""
@@ -183,6 +192,11 @@ class Row:
             experts_per_token=mlp.experts_per_token or 0,
             matrices=3 if mlp.gated else 2,
             mixed=max(mixed(kind, self.tp) for kind in self.spec.kinds()),
+            tried_bytes=2
+            * max(
+                tried(kind, self.tp, context=self.context, sequences=self.sequences)
+                for kind in self.spec.kinds()
+            ),
             states=eager_states(self.spec.architecture),
             workspaces=keeps_workspaces(self.spec.architecture),
         )

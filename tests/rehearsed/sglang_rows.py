@@ -6,6 +6,10 @@ Start-ups of SGLang in rehearsals: what its own code decides and torch's allocat
 mem_fraction_static, chosen by what nvidia-smi prints of the card. `tokens`, `window_tokens`, `slots` and
 `requests` are the pools, in pages of `page` tokens, with requests of `context` tokens at most. `asked` are
 options in kvplan's words, and `share` is a mem_fraction_static that was given.
+
+Where graphs were captured, `graphs_bytes` are what torch reserves for them and for attention, `chunk_bytes`
+what the forward pass of a whole chunk of one request then takes besides, and `draws` by requests what one
+takes whose tokens are spread over so many.
 """
 
 import json
@@ -47,6 +51,9 @@ class Row:
     page: int
     window_tokens: int | None = None
     slots: int | None = None
+    graphs_bytes: int | None = None
+    chunk_bytes: int = 0
+    draws: Mapping[str, int] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
     share: str | None = None
 
@@ -110,7 +117,8 @@ class Row:
         return plan.memory.weights_bytes + plan.budget.needs.kept_bytes - self.reserved_bytes()
 
     def plan(self) -> Fit:
-        """Return the whole plan, in which nothing that was measured is a hint."""
+        """Return the whole plan, in which only weights that the config leaves open are as measured."""
+        measured: dict[str, Any] = {} if self.has_weights else {"weights": self.weights_bytes * self.ranks}
         return kvplan.fit(
             self.spec,
             gpu=self.gpu,
@@ -118,6 +126,7 @@ class Row:
             tp=self.tp,
             context=self.context,
             advice=False,
+            **measured,
             **self.asked,
         )
 

@@ -30,7 +30,9 @@ def _name(row: Row) -> str:
     return f"{row.model}-{row.vllm}-{row.tokens}-{row.sequences}-{row.tp}-{row.pp}-{how}"
 
 
-PLANNED = [row for row in ROWS if row.quant is None and (row.spec.parts is not None or not row.text)]
+PLANNED = [
+    row for row in ROWS if row.quant is None and not row.cut and (row.spec.parts is not None or not row.text)
+]
 
 
 @pytest.mark.parametrize("row", PLANNED, ids=_name)
@@ -131,10 +133,21 @@ def _error_bytes(row: Row) -> int:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.encoder_bytes is not None], ids=_name)
 def test_a_tower_of_images_is_exact(row: Row) -> None:
-    """But for what the allocator rounds up, and 2 MiB of 0.19's."""
-    images = row.images
-    assert 0 <= row.measured(row.encoder_bytes) - row.cublas_bytes - images.peak_bytes <= 3 * MIB
-    assert 0 <= row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes <= 3 * MIB
+    """
+    But for what the allocator rounds up, and 2 MiB of 0.19's.
+
+    0.33 lets it split no block (_scoped_allocator_max_split in v1/worker/gpu_worker.py), so that each of some
+    ten tensors has up to 2 MiB more, and outputs of deeper layers up to 16 where they lie in blocks of hidden
+    states.
+    """
+    images, vision = row.images, row.spec.vision
+    assert vision is not None
+    whole = find_rules(row.vllm).version >= (0, 33)
+    rounded = (16 + 16 * vision.stacked if whole else 3) * MIB
+    assert 0 <= row.measured(row.encoder_bytes) - row.cublas_bytes - images.peak_bytes <= rounded
+    if row.encoded_bytes is not None:
+        left = row.measured(row.encoded_bytes) - row.cublas_bytes - images.encoded_bytes
+        assert 0 <= left <= (16 if whole else 3) * MIB
 
 
 CAPTURED = [row for row in ROWS if row.node_bytes]

@@ -135,6 +135,7 @@ RECIPES = (
             f"{_DEEPSEEK} --tp 8 --ep 8 --dp 2 --enable-dp-attention --enable-nsa-prefill-context-parallel "
             "--max-running-requests 32"
         ),
+        left_out=("--enable-nsa-prefill-context-parallel: each rank has attention's weights",),
     ),
     Recipe(
         source=f"{_SGLANG}/deepseek_v3.md",
@@ -187,7 +188,7 @@ RECIPES = (
             "trtllm-serve openai/gpt-oss-120b --host 0.0.0.0 --port 8000 "
             "--extra_llm_api_options gpt-oss-120b-throughput.yaml"
         ),
-        left_out=("cuda_graph_config",),
+        left_out=("cuda_graph_config", "moe_config.backend: TRTLLM"),
     ),
     Recipe(
         source="NVIDIA/TensorRT-LLM, examples/configs/curated/deepseek-r1-throughput.yaml",
@@ -199,6 +200,7 @@ RECIPES = (
         source="NVIDIA/TensorRT-LLM, examples/configs/curated/deepseek-r1-latency.yaml",
         gpu="b200-180gb",
         line="trtllm-serve deepseek-ai/DeepSeek-R1-0528 --config deepseek-r1-latency.yaml",
+        left_out=("moe_config.backend: TRTLLM",),
     ),
     Recipe(
         source="NVIDIA/TensorRT-LLM, docs/source/deployment-guide-for-glm-5-on-trtllm.md",
@@ -208,6 +210,6 @@ RECIPES = (
             "--max_num_tokens 8192 --tp_size 8 --ep_size 8 --pp_size 1 "
             "--config deployment-guide-for-glm-5-on-trtllm.md"
         ),
-        left_out=("cuda_graph_config",),
+        left_out=("cuda_graph_config", "enable_chunked_prefill", "moe_config.backend: DEEPGEMM"),
     ),
 )

@@ -70,7 +70,7 @@ def test_what_no_plan_counts_is_named_with_its_direction(dialect: Dialect) -> No
         ("vllm serve a/b --offload-group-size 8", LESS),
         ("vllm serve a/b --quantization fp8", EITHER),
         ('vllm serve a/b --speculative-config {"method":"medusa"}', MORE),
-        ("python -m sglang.launch_server --model-path a/b --disable-cuda-graph", LESS),
+        ("python -m sglang.launch_server --model-path a/b --speculative-token-map x", LESS),
         ("llama-server -m a.gguf -ngl 12", LESS),
         ("llama-server -m a.gguf --pooling mean", EITHER),
         ("llama-server -m a.gguf --spec-type draft-dspark", MORE),

@@ -47,7 +47,17 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--n-gpu-layers auto", {}),
     *((f"{name} d.gguf", {"draft": "d.gguf"}) for name in DRAFTS),
     ("--spec-type draft-mtp", {"draft": "mtp"}),
+    (
+        "--spec-draft-n-max 5 --spec-type draft-mtp",
+        {"draft": "mtp", "settings": {"spec_draft_n_max": "5"}},
+    ),
     ("--spec-type ngram-mod,none", {}),
+    ("--spec-draft-n-max 5", {}),
+    ("--draft-max 5", {}),
+    ("--draft 5", {}),
+    ("--draft-n 5 --spec-type draft-mtp", {"draft": "mtp", "settings": {"spec_draft_n_max": "5"}}),
+    ("-fit off", {}),
+    ("--fit on", {}),
     ("-ctkd q8_0 -ctvd q5_1", {}),
     ("-ctkd q8_0 -ctvd q5_1 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "q8_0,value=q5_1"}),
     ("--spec-draft-type-k f16 -md d.gguf", {"draft": "d.gguf", "draft_kv_dtype": "fp16"}),
@@ -66,6 +76,18 @@ REFUSED = (
     "--docker-repo ai/smollm2",
     "--models-dir models",
     "--models-preset models.ini",
+    "--server-base http://localhost:8080",
+    "--embd-gemma-default",
+    "--fim-qwen-1.5b-default",
+    "--fim-qwen-3b-default",
+    "--fim-qwen-7b-default",
+    "--fim-qwen-7b-spec",
+    "--fim-qwen-14b-spec",
+    "--fim-qwen-30b-default",
+    "--gpt-oss-20b-default",
+    "--gpt-oss-120b-default",
+    "--vision-gemma-4b-default",
+    "--vision-gemma-12b-default",
 )
 
 
@@ -149,11 +171,51 @@ def test_without_a_context_slots_share_the_models_longest() -> None:
         ),
         ("--mmproj p.gguf", "--mmproj p.gguf: the projector of images and audio is not counted"),
         ("--control-vector-layer-range 4 8", "--control-vector-layer-range 4 8: adapters are not counted"),
+        ("-ngld 0", "-ngld 0: all of the draft is counted on the GPUs"),
+        ("-cmoed", "-cmoed: all of the draft is counted on the GPUs"),
+        ("-ncmoed 4", "-ncmoed 4: all of the draft is counted on the GPUs"),
+        ("-otd exps=CPU", "-otd exps=CPU: all of the draft is counted on the GPUs"),
+        ("-devd CUDA1", "-devd CUDA1: a draft is counted on its model's GPUs"),
+        ("-fitt 512", "-fitt 512: what llama.cpp lowers to fit is not planned"),
+        ("--fit-ctx 8192", "--fit-ctx 8192: what llama.cpp lowers to fit is not planned"),
+        ("-mmdev none", "-mmdev none: the projector of images and audio is not counted so"),
+        ("--image-max-tokens 4096", "--image-max-tokens 4096: the projector of images and audio is not"),
+        ("-bs", "-bs: what sampling on a GPU computes is not counted"),
     ],
 )
 def test_what_no_plan_counts_is_said(options: str, text: str) -> None:
     (told,) = read(options).unmodelled
-    assert told.startswith(f"{text}: it ")
+    assert told.startswith(text)
+    assert told.endswith(" than planned")
+
+
+@pytest.mark.parametrize("options", ["-ngld all", "-ngld 99", "-ncmoed 0", "-fitt 1024", "-fitc 4096"])
+def test_what_llama_cpp_does_unasked_changes_nothing(options: str) -> None:
+    served = read(options)
+    assert (served.unmodelled, served.ignored) == ((), (options,))
+
+
+def test_memory_shared_with_the_host_is_told() -> None:
+    (told,) = read("", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1 llama-cli").unmodelled
+    assert told.startswith("GGML_CUDA_ENABLE_UNIFIED_MEMORY=1: all memory is counted on the GPUs")
+
+
+def test_a_preset_says_what_to_write_for_it() -> None:
+    with pytest.raises(OptionsError, match="-hf ggml-org/gpt-oss-20b-GGUF -c 262144 -np 2 -b 32768 -ub 2048"):
+        read_command(["llama-server", "--gpt-oss-20b-default"])
+
+
+def test_without_fitting_no_context_is_lowered() -> None:
+    assert read("-fit off").notes == ()
+    with pytest.raises(OptionsError, match="not one of on, enabled, true, 1, off"):
+        read("-fit maybe")
+
+
+def test_drafted_tokens_are_written_with_their_draft() -> None:
+    asked: dict[str, Any] = {"draft": "mtp", "settings": {"spec_draft_n_max": "5"}, "max_num_seqs": 1}
+    line = write_command("llamacpp", "m.gguf", asked)
+    assert line == "llama-server -m m.gguf -np 1 --spec-type draft-mtp --spec-draft-n-max 5"
+    assert read_command(shlex.split(str(line))).asked == {**SLOT, **asked}
 
 
 @pytest.mark.parametrize(

@@ -55,13 +55,32 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--ep-num-redundant-experts 0", {}),
     ("--moe-dense-tp-size 1", {"settings": {"moe_dense_tp_size": "1"}}),
     ("--enable-dp-lm-head", {"settings": {"enable_dp_lm_head": "true"}}),
-    ("--moe-a2a-backend deepep", {"settings": {"moe_a2a_backend": "deepep"}}),
+    ("--moe-a2a-backend none", {"settings": {"moe_a2a_backend": "none"}}),
+    ("--enable-ep-moe --tp 8", {"tp": 8, "settings": {"ep_size": "8"}}),
+    (
+        "--enable-ep-moe --tp 8 --dp 4 --enable-dp-attention",
+        {"tp": 2, "dp": 4, "settings": {"ep_size": "8", "enable_dp_attention": "true"}},
+    ),
+    ("--disable-overlap-schedule", {"settings": {"disable_overlap_schedule": "true"}}),
     ("--context-length 32768", {"context": 32768}),
     ("--context-length 32k", {"context": 32_000}),
     ("--context-length 32.3k", {"context": 32_300}),
     ("--context-length 32Ki", {"context": 32_768}),
     ("--context-length 1M", {"context": 1_000_000}),
     ("--chunked-prefill-size 4096", {"max_num_batched_tokens": 4096}),
+    ("--max-prefill-tokens 4096", {"settings": {"max_prefill_tokens": "4096"}}),
+    (
+        "--disable-cuda-graph",
+        {"settings": {"disable_decode_cuda_graph": "true", "disable_prefill_cuda_graph": "true"}},
+    ),
+    ("--disable-decode-cuda-graph", {"settings": {"disable_decode_cuda_graph": "true"}}),
+    ("--disable-prefill-cuda-graph", {"settings": {"disable_prefill_cuda_graph": "true"}}),
+    ("--cuda-graph-max-bs-decode 32", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-max-bs 32", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-bs-decode 1 2 32 8", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-bs 1 2 32 8", {"settings": {"cuda_graph_max_bs_decode": "32"}}),
+    ("--cuda-graph-max-bs-prefill 1024", {"settings": {"cuda_graph_max_bs_prefill": "1024"}}),
+    ("--cuda-graph-bs-prefill 64 128", {"settings": {"cuda_graph_bs_prefill": "64,128"}}),
     ("--max-running-requests 64", {"max_num_seqs": 64}),
     ("--dtype float16", {"dtype": "fp16"}),
     ("--page-size 64", {"block_size": 64}),
@@ -97,7 +116,6 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--speculative-num-draft-tokens 8", {}),
     ("--speculative-num-steps 3", {}),
     ("--speculative-eagle-topk 1", {}),
-    ("--speculative-algorithm NGRAM", {}),
     ("--speculative-draft-model-path a/b --speculative-algorithm DFLASH", {"draft": "a/b"}),
     # A block in one step: _handle_dflash.
     (
@@ -121,6 +139,77 @@ REFUSED = (
     "--enable-kv-cache-sharding",
     "--enable-dsa-cache-layer-split",
     "--prefill-only-disable-kv-cache",
+    "--enable-prefill-cp",
+    "--disable-mla",
+    "--model-type diffusion",
+)
+MORE, LESS, EITHER = "takes more than planned", "takes less than planned", "may take more or less"
+LEFT_OUT: list[tuple[str, str, str]] = [
+    # What decides weights: where they lie, how they are cut, and what a kernel makes of them.
+    ("--moe-runner-backend triton_kernel", "as a kernel lays them out", EITHER),
+    ("--enable-flashinfer-trtllm-moe", "as a kernel lays them out", EITHER),
+    ("--fp4-gemm-backend flashinfer_trtllm", "as a kernel lays them out", EITHER),
+    ("--flashinfer-mxfp4-moe-precision bf16", "as a kernel lays them out", EITHER),
+    ("--enable-nvidia-megakernel", "as a kernel lays them out", EITHER),
+    ("--speculative-draft-model-quantization fp8", "as the checkpoint stores them", EITHER),
+    ("--speculative-draft-load-format gguf", "as the checkpoint stores them", EITHER),
+    ("--modelopt-checkpoint-restore-path x", "as the checkpoint stores them", EITHER),
+    ("--shared-experts-tp-size 8", "shared experts and dense MLPs", EITHER),
+    ("--enforce-shared-experts-fusion", "shared experts and dense MLPs", EITHER),
+    ("--speculative-token-map x", "head is counted whole", LESS),
+    ("--weight-cache-mode daemon", "CUDA context", MORE),
+    ("--elastic-ep-backend mooncake", "ranks that may join", MORE),
+    ("--experts-shared-outer-loras", "slots of adapters", EITHER),
+    # What decides pools and states, and how many requests run.
+    ("--linear-attn-backend flashinfer", "states are counted at their usual", EITHER),
+    ("--speculative-draft-attention-backend fa4", "as those of the model", EITHER),
+    ("--enable-multi-layer-eagle", "as those of the model", EITHER),
+    ("--speculative-adaptive", "as it is told at start", EITHER),
+    ("--decoupled-spec-role verifier", "GPUs of its model", EITHER),
+    ("--enable-return-aux-hidden-states", "none is loaded", LESS),
+    ("--enable-deterministic-inference", "the radix cache may be off", EITHER),
+    ("--enable-mis", "the radix cache and CUDA graphs are off", EITHER),
+    ("--mm-feature-transport cuda_ipc", "room for images", EITHER),
+    ("--radix-cache-backend x", "a further cache tier", MORE),
+    ("--enable-encoder-swa-bounded-replay", "windows are counted", EITHER),
+    ("--pp-max-micro-batch-size 8", "micro batch", LESS),
+    ("--debug-tensor-dump-output-folder x", "without CUDA graphs", LESS),
+    ("--disable-cuda-graph-padding", "CUDA graphs", EITHER),
+    ("--cuda-graph-prefill-max-context 32k", "CUDA graphs", EITHER),
+    # Buffers that outlive a batch.
+    ("--enable-nsa-prefill-context-parallel", "attention's weights whole", MORE),
+    ("--enable-symm-mem", "4 GiB of symmetric memory", MORE),
+    ("--pre-warm-nccl", "what communication takes", EITHER),
+    ("--flashinfer-allreduce-fusion-backend auto", "what communication takes", EITHER),
+    ("--moe-a2a-backend deepep", "communication buffers", MORE),
+    ("--speculative-moe-a2a-backend deepep", "communication buffers", MORE),
+    ("--enable-fp32-lm-head", "float32", MORE),
+    ("--enable-return-routed-experts", "what it returns or records", MORE),
+    ("--expert-distribution-recorder-mode stat", "what it returns or records", MORE),
+    ("--kv-canary log", "what it returns or records", MORE),
+    ("--speculative-use-rejection-sampling", "the draft's probabilities", MORE),
+    ("--triton-attention-num-kv-splits 16", "partial sums", EITHER),
+    ("--mm-attention-backend flashinfer_cudnn", "the workspace of the encoder", MORE),
+    ("--speculative-algorithm NGRAM", "at most 48 requests", EITHER),
+]
+"""Options that were once said to have no effect, what is left out of them, and its direction."""
+AS_USUAL = (
+    "--moe-runner-backend auto",
+    "--fp4-gemm-backend auto",
+    "--flashinfer-mxfp4-moe-precision default",
+    "--linear-attn-backend triton",
+    "--speculative-draft-attention-backend fa3",
+    "--speculative-draft-load-format auto",
+    "--decoupled-spec-role null",
+    "--elastic-ep-backend none",
+    "--speculative-moe-a2a-backend none",
+    "--expert-balancedness-report-mode off",
+    "--kv-canary none",
+    "--weight-cache-mode off",
+    "--triton-attention-num-kv-splits 8",
+    "--mm-attention-backend fa3",
+    "--model-type llm",
+    "--no-experts-shared-outer-loras",
 )
 
 
@@ -148,7 +237,8 @@ def test_an_option_that_would_make_the_plan_wrong_is_refused(options: str) -> No
 
 
 def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
-    lines = (*(line for line, _ in ASKED), *REFUSED, *(line for line, _ in VARIABLES))
+    left_out = ("--enable-deepep-moe", *(line for line, _, _ in LEFT_OUT))
+    lines = (*(line for line, _ in ASKED), *REFUSED, *(line for line, _ in VARIABLES), *left_out)
     tested = {line.split()[0].partition("=")[0] for line in lines}
     tabled = {name for row in SGLANG.rows if isinstance(row, (Asks, Switch, Refused)) for name in row.names}
     assert tabled <= tested
@@ -174,14 +264,24 @@ def test_the_tp_of_a_plan_is_that_of_one_sequence() -> None:
 
 def test_a_prefill_that_is_not_chunked_is_left_out() -> None:
     served = read("--chunked-prefill-size -1")
-    assert served.asked == {}
+    assert served.asked == {"settings": {"chunked_prefill": "false"}}
     assert served.unmodelled[0].startswith("--chunked-prefill-size -1: whole prompts")
+    command = write_command("sglang", "m", served.asked)
+    assert command == "python -m sglang.launch_server --model-path m --chunked-prefill-size -1"
+
+
+@pytest.mark.parametrize(
+    "options", ["--cuda-graph-bs ''", "--cuda-graph-bs-prefill 4 x", "--cuda-graph-max-bs 0"]
+)
+def test_sizes_of_graphs_are_counts(options: str) -> None:
+    with pytest.raises(OptionsError, match="is not a whole number from 1"):
+        read(options)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        "--disable-cuda-graph",
+        "--enable-torch-compile",
         "--enable-lora",
         "--lora-paths a=b c=d",
         "--quantization fp8",
@@ -195,6 +295,42 @@ def test_what_no_plan_counts_is_said(options: str) -> None:
     served = read(options)
     assert served.asked == {}
     assert [text.startswith(f"{' '.join(shlex.split(options))}: ") for text in served.unmodelled] == [True]
+
+
+@pytest.mark.parametrize(("options", "what", "direction"), LEFT_OUT)
+def test_what_is_left_out_and_in_which_direction(options: str, what: str, direction: str) -> None:
+    (told,) = read(options).unmodelled
+    assert told.startswith(f"{options}: ")
+    assert what in told
+    assert told.endswith(f"{direction}{' than planned' if direction is EITHER else ''}")
+
+
+@pytest.mark.parametrize("options", AS_USUAL)
+def test_what_an_engine_does_unasked_changes_nothing(options: str) -> None:
+    served = read(options)
+    assert (served.unmodelled, served.ignored) == ((), (options,))
+
+
+@pytest.mark.parametrize(
+    ("variable", "usual"),
+    [
+        ("SGLANG_ENABLE_POST_CAPTURE_KV_SIZING", "0"),
+        ("SGLANG_OPT_MAMBA_SKIP_DECODE_LOCK", "false"),
+        ("SGLANG_VLM_CACHE_SIZE_MB", "100"),
+        ("SGLANG_SWA_EVICTION_INTERVAL", "128"),
+        ("SGLANG_DSV4_COMPRESS_STATE_DTYPE", "float32"),
+    ],
+)
+def test_variables_of_memory_are_told(variable: str, usual: str) -> None:
+    (told,) = read_command([f"{variable}=x", "sglang", "serve", "m"]).unmodelled
+    assert told.startswith(f"{variable}=x: ")
+    assert read_command([f"{variable}={usual}", "sglang", "serve", "m"]).unmodelled == ()
+
+
+def test_experts_may_be_sent_by_the_old_name() -> None:
+    assert read("--enable-deepep-moe --tp 8").asked == read("--moe-a2a-backend deepep --tp 8").asked
+    (told,) = read("--enable-deepep-moe").unmodelled
+    assert told.startswith("--moe-a2a-backend deepep: its communication buffers are not counted")
 
 
 def test_a_draft_without_its_model_is_left_out() -> None:

@@ -56,6 +56,13 @@ def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
     assert tabled == tested
 
 
+def test_chunks_of_a_prefill_are_no_part_of_a_plan() -> None:
+    served = read("--enable_chunked_prefill")
+    (told,) = served.unmodelled
+    assert told.startswith("--enable_chunked_prefill: room beside the cache for what latent attention in fp8")
+    assert (served.asked, served.ignored) == ({}, ())
+
+
 def test_both_ways_to_start_it_are_one() -> None:
     assert read_command(["trtllm-serve", "serve", "m", "--tp_size", "2"]) == read("--tp_size 2")
 

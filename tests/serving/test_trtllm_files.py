@@ -41,6 +41,7 @@ class Published:
 
 
 GRAPHS = "cuda_graph_config: "
+BACKEND = "moe_config.backend: "
 PUBLISHED = (
     Published(
         source="NVIDIA/TensorRT-LLM, examples/configs/curated/deepseek-r1-throughput.yaml",
@@ -101,9 +102,9 @@ speculative_config:
             "draft": "mtp",
             "settings": {"num_nextn_predict_layers": "3"},
         },
+        unmodelled=(BACKEND,),
         ignored=(
             "trust_remote_code: true",
-            "moe_config.backend: TRTLLM",
             "speculative_config.use_relaxed_acceptance_for_thinking: true",
             "speculative_config.relaxed_topk: 10",
             "speculative_config.relaxed_delta: 0.6",
@@ -168,10 +169,9 @@ attention_dp_config:
             "max_num_batched_tokens": 16384,
             "settings": {"enable_attention_dp": "true"},
         },
-        unmodelled=(GRAPHS,),
+        unmodelled=(GRAPHS, BACKEND),
         ignored=(
             "trust_remote_code: true",
-            "moe_config.backend: TRTLLM",
             "stream_interval: 20",
             "num_postprocess_workers: 4",
             "attention_dp_config",
@@ -208,14 +208,8 @@ moe_config:
             "draft": "mtp",
             "settings": {"enable_attention_dp": "false", "num_nextn_predict_layers": "1"},
         },
-        unmodelled=(GRAPHS,),
-        ignored=(
-            "custom_tokenizer: glm_moe_dsa",
-            "enable_chunked_prefill: true",
-            "kv_cache_config.dtype: auto",
-            "stream_interval: 10",
-            "moe_config.backend: DEEPGEMM",
-        ),
+        unmodelled=(GRAPHS, "enable_chunked_prefill: true: room beside the cache", BACKEND),
+        ignored=("custom_tokenizer: glm_moe_dsa", "kv_cache_config.dtype: auto", "stream_interval: 10"),
     ),
     Published(
         source="NVIDIA/TensorRT-LLM, docs/source/deployment-guide-for-deepseek-r1-on-trtllm.md",
@@ -236,8 +230,8 @@ moe_config:
             "kv_dtype": "fp8",
             "settings": {"enable_attention_dp": "true", "num_slots": "288"},
         },
-        unmodelled=("moe_config.max_num_tokens: 9216: workspaces of experts",),
-        ignored=("moe_config.backend: WIDEEP", "moe_config.load_balancer.layer_updates_per_iter: 1"),
+        unmodelled=(BACKEND, "moe_config.max_num_tokens: 9216: workspaces of experts"),
+        ignored=("moe_config.load_balancer.layer_updates_per_iter: 1",),
     ),
     Published(
         source="NVIDIA/TensorRT-LLM, docs/source/blogs/tech_blog/blog06_Llama4_maverick_eagle_guide.md",
@@ -318,6 +312,74 @@ def test_a_key_asks_for_one_thing(text: str, asked: dict[str, Any], read: Read) 
     served = read(text)
     assert served.asked == asked
     assert (served.unmodelled, served.unknown) == ((), ())
+
+
+MORE, EITHER = "it takes more than planned", "it may take more or less than planned"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "direction"),
+    [
+        # create_py_executor: blocks of max_num_tokens, or no block reuse.
+        ("attn_backend: VANILLA", "blocks and pool are counted as with TRTLLM's kernels", EITHER),
+        # try_prepare_estimation: with a cp_type there is no run.
+        ("cp_config: {cp_type: HELIX}", "the pool is counted as sized by a run", EITHER),
+        # get_mla_context_workspace_kv_len_cap.
+        ("enable_chunked_prefill: true", "latent attention in fp8", EITHER),
+        ("sampler_type: TRTLLMSampler", "what a sampler in C++ keeps", MORE),
+        ("gather_generation_logits: true", "the logits of generated tokens", MORE),
+        ("allreduce_strategy: NCCL_SYMMETRIC", "what communication takes", EITHER),
+        ("env_overrides: {A: 1}", "what its variables change", EITHER),
+        ("multimodal_config: {encoder_cache_max_bytes: 1GiB}", "a tower of images", EITHER),
+        ("encoder_max_num_tokens: 16384", "a tower of images", EITHER),
+        ("enable_sleep: true", "its buffers", MORE),
+        ("moe_config: {backend: TRITON}", "as a kernel lays them out", EITHER),
+        ("sparse_attention_config: {index_head_dim: 64}", "by the model's own config", EITHER),
+        ("sparse_attention_config: {indexer_kv_dtype: fp8}", "by the model's own config", EITHER),
+        ("sparse_attention_config: {skip_indexer_for_short_seqs: false}", "CUDA graphs", EITHER),
+        ("speculative_config: {decoding_type: SA, max_draft_len: 4}", "its buffers", MORE),
+        ("speculative_config: {decoding_type: DSpark, max_draft_len: 4}", "what drafts has weights", MORE),
+        (
+            "speculative_config: {decoding_type: MTP, max_draft_len: 1, use_rejection_sampling: true}",
+            "for each request and row of the vocabulary",
+            MORE,
+        ),
+        (
+            "speculative_config: {decoding_type: MTP, max_draft_len: 1, enable_penalty: true}",
+            "for each request and row of the vocabulary",
+            MORE,
+        ),
+        (
+            "speculative_config: {decoding_type: MTP, max_draft_len: 1, max_concurrency: 8}",
+            "CUDA graphs",
+            EITHER,
+        ),
+    ],
+)
+def test_what_no_plan_counts_is_said(text: str, what: str, direction: str, read: Read) -> None:
+    (told,) = read(text).unmodelled
+    assert what in told
+    assert told.endswith(f": {direction}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "attn_backend: TRTLLM",
+        "enable_chunked_prefill: false",
+        "sampler_type: TorchSampler",
+        "allreduce_strategy: AUTO",
+        "moe_config: {backend: AUTO}",
+        "sparse_attention_config: {algorithm: skip_softmax, target_sparsity: 0.5}",
+        "sparse_attention_config: {algorithm: dsa, use_cute_dsl_topk: true, q_split_threshold: 4096}",
+        "kv_cache_config: {kv_pool_rebalance_check_interval: 20}",
+        "speculative_config: {decoding_type: AUTO}",
+        "generation_config: auto\nmax_stats_len: 10",
+    ],
+)
+def test_what_decides_no_bytes_is_ignored(text: str, read: Read) -> None:
+    served = read(text)
+    assert (served.asked, served.unmodelled, served.unknown) == ({}, (), ())
 
 
 @pytest.mark.parametrize(

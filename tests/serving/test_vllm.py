@@ -33,6 +33,14 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--max-model-len 1M", {"context": 1_048_576}),
     ("--max-num-batched-tokens 8k", {"max_num_batched_tokens": 8000}),
     ("--max-num-seqs 256", {"max_num_seqs": 256}),
+    ("--max-num-active-seqs 64", {"settings": {"max_num_active_seqs": "64"}}),
+    ("--watermark 0.010", {"settings": {"watermark": "0.01"}}),
+    ("--scheduler-reserve-full-isl", {"settings": {"scheduler_reserve_full_isl": "true"}}),
+    ("--no-scheduler-reserve-full-isl", {"settings": {"scheduler_reserve_full_isl": "false"}}),
+    (
+        "--all2all-backend deepep_high_throughput",
+        {"settings": {"all2all_backend": "deepep_high_throughput"}},
+    ),
     ("--dtype bfloat16", {"dtype": "bf16"}),
     ("--dtype half", {"dtype": "fp16"}),
     ("--dtype float", {"dtype": "fp32"}),
@@ -117,9 +125,14 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         '--limit-mm-per-prompt \'{"image": {"count": 2, "width": 512}}\'',
         {"settings": {"limit_mm_per_prompt": '{"image": {"count": 2, "width": 512}}'}},
     ),
+    (
+        "--mm-processor-kwargs '{\"max_pixels\": 1003520}'",
+        {"settings": {"mm_processor_kwargs": '{"max_pixels": 1003520}'}},
+    ),
     ("--skip-mm-profiling", {"settings": {"skip_mm_profiling": "true"}}),
     ("--no-skip-mm-profiling", {"settings": {"skip_mm_profiling": "false"}}),
     ("--max-cudagraph-capture-size 16", {"settings": {"max_cudagraph_capture_size": "16"}}),
+    ("--performance-mode throughput", {"settings": {"performance_mode": "throughput"}}),
     ("--async-scheduling", {"settings": {"async_scheduling": "true"}}),
     ("--no-async-scheduling", {"settings": {"async_scheduling": "false"}}),
     ("--enable-lora", {"settings": {"enable_lora": "true"}}),
@@ -134,7 +147,17 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--max-loras 4 --max-lora-rank 64", {}),
     ("--cpu-offload-gb 12.5", {"settings": {"cpu_offload_gb": "12.5"}}),
 ]
-REFUSED = ("--config serve.yaml", "--kv-cache-dtype-skip-layers 0 1")
+REFUSED = ("--config serve.yaml", "--kv-cache-dtype-skip-layers 0 1", "--device cpu")
+FROM_THE_ENVIRONMENT: list[tuple[str, dict[str, Any]]] = [
+    ("VLLM_PP_LAYER_PARTITION=10,11,11", {"pp_layers": (10, 11, 11)}),
+    ("VLLM_USE_V2_MODEL_RUNNER=0", {"settings": {"use_v2_model_runner": "false"}}),
+    ("VLLM_USE_V2_MODEL_RUNNER=1", {"settings": {"use_v2_model_runner": "true"}}),
+    ("VLLM_ALLOW_LONG_MAX_MODEL_LEN=1", {"settings": {"allow_long_max_model_len": "true"}}),
+    ("VLLM_DP_SIZE=8", {"dp": 8}),
+    ("VLLM_ALL2ALL_BACKEND=deepep_low_latency", {"settings": {"all2all_backend": "deepep_low_latency"}}),
+    ("VLLM_DEEPEP_BUFFER_SIZE_MB=2048", {"settings": {"deepep_buffer_size_mb": "2048"}}),
+]
+REFUSED_VARIABLES = ("VLLM_MLA_DISABLE=1", "VLLM_TARGET_DEVICE=cpu")
 
 
 def read(options: str) -> Served:
@@ -166,18 +189,42 @@ def test_every_row_that_asks_or_refuses_is_in_these_tests() -> None:
         if isinstance(row, (Asks, Keys, Switch, Refused))
         for name in (*row.names, *(row.against if isinstance(row, Switch) else ()))
     }
-    assert tabled - tested == {"VLLM_PP_LAYER_PARTITION", "VLLM_USE_V2_MODEL_RUNNER"}
+    variables = [each for each, _ in FROM_THE_ENVIRONMENT]
+    assert tabled - tested == {each.partition("=")[0] for each in (*variables, *REFUSED_VARIABLES)}
 
 
-def test_layers_of_stages_come_from_the_environment() -> None:
-    served = read_command(shlex.split("VLLM_PP_LAYER_PARTITION=10,11,11 vllm serve m -pp 3"))
-    assert served.asked == {"pp": 3, "pp_layers": (10, 11, 11)}
+@pytest.mark.parametrize(("variable", "asked"), FROM_THE_ENVIRONMENT)
+def test_a_variable_asks_for_one_thing(variable: str, asked: dict[str, Any]) -> None:
+    assert read_command([variable, "vllm", "serve", "m"]).asked == asked
 
 
-@pytest.mark.parametrize(("text", "flag"), [("0", "false"), ("1", "true")])
-def test_the_model_runner_comes_from_the_environment(text: str, flag: str) -> None:
-    served = read_command(shlex.split(f"VLLM_USE_V2_MODEL_RUNNER={text} vllm serve m"))
-    assert served.asked == {"settings": {"use_v2_model_runner": flag}}
+@pytest.mark.parametrize("variable", REFUSED_VARIABLES)
+def test_a_variable_that_would_make_the_plan_wrong_is_refused(variable: str) -> None:
+    with pytest.raises(OptionsError, match=variable):
+        read_command([variable, "vllm", "serve", "m"])
+
+
+@pytest.mark.parametrize(
+    ("variable", "left_out"),
+    [
+        ("VLLM_MLA_DISABLE=0", False),
+        ("VLLM_LOGGING_LEVEL=DEBUG", False),
+        ("VLLM_REPLICATE_EMBED=1", True),
+        ("VLLM_REPLICATE_EMBED=0", False),
+        ("VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE=0", True),
+        ("HF_HUB_OFFLINE=1", False),
+    ],
+)
+def test_what_no_plan_counts_of_the_environment_is_said(variable: str, left_out: bool) -> None:  # noqa: FBT001 - a table's column
+    served = read_command([variable, "vllm", "serve", "m"])
+    assert (served.asked, served.unknown) == ({}, ())
+    assert [text.startswith(f"{variable}: ") for text in served.unmodelled] == [True] * left_out
+    assert served.ignored == () if left_out else (variable,)
+
+
+def test_a_variable_that_looks_like_vllms_is_not_taken_to_be_harmless() -> None:
+    served = read_command(["VLLM_FOO=1", "FOO=1", "vllm", "serve", "m"])
+    assert (served.unknown, served.ignored) == (("VLLM_FOO=1",), ("FOO=1",))
 
 
 @pytest.mark.parametrize("text", ["auto", "-1", "AUTO"])
@@ -233,6 +280,16 @@ def test_a_draft_is_left_out_unless_it_has_no_weights(options: str, drafts: list
         ("--enable-chunked-prefill", False),
         ("--runner pooling", True),
         ("--hf-overrides '{}'", True),
+        ("--all2all-backend nixl_ep", True),
+        ('--media-io-kwargs \'{"video": {"num_frames": 32}}\'', True),
+        ("--media-io-kwargs '{}'", False),
+        ("--moe-backend auto", False),
+        ("--moe-backend marlin", True),
+        ("--enable-prompt-embeds", True),
+        ("--device cuda", False),
+        ("--max-num-scheduled-tokens 1024", True),
+        ("--long-prefill-token-threshold 0", False),
+        ("--scheduler-cls mine.Scheduler", True),
     ],
 )
 def test_what_no_plan_counts_is_said(options: str, left_out: bool) -> None:  # noqa: FBT001 - a table's column

@@ -298,7 +298,7 @@ def _command(engine: str, words: list[str]) -> list[str]:
 @pytest.mark.parametrize("engine", DIALECTS)
 def test_every_other_option_is_sorted_as_its_table_says(engine: str) -> None:
     """One command for each name, with the words that its row takes."""
-    after = {"nothing": [], "value": ["7"], "optional": ["7"], "values": ["7", "8"], "json": ["{}"]}
+    after = {"nothing": [], "value": ["7"], "optional": ["7"], "values": ["7", "8"], "json": ['{"a":7}']}
     for row in DIALECTS[engine].rows:
         if not isinstance(row, (Harmless, LeftOut)):
             continue
@@ -308,7 +308,8 @@ def test_every_other_option_is_sorted_as_its_table_says(engine: str) -> None:
             words = [name, *after[row.takes]]
             served = read_command(_command(engine, words))
             where = served.ignored if isinstance(row, Harmless) else served.unmodelled
-            assert [text.partition(":")[0] for text in where] == [" ".join(words)]
+            written = " ".join(words)
+            assert [text == written or text.startswith(f"{written}: ") for text in where] == [True]
             assert served.unknown == ()
 
 

@@ -65,6 +65,7 @@ class Traits:
 _PLAIN = Traits()
 _SIGMOID = Traits(chooses="sigmoid", biased=True)
 _LATENTS = Traits(chooses="sigmoid", biased=True, latents=True)
+_GEMMA_4 = Traits(picked="behind norm", norms_value=True, whole_share=True, own_norms=True)
 _DELTA = Traits(picked="behind norm", remembers=True, gates_shared=True, positions=4)
 _PLACED_BY_FOUR = Traits(positions=4)
 _STACKED = Traits(positions=4, stacked=3)
@@ -74,7 +75,8 @@ _TRAITS = {
     "exaone4": Traits(normed_before=False),
     "gemma2": _PLAIN,
     "gemma3_text": _PLAIN,
-    "gemma4_text": Traits(picked="behind norm", norms_value=True, whole_share=True, own_norms=True),
+    "gemma4_text": _GEMMA_4,
+    "gemma4_unified_text": _GEMMA_4,
     "glm4_moe": _SIGMOID,
     "gpt_oss": Traits(chooses="softmax of chosen", normed_weights=False, picked="behind layers"),
     "llama": _PLAIN,
@@ -159,7 +161,8 @@ _SINCE_FUSED = {
 
 _BEFORE_FUSED = {
     **{name: traits for name, traits in _TRAITS.items() if not traits.remembers},
-    "gemma4_text": replace(_TRAITS["gemma4_text"], mixes=False),
+    "gemma4_text": replace(_GEMMA_4, mixes=False),
+    "gemma4_unified_text": replace(_GEMMA_4, mixes=False),
     "gpt_oss": replace(_TRAITS["gpt_oss"], picked="in layer"),
 }
 

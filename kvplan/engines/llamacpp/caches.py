@@ -71,13 +71,18 @@ class Arranged:
 
 
 def arrange(
-    stages: Sequence[Stage], options: LlamaOptions, *, rules: LlamaRules = NEWEST, windows: bool = True
+    stages: Sequence[Stage],
+    options: LlamaOptions,
+    *,
+    rules: LlamaRules = NEWEST,
+    windows: bool = True,
+    copies: int = 0,
 ) -> Arranged:
     """
     Return the caches of a model, a stage for each device.
 
-    *windows* says whether sliding layers have a cache of their own. Raises RefusedError for layers
-    that llama.cpp has no memory for.
+    *windows* says whether sliding layers have a cache of their own, and *copies* how many states there are
+    beside each, to go back to. Raises RefusedError for layers that llama.cpp has no memory for.
     """
     parts = [
         Part(rank=rank, count=count, tensors=tensors)
@@ -88,8 +93,29 @@ def arrange(
     _require_known(stages, parts, rules)
     if not options.flash_attn:
         parts = _with_padded_values(parts)
+    if copies:
+        parts = [_copied(part, copies) if part.cache.rule in _STATES else part for part in parts]
     layers = sum(len(stage.types) for stage in stages)
     return Arranged(parts=tuple(parts), layers=layers, ranks=len(stages), options=options)
+
+
+_STATES = ("state", "ring")
+
+
+def _copied(part: Part, copies: int) -> Part:
+    """
+    Return states with so many copies of all slots behind them.
+
+    n_rs_seq of src/llama-memory-recurrent.cpp and src/llama-kv-cache-dsv4.cpp.
+    """
+    first, second = part.tensors.first_bytes, part.tensors.second_bytes
+    tensors = replace(
+        part.tensors,
+        first_bytes=first * (1 + copies),
+        second_bytes=second * (1 + copies),
+        extra=(*part.tensors.extra, ("states of drafts", (first + second) * copies)),
+    )
+    return replace(part, tensors=tensors)
 
 
 def _require_known(stages: Sequence[Stage], parts: Sequence[Part], rules: LlamaRules) -> None:

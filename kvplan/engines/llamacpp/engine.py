@@ -11,7 +11,7 @@ from kvplan.engines.llamacpp.caches import Arranged, arrange
 from kvplan.engines.llamacpp.cells import MAX_SEQUENCES
 from kvplan.engines.llamacpp.errors import RefusedError
 from kvplan.engines.llamacpp.needs import start_up
-from kvplan.engines.llamacpp.options import SETTINGS, asked_of
+from kvplan.engines.llamacpp.options import SETTINGS, LlamaOptions, asked_of
 from kvplan.engines.llamacpp.traits import honours_windows, require_architecture
 from kvplan.engines.llamacpp.unified import UnifiedTally
 from kvplan.engines.llamacpp.versions import LlamaRules, find_rules
@@ -153,13 +153,32 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: LlamaRules)
     require_architecture(options.architecture)
     asked = asked_of(options.settings, options.max_num_batched_tokens)
     windows = honours_windows(options.architecture)
-    arranged = arrange(stages, asked, rules=rules, windows=windows)
+    copies = _copies(options, asked, rules)
+    arranged = arrange(stages, asked, rules=rules, windows=windows, copies=copies)
     if options.draft is None:
         return Cells(arranged=arranged)
     require_architecture(options.draft.architecture)
     windows = honours_windows(options.draft.architecture)
     drafts = [_of_draft(stage) for stage in stages]
     return Cells(arranged=arranged, draft=arrange(drafts, asked, rules=rules, windows=windows))
+
+
+_VERIFIED = frozenset({"eagle3", "dflash"})
+"""Drafts beside a model's own module whose tokens it may have to forget: need_n_rs_seq in common/common.h."""
+
+
+def _copies(options: EngineOptions, asked: LlamaOptions, rules: LlamaRules) -> int:
+    """
+    Return how many states there are beside each, to go back to from drafted tokens.
+
+    Raises OptionsError for a number of them without a draft.
+    """
+    if options.draft is None:
+        if "spec_draft_n_max" in options.settings:
+            raise OptionsError("spec_draft_n_max goes with a draft: give --draft too")
+        return 0
+    verified = options.draft.predicts is not None or options.draft.architecture in _VERIFIED
+    return asked.spec_draft_n_max if verified and options.architecture in rules.rolls_back else 0
 
 
 def _of_draft(stage: Stage) -> Stage:

@@ -23,7 +23,7 @@ from kvplan.engines.llamacpp.whole import Batch, Cache, graph_of
 from kvplan.engines.overheads import DRIVER_BYTES, compute_buffers
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.loads import tokens_in, uniform
-from kvplan.units import MIB, ceil_div
+from kvplan.units import MAX_COUNT, MIB, ceil_div
 
 _HALF, _FLOAT = 2, 4
 _LEAST_TURN = 64
@@ -34,6 +34,8 @@ _OLDER_ABOVE_BYTES = 549 * MIB
 """
 What builds of spring 2026 printed above the graph of today, whose masks are float16 from the start.
 
+And they had logits of all tokens: llama-server asks for fewer since github.com/ggml-org/llama.cpp/pull/23861.
+
 Llama-3.2-3B of 2048 tokens had 28 MiB more (284.90), Gemma 4 26B of 262144 with its cache in q8_0 549
 (1887.86): stored public logs.
 """
@@ -43,12 +45,13 @@ def start_up(run: ProfileRun, rules: LlamaRules = NEWEST) -> Estimate:
     """Return what llama.cpp takes for *run*; where its graph is not known, what compute_buffers estimates."""
     size = compute_bytes(run, rules)
     if size is None:
-        return compute_buffers(run)
+        return compute_buffers(run, _outputs(run, _slots(run)))
+    older = compute_bytes(run._replace(settings={**run.settings, "n_outputs_max": str(MAX_COUNT)}), rules)
     return Estimate(
         activation_bytes=size,
         overhead_bytes=DRIVER_BYTES,
         low_bytes=size,
-        high_bytes=size + DRIVER_BYTES + _OLDER_ABOVE_BYTES,
+        high_bytes=(older or size) + DRIVER_BYTES + _OLDER_ABOVE_BYTES,
         evidence="derived from llama.cpp's graph; the driver's share from a published breakdown",
     )
 
@@ -63,19 +66,18 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     traits = traits_of(run.architecture, fused=rules.fused)
     if traits is None or run.hidden is None or run.vocab is None or run.kv is None or not all(run.stages):
         return None
-    options = asked_of(run.settings, run.batched_tokens)
-    if options.flash_attn and not _has_kernel(run.kv, rules):
+    slots = _slots(run)
+    if slots.options.flash_attn and not _has_kernel(run.kv, rules):
         return None
-    layers = layers_of(run, traits, flash=options.flash_attn)
+    layers = layers_of(run, traits, flash=slots.options.flash_attn)
     if layers is None or run.stages[0] <= traits.stacked or _reads_over(layers, run.stages):
         return None
-    slots = Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
     tokens = _tokens(slots)
     kinds = _ALL, CacheId(name="swa", rule="window", window=window_of(run) or 0)
     full, window = (_cache(slots, cache, layers, number, run.kv) for number, cache in enumerate(kinds))
     whole = Batch(
         tokens=ceil_div(tokens, slots.batch) * slots.batch,
-        outputs=tokens,
+        outputs=min(tokens, _outputs(run, slots)),
         hidden=run.hidden,
         vocab=run.vocab,
         layers=layers,
@@ -137,6 +139,19 @@ def _reads_over(layers: Sequence[Layer], sizes: Sequence[int]) -> bool:
 
 
 _ALL = CacheId(name="kv", rule="full")
+
+
+def _slots(run: ProfileRun) -> Slots:
+    options = asked_of(run.settings, run.batched_tokens)
+    return Slots(load=uniform(max(1, run.context), run.sequences or 1), options=options)
+
+
+def _outputs(run: ProfileRun, slots: Slots) -> int:
+    """Return the tokens that may have logits: each slot's next, and drafted ones (server_output_limits)."""
+    options = slots.options
+    if options.n_outputs_max is not None:
+        return options.n_outputs_max
+    return slots.batch * (1 + (options.spec_draft_n_max if run.drafts else 0))
 
 
 def _attention(layer: Layer) -> Attention | None:

@@ -20,12 +20,14 @@ class LlamaRules:
     `sparse`: whether the caches of indexers and of DeepSeek-V4 are known (llama-kv-cache-dsa.cpp,
     -msa.cpp and -dsv4.cpp). `fused`: whether graphs are those of v0.5.0: CUDA's kernels for mixtures keep
     tensors, gpt-oss picks outputs behind all layers, and flash attention on CUDA takes K and V of two types;
-    before, they are those of b10068.
+    before, they are those of b10068. `rolls_back`: the model types whose states have copies for drafted
+    tokens (llm_arch_supports_rs_rollback in src/llama-arch.cpp).
     """
 
     build: int
     sparse: bool
     fused: bool
+    rolls_back: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -33,8 +35,11 @@ class LlamaRules:
         return f"llamacpp@b{self.build}"
 
 
-_B10107 = LlamaRules(build=10107, sparse=False, fused=False)
-_B11312 = LlamaRules(build=11312, sparse=True, fused=True)
+# LLM_ARCH_QWEN35 and QWEN35MOE, and later KIMI_K3, DEEPSEEK4, NEMOTRON_H, LFM2 and their mixtures, too.
+_QWEN35 = frozenset({"qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"})
+_LATER = frozenset({"deepseek_v4", "kimi_k3", "lfm2", "lfm2_moe", "nemotron_h"})
+_B10107 = LlamaRules(build=10107, sparse=False, fused=False, rolls_back=_QWEN35)
+_B11312 = LlamaRules(build=11312, sparse=True, fused=True, rolls_back=_QWEN35 | _LATER)
 
 BUILDS = (_B10107, _B11312)
 """The known rules, from the oldest to the newest."""

@@ -17,6 +17,7 @@ REASONS = {
     "whole rings": "tokens that wait to be compressed have their cells from the start",
     "cell padding": "contexts, windows and compressed rows are rounded up to 256 cells",
     "float32 states": "recurrent states and convolutions are float32",
+    "states of drafts": "a slot has a state to go back to for each drafted token",
     "V padding": "without flash attention every V is as wide as the widest",
     "indexer values": "the indexer's cache has a V of one head, which nothing reads",
 }

@@ -8,16 +8,16 @@ from kvplan.engines.arrangement import Line, StartUp, Straight
 from kvplan.engines.base import Engine, EngineOptions, Share
 from kvplan.engines.cards import require_vendor
 from kvplan.engines.offloading import offloaded_bytes
-from kvplan.engines.settings import read_settings
+from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
 from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
-from kvplan.engines.sglang.fraction import PrefillGraphs, mem_fraction_static
+from kvplan.engines.sglang.fraction import MAX_PREFILL_TOKENS, KeptBack, PrefillGraphs
 from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
-from kvplan.engines.sglang.options import SETTINGS, read_options
+from kvplan.engines.sglang.options import CAPTURED_A2A, SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
 from kvplan.engines.sglang.shares import has_dp_attention, shares
 from kvplan.engines.sglang.sizing import choose_sizing
@@ -169,7 +169,7 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     sizing = choose_sizing(lay_out(stages, asked, rules), asked, rules)
     chunk = f"{asked.chunked_prefill_size:,}"
     note = f"no card is named: prefills are cut into chunks of {chunk} tokens; --gpu names a card"
-    unsaid = options.card is None and options.max_num_batched_tokens is None
+    unsaid = asked.chunked and options.card is None and options.max_num_batched_tokens is None
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
     if options.card is not None and is_guessed(options):
         assumed += (_UNKNOWN_TOWER,)
@@ -180,22 +180,43 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 
 
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
-    kind: PrefillGraphs = "latent" if "latent" in options.roles else "attention"
-    groups = options.dp if has_dp_attention(options) else 1
-    traits, sees = traits_of(options.architecture), has_images(options.architecture, sees=options.sees)
     card = options.card
-    share = mem_fraction_static(
-        (card and card.smi_bytes) or gpu_bytes,
-        tp=options.tp * groups,
-        pp=options.pp,
-        graphs=kind if traits.prefill_graphs and (traits.seen_graphs or not sees) else "none",
-        chunked_prefill_size=options.max_num_batched_tokens,
-        max_running_requests=options.max_num_seqs,
-        groups=groups,
-    )
+    sees = has_images(options.architecture, sees=options.sees)
+    share = _kept_back(options, sees=sees).share((card and card.smi_bytes) or gpu_bytes)
     if float(share) <= 0:
         raise RefusedError(
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
-    return seen(share, options.vision) if sees else share
+    return seen(share, options) if sees else share
+
+
+def _kept_back(options: EngineOptions, *, sees: bool) -> KeptBack:
+    """Return what decides the memory that SGLang keeps back."""
+    groups = options.dp if has_dp_attention(options) else 1
+    given = read_settings(SETTINGS, options.settings)
+    sizes = given.counts("cuda_graph_bs_prefill")
+    return KeptBack(
+        tp=options.tp * groups,
+        pp=options.pp,
+        graphs=_prefill_graphs(options, given, sees=sees),
+        decodes=given.flag("disable_decode_cuda_graph") is not True,
+        chunked=given.flag("chunked_prefill") is not False,
+        chunked_prefill_size=options.max_num_batched_tokens,
+        max_prefill_tokens=given.count("max_prefill_tokens") or MAX_PREFILL_TOKENS,
+        max_running_requests=options.max_num_seqs,
+        most_decoding=given.count("cuda_graph_max_bs_decode"),
+        longest_prefill=given.count("cuda_graph_max_bs_prefill"),
+        prefill_sizes=len(sizes) if sizes else None,
+        groups=groups,
+        deepep=given.name("moe_a2a_backend") == "deepep",
+    )
+
+
+def _prefill_graphs(options: EngineOptions, given: Settings, *, sees: bool) -> PrefillGraphs:
+    """Return which graphs of prefill SGLang captures."""
+    traits, sent = traits_of(options.architecture), given.name("moe_a2a_backend") or "none"
+    captured = traits.prefill_graphs and sent in CAPTURED_A2A and (traits.seen_graphs or not sees)
+    if not captured or given.flag("disable_prefill_cuda_graph") is True:
+        return "none"
+    return "latent" if "latent" in options.roles else "attention"

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Literal
 
 from kvplan.records import record
-from kvplan.units import GIB, MIB
+from kvplan.units import GIB, MIB, ceil_div
 
 PrefillGraphs = Literal["attention", "latent", "none"]
 
@@ -30,12 +30,25 @@ _LARGEST = Scale(below_bytes=0, chunked_prefill_size=16384, few_ranks=512, many_
 _MANY_REQUESTS = 300
 _MANY_RANKS = 4
 
-# generate_prefill_cuda_graph_batch_sizes in arg_groups/cuda_graph_hook.py: first, last and step, in tokens.
-_PREFILL_GRAPHS = ((4, 32, 4), (48, 256, 16), (288, 512, 32), (576, 1024, 64), (1280, 4096, 256))
-_LARGE_GRAPH_STEP = 512
+_Sizes = tuple[tuple[int, int | None, int], ...]
+"""The sizes of graphs: first, last and step, None for as far as they go."""
+
+# generate_prefill_cuda_graph_batch_sizes in arg_groups/cuda_graph_hook.py, in tokens, and
+# generate_decode_cuda_graph_batch_sizes there, in requests.
+_PREFILL_GRAPHS: _Sizes = (
+    *((4, 32, 4), (48, 256, 16), (288, 512, 32), (576, 1024, 64), (1280, 4096, 256)),
+    (4608, None, 512),
+)
+_DECODE_GRAPHS: _Sizes = ((1, 2, 1), (4, 12, 4), (16, 256, 8), (272, 511, 16), (512, None, 32))
 
 _LEAST_PREFILL = 2048
+MAX_PREFILL_TOKENS = 16_384
+"""Those of a prefill that is not cut into chunks (arg_groups/fields/schedule.py)."""
 _LATENT_PREFILL_MIB = 1536
+# What sends tokens to experts, beside what is kept back, and what graphs of prefill make of it
+# (reserve_for_deepep_a2a_mb and reserve_for_graph_mb in memory_hook.py); the longest prefill in a graph then.
+_DEEPEP_MIB, _DEEPEP_PREFILL_MIB = 2048, 1024
+_DEEPEP_MOST_TOKENS = 2048
 _FLOOR_FROM_BYTES = 60 * GIB
 _FLOOR_MIB = 10 * 1024
 
@@ -45,65 +58,98 @@ def scale_of(gpu_bytes: int) -> Scale:
     return next((scale for scale in _SCALES if gpu_bytes < scale.below_bytes), _LARGEST)
 
 
-def mem_fraction_static(  # noqa: PLR0913 - what SGLang's rule depends on
-    gpu_bytes: int,
-    *,
-    tp: int,
-    pp: int = 1,
-    graphs: PrefillGraphs,
-    chunked_prefill_size: int | None = None,
-    max_running_requests: int | None = None,
-    groups: int = 1,
-) -> str:
+@record
+class KeptBack:
     """
-    Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
+    What decides how much SGLang keeps back for activations and graphs, of a text model on CUDA.
 
-    It is that of a text model on CUDA with graphs, without speculation or DeepEP, on *tp* ranks in all, of
-    which *groups* attend each for sequences of their own. *graphs* says which graphs of prefill are captured:
-    those of latent attention take more, and Kimi Delta Attention and most multimodal models have none. The
-    card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says that SGLang
-    would not start. Source: handle_gpu_memory_settings and reserve_for_graph_mb in arg_groups/memory_hook.py
-    of SGLang 0.5.23.
+    It is so with or without speculation, on `tp` ranks in all, of which `groups` attend each for sequences
+    of their own. `graphs` says which graphs of prefill are captured: those of latent attention take more,
+    and Kimi Delta Attention and most multimodal models have none; `decodes` whether those of decoding are.
+    `most_decoding` and `longest_prefill` are the largest of both as asked for, `prefill_sizes` how many there
+    are of the latter, where they are listed. Unless prefill is `chunked`, `max_prefill_tokens` stand for the
+    chunk. `deepep` sends tokens to experts. Source: handle_gpu_memory_settings and reserve_for_graph_mb in
+    arg_groups/memory_hook.py of SGLang 0.5.23.
     """
-    gpu_mib = Fraction(gpu_bytes, MIB)
-    reserved = reserved_mib(
-        gpu_bytes,
-        tp=tp,
-        pp=pp,
-        graphs=graphs,
-        chunked_prefill_size=chunked_prefill_size,
-        max_running_requests=max_running_requests,
-        groups=groups,
-    )
-    return f"{float(round((gpu_mib - reserved) / gpu_mib, 3)):.3f}"
+
+    tp: int
+    pp: int = 1
+    graphs: PrefillGraphs = "attention"
+    decodes: bool = True
+    chunked: bool = True
+    chunked_prefill_size: int | None = None
+    max_prefill_tokens: int = MAX_PREFILL_TOKENS
+    max_running_requests: int | None = None
+    most_decoding: int | None = None
+    longest_prefill: int | None = None
+    prefill_sizes: int | None = None
+    groups: int = 1
+    deepep: bool = False
+
+    def share(self, gpu_bytes: int) -> str:
+        """
+        Return the share, three decimals as text, that SGLang takes of a card with *gpu_bytes*.
+
+        The card counts as nvidia-smi prints it, a little more than torch has. A share at or below 0 says that
+        SGLang would not start.
+        """
+        gpu_mib = Fraction(gpu_bytes, MIB)
+        return f"{float(round((gpu_mib - self.mib(gpu_bytes)) / gpu_mib, 3)):.3f}"
+
+    def mib(self, gpu_bytes: int) -> Fraction:
+        """Return the MiB that SGLang keeps back of a card."""
+        scale = scale_of(gpu_bytes)
+        chunk = self.chunked_prefill_size or scale.chunked_prefill_size
+        tokens = chunk if self.chunked else self.max_prefill_tokens
+        requests = self.most_decoding or requests_in_graphs(gpu_bytes, self.tp, self.max_running_requests)
+        kept = 512 + Fraction(3, 2) * max(tokens, _LEAST_PREFILL) + Fraction(self.tp * self.pp * 1024, 8)
+        kept += 2 * requests if self.decodes else 0
+        if self.groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
+            kept += requests * self.groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
+        # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
+        kept += self._prefill_mib(chunk) if self.pp == 1 else 0
+        kept = max(kept, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else kept
+        return kept + (_DEEPEP_MIB if self.deepep and self.decodes else 0)
+
+    def _prefill_mib(self, chunk: int) -> int:
+        """Return what graphs of prefill take: so much for each of attention's, or for all of latents'."""
+        sizes = {"attention": 8 * self._prefill_sizes(chunk), "latent": _LATENT_PREFILL_MIB, "none": 0}
+        return sizes[self.graphs] + (_DEEPEP_PREFILL_MIB if self.deepep and self.graphs != "none" else 0)
+
+    def _prefill_sizes(self, chunk: int) -> int:
+        """Return how many lengths of prefill are captured; none of whole prompts, whose chunk is -1."""
+        if self.prefill_sizes is not None:
+            return self.prefill_sizes
+        if self.deepep:
+            return len(_deepep_sizes(self.longest_prefill or _DEEPEP_MOST_TOKENS))
+        return prefill_graphs(self.longest_prefill or (chunk if self.chunked else 0))
 
 
-def reserved_mib(  # noqa: PLR0913 - what SGLang's rule depends on
-    gpu_bytes: int,
-    *,
-    tp: int,
-    pp: int,
-    graphs: PrefillGraphs,
-    chunked_prefill_size: int | None,
-    max_running_requests: int | None,
-    groups: int = 1,
-) -> Fraction:
-    """Return the MiB that SGLang keeps back for activations and graphs."""
+def requests_in_graphs(gpu_bytes: int, tp: int, max_running_requests: int | None) -> int:
+    """Return the most requests that a graph of decoding holds."""
     scale = scale_of(gpu_bytes)
-    chunk = chunked_prefill_size or scale.chunked_prefill_size
     requests = scale.few_ranks if tp < _MANY_RANKS else scale.many_ranks
-    requests = min(requests, max_running_requests or requests)
-    activations = 512 + Fraction(3, 2) * max(chunk, _LEAST_PREFILL)
-    reserved = activations + Fraction(tp * pp * 1024, 8) + 2 * requests
-    if groups > 1:  # reserve_for_graph_mb: attention data parallelism pads some operations.
-        reserved += requests * groups * (3 + (Fraction(3, 2) if requests > _MANY_REQUESTS else 0))
-    if pp == 1:  # With pipeline stages the graphs of prefill are off (apply_cuda_graph_compatibility).
-        sizes = {"attention": 8 * _prefill_graphs(chunk), "latent": _LATENT_PREFILL_MIB, "none": 0}
-        reserved += sizes[graphs]
-    return max(reserved, Fraction(_FLOOR_MIB)) if gpu_bytes > _FLOOR_FROM_BYTES else reserved
+    return min(requests, max_running_requests or requests)
 
 
-def _prefill_graphs(most_tokens: int) -> int:
+def prefill_graphs(most_tokens: int) -> int:
     """Return how many sizes of prefill are captured up to *most_tokens*."""
-    steps = (*_PREFILL_GRAPHS, (4608, most_tokens, _LARGE_GRAPH_STEP))
-    return sum(len(range(first, min(last, most_tokens) + 1, step)) for first, last, step in steps)
+    return len(_up_to(_PREFILL_GRAPHS, most_tokens))
+
+
+def decode_graphs(most_requests: int) -> int:
+    """Return how many sizes of decoding are captured up to *most_requests*, which is one of them."""
+    return len(_up_to(_DECODE_GRAPHS, most_requests) | {most_requests})
+
+
+def _up_to(sizes: _Sizes, most: int) -> set[int]:
+    return {
+        size
+        for first, last, step in sizes
+        for size in range(first, min(most if last is None else last, most) + 1, step)
+    }
+
+
+def _deepep_sizes(most_tokens: int) -> set[int]:
+    """Return those with DeepEP, multiples of 8: apply_deepep_adjustments in arg_groups/cuda_graph_hook.py."""
+    return {8 * ceil_div(size, 8) for size in _up_to(_PREFILL_GRAPHS, most_tokens)}

@@ -13,8 +13,11 @@ _USUAL_LAYERS, _USUAL_HIDDEN = 24, 1024
 _PER_TIMES = 0.1
 _LEAST_FACTOR, _MOST_FACTOR = 0.8, 1.05
 
-_CALLED_DEPTH = frozenset({"qwen3_vl"})
+_CALLED_DEPTH = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
 """Towers whose configs have their layers as `depth`."""
+
+_WIDE_AS_TEXT = frozenset({"qwen2_vl"})
+"""Towers whose configs have the text model's width as hidden_size, and their own as embed_dim."""
 
 # SGLANG_VLM_CACHE_SIZE_MB and SGLANG_MM_FEATURE_CACHE_MB in environ.py.
 _EMBEDDINGS_BYTES = 100 * MIB
@@ -34,21 +37,22 @@ def has_images(architecture: str | None, *, sees: bool) -> bool:
 
 def is_guessed(options: EngineOptions) -> bool:
     """Return whether the share of a model with a tower rests on widths that the spec does not tell."""
-    known = options.vision is not None and options.vision.design in _CALLED_DEPTH
-    return has_images(options.architecture, sees=options.sees) and not known
+    return has_images(options.architecture, sees=options.sees) and options.vision is None
 
 
-def factor(vision: Vision | None) -> float:
+def factor(vision: Vision | None, hidden: int | None = None) -> float:
     """
-    Return what SGLang's share is multiplied by for a model with a tower.
+    Return what SGLang's share is multiplied by for a model with a tower, whose text model is *hidden* wide.
 
     Its rule compares the tower with ViT-L/14 by vision_config's num_hidden_layers x hidden_size^2. Configs of
     Qwen's towers call their layers depth, so that they count as 24. A tower whose widths the spec does
     not tell is taken for as large as ViT-L/14.
     """
     times = 1.0
-    if vision is not None and vision.design in _CALLED_DEPTH:
-        times = _USUAL_LAYERS * vision.hidden**2 / (_USUAL_LAYERS * _USUAL_HIDDEN**2)
+    if vision is not None:
+        layers = _USUAL_LAYERS if vision.design in _CALLED_DEPTH else vision.layers
+        width = hidden if hidden and vision.design in _WIDE_AS_TEXT else vision.hidden
+        times = layers * width**2 / (_USUAL_LAYERS * _USUAL_HIDDEN**2)
     adjusted = 1.0 - _PER_TIMES * (times - 1.0)
     return _USUAL_FACTOR * max(_LEAST_FACTOR, min(_MOST_FACTOR, adjusted))
 
@@ -61,16 +65,21 @@ def reserved_bytes(workload: ProfileRun) -> int:
     """
     if not has_images(workload.architecture, sees=workload.sees):
         return 0
-    if workload.architecture in _BY_IPC and _is_large_hopper(workload.card):
+    if decodes_in_flashinfer(workload):
         many = (workload.sequences or 0) >= _MANY_REQUESTS
         return _MANY_FEATURES_BYTES if many else _FEATURES_BYTES
     return _EMBEDDINGS_BYTES
+
+
+def decodes_in_flashinfer(workload: ProfileRun) -> bool:
+    """Return whether a class decodes with FlashInfer's kernels on Hopper: Qwen3-VL on its large cards."""
+    return workload.architecture in _BY_IPC and _is_large_hopper(workload.card)
 
 
 def _is_large_hopper(card: Card) -> bool:
     return card.is_hopper and (card.smi_bytes or card.total_bytes) >= _LARGE_BYTES
 
 
-def seen(share: str, vision: Vision | None) -> str:
+def seen(share: str, options: EngineOptions) -> str:
     """Return a share as text after the factor, in the digits that a float holds."""
-    return str(float(share) * factor(vision))
+    return str(float(share) * factor(options.vision, options.hidden))

@@ -3,7 +3,9 @@
 from fractions import Fraction
 
 from kvplan.engines.profile_run import Estimate, ProfileRun
+from kvplan.engines.sglang.aside import aside
 from kvplan.engines.sglang.images import reserved_bytes
+from kvplan.engines.sglang.mxfp4 import CLASSES, MOST_AMISS
 from kvplan.engines.sglang.traits import traits_of
 from kvplan.units import GIB, ceil_div
 
@@ -25,13 +27,14 @@ _LEAST_ALONE_BYTES = 30 * GIB // 100
 _ALONE_BYTES = 75 * GIB // 100
 _MOST_ALONE_BYTES = 120 * GIB // 100
 
-# What torch's allocator rounds weights up by, and cannot give back of what loading took: 0.002 to 1.14 % of
-# them in start-ups of tests/rehearsed/sglang.jsonl, most where blocks in fp8 are rewritten.
-_MOST_KEPT = Fraction(12, 1000)
-# Where MXFP4 is laid out anew for Hopper it is far more: 3.9 GiB of gpt-oss-20b's 12.8, and 12.9 of the 30.4
-# on each of two ranks of gpt-oss-120b, in start-ups where nothing was computed. No published log tells it.
-_MOST_SWIZZLED = Fraction(45, 100)
-_IN_MXFP4 = frozenset({"gpt_oss"})
+MOST_KEPT, MOST_KEPT_PLAIN = Fraction(18, 1000), Fraction(8, 1000)
+"""
+What torch's allocator rounds weights up by, and cannot give back of what loading took.
+
+Of a rank's part of a release, in start-ups of tests/rehearsed/sglang.jsonl: 0.002 to 0.78 % of plain weights,
+each matrix of which is rounded up to 2 MiB (phi-4 has 80 MiB more so, of 91), and up to 1.75 % of blocks in
+fp8, which are rewritten.
+"""
 
 # Rotary tables are in float32 (layers/rotary_embedding/base.py), and reach a little past the context
 # (reserve_rope_cache_for_long_sequences in utils/common.py of SGLang 0.5.23).
@@ -43,8 +46,8 @@ def before_weights(workload: ProfileRun) -> Estimate:
     """
     Return what the CUDA context and communication take, the table of rotary embeddings, and room for images.
 
-    The last two come out of SGLang's share. Activations and graphs are 0 here: SGLang keeps 1 -
-    mem_fraction_static back for them.
+    The last two come out of SGLang's share. Activations and graphs are no part of it, but aside: SGLang keeps
+    1 - mem_fraction_static back for them.
     """
     kept = _rotations(workload) + reserved_bytes(workload)
     if workload.ranks > 1:
@@ -53,21 +56,23 @@ def before_weights(workload: ProfileRun) -> Estimate:
     else:
         low, middle, high = _LEAST_ALONE_BYTES, _ALONE_BYTES, _MOST_ALONE_BYTES
         evidence = "from 9 published SGLang start-ups on one GPU, 0.3 to 1.20 GiB"
-    share = _kept_share(workload)
+    weights = Fraction(workload.weights_bytes, workload.ranks)
+    amiss = MOST_AMISS if _in_mxfp4(workload) else Fraction(0)
+    share = amiss or (MOST_KEPT_PLAIN if workload.plain_weights else MOST_KEPT)
     return Estimate(
         activation_bytes=0,
         overhead_bytes=middle + kept,
-        low_bytes=low + kept,
-        high_bytes=high + kept + int(share * workload.weights_bytes / workload.ranks),
+        low_bytes=low + kept - int(amiss * weights),
+        high_bytes=high + kept + int(share * weights),
         evidence=f"{evidence}, and up to {float(100 * share):g} % of the weights that its allocator keeps",
         kept_bytes=kept,
+        aside=aside(workload),
     )
 
 
-def _kept_share(workload: ProfileRun) -> Fraction:
-    """Return how much of the weights torch's allocator may keep beside them."""
-    swizzled = workload.architecture in _IN_MXFP4 and not workload.plain_weights
-    return _MOST_SWIZZLED if swizzled and workload.card.is_hopper else _MOST_KEPT
+def _in_mxfp4(workload: ProfileRun) -> bool:
+    """Return whether experts are laid out anew, of which more is kept than of other weights."""
+    return workload.architecture in CLASSES and not workload.plain_weights
 
 
 def _rotations(workload: ProfileRun) -> int:

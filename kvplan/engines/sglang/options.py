@@ -7,7 +7,7 @@ from kvplan.engines.base import Drafting, EngineOptions
 from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, read_settings
 from kvplan.engines.sglang.errors import OptionsError
-from kvplan.engines.sglang.fraction import scale_of
+from kvplan.engines.sglang.fraction import MAX_PREFILL_TOKENS, scale_of
 from kvplan.engines.sglang.pages import forced_page
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.records import record
@@ -18,6 +18,13 @@ BY_TOKENS = tuple(_BY_TOKENS.split())
 Ways to send tokens that deal experts out over all ranks.
 
 _A2A_EP_SPANNING_BACKENDS in arg_groups/overrides.py of SGLang 0.5.23, without Ascend's.
+"""
+
+CAPTURED_A2A = ("none", "deepep", "megamoe", "flashinfer")
+"""
+Those of them beside which prefill is captured in graphs.
+
+disable_breakable_cudagraph_if_incompatible in arg_groups/cuda_graph_hook.py of SGLang 0.5.23.
 """
 
 SETTINGS = (
@@ -37,6 +44,22 @@ SETTINGS = (
         help="how the radix cache keeps states",
         choices=("auto", "no_buffer", "extra_buffer", "extra_buffer_lazy"),
     ),
+    Setting(
+        name="disable_overlap_schedule",
+        kind="flag",
+        help="on keeps no batch in flight, and fewer states; pipeline stages have none",
+    ),
+    Setting(name="chunked_prefill", kind="flag", help="off prefills whole prompts at once"),
+    Setting(name="max_prefill_tokens", kind="count", help="tokens of such prefills at once: 16384"),
+    Setting(
+        name="disable_decode_cuda_graph", kind="flag", help="on keeps nothing back for graphs of decoding"
+    ),
+    Setting(
+        name="disable_prefill_cuda_graph", kind="flag", help="on keeps nothing back for those of prefill"
+    ),
+    Setting(name="cuda_graph_max_bs_decode", kind="count", help="the largest batch decoded in a graph"),
+    Setting(name="cuda_graph_max_bs_prefill", kind="count", help="the longest prefill in a graph"),
+    Setting(name="cuda_graph_bs_prefill", kind="counts", help="all prefills in graphs: 64,128"),
     Setting(name="ep_size", kind="count", help="ranks over which whole experts are dealt out, as --ep"),
     Setting(name="ep_num_redundant_experts", kind="count", help="copies of experts, dealt out with them"),
     Setting(
@@ -85,7 +108,9 @@ class SglangOptions:
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
     `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
     what drafts tokens, `drafted_tokens` of them to verify at once. `groups` of ranks attend for requests of
-    their own. `forced_page` is what the attention backend makes of a page that is not asked for.
+    their own. `forced_page` is what the attention backend makes of a page that is not asked for. `in_turn`
+    says that the scheduler was told not to overlap batches, which it cannot over several of `pp` stages.
+    Prefills that are not `chunked` have the tokens of `chunked_prefill_size` at once, or a longer prompt.
     """
 
     architecture: str | None
@@ -107,6 +132,14 @@ class SglangOptions:
     drafted_tokens: int = 0
     groups: int = 1
     forced_page: int = 1
+    in_turn: bool = False
+    pp: int = 1
+    chunked: bool = True
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a batch is in flight while the next is scheduled (_pipeline_parallel_overlap_disable)."""
+        return self.pp == 1 and not self.in_turn
 
     @property
     def usual_requests(self) -> int | None:
@@ -121,13 +154,13 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
     if ratio > 1:  # arg_groups/kv_cache_hook.py
         raise OptionsError(f"swa_full_tokens_ratio={float(ratio):g} is above 1: SGLang takes 0 to 1")
     dtype = given.name("mamba_ssm_dtype")
+    chunked = given.flag("chunked_prefill") is not False
     return SglangOptions(
         architecture=options.architecture,
         tp=options.tp,
         sparse=options.roles >= SPARSE_MLA_ROLES,
         page_size=_count("page_size", options.block_size),
-        chunked_prefill_size=_count("chunked_prefill_size", options.max_num_batched_tokens)
-        or _usual_chunk(options.card.total_bytes if options.card else None),
+        chunked_prefill_size=_at_once(options, given.count("max_prefill_tokens"), chunked=chunked),
         max_running_requests=_count("max_running_requests", options.max_num_seqs),
         radix_cache=options.prefix_caching is not False,
         states_fixed=options.states_fixed,
@@ -143,6 +176,9 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         drafted_tokens=_drafted_tokens(options, given.count("speculative_num_draft_tokens")),
         groups=options.dp if given.flag("enable_dp_attention") else 1,
         forced_page=forced_page(options),
+        in_turn=given.flag("disable_overlap_schedule") is True,
+        pp=options.pp,
+        chunked=chunked,
     )
 
 
@@ -161,6 +197,14 @@ def _drafted_tokens(options: EngineOptions, asked: int | None) -> int:
     if asked is None and options.draft.architecture == _DFLASH:
         return options.draft.at_once or _USUAL_BLOCK
     return asked or _USUAL_DRAFT
+
+
+def _at_once(options: EngineOptions, most: int | None, *, chunked: bool) -> int:
+    """Return the tokens that are prefilled at once."""
+    if not chunked:
+        return most or MAX_PREFILL_TOKENS
+    asked = _count("chunked_prefill_size", options.max_num_batched_tokens)
+    return asked or _usual_chunk(options.card.total_bytes if options.card else None)
 
 
 def _usual_chunk(gpu_bytes: int | None) -> int:

@@ -116,8 +116,9 @@ class Sizing:
 
     @property
     def chunk_tokens(self) -> int:
-        """Tokens of windows that the chunks of prefill in flight hold."""
-        return self.rules.chunks_in_flight * self.options.chunked_prefill_size + self.page
+        """Tokens of windows that the chunks of prefill in flight hold, one chunk where batches take turns."""
+        chunks = self.rules.chunks_in_flight if self.options.overlaps else 1
+        return chunks * self.options.chunked_prefill_size + self.page
 
     def least_bytes(self, demand: Demand) -> int:
         """

@@ -62,7 +62,9 @@ def _slots_per_request(cells: Cells, options: SglangOptions, rules: SglangRules,
     """Return the slots of states that a running request holds (_calculate_mamba_ratio)."""
     if not cells.slot_bytes:
         return 0
-    strategy = state_strategy(options.architecture, asked=options.strategy, rules=rules)
+    # Stages turn the overlap off when the strategy is chosen (_pipeline_parallel_overlap_disable).
+    tracks = not options.in_turn or page > 1
+    strategy = state_strategy(options.architecture, asked=options.strategy, tracks=tracks, rules=rules)
     if not options.radix_cache:
         return 1
     if strategy == "no_buffer" and page > 1:  # validate_mamba_no_buffer in arg_groups/mamba_hook.py
@@ -70,7 +72,14 @@ def _slots_per_request(cells: Cells, options: SglangOptions, rules: SglangRules,
             f"page_size={page}: with no_buffer {rules.name} keeps states at pages of 1 token: "
             "use 1, or turn prefix caching off"
         )
-    return rules.state_slots + dict(rules.buffer_slots)[strategy]
+    if strategy == "extra_buffer_lazy" and not options.overlaps:
+        raise OptionsError(
+            f"mamba_radix_cache_strategy={strategy} goes with overlapping batches alone: use extra_buffer, "
+            "one stage, and no disable_overlap_schedule"
+        )
+    slots = rules.state_slots + dict(rules.buffer_slots)[strategy]
+    # get_mamba_tracking_slots in mem_cache/allocation_sizing.py: without a batch in flight one is enough.
+    return slots - 1 if strategy == "extra_buffer" and not options.overlaps else slots
 
 
 def _fixed_slots(options: SglangOptions) -> int | None:
@@ -85,9 +94,9 @@ def _window_cap(sizing: Sizing) -> int | None:
     Return the size of the pool of windows where the number of requests decides it.
 
     Source: SWARequestCapPoolConfigurator in model_executor/pool_configurator.py: without the radix
-    cache and with max_running_requests.
+    cache, with max_running_requests, and with chunked prefill.
     """
     options, window = sizing.options, sizing.cells.window
-    if window is None or options.radix_cache or options.max_running_requests is None:
+    if window is None or options.radix_cache or not options.chunked or options.max_running_requests is None:
         return None
     return sizing.paged(sizing.most_window_tokens(window, options.max_running_requests))

@@ -157,13 +157,18 @@ def has_two_pools(architecture: str | None, *, disabled: bool | None, rules: Sgl
     return True
 
 
-def state_strategy(architecture: str | None, *, asked: str | None, rules: SglangRules) -> str:
+def state_strategy(architecture: str | None, *, asked: str | None, tracks: bool, rules: SglangRules) -> str:
     """
     Return how states are kept in the radix cache; *asked* is mamba_radix_cache_strategy as given.
 
-    Raises RefusedError for a class that kvplan does not know, if it is not given.
+    Unless asked, a class keeps a buffer only where it *tracks* states: with overlapping batches, or pages of
+    several tokens (_mamba_radix_cache_resolution in arg_groups/overrides.py). Raises RefusedError for a class
+    that kvplan does not know, if it is not given.
     """
-    strategy = traits_of(architecture).strategy if asked in (None, "auto") else asked
+    unsaid = asked in (None, "auto")
+    strategy = traits_of(architecture).strategy if unsaid else asked
+    if strategy == "extra_buffer" and unsaid and not tracks:
+        return "no_buffer"
     if strategy is None:
         raise RefusedError(
             f"kvplan knows no class of {rules.name} that serves the recurrent states of "

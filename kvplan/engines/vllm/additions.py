@@ -6,13 +6,14 @@ Sources are files of vLLM 0.33; each rule is held against the parameters of its 
 
 import math
 
+from kvplan.attention.grouped import GQA, MQA
 from kvplan.attention.latent import MLA
 from kvplan.engines.base import HeldLayer
 from kvplan.engines.vllm import mxfp4
 from kvplan.engines.vllm.backends import HOPPER, major_of
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.engines.weight_blocks import LEAST_REFINED
-from kvplan.specs.parts import Amount, Measure
+from kvplan.specs.parts import Amount, Measure, is_quantised
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import ceil_div
 
@@ -36,6 +37,9 @@ Classes that round the width of shared experts up to whole 128 on each rank, and
 Source: DeepseekV4MLP and DeepseekV4MoE in models/deepseek_v4/nvidia/model.py.
 """
 
+_COPIES_KEYS = frozenset({"gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"})
+"""Classes that give each layer a matrix of values, be there one in the release or not."""
+
 ENDS_EVERYWHERE = frozenset(
     {"cohere", "cohere2", "gemma", "gemma2", "gemma3_text", "gpt_oss", "mixtral", "qwen3_moe"}
 )
@@ -50,7 +54,8 @@ no head but the embedding.
 def added(held: HeldLayer, rules: VllmRules) -> int:
     """Return the bytes that a rank holds of a layer beyond its share of what the release stores."""
     of_classes = _router(held) + _rounded(held) - _narrow_table(held)
-    return of_classes + _indexer(held) + _scales(held) + _kernels(held, rules) + absorbed(held)
+    of_mixers = _values(held) + _indexer(held) + absorbed(held)
+    return of_classes + of_mixers + _scales(held) + _kernels(held, rules)
 
 
 def divided(blocks: WeightBlocks | None, architecture: str | None) -> WeightBlocks | None:
@@ -69,7 +74,7 @@ def absorbed(held: HeldLayer) -> int:
     layers/attention/mla_attention.py. Of one that is not quantised they are views.
     """
     sizes = [_up_projection(kind) for kind in held.kinds if isinstance(kind, MLA)]
-    if not _is_quantised(held.parts.attention, held.element_bytes):
+    if not is_quantised(held.parts.attention, held.element_bytes):
         return 0
     return sum(ceil_div(size * held.element_bytes, held.shares.attention) for size in sizes)
 
@@ -77,10 +82,6 @@ def absorbed(held: HeldLayer) -> int:
 def _up_projection(kind: MLA) -> int:
     d_nope, v_head_dim = kind.needed("d_nope", "v_head_dim", by="vLLM's copy of its up-projection")
     return kind.d_c * kind.heads * (d_nope + v_head_dim)
-
-
-def _is_quantised(amount: Amount, element_bytes: int) -> bool:
-    return Measure(element_bytes).of(amount) < Measure(None).of(amount) * element_bytes
 
 
 def _router(held: HeldLayer) -> int:
@@ -120,6 +121,32 @@ def _narrow_table(held: HeldLayer) -> int:
     return more // 2 if more > layer.experts * _FP32_BYTES else 0
 
 
+def _values(held: HeldLayer) -> int:
+    """
+    Return a matrix of values that the release does not store, as its keys are the values, too.
+
+    The class fills it from that of the keys: load_weights in models/gemma4.py.
+    """
+    if held.options.architecture not in _COPIES_KEYS:
+        return 0
+    divided, whole = held.parts.attention, held.parts.whole
+    parameters, beside = Measure(None).of(divided), Measure(None).of(whole)
+    size = 0
+    for kind in held.kinds:
+        matrix = held.hidden * kind.head_dim if isinstance(kind, GQA | MQA) else 0
+        # One KV head is whole on each rank, and among what is.
+        if isinstance(kind, GQA) and parameters == matrix * (2 * kind.heads + kind.groups):
+            size += _as_stored(divided, matrix * kind.groups, held)
+        if isinstance(kind, MQA) and matrix <= beside < 2 * matrix:
+            size += _as_stored(divided, matrix, held) * held.shares.attention
+    return ceil_div(size, held.shares.attention)
+
+
+def _as_stored(like: Amount, parameters: int, held: HeldLayer) -> int:
+    """Return the bytes of so many parameters that are stored as those of another amount."""
+    return ceil_div(parameters * Measure(held.element_bytes).of(like), Measure(None).of(like))
+
+
 def _indexer(held: HeldLayer) -> int:
     """
     Return what sparse MLA's indexer takes more: its key's norm in float32, its matrix in the model's dtype.
@@ -132,7 +159,7 @@ def _indexer(held: HeldLayer) -> int:
     ]
     norms = sum(2 * width * (_FP32_BYTES - held.element_bytes) for width in widths)
     blocks = held.options.weight_blocks
-    if blocks is None or not _is_quantised(held.parts.whole, held.element_bytes):
+    if blocks is None or not is_quantised(held.parts.whole, held.element_bytes):
         return norms
     stored = [
         held.hidden * width
@@ -162,7 +189,7 @@ def _scales(held: HeldLayer) -> int:
 def _kernels(held: HeldLayer, rules: VllmRules) -> int:
     """Return what MXFP4 experts take more in the form of their kernels; their output's bias is whole."""
     layer = held.parts
-    if held.options.architecture not in _MXFP4_EXPERTS or not _is_quantised(layer.expert, held.element_bytes):
+    if held.options.architecture not in _MXFP4_EXPERTS or not is_quantised(layer.expert, held.element_bytes):
         return 0
     expert = mxfp4.Expert(
         width=ceil_div(layer.width, held.shares.expert), hidden=held.hidden, element_bytes=held.element_bytes

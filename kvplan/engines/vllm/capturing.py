@@ -3,21 +3,19 @@
 from kvplan.engines.profile_run import ProfileRun
 from kvplan.engines.settings import Settings
 from kvplan.engines.vllm.blocks import sees_ahead
+from kvplan.engines.vllm.captures import MOST_ON_BLACKWELL, MOST_TOKENS, Asked, Captured, captured
 from kvplan.engines.vllm.graphs import (
     H100,
-    MOST_ON_BLACKWELL,
-    MOST_TOKENS,
     OTHERS,
-    Captured,
     Driver,
     Held,
-    captured,
     graphs_bytes,
     kernels,
     pool_bytes,
     split_bytes,
 )
 from kvplan.engines.vllm.profiling import Batch, Widths
+from kvplan.engines.vllm.settings import INTERACTIVITY
 from kvplan.engines.vllm.versions import VllmRules
 from kvplan.gpus import Card
 
@@ -85,13 +83,18 @@ def _captured(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Ba
     more = blackwell and rules.version >= _FIRST_TO_CAPTURE_MORE
     most = given.count("max_cudagraph_capture_size")
     return captured(
-        batch.sequences,
-        batch.tokens,
-        _MOST_OF_CLASS.get(workload.architecture or "") if most is None else most,
-        drafts=given.count("num_speculative_tokens") or 0,
-        usual=MOST_ON_BLACKWELL if more else MOST_TOKENS,
-        sizes=given.counts("cudagraph_capture_sizes"),
-        mode=given.name("cudagraph_mode"),
+        Asked(
+            batch.sequences,
+            batch.tokens,
+            drafts=given.count("num_speculative_tokens") or 0,
+            most=_MOST_OF_CLASS.get(workload.architecture or "") if most is None else most,
+            usual=MOST_ON_BLACKWELL if more else MOST_TOKENS,
+            sizes=given.counts("cudagraph_capture_sizes"),
+            mode=given.name("cudagraph_mode"),
+            fine=given.name("performance_mode") == INTERACTIVITY,
+            version=rules.version,
+            rounds=batch.v2,
+        )
     )
 
 

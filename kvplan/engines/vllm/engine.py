@@ -23,21 +23,23 @@ from kvplan.engines.vllm.backends import (
 from kvplan.engines.vllm.blocks import may_see_ahead
 from kvplan.engines.vllm.declared import declared_kv
 from kvplan.engines.vllm.drafts import DRAFT_PROJECTIONS
+from kvplan.engines.vllm.encoding import is_sized
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.media import gives_sizes, only_some_are_left_out, text_alone
+from kvplan.engines.vllm.media import gives_sizes, most_pixels, only_some_are_left_out, text_alone
 from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.parallel import require_vocabulary
 from kvplan.engines.vllm.pool import most_sequences, plan_pool
 from kvplan.engines.vllm.prefills import has_delta_net
-from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options, usual_work
+from kvplan.engines.vllm.settings import SETTINGS, has_tower, own_options
 from kvplan.engines.vllm.shares import context_ranks, shares
 from kvplan.engines.vllm.tally import BlockTally
 from kvplan.engines.vllm.transfer import pulled
 from kvplan.engines.vllm.versions import NEWEST, VllmRules, find_rules
 from kvplan.engines.vllm.waterfall import waterfall
+from kvplan.engines.vllm.work import usual_work
 from kvplan.engines.weight_blocks import Cutting, require_whole_blocks
 from kvplan.loads import Load
 from kvplan.records import record
@@ -102,8 +104,9 @@ class PagedCache:
         blocks = self.layout.options.blocks
         return None if blocks is None else blocks * self.layout.bytes_per_block[rank]
 
-    def most_sequences(self, context: int) -> int | None:
-        """Return None: max_num_seqs is an option of the plan."""
+    def most_sequences(self, context: int) -> int | None:  # noqa: ARG002 - for any context
+        """Return how many the scheduler lets run at once, where that is not max_num_seqs."""
+        return self.layout.options.admitted
 
     def refusal(self, pools: Sequence[int], context: int) -> str | None:
         """Return what vLLM says of a context, or of so many sequences, that it refuses in these pools."""
@@ -201,17 +204,18 @@ def _arrange(stages: Sequence[Stage], options: EngineOptions, rules: VllmRules) 
     require_backend(every, rules, backend, options.card)
     require_head_size(every, rules, options.card)
     require_prefill(options, rules)
+    usual = usual_work(options, rules)
     layout = plan_layout(
         layers,
         tp=options.tp,
         rules=rules,
-        options=own_options(options, given, every, rules, stages[-1].drafts),
+        options=own_options(options, given, every, rules, stages[-1].drafts, usual=usual),
     )
     if options.dcp > 1:
         require_shares(every, rules, backend, options.card)
     return PagedCache(
         layout=layout,
-        usual_sequences=usual_work(options, rules)[1],
+        usual_sequences=usual[1],
         longest=_longest(options, given, every, rules),
         assumed=tuple(_assumed(layout, options, given, every)),
     )
@@ -285,6 +289,12 @@ def _assumed(
         )
     if gives_sizes(given) and not text_alone(given, options.architecture):
         yield "limit_mm_per_prompt: images are counted at their largest, and vLLM profiles the given sizes"
+    sized = is_sized(options.vision) and most_pixels(given) is not None
+    if given.name("mm_processor_kwargs") is not None and options.sees and not sized:
+        yield (
+            "mm_processor_kwargs: images are counted at their largest: kvplan takes max_pixels of Qwen2-VL "
+            "and Qwen2.5-VL alone"
+        )
     if given.flag("enable_lora") and layout.rules != NEWEST:
         here = layout.rules.name
         yield f"adapters' buffers are counted as {NEWEST.name} has them: those of {here} are not read"

@@ -9,16 +9,8 @@ take less than nothing: the others count with a MiB each, and what the warm-up t
 
 from typing import NamedTuple
 
+from kvplan.engines.vllm.captures import Captured
 from kvplan.units import MIB, ceil_div
-
-MOST_TOKENS = 512
-"""The largest batch that is captured unless told: _set_cudagraph_sizes in config/vllm.py of 0.19 to 0.32."""
-
-MOST_ON_BLACKWELL = 1024
-"""The same on data-centre Blackwell since 0.28: a compute capability of 10."""
-
-_COARSE = 256
-"""From here up only each 16th batch is captured."""
 
 
 class Driver(NamedTuple):
@@ -74,66 +66,6 @@ def kernels(
     if latents:
         return _OLD_LATENTS
     return _EXPERTS if experts else _DENSE
-
-
-class Captured(NamedTuple):
-    """
-    The graphs that are captured: of `pieces`, and `whole` ones, up to `most` tokens of either.
-
-    The largest whole one has `largest` tokens, the `following` one fewer; 0 where there is none.
-    """
-
-    pieces: int
-    most: int
-    whole: int
-    largest: int
-    following: int
-
-
-MODES = ("NONE", "PIECEWISE", "FULL", "FULL_DECODE_ONLY", "FULL_AND_PIECEWISE")
-"""CUDAGraphMode in config/compilation.py; the last one is what vLLM takes unless told."""
-
-_IN_PIECES, _DECODES_WHOLE = ("PIECEWISE", MODES[-1]), ("FULL_DECODE_ONLY", MODES[-1])
-
-
-def captures_whole(mode: str | None) -> bool:
-    """Return whether whole graphs are captured in a *mode*."""
-    return (mode or MODES[-1]) in ("FULL", *_DECODES_WHOLE)
-
-
-def captured(  # noqa: PLR0913 - what decides it
-    sequences: int,
-    tokens: int,
-    most: int | None = None,
-    *,
-    drafts: int = 0,
-    usual: int = MOST_TOKENS,
-    sizes: tuple[int, ...] | None = None,
-    mode: str | None = None,
-) -> Captured:
-    """
-    Return the graphs of a *mode*: of pieces up to *most* tokens, whole ones up to the sequences.
-
-    These decode a token and its *drafts* in each; where whole graphs are all that there is, they are of any
-    batch. *most* is by default what twice so many take, or the *usual*; *sizes* that are given stand for
-    all. Source: initialize_cudagraph_keys in v1/cudagraph_dispatcher.py, _set_cudagraph_sizes in
-    config/vllm.py.
-    """
-    mode, decoded = mode or MODES[-1], sequences * (1 + drafts)
-    largest = min(min(2 * decoded, usual) if most is None else most, tokens)
-    batches = _sizes(largest) if sizes is None else sorted({size for size in sizes if size <= tokens})
-    pieces = batches if mode in _IN_PIECES else []
-    # A batch of fewer tokens than one step of a sequence is none.
-    decoding = [size for size in batches if drafts < size <= decoded] if mode in _DECODES_WHOLE else []
-    whole = batches if mode == "FULL" else decoding
-    last, following = (*reversed(whole), 0, 0)[:2]
-    return Captured(len(pieces), max((*pieces, *whole), default=0), len(whole), last, following)
-
-
-def _sizes(largest: int) -> list[int]:
-    """Return the batches that are captured: 1, 2, 4, each 8th below 256, then each 16th."""
-    sizes = (1, 2, 4, *range(8, _COARSE, 8), *range(_COARSE, largest + 1, 16))
-    return [size for size in sizes if size <= largest]
 
 
 class Held(NamedTuple):

@@ -309,7 +309,7 @@ def _charge(
         states=states,
         state_block=block_size,
         checkpoint_alignment=options.checkpoint_alignment,
-        admission=rules.admission,
+        admission="first chunk" if options.admits_chunks else rules.admission,
         speculative_tokens=options.speculative_tokens,
     )
 

@@ -40,8 +40,28 @@ def gives_sizes(given: Settings) -> bool:
     return any(value.keys() - {"count"} for value in said)
 
 
+def most_pixels(given: Settings) -> int | None:
+    """
+    Return the pixels that mm_processor_kwargs let an image or a picture of a film have, None where unsaid.
+
+    That is max_pixels, or longest_edge of size: _get_vision_size in qwen2_vl.py of 0.33.
+    """
+    said = _object(given, "mm_processor_kwargs", '{"max_pixels": 1003520}')
+    size = said.get("size")
+    asked = said.get("max_pixels", size.get("longest_edge") if isinstance(size, dict) else None)
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked <= 0:
+        raise OptionsError(f"mm_processor_kwargs: the most pixels are {str(asked)[:40]!r}, which is no count")
+    return asked
+
+
 def _said(given: Settings) -> Mapping[str, object]:
-    text = given.name("limit_mm_per_prompt")
+    return _object(given, "limit_mm_per_prompt", '{"image": 0}')
+
+
+def _object(given: Settings, name: str, example: str) -> Mapping[str, object]:
+    text = given.name(name)
     if text is None:
         return {}
     import json  # noqa: PLC0415 - few plans have limits
@@ -51,7 +71,7 @@ def _said(given: Settings) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise OptionsError(f'limit_mm_per_prompt={text[:40]!r} is not a JSON object, as in {{"image": 0}}')
+        raise OptionsError(f"{name}={text[:40]!r} is not a JSON object, as in {example}")
     return found
 
 

@@ -112,7 +112,8 @@ Model types with states beside keys, windows over latents or pooled keys, whose 
 _EMBEDDED_OUTSIDE = frozenset(
     {"deepseek_v41_text", "gemma3_text", "gemma3n_text", "gemma4_text", "gemma4_unified_text"}
     | {"llama4_text", "mllama_text_model", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_5_moe_text"}
-    | {"qwen3_5_text", "qwen3_vl_moe_text", "qwen3_vl_text"}
+    | {"qwen3_5_text", "qwen3_vl_moe_text", "qwen3_vl_text", "phi3_v", "mistral", "ministral3"}
+    | {"deepseek_v3", "kimi_k2"}
 )
 """
 Text models of models that see: vLLM embeds tokens and images first, so that what is compiled has no
@@ -138,8 +139,8 @@ def eager_states(architecture: str | None) -> int:
     return _EAGER.get(architecture or "", EAGER_STATES)
 
 
-_SOME_SEE = frozenset({"gemma3_text"})
-"""Those of which some do not see: Gemma 3 of 1B and 270M."""
+_SOME_SEE = frozenset({"gemma3_text", "mistral", "ministral3", "deepseek_v3", "kimi_k2"})
+"""Those of which some do not see: Gemma 3 of 1B and 270M, Mistral 7B, Devstral 2, DeepSeek-V3, Kimi-K2."""
 
 
 def embeds_outside(architecture: str | None, *, sees: bool) -> bool:

@@ -7,13 +7,15 @@ known from real start-ups alone.
 
 from dataclasses import replace
 
-from kvplan.engines.overheads import at_once, outside_torch, vllm_start_up
+from kvplan.engines.overheads import outside_torch, vllm_start_up
 from kvplan.engines.profile_run import Estimate, ProfileRun
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
-from kvplan.engines.vllm.encoding import encoding
-from kvplan.engines.vllm.media import UNLIMITED, limits, text_alone
-from kvplan.engines.vllm.mixing import mixed
+from kvplan.engines.vllm.encoding import Prompts, encoding
+from kvplan.engines.vllm.exchange import exchange_bytes, places
+from kvplan.engines.vllm.frames import Room
+from kvplan.engines.vllm.media import limits, most_pixels, text_alone
+from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
@@ -31,7 +33,9 @@ from kvplan.engines.vllm.profiling import (
 from kvplan.engines.vllm.runners import takes_v2
 from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
+from kvplan.engines.vllm.work import usual
 from kvplan.records import record
+from kvplan.specs.vision import Vision
 from kvplan.units import GIB, MIB, ceil_div
 
 _ALONE_BYTES = 9 * GIB // 100
@@ -62,13 +66,18 @@ quarter of the graphs: DeepSeek-V4-Flash on two cards printed 1.58 GiB, of which
 
 @record
 class _Parts:
-    """The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`."""
+    """
+    The parts of an estimate in bytes: `cold` is what a first torch.compile has beyond `peak`.
+
+    Of the peak so much is `unsure`: less, if another kernel or another way to send tokens is taken.
+    """
 
     peak: int
     cold: int
     kept: int
     graphs: int
     outside: int
+    unsure: int = 0
 
 
 def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
@@ -92,20 +101,21 @@ def start_up(workload: ProfileRun, rules: VllmRules) -> Estimate:
     unsaid = parts.cold if compiled is None else 0
     overhead = parts.kept + parts.graphs + parts.outside + workload.rotations_bytes
     middle = parts.peak + cold + overhead
-    plain = _is_plain(workload, given)
+    plain = _is_plain(workload, rules, given)
     shared = _HOST_BYTES if workload.card.is_integrated else 0
+    below = max(_BELOW_BYTES, unsaid + (_NEAR_BYTES if plain else _BELOW_BYTES))
     return Estimate(
         activation_bytes=parts.peak + cold,
         overhead_bytes=overhead,
-        low_bytes=max(0, middle - max(_BELOW_BYTES, unsaid + (_NEAR_BYTES if plain else _BELOW_BYTES))),
+        low_bytes=max(0, middle - parts.unsure - below),
         high_bytes=middle + _above(plain, unsaid) + workload.has_experts * parts.graphs // 4 + shared,
         evidence=f"derived from {rules.name}'s profile run; graphs and what is not torch's from start-ups",
     )
 
 
-def _is_plain(workload: ProfileRun, given: Settings) -> bool:
+def _is_plain(workload: ProfileRun, rules: VllmRules, given: Settings) -> bool:
     """Return whether it is a dense model on one card, with plain weights and no tower that is not derived."""
-    sees = workload.vision is None and (_embeds_outside(workload) or workload.sees)
+    sees = _vision(workload, rules) is None and (_embeds_outside(workload) or workload.sees)
     sees = sees and not text_alone(given, workload.architecture)
     alone = workload.tp == workload.pp == 1 and workload.plain_weights
     return alone and not (sees or workload.has_experts or workload.has_states)
@@ -133,9 +143,9 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
     """Return the parts on the rank that needs the most."""
     eager = given.flag("enforce_eager") is True
     batch = _batch(workload, rules, given)
-    widths = _widths(workload, rules)
+    widths = _widths(workload, rules, given, batch)
     text = text_alone(given, workload.architecture)
-    images = NO_IMAGES if text else _images(workload, batch, given)
+    images = NO_IMAGES if text else _images(workload, rules, batch, given)
     peak = peak_bytes(batch, widths, rules.sampler, images)
     # A draft of its own embeds what it reads, also where the model that it drafts for does not: load_model in
     # v1/worker/gpu/spec_decode/speculator.py of 0.28, and v1/spec_decode/llm_base_proposer.py.
@@ -145,7 +155,8 @@ def _parts(workload: ProfileRun, rules: VllmRules, given: Settings) -> _Parts:
         cold=max(0, compiled_bytes(batch) - peak) if compiles_embedding else 0,
         kept=images.buffer_bytes + (kept_bytes(batch) + images.inputs_bytes if rules.counts_consumed else 0),
         graphs=estimated_bytes(workload, rules, given, batch, widths),
-        outside=_outside(workload, rules),
+        outside=_outside(workload, rules) + _exchange_bytes(workload, rules, given, batch),
+        unsure=workspace_bytes(batch, widths) // _DEEP_GEMM_LESS if workload.dealt.dp > 1 else 0,
     )
     if workload.pp == 1 or not rules.counts_consumed:
         return whole
@@ -172,20 +183,33 @@ def _first_stage(
     return replace(whole, peak=peak, cold=cold, kept=images.buffer_bytes)
 
 
-def _images(workload: ProfileRun, batch: Batch, given: Settings) -> Encoding:
-    if workload.vision is None:
+def _images(workload: ProfileRun, rules: VllmRules, batch: Batch, given: Settings) -> Encoding:
+    vision = _vision(workload, rules)
+    if vision is None:
         return NO_IMAGES
-    profiled = given.flag("skip_mm_profiling") is not True
-    most = limits(given).get("image", UNLIMITED)
-    return encoding(batch, workload.vision, workload.context, profiled=profiled, most=most)
+    asked = given.flag("skip_mm_profiling") is not True
+    prompts = Prompts(workload.context, most_pixels(given), limits=limits(given), profiled=asked)
+    total = workload.card.total_bytes
+    room = Room(total, max(0, total - workload.weights_bytes // max(1, workload.ranks)))
+    raw = vision.design in rules.raw_pixels
+    return encoding(batch, vision, prompts, room, pixel_bytes=1 if raw else batch.element_bytes)
+
+
+def _vision(workload: ProfileRun, rules: VllmRules) -> Vision | None:
+    """Return the widths of a tower that is derived for a release."""
+    known = workload.vision is not None and workload.vision.design not in rules.unread_towers
+    return workload.vision if known else None
 
 
 def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
-    tokens, sequences = at_once(workload.card, most_tokens=rules.most_batched_tokens)
-    tokens = workload.batched_tokens or tokens
+    """Return the batch: no more tokens by default than the sequences may have (engine/arg_utils.py)."""
+    usually, sequences = usual(workload.card, rules, given, exchanges=workload.dealt.over_replicas)
+    sequences = workload.sequences or sequences
+    together = sequences * workload.context
+    tokens = workload.batched_tokens or min(usually, together or usually)
     return Batch(
         tokens=tokens,
-        sequences=min(workload.sequences or sequences, tokens),
+        sequences=min(sequences, tokens),
         hidden=workload.hidden or 0,
         vocab=workload.vocab or 0,
         element_bytes=workload.element_bytes,
@@ -196,6 +220,7 @@ def _batch(workload: ProfileRun, rules: VllmRules, given: Settings) -> Batch:
             has_experts=workload.has_experts,
             has_states=workload.has_states,
             asked=given.flag("use_v2_model_runner"),
+            plain_weights=workload.plain_weights,
             card=workload.card,
         ),
         eager=given.flag("enforce_eager") is True,
@@ -216,7 +241,20 @@ And VLLM_SPARSE_INDEXER_MAX_LOGITS_MB in envs.py, since 0.19.
 """
 
 
-def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
+_DEEP_GEMM_LESS = 4
+"""
+The part of the workspaces that DeepGEMM's experts do without: one of two is in fp8, by workspace_shapes in
+model_executor/layers/fused_moe/experts/deep_gemm_moe.py of 0.33.
+"""
+
+_PIECE, _FIRST_IN_ONE_PIECE = 32 * 1024, (0, 19)
+"""
+The tokens that experts had at once at most: VLLM_FUSED_MOE_CHUNK_SIZE of older releases, gone from envs.py of
+0.19.1. Qwen3-Coder-480B in fp8 with dp 8 left 48.66 GiB of an H20's cache by 0.10.1, as with so many.
+"""
+
+
+def _widths(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> Widths:
     mlp = workload.mlp
     if mlp is None:
         return Widths()
@@ -232,9 +270,26 @@ def _widths(workload: ProfileRun, rules: VllmRules) -> Widths:
         experts_per_token=mlp.experts_per_token or 0,
         matrices=3 if mlp.gated else 2,
         mixed=max((mixed(kind, workload.tp, major) for kind in workload.kinds), default=0),
+        tried_bytes=workload.element_bytes * _tried(workload, batch),
         states=eager_states(workload.architecture),
         workspaces=keeps_workspaces(workload.architecture),
+        replicas=workload.dealt.dp,
+        places=places(given, rules, workload.dealt, tokens=batch.tokens),
+        piece=None if rules.version >= _FIRST_IN_ONE_PIECE else _PIECE,
     )
+
+
+def _exchange_bytes(workload: ProfileRun, rules: VllmRules, given: Settings, batch: Batch) -> int:
+    return exchange_bytes(given, rules, workload.dealt, tokens=batch.tokens, hidden=batch.hidden)
+
+
+def _tried(workload: ProfileRun, batch: Batch) -> int:
+    """Return the numbers of contexts for which MLA tries whether there is room, the most of any layer."""
+    sizes = (
+        tried(kind, workload.tp, context=workload.context, sequences=batch.sequences)
+        for kind in workload.kinds
+    )
+    return max(sizes, default=0)
 
 
 def _outside(workload: ProfileRun, rules: VllmRules) -> int:

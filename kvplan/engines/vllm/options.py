@@ -30,6 +30,8 @@ class VllmOptions:
     `speculative_tokens` are num_speculative_tokens: states are kept for each, while the layers that
     draft them are the `draft`. `blocks` is num_gpu_blocks_override, `watermark` the share of blocks that
     stay free when a request is admitted beside others, and `max_num_seqs` None where the card decides it.
+    At most `admitted` requests are let run at once, where that is said apart. A prompt is let in when its
+    first chunk has room if it `admits_chunks`, whatever the release does by default.
     `eager` says that no whole CUDA graph is captured, by enforce_eager or cudagraph_mode.
     The model's class makes `windows` of those that its spec has.
     Requests come with `prompt` tokens; None if that is not known. Where the card's kernels are not known,
@@ -62,6 +64,8 @@ class VllmOptions:
     blocks: int | None = None
     watermark: float = 0.0
     max_num_seqs: int | None = None
+    admitted: int | None = None
+    admits_chunks: bool = False
     eager: bool = False
     prompt: int | None = None
 
@@ -76,6 +80,7 @@ class VllmOptions:
             "checkpoint_alignment": self.checkpoint_alignment,
             "num_gpu_blocks_override": self.blocks,
             "max_num_seqs": self.max_num_seqs,
+            "max_num_active_seqs": self.admitted,
         }
         for name, count in counts.items():
             if count is not None and count < 1:

@@ -28,6 +28,9 @@ _BESIDE_EXPERTS = 2
 _MIXER_STATES = 4
 """The same beside a mixer; three where one of them is let go first, as in Qwen3's class."""
 
+_TRIED_STATES = 1
+"""The same where MLA tries contexts: Kimi-K2's and DeepSeek-V3's by 0.33; one more without torch.compile."""
+
 _STATES_BYTES = 36_000
 """
 What Model Runner V2 keeps of a request beside its penalties: biased, allowed and bad tokens, its blocks.
@@ -71,10 +74,12 @@ class Widths:
     """
     The widths of a rank's MLPs: of a dense one, and of an expert of which a token visits `experts_per_token`.
 
-    0 where the model has none. `matrices` are those whose outputs are alive at once, three with a gate. A
-    mixer has `mixed` numbers of a token, where that is known. Experts that keep no `workspaces` allocate rows
-    as they need them. Sparse attention gathers `gathered` keys, each `key` wide, and allocates `logits_bytes`
-    for them. `states` are the hidden states beside an MLP without torch.compile.
+    0 where the model has none. Of so many `replicas` each rank's experts have all tokens, in one piece of at
+    most `piece` tokens, or `places` for so many, whatever comes. `matrices` are those whose outputs are alive
+    at once, three with a gate. A mixer has `mixed` numbers of a token, where that is known, and MLA
+    `tried_bytes` of contexts once. Experts that keep no `workspaces` allocate rows as they need them. Sparse
+    attention gathers `gathered` keys, each `key` wide, and allocates `logits_bytes` for them. `states` are
+    the hidden states beside an MLP without torch.compile.
     """
 
     dense: int = 0
@@ -82,8 +87,12 @@ class Widths:
     experts_per_token: int = 0
     matrices: int = 3
     mixed: int = 0
+    tried_bytes: int = 0
     states: int = EAGER_STATES
     workspaces: bool = True
+    replicas: int = 1
+    piece: int | None = None
+    places: int = 0
     gathered: int = 0
     key: int = 0
     logits_bytes: int = 0
@@ -94,16 +103,31 @@ _SCALE_BYTES = 4
 _RADIX_BYTES = MIB
 
 
+def expert_tokens(batch: Batch, widths: Widths) -> int:
+    """
+    Return the tokens that a rank's experts have at once: those of all replicas, which are gathered first.
+
+    Sources: make_moe_prepare_and_finalize_naive_dp_ep in all2all_utils.py and _allocate_buffers in
+    modular_kernel.py, both in model_executor/layers/fused_moe, for the default of all2all_backend; alike in
+    0.24, 0.28 and 0.33.
+    """
+    tokens = batch.tokens * widths.replicas
+    return tokens if widths.piece is None else min(tokens, widths.piece)
+
+
 def workspace_bytes(batch: Batch, widths: Widths) -> int:
     """
     Return the buffer that stays until the engine ends: what experts or sparse attention want of it, the more.
 
-    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28),
-    v1/worker/workspace.py, and sparse_attn_indexer.py in the layers: keys in fp8, their scales, and 1 MiB.
+    Source: TritonExperts.workspace_shapes in model_executor/layers/fused_moe (alike in 0.19.1 and 0.28), and
+    BatchedDeepGemmExperts' there, which have places; v1/worker/workspace.py, and sparse_attn_indexer.py in
+    the layers: keys in fp8, their scales, and 1 MiB.
     """
-    rows = batch.tokens * widths.experts_per_token * widths.workspaces
+    rows = expert_tokens(batch, widths) * widths.experts_per_token * widths.workspaces
     into = (widths.matrices - 1) * widths.expert
     both = max(widths.expert, batch.hidden) + max(into, batch.hidden)
+    if widths.places:
+        rows, both = widths.places, widths.expert + max(into, batch.hidden)
     keys = widths.gathered * (widths.key + _SCALE_BYTES)
     return max(rows * both * batch.element_bytes, keys and keys + _RADIX_BYTES)
 
@@ -112,16 +136,25 @@ def forward_bytes(batch: Batch, widths: Widths) -> int:
     """Return what a layer has at once: the MLP's inner rows or an indexer's logits, and hidden states."""
     inner = widths.matrices * widths.dense
     if not widths.workspaces:
-        inner = max(inner, 2 * widths.experts_per_token * widths.expert)
+        of_experts = 2 * widths.experts_per_token * widths.expert * expert_tokens(batch, widths)
+        inner = max(inner, ceil_div(of_experts, batch.tokens))
     compiled = _COMPILED_STATES if widths.matrices == _GATED else 0
     if widths.experts_per_token and widths.dense:
         compiled += _BESIDE_EXPERTS
     states = widths.states if batch.eager else compiled
     rows = batch.tokens * batch.element_bytes
     mlp = max(rows * inner, widths.logits_bytes) + rows * states * batch.hidden
-    # An indexer scores while what its mixer has is there.
-    mixer = rows * (widths.mixed + _MIXER_STATES * batch.hidden) + widths.logits_bytes if widths.mixed else 0
-    return max(mlp, mixer)
+    return max(mlp, _mixer_bytes(batch, widths, rows))
+
+
+def _mixer_bytes(batch: Batch, widths: Widths, rows: int) -> int:
+    """Return what a mixer has at once: an indexer scores, or MLA tries contexts, while the rest is there."""
+    if not widths.mixed:
+        return 0
+    if widths.tried_bytes:
+        tried = rows * (widths.mixed + (_TRIED_STATES + batch.eager) * batch.hidden)
+        return tried + max(widths.tried_bytes, widths.logits_bytes)
+    return rows * (widths.mixed + _MIXER_STATES * batch.hidden) + widths.logits_bytes
 
 
 def sampler_bytes(batch: Batch, sampler: Sampler) -> int:

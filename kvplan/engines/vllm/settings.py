@@ -7,13 +7,13 @@ from typing import Any
 from kvplan.dtypes import dtype_by_name
 from kvplan.engines.base import Drafting, EngineOptions
 from kvplan.engines.offloading import CPU_OFFLOAD
-from kvplan.engines.overheads import at_once
 from kvplan.engines.settings import Setting, Settings, read_settings
 from kvplan.engines.vllm.backends import BACKENDS, has_unknown_kernels, major_of
+from kvplan.engines.vllm.captures import MODES, captures_whole
 from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.exchange import EXCHANGES
 from kvplan.engines.vllm.formats import state_dtypes
-from kvplan.engines.vllm.graphs import MODES, captures_whole
 from kvplan.engines.vllm.media import limits, text_alone
 from kvplan.engines.vllm.models import is_hybrid_class, may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
@@ -26,6 +26,8 @@ from kvplan.terms import Layer
 
 _FIRST_WITHOUT_TOWERS = (0, 17)
 _STATE_DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+INTERACTIVITY, THROUGHPUT = "interactivity", "throughput"
 
 SETTINGS = (
     Setting(name="hybrid_manager", kind="flag", help="off is --disable-hybrid-kv-cache-manager"),
@@ -45,6 +47,13 @@ SETTINGS = (
         kind="count",
         help="copies of experts in eplb_config, dealt out with them",
     ),
+    Setting(
+        name="all2all_backend",
+        kind="name",
+        help="how tokens reach whole experts on other replicas: DeepEP's has buffers on each GPU",
+        choices=EXCHANGES,
+    ),
+    Setting(name="deepep_buffer_size_mb", kind="count", help="VLLM_DEEPEP_BUFFER_SIZE_MB, if it is set"),
     Setting(name="enable_eplb", kind="flag", help="on moves experts between ranks, and may keep copies"),
     Setting(name="enforce_eager", kind="flag", help="on sets nothing aside for CUDA graphs"),
     Setting(
@@ -58,6 +67,11 @@ SETTINGS = (
         help='the most of each that a prompt brings: {"image": 0, "video": 0} loads no tower for them',
     ),
     Setting(
+        name="mm_processor_kwargs",
+        kind="name",
+        help='what images are made into: {"max_pixels": 1003520} are the most that Qwen2.5-VL takes of one',
+    ),
+    Setting(
         name="skip_mm_profiling",
         kind="flag",
         help="on profiles no images: what a tower needs of the card must be left free by --utilization",
@@ -66,6 +80,12 @@ SETTINGS = (
     Setting(name="cudagraph_capture_sizes", kind="counts", help="all batches captured as graphs: 1,2,4,8"),
     Setting(
         name="cudagraph_mode", kind="name", help="whether graphs are of pieces, whole, or none", choices=MODES
+    ),
+    Setting(
+        name="performance_mode",
+        kind="name",
+        help="throughput runs twice as many tokens and sequences, interactivity captures each small batch",
+        choices=("balanced", INTERACTIVITY, THROUGHPUT),
     ),
     Setting(name="use_v2_model_runner", kind="flag", help="VLLM_USE_V2_MODEL_RUNNER, if it is set"),
     Setting(
@@ -83,6 +103,14 @@ SETTINGS = (
     ),
     Setting(
         name="watermark", kind="ratio", help="share of the blocks that stay free when a request is admitted"
+    ),
+    Setting(
+        name="max_num_active_seqs", kind="count", help="requests let run at once, fewer than max_num_seqs"
+    ),
+    Setting(
+        name="scheduler_reserve_full_isl",
+        kind="flag",
+        help="off lets a prompt in when its first chunk has room, and may preempt it later",
     ),
     Setting(name="num_speculative_tokens", kind="count", help="states are kept for each"),
     Setting(
@@ -131,30 +159,32 @@ Those of a draft's layers are kvplan's: vLLM reads them from the draft's own con
 _DRAFT_SIZES = ("draft_layers", "draft_kv_heads", "draft_head_dim", "draft_window")
 
 
-def usual_work(options: EngineOptions, rules: VllmRules) -> tuple[int, int]:
-    """Return the tokens and the sequences that run at once unless told: by the card, or an H100's."""
-    return at_once(options.card, most_tokens=rules.most_batched_tokens)
-
-
-def own_options(
+def own_options(  # noqa: PLR0913 - each is one choice of who asks
     options: EngineOptions,
     given: Settings,
     layers: Sequence[Layer],
     rules: VllmRules,
     drafts: Sequence[Layer] = (),
+    *,
+    usual: tuple[int, int],
 ) -> VllmOptions:
-    """Return vLLM's own options, with what the chosen prefill kernels of *layers* add to states."""
+    """
+    Return vLLM's own options, with what the chosen prefill kernels of *layers* add to states.
+
+    As many tokens and sequences run at once as are *usual*, unless it is said.
+    """
     windows = windows_of(layers, options.architecture, rules)
-    asked = replace(_asked(options, given, rules), windows=windows)
+    asked = replace(_asked(options, given, rules, usual[0]), windows=windows)
     if options.draft is not None:
         asked = replace(asked, **_drafting(options.draft, given, drafts))
+    asked = replace(asked, admitted=_admitted(asked, given, rules, usual[1]))
     found = exports(layers, rules, gdn=_gdn_backend(options, given), kda=given.name("kda_prefill_backend"))
     if found is None:
         return asked
     return replace(asked, checkpoint_blocks=found.blocks, checkpoint_alignment=found.alignment)
 
 
-def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOptions:
+def _asked(options: EngineOptions, given: Settings, rules: VllmRules, usual_tokens: int) -> VllmOptions:
     """Return vLLM's own options; a dtype that is asked for holds where the release fixes none."""
     conv, state = state_dtypes(dtype_by_name(_dtype(given, "mamba_cache_dtype") or options.dtype), None)
     asked = _dtype(given, "mamba_ssm_cache_dtype")
@@ -166,7 +196,7 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         attention_backend=given.name("attention_backend"),
         any_block=given.name("attention_backend") is None and has_unknown_kernels(options.card),
         major=major_of(options.card),
-        max_num_batched_tokens=_batched_tokens(options, rules),
+        max_num_batched_tokens=_or(options.max_num_batched_tokens, usual_tokens),
         dcp=options.dcp,
         pcp=given.count("prefill_context_parallel_size") or 1,
         prefix_caching=options.prefix_caching,
@@ -191,16 +221,14 @@ def _asked(options: EngineOptions, given: Settings, rules: VllmRules) -> VllmOpt
         blocks=given.count("num_gpu_blocks_override"),
         watermark=_watermark(given, rules),
         max_num_seqs=options.max_num_seqs,
+        admits_chunks=_admits_chunks(given, rules),
         eager=given.flag("enforce_eager") is True or not captures_whole(given.name("cudagraph_mode")),
         prompt=options.prompt,
     )
 
 
-def _batched_tokens(options: EngineOptions, rules: VllmRules) -> int:
-    """Return the tokens that are batched: as asked, or the default."""
-    if options.max_num_batched_tokens is not None:
-        return options.max_num_batched_tokens
-    return usual_work(options, rules)[0]
+def _or(asked: int | None, usual: int) -> int:
+    return usual if asked is None else asked
 
 
 def _gdn_backend(options: EngineOptions, given: Settings) -> str | None:
@@ -236,6 +264,36 @@ def _watermark(given: Settings, rules: VllmRules) -> float:
     if asked is not None and not rules.watermark:
         raise RefusedError(f"watermark is not known of {rules.name}: kvplan knows it in {NEWEST.name}")
     return float(asked or 0)
+
+
+def _admits_chunks(given: Settings, rules: VllmRules) -> bool:
+    """Return whether a prompt is let in with its first chunk, where a release can be told so."""
+    asked = given.flag("scheduler_reserve_full_isl")
+    if asked is not None and rules.admission == "first chunk":
+        raise RefusedError(f"{rules.name} has no scheduler_reserve_full_isl: it is of 0.19 and newer")
+    return asked is False
+
+
+_FIRST_WITH_ACTIVE, _FIRST_TO_BOUND_DRAFTS = (0, 31), (0, 33)
+
+
+def _admitted(asked: VllmOptions, given: Settings, rules: VllmRules, usual_sequences: int) -> int | None:
+    """
+    Return how many requests are let run at once, where that is said, or fewer than are asked for.
+
+    A draft that fills blocks has a batch for all of its tokens. Source: _set_max_num_scheduled_tokens in
+    config/vllm.py of 0.33, not of 0.32, and max_num_active_seqs in config/scheduler.py since 0.31.
+    """
+    active, most = given.count("max_num_active_seqs"), asked.max_num_seqs or usual_sequences
+    if active is not None and rules.version < _FIRST_WITH_ACTIVE:
+        raise RefusedError(f"{rules.name} has no max_num_active_seqs: it is of 0.31 and newer")
+    if active is not None and active > most:
+        raise RefusedError(f"max_num_active_seqs={active} is more than max_num_seqs={most}")
+    fills = isinstance(asked.draft, Known) and asked.draft.fills
+    if not fills or rules.version < _FIRST_TO_BOUND_DRAFTS:
+        return active
+    drafted = asked.max_num_batched_tokens // asked.lookahead_tokens
+    return min(active or most, drafted) if drafted < (active or most) else active
 
 
 def _drafting(drafting: Drafting, given: Settings, drafts: Sequence[Layer]) -> dict[str, Any]:

@@ -34,6 +34,12 @@ each rank: recursive_replace in model_executor/models/transformers/base.py of vL
 
 _SINCE_PLANS = (0, 33)
 
+_WHOLE_EMBEDDINGS = frozenset({"whisper"})
+"""Models whose embedding, the head with it, no rank cuts: nn.Embedding in models/whisper.py of vLLM 0.33."""
+
+_WHOLE_TOWERS = frozenset({"gemma4", "gemma4_text"})
+"""Text models beside towers of transformers, which no rank cuts: models/gemma4_mm.py of vLLM 0.33."""
+
 
 def context_ranks(options: SharedOptions) -> int:
     """Return the GPUs of prefill context parallelism in place of each: world_size in config/parallel.py."""
@@ -56,6 +62,10 @@ def shares(options: EngineOptions, rules: VllmRules) -> Shares:
     )
     if options.architecture in _WHOLE_MLPS and rules.version >= _SINCE_PLANS:
         found = found._replace(dense=1)
+    if options.architecture in _WHOLE_EMBEDDINGS:
+        found = found._replace(embedding=1)
+    if options.architecture in _WHOLE_TOWERS:
+        found = found._replace(tower=1)
     # use_sequence_parallel_moe in config/parallel.py, for all but a few ways to send tokens.
     if not (whole and options.tp > 1 and options.dp > 1 and _by_tokens(options)):
         return found

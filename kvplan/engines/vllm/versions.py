@@ -3,8 +3,9 @@ The rules of each vLLM release that was read, as values.
 
 Every field was compared in the release's own wheel: 0.11.0, 0.12.0, 0.14.1, 0.17.1, 0.18.0, 0.19.1,
 0.20.0, 0.20.1, 0.24.0, 0.26.0, 0.28.0, 0.30.0, 0.32.0 and 0.33.0; 0.20.2 and 0.21.0 have the rules of
-0.20.1. Of 0.27.1 and 0.29.0 only what decides a start-up's memory was read (config/vllm.py, v1/worker and
-utils/mem_utils.py). A release in between is planned with the nearest older one.
+0.20.1. Of 0.22.0, 0.22.1, 0.23.0, 0.27.1 and 0.29.0 only what decides a start-up's memory was read
+(config/vllm.py, v1/worker and utils/mem_utils.py). A release in between is planned with the nearest
+older one.
 """
 
 import re
@@ -28,6 +29,8 @@ from kvplan.engines.vllm.runners import (
     DENSE_AND_V4,
     NAMED,
     NO_MODEL,
+    PLAIN,
+    PLAIN_QWEN3,
     SecondRunner,
 )
 from kvplan.errors import UnknownNameError
@@ -67,8 +70,11 @@ class VllmRules:
     `counts_graphs`: whether CUDA graphs are set aside before the cache (v1/worker/gpu_worker.py).
     `v2_runner`: which models Model Runner V2 runs (config/vllm.py), and `v2_counts_graphs` whether it
     estimates graphs, too (profile_cudagraph_memory in v1/worker/gpu/model_runner.py), and
-    `v2_logit_bytes` what its profile run has beside each logit: a copy in float32 in 0.24, all that any
+    `v2_logit_bytes` what its profile run has beside each logit: a copy in float32 up to 0.24, all that any
     request may ask for since 0.33 (_dummy_sampler_run there, and v1/worker/gpu/sample/sampler.py).
+    `raw_pixels`: the towers whose images come to the card as they were, a byte for each number
+    (supports_mm_device_do_normalize in their classes).
+    `unread_towers`: those that are not derived for the release, as they run a class of transformers.
     `counts_consumed`: whether all that the device lost counts, not torch's peak alone
     (memory_profiling in utils/mem_utils.py).
     `mla_block`: the block of a latent in 16 bits on Hopper, FlashMLA's up to 0.17.1, then that of
@@ -132,6 +138,8 @@ class VllmRules:
     v2_runner: SecondRunner
     v2_counts_graphs: bool
     v2_logit_bytes: int
+    raw_pixels: frozenset[str]
+    unread_towers: frozenset[str]
     counts_consumed: bool
     most_batched_tokens: int
     offloads_once: bool
@@ -190,6 +198,8 @@ _0_11 = VllmRules(
     v2_runner=NO_MODEL,
     v2_counts_graphs=False,
     v2_logit_bytes=0,
+    raw_pixels=frozenset(),
+    unread_towers=frozenset({"gemma4"}),
     counts_consumed=False,
     most_batched_tokens=8192,
     offloads_once=False,
@@ -260,15 +270,15 @@ _0_20_0 = replace(
     sends="states",
 )
 _0_20_1 = replace(_0_20_0, patch=1, size_line="concurrency")
+_0_22 = replace(_0_20_1, version=(0, 22), patch=None, v2_runner=PLAIN_QWEN3, v2_logit_bytes=4)
+_0_23 = replace(_0_22, version=(0, 23), v2_runner=PLAIN)
 _0_24 = replace(
-    _0_20_1,
+    _0_23,
     version=(0, 24),
-    patch=None,
     unify="pad",
     compressed="by page size",
     watermark=True,
     v2_runner=NAMED,
-    v2_logit_bytes=4,
 )
 _0_26 = replace(
     _0_24,
@@ -285,6 +295,7 @@ _0_27 = replace(_0_26, version=(0, 27), counts_consumed=True)
 _0_28 = replace(
     _0_27,
     version=(0, 28),
+    raw_pixels=frozenset({"qwen2_vl", "qwen2_5_vl"}),
     compressed="by group",
     promotes_beside_mla=True,
     caching_by_default=True,
@@ -298,7 +309,14 @@ _0_29 = replace(_0_28, version=(0, 29), v2_runner=ALL, v2_counts_graphs=True)
 _0_30 = replace(
     _0_29, version=(0, 30), null_block_checked=True, refines_experts=True, v2_runner=ALL_BUT_ON_ROCM
 )
-_0_32 = replace(_0_30, version=(0, 32), checkpoints=1, wide_keys_in_64=True, v2_runner=ALL)
+_0_32 = replace(
+    _0_30,
+    version=(0, 32),
+    checkpoints=1,
+    wide_keys_in_64=True,
+    v2_runner=ALL,
+    raw_pixels=_0_28.raw_pixels | {"kimi_k25", "pixtral", "qwen3_vl"},
+)
 _0_33 = replace(
     _0_32,
     version=(0, 33),
@@ -307,6 +325,7 @@ _0_33 = replace(
     pcp=True,
     same_floats=True,
     v2_logit_bytes=12,
+    unread_towers=frozenset(),
 )
 
 RELEASES = (
@@ -318,6 +337,8 @@ RELEASES = (
     _0_19,
     _0_20_0,
     _0_20_1,
+    _0_22,
+    _0_23,
     _0_24,
     _0_26,
     _0_27,

@@ -18,8 +18,11 @@ from kvplan.records import record
 _SOURCES = Path(__file__).parent / "runtime"
 _PARTS = ("device.c", "driver.c", "memory.c", "work.c")
 _ENGINES = {"vllm": "vLLM", "sglang": "SGLang"}
-_KERNELS = {"vllm": ("vllm",), "sglang": ("sglang", "sgl_kernel", "deep_gemm", "flash_mla", "deep_ep")}
-"""The folders of site packages in which an engine's own libraries are."""
+_KERNELS = {
+    "vllm": ("vllm", "humming"),
+    "sglang": ("sglang", "sgl_kernel", "deep_gemm", "flash_mla", "deep_ep"),
+}
+"""The folders of site packages in which libraries of an engine and of its kernels are."""
 
 _RUNTIME, _DRIVER, _NVML = "libkvplan.so", "libcuda.so.1", "libnvidia-ml.so.1"
 

@@ -53,7 +53,8 @@ class RehearsedSglang:
     `fraction` is its mem_fraction_static; `kv_bytes` what weights leave of it, `tokens`, `window_tokens` and
     `slots` the pools that it becomes, None for one that there is not, in pages of `page` tokens.
     `table_bytes` is the table of `requests` by tokens, which lies in the part of the card that SGLang keeps
-    back.
+    back, as do `graphs_bytes`, which torch takes for attention and graphs, and `chunk_bytes`, which the
+    forward pass of a chunk takes beside them; both are None where they cannot be had without a card.
     """
 
     sglang: str
@@ -67,6 +68,8 @@ class RehearsedSglang:
     table_bytes: int
     weights_bytes: int
     kv_bytes: int
+    graphs_bytes: int | None = None
+    chunk_bytes: int | None = None
 
 
 Measured = Rehearsed | RehearsedSglang

@@ -1,5 +1,8 @@
-"""SGLang's start-up, for start.py: rank 0 up to its memory pools. Run by the Python that has SGLang."""
+"""SGLang's start-up, for start.py: rank 0 with its pools and graphs. Run by the Python that has SGLang."""
 
+import sys
+import traceback
+from array import array
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -124,6 +127,49 @@ def measured(runner: Any, found: Mapping[str, int]) -> dict[str, Any]:  # noqa: 
     }
 
 
+def taken(call: Callable[[], object]) -> tuple[int, int]:
+    """Return what torch reserves more after a call, and the peak of what it allocated within, in bytes."""
+    cuda: Any = import_module("torch").cuda
+    cuda.empty_cache()
+    reserved, allocated = cuda.memory_reserved(), cuda.memory_allocated()
+    cuda.reset_peak_memory_stats()
+    call()
+    peak = cuda.max_memory_allocated() - allocated
+    cuda.empty_cache()
+    return cuda.memory_reserved() - reserved, peak
+
+
+def prefill(runner: Any, tokens: int) -> None:  # noqa: ANN401 - SGLang's own
+    """Run one request of so many tokens, and draw its next one."""
+    request = import_module("sglang.srt.managers.schedule_batch").Req(
+        rid="0",
+        origin_input_text="",
+        origin_input_ids=array("q", [1] * tokens),
+        sampling_params=import_module("sglang.srt.sampling.sampling_params").SamplingParams(),
+    )
+    request.sampling_params.normalize(None)
+    request.full_untruncated_fill_ids = request.origin_input_ids
+    request.logprob_start_len, request.extend_end = -1, tokens
+    import_module("sglang.benchmark.one_batch").extend([request], runner)
+
+
+def captured(own: Any) -> dict[str, int | None]:  # noqa: ANN401 - SGLang's own
+    """
+    Return what torch takes for attention's workspaces and graphs, and then for a whole chunk of prefill.
+
+    Both are None where a kernel asks a card for more than an address, as FlashInfer's do.
+    """
+    tokens = import_module("sglang.srt.runtime_context").get_schedule().chunked_prefill_size
+    try:
+        workspaces, _ = taken(own.init_all_attention_backends)
+        graphs, _ = taken(own.init_all_cuda_graphs)
+        _, chunk = taken(lambda: prefill(own.tp_worker.model_runner, tokens))
+    except Exception:  # noqa: BLE001 - whatever a kernel without a card does
+        traceback.print_exc(file=sys.stderr)
+        return {"graphs_bytes": None, "chunk_bytes": None}
+    return {"graphs_bytes": workspaces + graphs, "chunk_bytes": chunk}
+
+
 def begin(
     folder: str,
     flags: list[str],
@@ -132,7 +178,7 @@ def begin(
     module: type,
     say: Callable[[Mapping[str, Any]], None],
 ) -> None:
-    """Start SGLang on the model in *folder*, and say what it measured when it had its pools."""
+    """Start SGLang on the model in *folder*, and say what it measured when it had its pools and graphs."""
     compile_nothing(module)
     parse = import_module("sglang.srt.server_args").prepare_server_args
     own = ["--model-path", folder, "--load-format", "dummy", "--skip-tokenizer-init"]
@@ -147,4 +193,6 @@ def begin(
     reach_nobody(ranks)
     found: dict[str, int] = {}
     note(found)
-    say(measured(schedule(arguments, resolved).tp_worker.model_runner, found))
+    scheduler = schedule(arguments, resolved)
+    pools = measured(scheduler.tp_worker.model_runner, found)
+    say(pools | captured(scheduler))

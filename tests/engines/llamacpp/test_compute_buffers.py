@@ -2,10 +2,11 @@
 The buffer of llama.cpp's graph against llama.cpp itself.
 
 compute_buffers.yaml has what llama.cpp v0.5.0, built for CUDA, printed as `CUDA0 compute buffer size` when a
-context was made: it places every tensor of the graph before it allocates anything, so that neither weights
-nor a card were needed. A GGUF file of metadata alone had the model's dimensions
-(llama_model_init_from_user), or one had the names and shapes of its tensors, too, all zeros; a stand-in for
-the CUDA runtime said of one card that it has compute capability 8.9, and all layers were on it.
+context was made whose tokens all may have logits (n_outputs_max, which llama-server sets to fewer): it places
+every tensor of the graph before it allocates anything, so that neither weights nor a card were needed. A GGUF
+file of metadata alone had the model's dimensions (llama_model_init_from_user), or one of the names and shapes
+of its tensors, all zeros; a stand-in for the CUDA runtime said of one card that it has compute capability
+8.9, and all layers were on it.
 """
 
 from pathlib import Path
@@ -39,7 +40,7 @@ def planned(model: str, asked: list[Any], engine: str = "llamacpp", pp: int = 1)
         kv_dtype=key if key == value else f"{key},value={value}",
         max_num_seqs=slots,
         max_num_batched_tokens=n_ubatch,
-        settings=settings,
+        settings={"n_outputs_max": "1048576"} | settings,
         weights="1GB",
     )
 
@@ -92,6 +93,73 @@ def test_older_builds_keep_less_of_mixtures(model: str) -> None:
     printed = known(PRINTED["printed_before"][model])
     found = [planned(model, asked, "llamacpp@b10107").budget.needs.activation_bytes for asked, _ in printed]
     assert [f"{size / MIB:.4f}" for size in found] == [f"{size:.4f}" for _, size in printed]
+
+
+@pytest.mark.parametrize(
+    ("options", "printed"),
+    [
+        # Stored public file 71218222695: three drafted tokens, four that have logits.
+        ({"draft": "mtp"}, 154.02),
+        # Stored public file 68540442885: b10809 without a draft; the host's 13.00 MiB are of 128 tokens.
+        ({"max_num_batched_tokens": 128}, 38.50),
+    ],
+)
+def test_a_server_has_logits_of_few_tokens(options: dict[str, Any], printed: float) -> None:
+    """Qwen3.6-27B of 32,768 tokens in one slot: real start-ups, which were no part of the rule."""
+    asked: dict[str, Any] = {
+        "engine": "llamacpp",
+        "gpu": "8TB",
+        "context": 32_768,
+        "max_num_seqs": 1,
+        "weights": "16GiB",
+    }
+    needs = plan("qwen3.6-27b", **asked, **options).budget.needs
+    assert f"{needs.activation_bytes / MIB:.2f}" == f"{printed:.2f}"
+
+
+def test_gemma_4_12b_has_the_graph_of_its_kin() -> None:
+    """
+    Of 8192 tokens in four slots, 2048 of them at once.
+
+    Stored public file 67205286527, of b9849 for Vulkan, which has one MiB more: 541.07.
+    """
+    needs = plan(
+        "gemma-4-12b",
+        engine="llamacpp",
+        gpu="8TB",
+        context=2048,
+        max_num_seqs=4,
+        max_num_batched_tokens=2048,
+        weights="7GiB",
+        settings={"kv_unified": "on"},
+    ).budget.needs
+    assert f"{needs.activation_bytes / MIB:.2f}" == "540.07"
+
+
+@pytest.mark.parametrize(
+    ("slots", "options", "outputs"),
+    [
+        (1, {}, 1),
+        (4, {}, 4),
+        (2, {"draft": "mtp"}, 8),
+        (2, {"draft": "mtp", "settings": {"spec_draft_n_max": "5"}}, 12),
+        (2, {"draft": "mtp", "settings": {"n_outputs_max": "512"}}, 512),
+    ],
+)
+def test_each_slot_has_logits_of_its_next_and_its_drafted_tokens(
+    slots: int, options: dict[str, Any], outputs: int
+) -> None:
+    """server_output_limits: slots times one and the tokens that are drafted at once, 3 unless told."""
+    asked: dict[str, Any] = {
+        "engine": "llamacpp",
+        "gpu": "8TB",
+        "context": 8192,
+        "max_num_seqs": slots,
+        "weights": "16GiB",
+    }
+    told = {"settings": options.get("settings", {}) | {"n_outputs_max": str(outputs)}}
+    found = [plan("qwen3.6-27b", **(asked | given)).budget.needs for given in (options, options | told)]
+    assert found[0].activation_bytes == found[1].activation_bytes
 
 
 def test_logits_stand_beside_the_last_norm() -> None:

@@ -193,6 +193,16 @@ def test_pages_that_sglang_does_not_take() -> None:
         pools_of("lfm2-1.2b", block_size=16)
 
 
+BUFFERED_IN_TURN = {"mamba_radix_cache_strategy": "extra_buffer", "disable_overlap_schedule": "true"}
+
+
+@pytest.mark.parametrize(("pp", "told"), [(2, {}), (1, {"disable_overlap_schedule": "true"})])
+def test_a_lazy_buffer_goes_with_overlapping_batches(pp: int, told: dict[str, str]) -> None:
+    lazy = {"mamba_radix_cache_strategy": "extra_buffer_lazy", **told}
+    with pytest.raises(OptionsError, match="extra_buffer_lazy goes with overlapping batches alone"):
+        pools_of("qwen3-next-80b-a3b", settings=lazy, pp=pp)
+
+
 @pytest.mark.parametrize(
     ("model", "choice", "slots"),
     [
@@ -201,7 +211,13 @@ def test_pages_that_sglang_does_not_take() -> None:
         ("qwen3-next-80b-a3b", {"settings": {"mamba_radix_cache_strategy": "no_buffer"}}, 3),
         ("qwen3-next-80b-a3b", {"settings": {"mamba_radix_cache_strategy": "extra_buffer_lazy"}}, 4),
         ("qwen3-next-80b-a3b", {"settings": {"mamba_radix_cache_strategy": "auto"}}, 5),
+        # As SGLang 0.5.23 itself resolves it: without a batch in flight no buffer, or one slot of it.
+        ("qwen3-next-80b-a3b", {"settings": {"disable_overlap_schedule": "true"}}, 3),
+        ("qwen3-next-80b-a3b", {"settings": {"disable_overlap_schedule": "true"}, "block_size": 64}, 4),
+        ("qwen3-next-80b-a3b", {"settings": BUFFERED_IN_TURN}, 4),
+        ("qwen3-next-80b-a3b", {"pp": 2}, 4),
         ("lfm2-1.2b", {}, 3),
+        ("lfm2-1.2b", {"pp": 2}, 3),
         ("jamba-v0.1", {"settings": {"mamba_radix_cache_strategy": "no_buffer"}}, 3),
         ("llama-3.1-8b", {}, 0),
     ],

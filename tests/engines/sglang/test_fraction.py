@@ -1,10 +1,13 @@
 """mem_fraction_static, added up by hand in MiB from arg_groups/memory_hook.py of SGLang 0.5.23."""
 
+from fractions import Fraction
+from typing import Any
+
 import pytest
 
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.sglang.engine import sglang
-from kvplan.engines.sglang.fraction import mem_fraction_static, reserved_mib, scale_of
+from kvplan.engines.sglang.fraction import KeptBack, scale_of
 from kvplan.units import GIB, MIB
 
 H100 = 81_559 * MIB
@@ -34,15 +37,44 @@ H100 = 81_559 * MIB
         (81_559, {"tp": 1, "pp": 2}, 512 + 12_288 + 256 + 512, "0.834"),
         # 512 + 3072 + 128 + 16 + 336 = 4064 is below the 10 GiB of cards above 60 GiB.
         (81_559, {"tp": 1, "chunked_prefill_size": 1024, "max_running_requests": 8}, 10_240, "0.874"),
+        # DeepEP: 38 sizes of prefill up to 2048, of 8 and more, a GiB beside them, and 2 GiB beside all.
+        (81_559, {"tp": 8, "deepep": True}, 512 + 12_288 + 1_024 + 1_024 + 304 + 1_024 + 2_048, "0.777"),
+        (81_559, {"tp": 16, "graphs": "latent", "deepep": True}, 16 * 1_024 - 512 + 1_536 + 3_072, "0.749"),
+        # With stages there are no graphs of prefill, and below 10 GiB the 2 GiB come on top.
+        (81_559, {"tp": 4, "pp": 2, "deepep": True}, 512 + 12_288 + 1_024 + 1_024 + 2_048, "0.793"),
+        (81_559, {"tp": 8, "chunked_prefill_size": 1024, "deepep": True}, 10_240 + 2_048, "0.849"),
+        # Graphs of decoding up to 32 requests, up to 512, and none.
+        (81_559, {"tp": 1, "most_decoding": 32}, 13_904 - 512 + 64, "0.835"),
+        (81_559, {"tp": 1, "most_decoding": 512, "max_running_requests": 64}, 13_904 + 512, "0.823"),
+        (81_559, {"tp": 1, "decodes": False}, 13_904 - 512, "0.836"),
+        (81_559, {"tp": 1, "decodes": False, "graphs": "none"}, 13_904 - 512 - 464, "0.841"),
+        # Graphs of prefill up to 1024 tokens, 38 of them, and 2 that are listed.
+        (81_559, {"tp": 1, "longest_prefill": 1024}, 13_904 - 464 + 8 * 38, "0.831"),
+        (81_559, {"tp": 1, "prefill_sizes": 2}, 13_904 - 464 + 8 * 2, "0.835"),
+        # Whole prompts: 1.5 x 16384, and no graphs of prefill; or 1.5 x 4096, below 10 GiB.
+        (81_559, {"tp": 8, "chunked": False}, 512 + 24_576 + 1_024 + 1_024, "0.667"),
+        (81_559, {"tp": 8, "chunked": False, "max_prefill_tokens": 4096}, 10_240, "0.874"),
+        # Attention groups of their own: 3 of each of 256 requests and 1.5 above 300 of them.
+        (
+            81_559,
+            {"tp": 8, "groups": 8, "most_decoding": 32},
+            512 + 12_288 + 1_024 + 64 + 3 * 256 + 464,
+            "0.815",
+        ),
+        (
+            81_559,
+            {"tp": 8, "groups": 8, "decodes": False, "graphs": "none"},
+            512 + 12_288 + 1_024 + Fraction(9, 2) * 4096,
+            "0.605",
+        ),
         # B200: 512 + 1.5 x 16384 + 1024 + 2 x 512 + 1536.
         (183_359, {"tp": 8, "graphs": "latent"}, 28_672, "0.844"),
     ],
 )
-def test_what_is_kept_back(gpu_mib: int, choice: dict[str, object], reserved: int, share: str) -> None:
-    asked = {"pp": 1, "graphs": "attention", "chunked_prefill_size": None, "max_running_requests": None}
-    asked |= choice
-    assert reserved_mib(gpu_mib * MIB, **asked) == reserved  # type: ignore[arg-type]
-    assert mem_fraction_static(gpu_mib * MIB, **asked) == share  # type: ignore[arg-type]
+def test_what_is_kept_back(gpu_mib: int, choice: dict[str, Any], reserved: int, share: str) -> None:
+    kept = KeptBack(**choice)
+    assert kept.mib(gpu_mib * MIB) == reserved
+    assert kept.share(gpu_mib * MIB) == share
 
 
 @pytest.mark.parametrize(
@@ -67,5 +99,27 @@ def test_the_engine_asks_for_this_share_of_what_is_there_after_start() -> None:
     assert share.default(H100, EngineOptions()) == "0.830"
     # Kimi Delta Attention has no graphs of prefill.
     assert share.default(H100, EngineOptions(architecture="kimi_linear")) == "0.835"
+    # Qwen3-30B-A3B on 8 ranks, as SGLang 0.5.23 itself resolves it: other ways to experts have none either.
+    for sent, taken in (("none", "0.812"), ("deepep", "0.777"), ("megamoe", "0.812"), ("mooncake", "0.818")):
+        options = EngineOptions(architecture="qwen3_moe", tp=8, settings={"moe_a2a_backend": sent})
+        assert share.default(H100, options) == taken
     # 512 + 1.5 x 2048 + 128 + 2 x 256 + 8 x 42 is below 10 GiB.
     assert share.default(H100, EngineOptions(max_num_batched_tokens=2048)) == "0.874"
+
+
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({"disable_decode_cuda_graph": "true", "disable_prefill_cuda_graph": "true"}, "0.841"),
+        ({"disable_decode_cuda_graph": "true"}, "0.836"),
+        ({"disable_prefill_cuda_graph": "true"}, "0.835"),
+        ({"cuda_graph_max_bs_decode": "32"}, "0.835"),
+        ({"cuda_graph_max_bs_prefill": "1024"}, "0.831"),
+        ({"cuda_graph_bs_prefill": "64,128"}, "0.835"),
+        ({"chunked_prefill": "false", "disable_decode_cuda_graph": "true"}, "0.691"),
+        ({"max_prefill_tokens": "4096"}, "0.830"),
+    ],
+)
+def test_graphs_that_are_asked_for(settings: dict[str, str], share: str) -> None:
+    """SGLang 0.5.23's own shares of an H100 for Qwen3-8B; whole prompts have no graphs of prefill."""
+    assert sglang(None).share.default(H100, EngineOptions(architecture="qwen3", settings=settings)) == share

@@ -1,5 +1,6 @@
 """What SGLang sets aside for images: arg_groups/memory_hook.py and kv_cache_configurator.py of 0.5.23."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -7,14 +8,21 @@ import pytest
 import kvplan
 from kvplan.engines.base import EngineOptions
 from kvplan.engines.sglang.engine import sglang
-from kvplan.engines.sglang.images import factor, has_images, reserved_bytes
+from kvplan.engines.sglang.images import factor, has_images, is_guessed, reserved_bytes
 from kvplan.gpus import find_card
 from kvplan.specs.vision import Vision
 from kvplan.units import MIB
 from tests.engines.sglang.test_needs import workload
 
 QWEN = Vision(
-    design="qwen3_vl", hidden=1152, intermediate=4304, heads=16, pixels=1536, patches=65536, tokens=16384
+    design="qwen3_vl",
+    layers=27,
+    hidden=1152,
+    intermediate=4304,
+    heads=16,
+    pixels=1536,
+    patches=65536,
+    tokens=16384,
 )
 
 
@@ -27,6 +35,31 @@ def test_a_larger_tower_takes_a_tenth_more_for_each_time() -> None:
     """1152^2 / 1024^2 = 1.265625 with 24 layers each: 0.95 x (1 - 0.0265625)."""
     assert factor(QWEN) == pytest.approx(0.95 * 0.9734375, rel=1e-12)
     assert factor(QWEN.model_copy(update={"hidden": 8192})) == pytest.approx(0.95 * 0.8)
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("qwen3-vl-8b", 0.9247656249999999),
+        ("qwen2.5-vl-7b", 0.8965624999999999),
+        ("qwen2-vl-2b", 0.8312499999999999),
+        ("qwen2-vl-7b", 0.76),
+        ("mistral-small-24b", 0.95),
+        ("kimi-k2.5", 0.9097363281249999),
+        ("gemma-4-26b-a4b", 0.9097363281249999),
+    ],
+)
+def test_a_factor_is_that_of_its_own_function(model: str, found: float) -> None:
+    """What adjust_mem_fraction_for_vlm of 0.5.23 makes of 1.0 and the vision_config of each model's file."""
+    spec = kvplan.load(model)
+    assert factor(spec.vision, spec.hidden) == found
+
+
+def test_a_tower_that_is_not_known_is_guessed() -> None:
+    unseen = EngineOptions(architecture="llama", sees=True)
+    assert is_guessed(unseen)
+    assert not is_guessed(replace(unseen, vision=QWEN))
+    assert not is_guessed(replace(unseen, sees=False))
 
 
 def test_the_share_is_that_of_a_model_without_images_times_that() -> None:

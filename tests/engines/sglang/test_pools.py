@@ -190,6 +190,16 @@ def test_a_pool_of_windows_for_the_requests_alone() -> None:
     found = started("gpt-oss-120b", (windows + 50_000) * 36_864, **choice)
     assert (found.tokens, found.window_tokens, found.requests) == (50_000, windows, 16)
     assert needed("gpt-oss-120b", 1000, 4, **choice) == (4000 + windows) * 36_864
+    # One chunk is in flight where batches take turns: compute_swa_request_cap.
+    in_turn = {**choice, "settings": {"disable_overlap_schedule": "true"}}
+    found = started("gpt-oss-120b", (windows + 50_000) * 36_864, **in_turn)
+    assert (found.tokens, found.window_tokens) == (58_192, windows - 8192)
+    # Whole prompts are written into the pool of windows, which its ratio sizes then.
+    whole = {**choice, "settings": {"chunked_prefill": "false", "max_prefill_tokens": "4096"}}
+    assert (
+        started("gpt-oss-120b", 90_000 * 36_864, **whole).window_tokens
+        == started("gpt-oss-120b", 90_000 * 36_864, max_num_seqs=16).window_tokens
+    )
 
 
 def test_with_the_radix_cache_the_requests_size_no_pool() -> None:

@@ -74,13 +74,44 @@ def test_a_mixtures_run_is_near_what_was_printed() -> None:
             {"gpu": "275040MiB", "tp": 8, "kv_dtype": "fp8", "weight_dtype": "nvfp4"},
             166.02,
         ),
+        # SmolLM2-135M by 1.2.1 on a card of 12,282 MiB under WSL, stored public file 61634826145.
+        ("smollm2-135m", {"gpu": "12282MiB", "context": 2048}, 9.06),
+        # By 0.20.0, for 4096 requests: github.com/NVIDIA/TensorRT-LLM/issues/6294.
+        (
+            "llama-3.1-8b",
+            {
+                "gpu": "h100",
+                "weight_dtype": "fp8",
+                "kv_dtype": "fp8",
+                "utilization": "0.8",
+                "max_num_batched_tokens": 23552,
+            },
+            52.51,
+        ),
     ],
 )
 def test_the_range_has_what_was_printed(model: str, asked: dict[str, Any], printed: float) -> None:
-    fit = kvplan.fit(model, context=40960, engine="trtllm", advice=False, **asked)
+    options: dict[str, Any] = {"context": 40960, "engine": "trtllm", "advice": False} | asked
+    fit = kvplan.fit(model, **options)
     assert fit.kv_range is not None
     low, high = fit.kv_range
     assert low <= printed * GIB <= high
+
+
+def test_two_layers_of_a_mixture_left_as_much_as_the_range_has() -> None:
+    """
+    MiMo-V2-Flash by 1.3.0rc0 on an H100: 59.50 GiB are 0.9 of 66.1 of 79.18.
+
+    A dense layer and one of 256 experts, 4096 x 2048, in fp8, attention of 64 heads, and embedding and head
+    of 152,576 rows in 16 bits: stored public file 59474166547.
+    """
+    dense, experts = 3 * 4096 * 16384, 256 * 3 * 4096 * 2048
+    heads = 2 * 64 * 192 * 4096 + 2 * 2 * 64 * 128 * 4096
+    weights = dense + experts + heads + 2 * 2 * 152_576 * 4096
+    taken = 79.18 * GIB - 59.50 * GIB / 0.9 - weights
+    mimo = MIXTURE._replace(hidden=4096, mlp=Mlp(experts_per_token=8, expert_intermediate=2048))
+    needs = start_up(mimo._replace(vocab=152_576), RULES)
+    assert needs.low_bytes < taken < needs.high_bytes
 
 
 def test_the_fitted_start_up_comes_out() -> None:
@@ -93,11 +124,11 @@ def test_the_fitted_start_up_comes_out() -> None:
 @pytest.mark.parametrize("pp", [1, 2])
 @pytest.mark.parametrize("mlp", [None, DENSE.mlp, MIXTURE.mlp])
 def test_the_estimate_lies_in_a_wide_range(tp: int, pp: int, mlp: Mlp | None) -> None:
-    """At least 2 GiB on one GPU, and 10 on several."""
+    """At least 1 GiB on one GPU, and 10 on several."""
     estimate = start_up(DENSE._replace(tp=tp, pp=pp, ranks=tp * pp, mlp=mlp), RULES)
     middle = estimate.activation_bytes + estimate.overhead_bytes
     assert 0 < estimate.low_bytes <= middle
-    assert estimate.high_bytes - middle >= (10 if tp * pp > 1 else 2) * GIB
+    assert estimate.high_bytes - middle >= (10 if tp * pp > 1 else 1) * GIB
 
 
 def test_without_widths_the_estimate_is_borrowed_and_says_so() -> None:

@@ -72,6 +72,7 @@ def options(case: dict[str, Any]) -> VllmOptions:
         blocks=case["blocks"],
         watermark=case.get("watermark", 0.0),
         prompt=case.get("known_prompt"),
+        admits_chunks=case.get("admits_chunks", False),
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 import kvplan
 from kvplan.engines.profile_run import ProfileRun
-from kvplan.engines.vllm.graphs import OTHERS, Held, captured, graphs_bytes, kernels, pool_bytes
+from kvplan.engines.vllm.captures import Asked, captured
+from kvplan.engines.vllm.graphs import OTHERS, Held, graphs_bytes, kernels, pool_bytes
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.profiling import CUBLAS_BYTES
 from kvplan.engines.vllm.versions import find_rules
@@ -40,7 +41,7 @@ def _graphs(*, v2: bool, most: int | None = None, experts: bool = False) -> int:
     """The graphs of Qwen3-8B's 36 layers: 51 of pieces, and 35 whole ones, where nothing bounds them."""
     held = Held(pool=pool_bytes(most or 512, 3 * 12_288, 2))
     each = kernels("qwen3", experts=experts, latents=False)
-    return graphs_bytes(36, captured(256, 2048, most), each, held, v2=v2, driver=OTHERS)
+    return graphs_bytes(36, captured(Asked(256, 2048, most=most)), each, held, v2=v2, driver=OTHERS)
 
 
 def _needs(release: str, **settings: str) -> tuple[int, int]:
@@ -89,6 +90,26 @@ def test_fewer_captured_batches_take_less() -> None:
 def _activations(release: str, indexer: tuple[int, int] | None) -> int:
     workload = QWEN3_8B._replace(context=163_840, indexer=indexer, settings={"compile_cache": "warm"})
     return start_up(workload, find_rules(release)).activation_bytes
+
+
+def test_a_batch_has_no_more_tokens_than_its_sequences_may_have() -> None:
+    """Unless it is told: min(max_num_seqs * max_model_len, ...) in engine/arg_utils.py of 0.19 to 0.33."""
+    rules, run = find_rules("0.33"), QWEN3_8B._replace(card=find_card("h100-80gb"), sequences=1)
+    asked: tuple[dict[str, Any], ...] = (
+        {"context": 40_960},
+        {"context": 2048},
+        {"context": 40_960, "batched_tokens": 2048},
+    )
+    usual, short, told = (start_up(run._replace(**each), rules).activation_bytes for each in asked)
+    assert short == told < usual
+
+
+def test_for_throughput_twice_as_much_runs_at_once() -> None:
+    """performance_mode in engine/arg_utils.py: unless tokens or sequences are told."""
+    rules = find_rules("0.33")
+    told = start_up(QWEN3_8B._replace(batched_tokens=4096, sequences=512), rules)
+    asked = start_up(QWEN3_8B._replace(settings={"performance_mode": "throughput"}), rules)
+    assert asked == told
 
 
 def test_sparse_attention_has_a_buffer_for_its_context() -> None:
@@ -142,6 +163,18 @@ def test_text_alone_and_a_tower_that_is_derived_do_not_widen_the_range() -> None
         assert estimate.high_bytes - estimate.low_bytes == 90 * GIB // 100
 
 
+def test_a_tower_that_a_release_is_not_read_for_widens_the_range() -> None:
+    """Gemma 4's, of which transformers has the class, before 0.33; Phi-3-vision's always."""
+    vision = kvplan.load("gemma-4-31b").vision
+    gemma = QWEN3_8B._replace(architecture="gemma4_text", sees=True, vision=vision, context=4096)
+    gemma = gemma._replace(settings={"compile_cache": "warm"})
+    new, old = (start_up(gemma, find_rules(release)) for release in ("0.33", "0.32"))
+    assert new.high_bytes - new.low_bytes == 90 * GIB // 100
+    assert old.high_bytes - old.low_bytes > 90 * GIB // 100
+    assert new.activation_bytes > old.activation_bytes
+    assert _width(architecture="phi3_v") == 155 * GIB // 100
+
+
 @pytest.mark.parametrize("gpu", ["h100-80gb", "rtx-4090-24gb"])
 @pytest.mark.parametrize("model", ["llama-3.1-8b", "qwen2.5-7b", "qwen3-8b", "mistral-7b-v0.3", "phi-4-mini"])
 def test_a_dense_models_range_is_at_most_a_gib_and_a_half(model: str, gpu: str) -> None:
@@ -152,10 +185,11 @@ def test_a_dense_models_range_is_at_most_a_gib_and_a_half(model: str, gpu: str) 
 def test_what_embeds_outside_compiles_no_embedding() -> None:
     seeing = QWEN3_8B._replace(architecture="qwen3_vl_text")
     assert start_up(seeing, find_rules("0.27.1")).activation_bytes == WARM
-    # Gemma 3 of 1B sees nothing, and is of the same type as those that do.
-    blind = QWEN3_8B._replace(architecture="gemma3_text")
-    assert start_up(blind, find_rules("0.27.1")).activation_bytes == COLD
-    assert start_up(blind._replace(sees=True), find_rules("0.27.1")).activation_bytes == WARM
+    # Gemma 3 of 1B and Mistral 7B see nothing, and are of the same types as those that do.
+    for architecture in ("gemma3_text", "mistral"):
+        blind = QWEN3_8B._replace(architecture=architecture)
+        assert start_up(blind, find_rules("0.27.1")).activation_bytes == COLD
+        assert start_up(blind._replace(sees=True), find_rules("0.27.1")).activation_bytes == WARM
     text = seeing._replace(settings={"language_model_only": "true"})
     assert start_up(text, find_rules("0.27.1")).activation_bytes == COLD
 

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvplan.attention.latent import MLA
 from kvplan.engines.overheads import SELECTS
+from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.profiling import (
     CUBLAS_BYTES,
     Batch,
@@ -31,6 +34,46 @@ def test_a_layer_has_three_inner_rows_and_three_hidden_states() -> None:
     assert forward_bytes(replace(QWEN3_8B, eager=True), DENSE) == 8192 * 57_344 * 2
     assert forward_bytes(replace(QWEN3_8B, eager=True), replace(DENSE, states=3)) == 8192 * 49_152 * 2
     assert forward_bytes(QWEN3_8B, replace(DENSE, matrices=2)) == 8192 * 24_576 * 2
+
+
+LATENT = MLA(kind="mla", heads=128, d_c=512, d_rope=64, d_nope=128, v_head_dim=128, q_lora_rank=1536)
+"""DeepSeek-V3's; Kimi-K2 has half as many heads."""
+
+
+@pytest.mark.parametrize(("heads", "said"), [(64, 2_608_878_080), (128, 5_091_906_048)])
+def test_mla_tries_whether_contexts_have_room(heads: int, said: int) -> None:
+    """
+    What start-ups of 0.33 whose kernels compute nothing had at their peak beside what stays.
+
+    They had 3 layers of Kimi-K2, and 11 of DeepSeek-V3 with 32 of its experts, and graphs. These are keys and
+    values of 65,536 tokens, and of the batch of 8192 its queries, outputs, latent and one hidden state.
+    """
+    kind = LATENT.model_copy(update={"heads": heads})
+    batch = replace(QWEN3_8B, hidden=7168, vocab=129_280)
+    tried_bytes = 2 * tried(kind, 1, context=8192, sequences=1024)
+    assert tried_bytes == 65_536 * heads * 256 * 2
+    widths = Widths(
+        dense=18_432, expert=2048, experts_per_token=8, mixed=mixed(kind, 1), tried_bytes=tried_bytes
+    )
+    assert 0 <= forward_bytes(batch, widths) - said <= 2 * MIB
+
+
+def test_experts_have_the_tokens_of_all_replicas() -> None:
+    """DeepSeek-V3 with dp 8: 65,536 tokens x 8 experts x (7168 + 7168) x 2; up to 0.18 of 32,768 tokens."""
+    batch = replace(QWEN3_8B, hidden=7168, vocab=129_280)
+    widths = Widths(dense=18_432, expert=2048, experts_per_token=8, replicas=8)
+    assert workspace_bytes(batch, widths) == 65_536 * 8 * 14_336 * 2
+    assert workspace_bytes(batch, replace(widths, piece=32_768)) == 32_768 * 8 * 14_336 * 2
+    assert workspace_bytes(batch, replace(widths, replicas=1, piece=32_768)) == 8192 * 8 * 14_336 * 2
+    own = replace(EXPERTS, workspaces=False, replicas=2)
+    assert forward_bytes(QWEN3_30B, own) == 8192 * (2 * 2 * 8 * 768 + 3 * 2048) * 2
+
+
+def test_what_mla_tries_is_shared_by_ranks_and_short_contexts_are_fewer() -> None:
+    """Eight contexts of 1,000 tokens, or four pages of each of 64 sequences; of others nothing is tried."""
+    assert tried(LATENT, 8, context=163_840, sequences=1024) == 65_536 * 16 * 256
+    assert tried(LATENT, 1, context=1000, sequences=64) == 8000 * 128 * 256
+    assert tried(LATENT, 1, context=100, sequences=64) == 4096 * 128 * 256
 
 
 def test_experts_without_workspaces_have_two_rows_each() -> None:

@@ -1,4 +1,4 @@
-"""Which models run with Model Runner V2: config/vllm.py of 0.20.1, 0.24, 0.26, 0.28, 0.30, 0.32 and 0.33."""
+"""Which models run with Model Runner V2: config/vllm.py of 0.20.1 to 0.24, 0.26, 0.28, 0.30, 0.32, 0.33."""
 
 import pytest
 
@@ -29,6 +29,11 @@ def _runner(
     [
         ("0.20.1", "llama", DENSE, "v1"),
         ("0.21", "qwen3", DENSE, "v1"),
+        # One class in 0.22, and three in 0.23.
+        ("0.22.0", "qwen3", DENSE, "v2"),
+        ("0.22.1", "llama", DENSE, "v1"),
+        ("0.23", "llama", DENSE, "v2"),
+        ("0.23", "deepseek_v2", MIXTURE, "v1"),
         # Six named classes; Qwen2ForCausalLM is none of them.
         ("0.24", "llama", DENSE, "v2"),
         ("0.24", "deepseek_v2", MIXTURE, "v2"),
@@ -59,6 +64,17 @@ def test_on_rocm_some_stay_with_the_older_one(release: str, expected: str) -> No
     card = find_card("mi300x-192gb")
     assert _runner(release, "deepseek_v4", MIXTURE, card=card) == expected
     assert _runner(release, "llama", DENSE, card=card) == "v2"
+
+
+@pytest.mark.parametrize(("release", "expected"), [("0.22", False), ("0.23", False), ("0.24", True)])
+def test_two_releases_leave_quantised_weights_to_the_older_one(release: str, *, expected: bool) -> None:
+    """`not model_config.is_quantized` in _is_default_v2_model_runner_model of 0.22 and 0.23."""
+    taken = find_rules(release).v2_runner
+    plain, quantised = (
+        takes_v2(taken, "qwen3", has_experts=False, has_states=False, asked=None, plain_weights=each)
+        for each in (True, False)
+    )
+    assert (plain, quantised) == (True, expected)
 
 
 def test_what_is_asked_for_is_taken() -> None:

@@ -466,6 +466,35 @@ def test_sizes_of_what_is_profiled_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "processed", "warned"),
+    [
+        ("qwen2.5-vl-7b", '{"max_pixels": 1003520}', False),
+        ("qwen2.5-vl-7b", '{"fps": 1}', True),
+        ("qwen3-vl-8b", '{"max_pixels": 1003520}', True),
+        ("qwen3-8b", '{"max_pixels": 1003520}', False),
+    ],
+)
+def test_pixels_of_an_image_are_those_of_qwen25_vl_alone(model: str, processed: str, *, warned: bool) -> None:
+    asked: dict[str, Any] = {"gpu": "h100-80gb", "engine": "vllm", "context": 8192, "advice": False}
+    answer = kvplan.fit(model, settings={"mm_processor_kwargs": processed}, **asked)
+    assert any("kvplan takes max_pixels" in words.warning(each) for each in answer.warnings) is warned
+    if warned or model == "qwen3-8b":
+        assert answer.memory == kvplan.fit(model, **asked).memory
+
+
+@pytest.mark.parametrize("processed", ["max_pixels", '{"max_pixels": 0}', '{"size": {"longest_edge": "a"}}'])
+def test_pixels_that_are_no_count_are_refused(processed: str) -> None:
+    with pytest.raises(KvplanError, match="mm_processor_kwargs"):
+        kvplan.fit(
+            "qwen2.5-vl-7b",
+            gpu="h100-80gb",
+            engine="vllm",
+            context=8192,
+            settings={"mm_processor_kwargs": processed},
+        )
+
+
+@pytest.mark.parametrize(
     "limits", ["image=0", "[0]", '{"image": -1}', '{"image": "none"}', '{"image": true}']
 )
 def test_limits_that_are_none_are_refused(limits: str) -> None:
@@ -497,3 +526,38 @@ def test_a_spec_that_does_not_tell_its_tower_apart_says_so() -> None:
 def test_text_alone_is_not_known_of_older_releases() -> None:
     with pytest.raises(kvplan.KvplanError, match=r"language_model_only is not known of vLLM 0\.14"):
         kvplan.fit("qwen3.5-27b", gpu="h100-80gb", engine="vllm@0.14", context=8192, settings=TEXT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "held"),
+    [
+        ({}, {}, 54),
+        ({"max_num_active_seqs": "8"}, {}, 8),
+        ({"max_num_active_seqs": "8"}, {"max_num_seqs": 16}, 8),
+        # Of two replicas each lets 8 run.
+        ({"max_num_active_seqs": "8"}, {"dp": 2}, 16),
+    ],
+)
+def test_fewer_requests_may_be_let_run_than_would_fit(
+    settings: dict[str, str], options: dict[str, Any], held: int
+) -> None:
+    answer = kvplan.fit(
+        "llama-3.1-8b", gpu="h100-80gb", engine="vllm", context="8k", settings=settings, **options
+    )
+    assert answer.max_batch == held
+
+
+@pytest.mark.parametrize(
+    ("engine", "settings", "options", "said"),
+    [
+        ("vllm", {"max_num_active_seqs": "8"}, {"max_num_seqs": 4}, "=8 is more than max_num_seqs=4"),
+        ("vllm", {"max_num_active_seqs": "0"}, {}, "is not between 1 and"),
+        ("vllm@0.30", {"max_num_active_seqs": "8"}, {}, "vLLM 0.30 has no max_num_active_seqs"),
+        ("vllm@0.18", {"scheduler_reserve_full_isl": "off"}, {}, "has no scheduler_reserve_full_isl"),
+    ],
+)
+def test_what_the_scheduler_cannot_be_told(
+    engine: str, settings: dict[str, str], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(KvplanError, match=said):
+        kvplan.fit("llama-3.1-8b", gpu="h100-80gb", engine=engine, context="8k", settings=settings, **options)

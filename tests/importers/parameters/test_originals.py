@@ -68,6 +68,7 @@ OTHER_FILE = {
     "stepfun-ai--Step-3.7-Flash-FP8.json": 33 * 32 * 4096 * (2 * 128 + 1) + 1_981_014_784,
     # The spec counts the tower.
     "google--gemma-4-26B-A4B.json": 572_792_112,
+    "Qwen--Qwen3.5-4B.json": 333_514_240,
 }
 """What a spec has beyond its copied file, and why."""
 

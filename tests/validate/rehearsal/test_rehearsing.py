@@ -52,6 +52,8 @@ FOUND_OF_SGLANG = RehearsedSglang(
     table_bytes=4097 * 8196 * 4,
     weights_bytes=2**30,
     kv_bytes=50 * 2**30,
+    graphs_bytes=3 * 2**29,
+    chunk_bytes=2**28,
 )
 SAYS = "import sys; sys.stdout.write('loading\\n' + {mark!r} + {found!r} + '\\n')"
 H100 = find_card("h100-80gb")
@@ -228,7 +230,7 @@ def test_the_command_prints_it_beside_the_plan(
 def test_the_command_prints_sglangs_beside_the_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The share is that of an H100 with one rank: (81559 - 13904) / 81559."""
+    """The share is that of an H100 with one rank and no graphs: (81559 - 12928) / 81559."""
     asked: list[object] = []
 
     def rehearsed(_installed: Installed, _file: Path, flags: object, **_options: object) -> RehearsedSglang:
@@ -245,9 +247,11 @@ def test_the_command_prints_sglangs_beside_the_plan(
     assert asked == [("--model-path", model, "--disable-cuda-graph")]
     assert "SGLang 0.5.23 (torch 2.14.1), rank 0, on h100-80gb" in out
     rows = {line.split("  ")[0]: line.split()[1:] for line in out.splitlines()}
-    assert rows["mem_fraction_static"] == ["0.830", "0.830"]
+    assert rows["mem_fraction_static"] == ["0.830", "0.841"]
     assert rows["KV memory"][1:3] == ["50.00", "GiB"]
     assert rows["tokens"][0] == "364,212"
+    assert rows["graphs, of torch"][2:4] == ["1.50", "GiB"]
+    assert rows["a chunk of prefill"][3:5] == ["0.25", "GiB"]
     assert "A table of 4,096 requests takes 0.13 GiB of what is kept back." in out
     assert "No kernel computed anything" in out
 

@@ -37,3 +37,7 @@ def test_a_small_llama_has_the_weights_and_the_share_of_its_widths(tmp_path: Pat
     assert 0 <= found.weights_bytes - WEIGHTS - ROTATIONS < 32 * MIB
     assert found.tokens == found.kv_bytes // 1024
     assert found.table_bytes == (found.requests + 1) * (8192 + 4) * 4
+    assert found.graphs_bytes is not None
+    assert found.chunk_bytes is not None
+    assert found.graphs_bytes > 2 * 32 * MIB  # cuBLAS has so much in each of two streams.
+    assert 0 < found.chunk_bytes < found.graphs_bytes

@@ -21,6 +21,24 @@ WEIGHTS = 2 * (
     + 2 * (512 * (512 + 2 * 128) + 512 * 512 + 3 * 512 * 1024 + 2 * 512)  # Two layers and their norms.
     + 512  # The last norm.
 )
+TABLE = 2 * 8192 * 64
+"""Cosines and sines of each position, of half a head each."""
+
+ROUNDED = 2 * (32 * MIB - 2 * 32_000 * 512)
+"""
+The embedding and the head have memory of their own in whole 2 MiB, of which a rest up to 1 MiB stays theirs.
+
+So has each tensor from 10 MiB on; all others are whole 512 bytes here. Source: kMinLargeAlloc, kRoundLarge
+and should_split in c10/cuda/CUDACachingAllocator.cpp of torch 2.14.
+"""
+
+SCALARS = 2 * 4 + 1
+"""
+Tensors of one number, in 512 bytes each.
+
+Those are the scales of queries, keys, values and probabilities of two layers; beside them stands the table of
+the eight numbers of FP4, which a module of vLLM's makes when it is imported: at most so many.
+"""
 
 
 def test_the_libraries_take_the_place_of_cudas(tmp_path: Path) -> None:
@@ -31,7 +49,7 @@ def test_the_libraries_take_the_place_of_cudas(tmp_path: Path) -> None:
 
 
 def test_a_small_llama_has_the_weights_and_the_peak_of_its_widths(tmp_path: Path) -> None:
-    """Of weights all, but for rounding to 512 bytes; of the peak all but two hidden states at most."""
+    """Of weights all, with what the allocator rounds up; of the peak all but two hidden states at most."""
     file = tmp_path / "config.json"
     file.write_text(json.dumps(CONFIG))
     found = rehearse(
@@ -43,7 +61,8 @@ def test_a_small_llama_has_the_weights_and_the_peak_of_its_widths(tmp_path: Path
         bounds=Bounds(),
     )
     assert isinstance(found, Rehearsed)
-    assert 0 <= found.weights_bytes - WEIGHTS - 8192 * 64 * 2 < MIB
+    scalars = found.weights_bytes - WEIGHTS - TABLE - ROUNDED
+    assert scalars in (512 * (SCALARS - 1), 512 * SCALARS)
     batch = Batch(
         tokens=found.tokens,
         sequences=found.sequences,

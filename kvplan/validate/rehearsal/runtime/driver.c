@@ -1,6 +1,7 @@
 /* cuBLAS's handles, and the driver's calls that torch, Triton and vLLM ask for by name. */
 #include "rehearsal.h"
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,8 @@ int cuMemAddressReserve(void **out, size_t size, size_t a, void *at, unsigned lo
     return *out ? OK : NO_MEMORY;
 }
 int cuMemAddressFree(void *at, size_t size) { (void)size; return rehearsal_give(at); }
+int cuGetErrorName(int e, const char **out) { *out = cudaGetErrorName(e); return OK; }
+int cuDeviceGetName(char *out, int n, int d) { (void)d; snprintf(out, (size_t)n, "%s", rehearsal_name()); return OK; }
 int cuGetErrorString(int e, const char **out) { *out = cudaGetErrorString(e); return OK; }
 int cuInit(unsigned f) { (void)f; return OK; }
 int cuDriverGetVersion(int *out) { *out = 13000; return OK; }
