@@ -296,9 +296,9 @@ def _assumed(
         )
     if gives_sizes(given) and not text_alone(given, options.architecture):
         yield "limit_mm_per_prompt: images are counted at their largest, and vLLM profiles the given sizes"
-    asked = given.name("mm_encoder_tp_mode") == SHARED_OUT
+    cuts = options.tp > 1 and options.sees and not text_alone(given, options.architecture)
     shared = options.has_parts and shares_images_out(given, options.architecture, options.vision)
-    if asked and options.tp > 1 and options.sees and not shared:
+    if cuts and not shared and given.name("mm_encoder_tp_mode") == SHARED_OUT:
         yield (
             "mm_encoder_tp_mode: the tower is counted as cut over ranks: kvplan knows of no class for this "
             "model that holds it whole, or its size"

@@ -1,9 +1,9 @@
 """
 What images take of vLLM's profile run where ranks share them out, each of them having the whole tower.
 
-Sources: run_dp_sharded_mrope_vision_model and run_dp_sharded_vision_model in model_executor/models/vision.py
-of 0.33. A rank copies the pixels of its share, encodes them, and gathers what all have made, padded to as
-much as the fullest has.
+Sources: run_dp_sharded_mrope_vision_model and run_dp_sharded_vision_model in model_executor/models/vision.py,
+alike in 0.11 to 0.33. A rank copies the pixels of its share, encodes them, and gathers what all have made,
+padded to as much as the fullest has.
 """
 
 from typing import NamedTuple

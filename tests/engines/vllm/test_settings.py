@@ -455,6 +455,8 @@ def test_a_class_that_cannot_share_images_out_cuts_its_tower(model: str) -> None
     cut, data = (kvplan.fit(model, settings=each, **asked) for each in ({}, DATA))
     assert data.memory == cut.memory
     assert any("mm_encoder_tp_mode" in words.warning(each) for each in data.warnings)
+    text = kvplan.fit(model, settings={**DATA, **TEXT}, **asked)
+    assert not any("mm_encoder_tp_mode" in words.warning(each) for each in text.warnings)
 
 
 @pytest.mark.parametrize(
