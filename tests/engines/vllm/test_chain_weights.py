@@ -140,6 +140,7 @@ def test_whisper_has_its_embedding_whole_on_each_rank(tp: int) -> None:
 
 
 SHARED_OUT = {
+    "Qwen--Qwen2-VL-7B-Instruct.json": 8_967_339_008,
     "Qwen--Qwen2.5-VL-7B-Instruct.json": 8_968_921_088,
     "Qwen--Qwen3-VL-8B-Instruct.json": 9_343_820_256,
 }
