@@ -8,7 +8,7 @@ import cog
 from kvplan.engines import engine_names, find_engine
 from kvplan.engines.sglang.images import is_guessed
 from kvplan.engines.vllm.versions import find_rules
-from tests.field.accuracy import Planned, accuracy, whole_plans
+from tests.field.accuracy import accuracy, whole_plans
 from tests.field.field_records import exceptions, shares
 from tests.field.fresh import apart, fresh, fresh_sglang, pools, rows
 from tests.field.newer import newer
@@ -171,7 +171,7 @@ def _off(row: sglang_rows.Row) -> float:
     return (row.graphs_bytes + row.chunk_bytes) / planned - 1
 
 
-def _row(plan: Planned | Printed, name: str) -> str:
+def _row(plan: Printed, name: str) -> str:
     gib = [f"{size / 2**30:.2f}" for size in (plan.printed_bytes, plan.planned_bytes)]
     span = f"{plan.low_bytes / 2**30:.1f} to {plan.high_bytes / 2**30:.1f}"
     where = span if plan.inside else f"{span}, outside"

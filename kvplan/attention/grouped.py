@@ -12,11 +12,12 @@ class Indexer(Part):
     A sparse indexer: small keys of its own, one head for all its query heads, that pick tokens.
 
     Its keys have no head axis to shard, so every rank stores them whole (DeepSeek-V3.2,
-    arXiv 2512.02556, section 2.1).
+    arXiv 2512.02556, section 2.1). A token reads `top_k` tokens (index_topk), which no cache depends on.
     """
 
     heads: Count | None = None
     head_dim: Count
+    top_k: Count | None = None
 
     def lower(self, target: Target, stride: int = 1) -> Layer:
         """Return the term of the indexer's keys, one per *stride* tokens."""

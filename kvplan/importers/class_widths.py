@@ -38,11 +38,11 @@ WIDTHS: dict[str, Mapping[str, Json]] = {
     "bamba": {**_MAMBA_2, "mamba_expand": 2},
     "deepseek_v2": _V3,
     "deepseek_v3": _V3,
-    "deepseek_v32": {**_V3, "index_n_heads": 64, "index_head_dim": 128},
+    "deepseek_v32": {**_V3, "index_n_heads": 64, "index_head_dim": 128, "index_topk": 2048},
     "falcon_h1": _MAMBA_2,
     "falcon_mamba": _MAMBA,
     "glm4_moe_lite": _latent(512, 192, 64, 256),
-    "glm_moe_dsa": {**_GLM_5, "index_n_heads": 32, "index_head_dim": 128},
+    "glm_moe_dsa": {**_GLM_5, "index_n_heads": 32, "index_head_dim": 128, "index_topk": 2048},
     "granitemoehybrid": {**_MAMBA_2, "mamba_expand": 2},
     "jamba": {
         "attn_layer_period": 8,

@@ -32,15 +32,34 @@ _SIZED = frozenset(
 )
 """Model types of which each quantised tensor's bytes are known: those of vLLM 0.33's classes agree."""
 
-_LAID_OUT = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-_EXPERTS_LAID_OUT = frozenset({"mixtral", "qwen3_moe"})
+_LAID_OUT = frozenset(
+    {
+        "cohere",
+        "exaone4",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "granite",
+        "hunyuan_v1_dense",
+        "internlm2",
+        "llama",
+        "minicpm",
+        "mistral",
+        "olmo2",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+    }
+)
+_EXPERTS_LAID_OUT = frozenset({"minimax_m2", "mixtral", "qwen3_moe"})
 """
 Model types all of whose matrices in layers have the layout that the config tells: as above.
 
 Those with experts in GPTQ are not among them: their class adds biases, or takes other kernels by the width.
 """
 
-_STEERING_BYTES = 4
+_STEERING_BYTES = _FP32_BYTES = 4
 
 
 @record
@@ -123,6 +142,8 @@ def stored_as(quantization: Quantization | None, model_type: str, dtype: str) ->
     element_bytes = dtype_by_name(dtype).row_bytes(1)
     if quantization is None:
         return Stored(element_bytes=element_bytes, layouts={})
+    if element_bytes == _FP32_BYTES:
+        return None  # No engine runs what is left beside them in this dtype.
     layouts = _layouts(quantization, model_type)
     return None if layouts is None else Stored(element_bytes=element_bytes, layouts=layouts)
 

@@ -14,6 +14,7 @@ from kvplan.importers.config import Imported
 from kvplan.importers.facts import facts
 from kvplan.inert import inert
 from kvplan.specs.draft_module import DraftModule
+from kvplan.specs.mlp import Mlp
 from kvplan.specs.model import ModelSpec
 from kvplan.specs.parts import LayerParts, ModelParts
 from kvplan.specs.quantized import QuantizedWeights
@@ -45,7 +46,6 @@ _FACTS = (
     "vocab",
     "tied",
     "replicated",
-    "mlp",
     "rotations",
     "draft_tokens",
     "states_fixed",
@@ -72,8 +72,9 @@ def as_yaml(spec: ModelSpec, origins: Mapping[str, str]) -> str:
         value = getattr(spec, key)
         if value is not None and value != ModelSpec.model_fields[key].default:
             lines += _commented(f"{key}: {_fact(value)}", origins.get(key, ""))
+    lines += _widths("mlp", spec.mlp) if spec.mlp else []
     lines += _draft(spec.draft, origins.get("draft", "")) if spec.draft else []
-    lines += _vision(spec.vision) if spec.vision else []
+    lines += _widths("vision", spec.vision) if spec.vision else []
     lines += _stored(spec.tensors) if spec.tensors else []
     lines += _parts(spec.parts, origins.get("parts", "")) if spec.parts else []
     return "\n".join([*lines, *_layers_and_attention(spec, origins)]) + "\n"
@@ -91,9 +92,9 @@ def _draft(draft: DraftModule, origin: str) -> list[str]:
     return [*lines, *_flow("  weights: ", amounts, "    ", "{}")]
 
 
-def _vision(vision: Vision) -> list[str]:
-    widths = vision.model_dump(exclude_defaults=True)
-    return _flow("vision: ", [f"{name}: {_fact(value)}" for name, value in widths.items()], "  ", "{}")
+def _widths(key: str, facts: Mlp | Vision) -> list[str]:
+    widths = facts.model_dump(exclude_defaults=True)
+    return _flow(f"{key}: ", [f"{name}: {_fact(value)}" for name, value in widths.items()], "  ", "{}")
 
 
 def _stored(stored: StoredParts) -> list[str]:
@@ -128,7 +129,8 @@ def _quantized(releases: Mapping[str, QuantizedWeights]) -> list[str]:
 def _notes(text: str) -> list[str]:
     """Return notes as folded lines, or in quotes where folding would change them."""
     folded = _wrapped(text, indent="  ")
-    if text.isprintable() and " ".join(line.removeprefix("  ") for line in folded) == text:
+    plain = text.isprintable() and text == text.strip()
+    if plain and " ".join(line.removeprefix("  ") for line in folded) == text:
         return ["notes: >-", *folded]
     return [f"notes: {_scalar(text)}"]
 

@@ -39,6 +39,7 @@ EXPLAINED: Mapping[str, frozenset[str]] = {
 NAMES = {
     "kv_cache_dtype_skip_layers": st.sampled_from(("0", "1,2", "sliding_window")),
     "limit_mm_per_prompt": st.sampled_from(('{"image": 0}', '{"image": 1, "video": 0}')),
+    "mm_processor_kwargs": st.sampled_from(('{"max_pixels": 1003520}', '{"max_pixels": 200704}')),
     "lora_target_modules": st.sampled_from(("all", "q_proj", "q_proj,o_proj")),
 }
 """What takes any name, and has no list of choices to draw from."""

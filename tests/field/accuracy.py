@@ -13,6 +13,7 @@ import kvplan
 from kvplan import Fit
 from kvplan.units import GIB
 from tests.field.field_records import MemorySplit, memory_splits
+from tests.field.printed import Printed
 
 CARDS = {
     "H100-80GB": "h100-80gb",
@@ -28,24 +29,10 @@ WEIGHTS = {"fp8": "fp8", "compressed-tensors": "int8", "awq": "int4"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """One start-up, its printed KV memory, and the predicted one with its range, in bytes per GPU."""
+class Planned(Printed):
+    """A start-up of a log that tells how its memory was split."""
 
     split: MemorySplit
-    printed_bytes: int
-    planned_bytes: int
-    low_bytes: int
-    high_bytes: int
-
-    @property
-    def error(self) -> float:
-        """How far the plan is off, as a share of what was printed."""
-        return self.planned_bytes / self.printed_bytes - 1
-
-    @property
-    def inside(self) -> bool:
-        """Whether the printed memory lies in the range that the plan prints."""
-        return self.low_bytes <= self.printed_bytes <= self.high_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +101,7 @@ def _planned(split: MemorySplit) -> Planned:
     )
     low, high = answer.kv_range or (answer.memory.kv_bytes,) * 2
     return Planned(
+        id=split.id,
         split=split,
         printed_bytes=_printed_bytes(split, answer),
         planned_bytes=answer.memory.kv_bytes,

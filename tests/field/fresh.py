@@ -46,6 +46,12 @@ def fresh_sglang() -> tuple[Started, ...]:
 
 
 @cache
+def graphs() -> tuple[dict[str, Any], ...]:
+    """Return the start-ups of llama.cpp that printed the buffer of their graph."""
+    return tuple(yaml.safe_load((FOLDER / "fresh_graphs.yaml").read_text(encoding="utf-8")))
+
+
+@cache
 def apart() -> tuple[dict[str, str], ...]:
     """Return the start-ups for which nothing can be planned, each with what is missing."""
     return tuple(yaml.safe_load((FOLDER / "fresh_apart.yaml").read_text(encoding="utf-8")))

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+import kvplan
+from kvplan.units import MIB
 from tests.field.field_records import Record
-from tests.field.fresh import apart, fresh, fresh_sglang, pools, rows, tokens_of
+from tests.field.fresh import apart, fresh, fresh_sglang, graphs, pools, rows, tokens_of
 from tests.field.newer import newer
 from tests.field.scores import score
 
@@ -77,6 +79,17 @@ def test_pools_of_sglang_are_within_a_tenth_of_a_percent() -> None:
     off = {number(each.id): abs(each.tokens_error) for each in fresh_sglang()}
     assert 0.01 < off.pop("fs04") < 0.012
     assert max(off.values()) < 0.001
+
+
+@pytest.mark.parametrize("row", graphs(), ids=lambda row: row["source"])
+def test_the_buffer_of_a_graph_is_as_listed(row: dict[str, Any]) -> None:
+    """Two of llama-server for CUDA are equal, of builds that are planned; of others each has its reason."""
+    asked = {
+        name: value for name, value in row.items() if name not in {"source", "printed", "planned", "why"}
+    }
+    needs = kvplan.plan(**asked, engine="llamacpp", gpu="8TB", weights="4GiB").budget.needs
+    assert round(needs.activation_bytes / MIB, 2) == row["planned"]
+    assert (row["planned"] == row["printed"]) is ("why" not in row)
 
 
 def test_no_start_up_is_counted_twice() -> None:

@@ -16,6 +16,7 @@ from kvplan.planner.choice import Choice
 from kvplan.planner.deployment import deploy
 from kvplan.planner.size import as_spec
 from kvplan.planner.weights import stage_weights
+from tests.importers.originals import FOLDER, needs_originals
 
 Section = dict[str, Any]
 
@@ -189,6 +190,49 @@ def test_other_weights_are_those_of_the_class_but_for_single_numbers(tmp_path: P
         assert abs(planned(tmp_path, config, section, tp) - size) * PART < size
 
 
+OTHERS = {
+    "CohereForAI--aya-23-8B.json": {1: 5_723_398_144, 2: 2_861_834_240},
+    "HuggingFaceTB--SmolLM3-3B.json": {1: 1_986_703_360, 2: 993_501_184},
+    "LGAI-EXAONE--EXAONE-4.0-32B.json": {1: 18_180_057_088, 2: 9_090_705_408},
+    "MiniMaxAI--MiniMax-M2.5.json": {1: 120_802_246_656},
+    "google--gemma-3-1b-it.json": {1: 966_757_376, 2: 487_496_576},
+    "google--gemma-7b.json": {1: 5_600_139_264, 2: 2_800_244_736},
+    # 57 rows by which vLLM pads the vocabulary, of 4096 numbers, are beside these.
+    "ibm-granite--granite-3.3-8b-instruct.json": {1: 4_543_610_880, 2: 2_272_137_216},
+    "internlm--internlm2_5-7b-chat.json": {1: 5_142_749_184, 2: 2_571_640_832},
+    "microsoft--phi-4.json": {1: 9_138_022_400, 2: 4_569_425_920},
+    "mistralai--Mistral-7B-v0.3.json": {1: 4_163_379_200, 2: 2_081_955_840},
+    # 56 rows of 2304, of embedding and head, and 25 of 4096.
+    "openbmb--MiniCPM-2B-sft-bf16.json": {1: 2_400_357_888},
+    "tencent--Hunyuan-7B-Instruct.json": {1: 4_676_468_736, 2: 2_338_508_800},
+}
+"""The same of published configs of which all layers were said to be in AWQ."""
+
+
+HALVES = {
+    "allenai--OLMo-2-1124-7B.json": ("float16", {1: 5_009_711_104}),
+    "google--gemma-2-9b.json": ("bfloat16", {1: 6_160_587_776, 2: 3_080_899_584}),
+}
+"""The same of such as were released in float32, in the dtype of quantised releases."""
+
+
+@needs_originals
+@pytest.mark.parametrize("file", HALVES)
+def test_weights_in_awq_beside_halves_are_those_of_classes(tmp_path: Path, file: str) -> None:
+    config: Section = json.loads((FOLDER / file).read_text(encoding="utf-8"))
+    dtype, said = HALVES[file]
+    config["torch_dtype"] = dtype
+    assert {tp: planned(tmp_path, config, AWQ, tp) for tp in said} == said
+
+
+@needs_originals
+@pytest.mark.parametrize("file", OTHERS)
+def test_weights_in_awq_are_those_of_other_classes(tmp_path: Path, file: str) -> None:
+    config: Section = json.loads((FOLDER / file).read_text(encoding="utf-8"))
+    section = AWQ | {"modules_to_not_convert": None}
+    assert {tp: planned(tmp_path, config, section, tp) for tp in OTHERS[file]} == OTHERS[file]
+
+
 _GROUPS = 28 * (3584 * (4608 + 3584 + 2 * 18_944) + 18_944 * 3584) // 128
 """The groups of 128 weights in Qwen2.5-7B's layers."""
 
@@ -214,6 +258,43 @@ def test_what_is_loaded_is_more_by_what_the_allocator_keeps(tmp_path: Path, name
     loaded, beside = LOADED[name]
     expected = planned(tmp_path, config, section, 1) + beside
     assert 1.002 * expected <= loaded <= 1.021 * expected
+
+
+KEPT = {
+    "GPTQ of 4 bits": ("h100-80gb", 32_768, 72_066_759_988),
+    "GPTQ of 8 bits": ("h100-80gb", 32_768, 68_858_117_428),
+    "AWQ": ("h100-80gb", 32_768, 72_005_942_580),
+    "AWQ of Llama": ("h100-80gb", 131_072, 72_342_535_476),
+    "AWQ with a tied embedding": ("h100-80gb", 32_768, 75_647_647_028),
+    "W4A16": ("h100-80gb", 131_072, 72_483_044_660),
+    "W8A8": ("h100-80gb", 131_072, 69_094_047_028),
+    "fp8 of rows": ("h100-80gb", 131_072, 69_094_047_028),
+    "fp8 of blocks": ("h100-80gb", 40_960, 68_347_460_916),
+    "NVFP4": ("b200-180gb", 131_072, 171_475_998_413),
+}
+"""
+Of the same start-ups and their like: the card, the model's longest context, and the bytes that vLLM keeps for
+its cache with a utilization of 0.95. That on B200 has graphs, and FlashInfer's own kernels for attention.
+"""
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_memory_of_the_cache_follows_from_the_config_alone(tmp_path: Path, name: str) -> None:
+    config, section, _ = (EXACT | CLOSE)[name]
+    card, longest, kept = KEPT[name]
+    file = tmp_path / "config.json"
+    changes = {"max_position_embeddings": longest, "quantization_config": section}
+    file.write_text(json.dumps(config | changes))
+    plan = kvplan.fit(
+        file,
+        gpu=card,
+        engine="vllm@0.33",
+        context=8192,
+        utilization=0.95,
+        advice=False,
+        settings={} if card.startswith("b200") else {"enforce_eager": "true"},
+    )
+    assert abs(plan.memory.kv_bytes - kept) < 0.004 * kept
 
 
 def test_a_real_start_up_prints_what_is_planned(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ ACCEPTED = {
     "nvidia--Kimi-K2.5-NVFP4.json": ("architecture",),
     # And its module for drafts has 1 layer, where the publisher's file counts 7 of one sort and 1 of another.
     "nvidia--MiniMax-M3-NVFP4.json": ("architecture", "draft"),
-    "sgl-project--DeepSeek-V4-Pro-FP8.json": ("architecture",),
+    # And without the factor that scales the weights of experts.
+    "sgl-project--DeepSeek-V4-Pro-FP8.json": ("architecture", "mlp"),
     "state-spaces--mamba-2.8b-hf.json": ("architecture",),
     # The copy has 16 rows more than the published model.
     "codellama--CodeLlama-34b-hf.json": ("vocab",),

@@ -49,6 +49,7 @@ class Traits:
     remembers: bool = False
     repeats: bool = False
     latents: bool = False
+    sparse: bool = False
     scans: bool = False
     scan_normed: bool = False
     alternates: bool = False
@@ -100,6 +101,7 @@ _SINCE_FUSED = {
     "deepseek": Traits(normed_weights=False),
     "deepseek_v2": Traits(normed_weights=False, latents=True),
     "deepseek_v3": _LATENTS,
+    "deepseek_v32": replace(_LATENTS, sparse=True),
     "ernie4_5": _PLAIN,
     "ernie4_5_moe": Traits(biased=True),
     "exaone": _PLAIN,
@@ -109,6 +111,7 @@ _SINCE_FUSED = {
     "gemma4_unified_text": _TRAITS["gemma4_text"],
     "glm4": Traits(joined_gate=True),
     "glm4_moe_lite": _LATENTS,
+    "glm_moe_dsa": replace(_LATENTS, sparse=True),
     "granite": _PLAIN,
     "granitemoehybrid": Traits(scans=True, whole_stand=True),
     "hunyuan_v1_dense": _PLAIN,

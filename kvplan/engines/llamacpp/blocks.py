@@ -20,23 +20,40 @@ _MOST_SUMMED = 15
 
 
 @record
+class IndexInputs:
+    """
+    The inputs of sparse attention: where an indexer's keys go, which it sees, and the matrix that turns them.
+
+    `zeros` are what is written into a mask of nothing for the tokens that it chooses.
+    """
+
+    rows: int
+    turn: int
+    mask: int
+    zeros: int = -1
+
+
+@record
 class Cached:
     """
     The inputs on the GPU by which layers write and read one cache.
 
-    `key_rows` and `value_rows` say where tokens go, `mask` which of the `cells` of a stream they see. Rows
-    of a cache in blocks are turned by a matrix before they are written, `key_turn` or `value_turn`. Queries
-    that are not rotated may be scaled by their position (`scale`).
+    `key_rows` and `value_rows` say where tokens go, `mask` which of the `cells` of a stream they see, in
+    `mask_bytes` of each. Rows of a cache in blocks are turned by a matrix before they are written, `key_turn`
+    or `value_turn`. Queries that are not rotated may be scaled by their position (`scale`). An indexer has
+    inputs of its own.
     """
 
     key_rows: int
     value_rows: int
     mask: int
+    mask_bytes: int
     cells: int
     streams: int
     key_turn: int | None
     value_turn: int | None
     scale: int | None = None
+    index: IndexInputs | None = None
 
 
 @record

@@ -31,6 +31,10 @@ class Graph:
             self._add(Node(size_bytes, first=True, kept=True))
         return self._add(Node(size_bytes, first=True, kept=self.copies > 1))
 
+    def constant(self, size_bytes: int) -> int:
+        """Add what is there from the start, but is no input: it has no copies."""
+        return self._add(Node(size_bytes, first=True))
+
     def new(self, size_bytes: int, *sources: int, over: tuple[int, ...] = (), kept: bool = False) -> int:
         """Add a tensor that is computed of *sources*, written over one of *over* if nothing else reads it."""
         self.nodes.append(Node(size_bytes, sources, over, False, kept))  # noqa: FBT003 - a tuple, by place

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kvplan.attention.grouped import GQA, MHA, MQA, SoftmaxKind
+from kvplan.attention.grouped import GQA, MHA, MQA, Indexer, SoftmaxKind
 from kvplan.attention.latent import MLA
 from kvplan.attention.recurrent import GatedDeltaNet
 from kvplan.attention.ssm import Mamba as Ssm
@@ -13,7 +13,7 @@ from kvplan.attention.windowed import Chunked, Sliding
 from kvplan.dtypes import CacheFormat
 from kvplan.engines.llamacpp.architectures import Traits
 from kvplan.engines.llamacpp.blocks import Attention
-from kvplan.engines.llamacpp.latents import LatentAttention
+from kvplan.engines.llamacpp.latents import LatentAttention, Sparse
 from kvplan.engines.llamacpp.layers import Beside, Mixer
 from kvplan.engines.llamacpp.mamba import Convolving, Mamba, Mamba2, ShortConv
 from kvplan.engines.llamacpp.recurrent import DeltaNet
@@ -77,12 +77,13 @@ class Reading:
                 raise NotKnownError
 
     def _latents(self, kind: MLA) -> LatentAttention:
-        """Return the latent attention of a layer whose heads and kernel are known, without an indexer."""
+        """Return the latent attention of a layer whose heads, kernel and indexer are known."""
         width = kind.d_c + kind.d_rope
         multiple = _LATENT_KERNELS.get((width, kind.d_c))
         if self.flash and (multiple is None or kind.heads % multiple):
             raise NotKnownError
-        if kind.d_nope is None or kind.v_head_dim is None or kind.indexer is not None:
+        indexer = kind.indexer
+        if kind.d_nope is None or kind.v_head_dim is None or (indexer is None) == self.traits.sparse:
             raise NotKnownError
         dtype = self.kv.dtype("latent")
         return LatentAttention(
@@ -95,6 +96,7 @@ class Reading:
             flash=self.flash,
             widened_bytes=0 if dtype.name in _HALVES else _HALF * width,
             latent_bytes=dtype.row_bytes(kind.d_c),
+            sparse=None if indexer is None else _sparse(indexer),
         )
 
     def _attention(self, kind: SoftmaxKind) -> Attention:
@@ -147,6 +149,12 @@ def _has_kernel(kind: SoftmaxKind, value: int) -> bool:
     """Return whether CUDA has a kernel of flash attention for heads so wide (ggml-cuda/fattn.cu)."""
     shared = kind.head_dim == _SHARED_KERNEL and kind.heads > kind.kv_heads
     return kind.head_dim == value and (kind.head_dim in _KERNELS or shared)
+
+
+def _sparse(indexer: Indexer) -> Sparse:
+    if indexer.heads is None or indexer.top_k is None:
+        raise NotKnownError
+    return Sparse(heads=indexer.heads, width=indexer.head_dim, most=indexer.top_k)
 
 
 def _scan(kind: Ssd) -> Mamba2:

@@ -13,7 +13,7 @@ from kvplan.dtypes import CacheFormat
 from kvplan.engines.llamacpp.architectures import traits_of
 from kvplan.engines.llamacpp.blocks import Attention, Mixture
 from kvplan.engines.llamacpp.cells import CacheId, Slots
-from kvplan.engines.llamacpp.latents import LatentAttention
+from kvplan.engines.llamacpp.latents import LatentAttention, Sparse
 from kvplan.engines.llamacpp.layers import Beside, Layer
 from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.options import asked_of
@@ -122,8 +122,11 @@ def _reads_over(layers: Sequence[Layer], sizes: Sequence[int]) -> bool:
     """
     Return whether a GPU reads the past of a convolution amid what the one before it computes.
 
-    What is copied from one to the other then is not known, but behind a mixture's experts.
+    What is copied from one to the other then is not known, but behind a mixture's experts. Nor is it known
+    which of several GPUs has the zeros of sparse attention.
     """
+    if len(sizes) > 1 and any(_sparse(layer) is not None for layer in layers):
+        return True
     first = 0
     for size in sizes[:-1]:
         first += size
@@ -156,6 +159,10 @@ def _attention(layer: Layer) -> Attention | None:
     return mixer if isinstance(mixer, Attention) else None
 
 
+def _sparse(layer: Layer) -> Sparse | None:
+    return layer.mixer.sparse if isinstance(layer.mixer, LatentAttention) else None
+
+
 def _places(layer: Layer) -> bool:
     """Return whether a layer reads where tokens stand."""
     mixer = _attention(layer)
@@ -179,6 +186,7 @@ def _cache(slots: Slots, cache: CacheId, layers: Sequence[Layer], number: int, k
         mask_bytes=_HALF if flash else _FLOAT,
         value_indices=min(1, widest) if flash else widest,
         key_turn=_turn([each.key for each in attentions], kv.dtype("key").block),
+        index_width=max((each.width for layer in layers if (each := _sparse(layer)) is not None), default=0),
         value_turn=_LEAST_TURN
         if _turn([each.value for each in attentions], kv.dtype("value").block)
         else None,
@@ -206,6 +214,9 @@ _UNLIKE = 4
 
 def _without_repeats(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Return layers without most of those that repeat: states take turns at one, two or three places."""
+    if any(_sparse(layer) is not None for layer in layers):
+        # Each has zeros of its own from the start, whose place is free behind it.
+        return tuple(layers)
     known = {layer: number for number, layer in enumerate(dict.fromkeys(layers))}
     numbers = [known[layer] for layer in layers]
     for before in range(_UNLIKE):

@@ -60,6 +60,6 @@ def asked_of(settings: Mapping[str, str], n_ubatch: int | None) -> LlamaOptions:
         kv_unified=given.flag("kv_unified") is True,
         swa_full=given.flag("swa_full") is True,
         flash_attn=given.flag("flash_attn") is not False,
-        spec_draft_n_max=given.count("spec_draft_n_max") or LlamaOptions().spec_draft_n_max,
+        spec_draft_n_max=given.count("spec_draft_n_max") or default.spec_draft_n_max,
         n_outputs_max=given.count("n_outputs_max"),
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kvplan.engines.llamacpp.architectures import Picked
-from kvplan.engines.llamacpp.blocks import Cached, Rows
+from kvplan.engines.llamacpp.blocks import Cached, IndexInputs, Rows
 from kvplan.engines.llamacpp.graph import FLOAT32, Graph
+from kvplan.engines.llamacpp.latents import LatentAttention
 from kvplan.engines.llamacpp.layers import NOTHING, STATES, Beside, Inputs, Layer, pass_layer
 from kvplan.engines.llamacpp.mamba import Convolving
 from kvplan.engines.llamacpp.recurrent import DeltaNet, States
@@ -14,6 +15,9 @@ from kvplan.records import record
 
 _INDEX = 8
 """Bytes that say into which row a token is written."""
+
+_HALF = 2
+"""Bytes of an element in float16, of which an indexer's mask always is."""
 
 _NONE = -1
 """The number of an input that nothing reads."""
@@ -27,7 +31,7 @@ class Cache:
     A stream has `cells`, each of which `mask_bytes` say whether a token sees it. Rows of V that are not
     transposed have one index per token, others one for each of `value_indices` numbers, latents none.
     `key_turn` and `value_turn` are the sides of the square matrices that turn rows of a cache in blocks.
-    Queries may be scaled by their position (`scales`).
+    Queries may be scaled by their position (`scales`). An indexer has keys of an `index_width` beside.
     """
 
     cells: int
@@ -37,6 +41,7 @@ class Cache:
     key_turn: int | None = None
     value_turn: int | None = None
     scales: bool = False
+    index_width: int = 0
 
 
 @record
@@ -72,27 +77,28 @@ def graph_of(batch: Batch) -> Graph:
     """Return the part of the graph of *batch* that one GPU computes."""
     graph = Graph(copies=batch.copies)
     rows = Rows(graph=graph, tokens=batch.tokens, hidden=batch.hidden)
+    zeros = _zeros(graph, batch)
     found = _states(graph, batch) if batch.states_first else None
     states = graph.first(rows.of(batch.hidden))
     inputs = _inputs(graph, batch, found)
     picks = graph.first(FLOAT32 * batch.outputs) if batch.head else None
-    states, rows = _through(rows, states, batch, inputs, picks)
+    states, rows = _through(rows, states, batch, (inputs, zeros), picks)
     if picks is not None:
         _head(rows, states, batch, picks)
     return graph
 
 
 def _through(
-    rows: Rows, states: int, batch: Batch, inputs: dict[int, Inputs], picks: int | None
+    rows: Rows, states: int, batch: Batch, of: tuple[dict[int, Inputs], dict[int, int]], picks: int | None
 ) -> tuple[int, Rows]:
     """Return the states behind all layers, the first of which may have more added to them."""
-    stack = None
+    stack, (inputs, zeros) = None, of
     if batch.stacked:
         states = stack = rows.new(rows.hidden * (1 + batch.stacked), states)
     remembered = next((each.states for each in inputs.values() if each.states is not None), None)
     pasts = _Pasts(graph=rows.graph, layers=batch.layers, states=remembered)
     for number, layer in enumerate(batch.layers):
-        found = pasts.around(number, inputs[layer.cache])
+        found = _with_zeros(pasts.around(number, inputs[layer.cache]), zeros.get(number))
         last = picks is not None and number == len(batch.layers) - 1
         if last and batch.picked in {"in layer", "in sum"}:
             found = replace(found, picks=picks, left=batch.outputs, picks_sum=batch.picked == "in sum")
@@ -101,6 +107,23 @@ def _through(
         if stack is not None and number < batch.stacked:
             states = rows.new(rows.hidden, states, stack, over=(states,))
     return states, rows
+
+
+def _zeros(graph: Graph, batch: Batch) -> dict[int, int]:
+    """Return what each layer of sparse attention writes into its mask, by its number."""
+    found: dict[int, int] = {}
+    for number, layer in enumerate(batch.layers):
+        if isinstance(layer.mixer, LatentAttention) and layer.mixer.sparse is not None:
+            chosen = layer.mixer.sparse.chosen(batch.caches[layer.cache].cells)
+            found[number] = graph.constant(FLOAT32 * batch.tokens * chosen)
+    return found
+
+
+def _with_zeros(inputs: Inputs, zeros: int | None) -> Inputs:
+    cached = inputs.cached
+    if zeros is None or cached is None or cached.index is None:
+        return inputs
+    return replace(inputs, cached=replace(cached, index=replace(cached.index, zeros=zeros)))
 
 
 @dataclass(slots=True)
@@ -168,17 +191,23 @@ def _head(rows: Rows, states: int, batch: Batch, picks: int) -> None:
 
 def _cached(graph: Graph, tokens: int, cache: Cache) -> Cached:
     scale = graph.first(FLOAT32 * tokens) if cache.scales else None
-    key_turn, value_turn = (
-        None if side is None else graph.first(FLOAT32 * side * side)
-        for side in (cache.key_turn, cache.value_turn)
+    key_turn, value_turn, turn = (
+        graph.first(FLOAT32 * side * side) if side else None
+        for side in (cache.key_turn, cache.value_turn, cache.index_width)
     )
+    index_rows = graph.first(_INDEX * tokens) if cache.index_width else _NONE
+    key_rows = graph.first(_INDEX * tokens)
+    value_rows = graph.first(_INDEX * tokens * cache.value_indices) if cache.value_indices else _NONE
+    index_mask = graph.first(tokens * cache.cells * _HALF) if cache.index_width else _NONE
     return Cached(
-        key_rows=graph.first(_INDEX * tokens),
-        value_rows=graph.first(_INDEX * tokens * cache.value_indices) if cache.value_indices else _NONE,
+        key_rows=key_rows,
+        value_rows=value_rows,
         mask=graph.first(tokens * cache.cells * cache.mask_bytes),
+        mask_bytes=cache.mask_bytes,
         cells=cache.cells,
         streams=cache.streams,
         key_turn=key_turn,
         value_turn=value_turn,
         scale=scale,
+        index=None if turn is None else IndexInputs(rows=index_rows, turn=turn, mask=index_mask),
     )

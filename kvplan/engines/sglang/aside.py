@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvplan.engines.profile_run import Aside, ProfileRun
-from kvplan.engines.sglang.captured import kept_back_of
 from kvplan.engines.sglang.fraction import decode_graphs
+from kvplan.engines.sglang.graphs import is_latent, kept_back_of
 from kvplan.engines.sglang.images import decodes_in_flashinfer
 from kvplan.engines.sglang.mxfp4 import CLASSES
 from kvplan.engines.sglang.pages import runs_trtllm_mla
@@ -99,12 +99,12 @@ def aside(workload: ProfileRun) -> Aside | None:
     without = runs_trtllm_mla(workload.architecture, workload.card)
     lengths = () if without else kept.captured(seen)
     longest, hidden_bytes = max(lengths, default=0), workload.hidden * workload.element_bytes
-    row_bytes = _row(workload, workload.mlp, workload.hidden) * workload.element_bytes
+    each, peak = (width * workload.element_bytes for width in _rows(workload, workload.mlp, workload.hidden))
     logits = largest * workload.vocab * _FLOAT_BYTES
     driver = _driver(workload, len(lengths), largest)
-    graphs = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver + longest * row_bytes
+    graphs = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver + longest * each
     # A chunk longer than all graphs runs without them.
-    activation = tokens * (row_bytes if tokens > longest else hidden_bytes)
+    activation = tokens * (peak if tokens > longest else hidden_bytes)
     total = graphs + activation
     return Aside(
         graphs_bytes=graphs,
@@ -129,9 +129,7 @@ def _driver(workload: ProfileRun, prefills: int, largest: int) -> int:
 
 def _attention(workload: ProfileRun, largest: int) -> int:
     """Return what attention has of its own: workspaces, and what it makes in graphs of decoding."""
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
-
-    latents = any(isinstance(kind, MLA) for kind in workload.kinds)
+    latents = is_latent(workload)
     decodes = (_LATENT_DECODES_BYTES if latents else _DECODES_BYTES) if largest else 0
     capability = workload.card.capability
     major = _HOPPER if capability is None else capability[0]
@@ -146,10 +144,16 @@ def _attention(workload: ProfileRun, largest: int) -> int:
     return decodes
 
 
-def _row(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
-    """Return the numbers that layers make of a token on a rank, each tensor once."""
-    mixers = max((_mixed(kind, hidden) for kind in workload.kinds), default=0)
-    return _STATES * hidden + ceil_div(mixers, workload.tp) + _mlps(workload, mlp, hidden)
+def _rows(workload: ProfileRun, mlp: "Mlp", hidden: int) -> tuple[int, int]:
+    """
+    Return the numbers that layers make of a token on a rank: each tensor once, and the most of them at once.
+
+    The second is what a chunk outside of graphs takes: 832 MiB of 8192 tokens of Qwen3-8B, beside which the
+    allocator keeps 98, are four hidden states and an MLP.
+    """
+    mixers = ceil_div(max((_mixed(kind, hidden) for kind in workload.kinds), default=0), workload.tp)
+    mlps, states = _mlps(workload, mlp, hidden), _STATES * hidden
+    return states + mixers + mlps, states + max(mixers, mlps)
 
 
 def _mlps(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
@@ -168,10 +172,16 @@ def _mlps(workload: ProfileRun, mlp: "Mlp", hidden: int) -> int:
 
 
 def _mixed(kind: "Kind", hidden: int) -> int:
-    """Return what goes into a mixer and comes out of it; of MLA all heads' queries and outputs as latents."""
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
+    """
+    Return what goes into a mixer and comes out of it; of MLA all heads' queries and outputs as latents.
 
-    if not isinstance(kind, MLA):
-        return kind.projections(hidden) // hidden
-    (d_nope,) = kind.needed("d_nope", by="SGLang's prefill of MLA")
-    return kind.heads * (d_nope + kind.d_rope + 2 * kind.d_c) + kind.d_c + kind.d_rope
+    Of recurrent mixers twice as much, as their inputs are convolved into others: the pool of Qwen3.5-35B-A3B
+    had 1256 MiB after its largest graph, 64 to 256 MiB each, where rehearsals of hybrids end.
+    """
+    from kvplan.attention.grouped import SoftmaxKind  # noqa: PLC0415 - a cold command has no kind but its own
+    from kvplan.attention.latent import MLA  # noqa: PLC0415
+
+    if isinstance(kind, MLA):
+        (d_nope,) = kind.needed("d_nope", by="SGLang's prefill of MLA")
+        return kind.heads * (d_nope + kind.d_rope + 2 * kind.d_c) + kind.d_c + kind.d_rope
+    return kind.projections(hidden) // hidden * (1 if isinstance(kind, SoftmaxKind) else 2)

@@ -11,10 +11,10 @@ from kvplan.engines.offloading import offloaded_bytes
 from kvplan.engines.settings import read_settings
 from kvplan.engines.sglang.adapters import adapter_bytes, require_adapters
 from kvplan.engines.sglang.additions import added
-from kvplan.engines.sglang.captured import kept_back
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
+from kvplan.engines.sglang.graphs import kept_back
 from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options

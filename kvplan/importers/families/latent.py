@@ -99,7 +99,7 @@ def deepseek_v32(fields: Fields, dtype: str) -> Reading:
     base = frame(fields)
     mla = take_mla(fields)
     indexer = take_indexer(fields)
-    fields.skip("index_topk")
+    indexer["top_k"] = fields.take_count("index_topk", to="indexer.top_k")
     for name in ("index_topk_freq", "index_skip_topk_offset", "index_topk_pattern"):
         if name in fields and not fields.has("indexer_types"):
             raise fields.error(name, "expected indexer_types beside it, which names the layers")

@@ -35,6 +35,18 @@ def compile_nothing(module: type) -> None:
     import_module("cutlass.cute").compile = Compiles()  # type: ignore[attr-defined]
 
 
+def ask_torch() -> None:
+    """Let torch say whether a stream is captured, as SGLang itself has it where cuda-python is not there."""
+    cuda: Any = import_module("torch").cuda
+    graphs = "sglang.srt.model_executor.runner_backend_utils.breakable_cuda_graph.breakable_cuda_graph"
+
+    def captures(stream: Any) -> bool:  # noqa: ANN401 - torch's own
+        with cuda.stream(stream):
+            return bool(cuda.is_current_stream_capturing())
+
+    import_module(graphs)._is_stream_capturing = captures  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 def reach_nobody(ranks: int) -> None:
     """Let NCCL do nothing, all ranks be on one node, and no rank wait for another."""
     dist: Any = import_module("torch.distributed")
@@ -191,6 +203,7 @@ def begin(
     placed = context.SpawnRanks(world_rank=0, dp_rank=None, gpu_id=0)
     context.publish(arguments, role="scheduler", ranks=placed)
     reach_nobody(ranks)
+    ask_torch()
     found: dict[str, int] = {}
     note(found)
     scheduler = schedule(arguments, resolved)

@@ -240,3 +240,9 @@ def test_an_unknown_architecture_is_estimated() -> None:
     needs = planned("stablelm-2-1.6b", [8192, 1, "fp16", "fp16", 512, {}]).budget.needs
     assert needs.activation_bytes == 230_686_720
     assert "published breakdowns" in needs.evidence
+
+
+def test_sparse_attention_over_several_gpus_is_estimated() -> None:
+    """Which of them has the zeros that are written into masks is not known."""
+    needs = planned("glm-5", [8192, 1, "fp16", "fp16", 512, {}], pp=2).budget.needs
+    assert "published breakdowns" in needs.evidence

@@ -56,35 +56,28 @@ def test_a_driver_holds_pieces_and_kernels() -> None:
     assert _aside("qwen3-8b").driver_bytes == DRIVER
 
 
-def test_without_graphs_of_prefill_a_chunk_takes_what_their_pool_would() -> None:
+def test_without_graphs_of_prefill_a_chunk_takes_what_a_layer_has_at_once() -> None:
+    """SGLang had four hidden states and an MLP of 8192 tokens, 832 MiB, and kept 930 for it."""
+    assert 8192 * 2 * (4 * 4096 + MLP) == 832 * MIB
     whole, stages = _aside("qwen3-8b"), _aside("qwen3-8b", pp=2)
     assert whole.activation_bytes == 8192 * 4096 * 2
-    assert stages.activation_bytes == 8192 * 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP)
+    assert stages.activation_bytes == 8192 * 2 * (5 * 4096 + MLP)
     assert stages.graphs_bytes < whole.graphs_bytes
 
 
-def test_what_is_captured_and_prefilled_is_as_asked_for() -> None:
+def test_lengths_that_are_listed_and_whole_prompts() -> None:
     """The same settings decide SGLang's share: tests/engines/sglang/test_fraction.py."""
-    row = 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP)
-    kernels = 36 * 12 * 3300
+    row, peak, kernels = 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP), 2 * (5 * 4096 + MLP), 36 * 12 * 3300
 
     def asked(**settings: str) -> Aside:
         return _aside("qwen3-8b", settings=settings)
 
-    # A chunk longer than all graphs runs beside their pool.
-    short = asked(cuda_graph_max_bs_prefill="1024")
-    assert short.activation_bytes == 8192 * row
-    assert short.driver_bytes == DRIVER - 20 * (37 * 112 * KIB + kernels)
-    listed = asked(cuda_graph_bs_prefill="64,128")
+    short, listed = asked(cuda_graph_max_bs_prefill="1024"), asked(cuda_graph_bs_prefill="64,128")
     assert short.graphs_bytes - short.driver_bytes - (listed.graphs_bytes - listed.driver_bytes) == 896 * row
+    assert listed.driver_bytes == DRIVER - 56 * (37 * 112 * KIB + kernels)
     # Whole prompts of 16,384 tokens have no graphs of prefill.
-    whole, without = asked(chunked_prefill="false"), asked(disable_prefill_cuda_graph="true")
-    assert (whole.activation_bytes, without.activation_bytes) == (16_384 * row, 8192 * row)
-    assert whole.driver_bytes == without.driver_bytes == 460 * MIB + 36 * kernels
-    few = asked(cuda_graph_max_bs_decode="32")
-    assert (few.few, few.driver_bytes) == (32, DRIVER - 28 * kernels)
-    none = asked(disable_prefill_cuda_graph="true", disable_decode_cuda_graph="true")
-    assert (none.few, none.driver_bytes, none.graphs_bytes) == (0, 0, 64 * MIB)
+    whole = asked(chunked_prefill="false")
+    assert (whole.activation_bytes, whole.driver_bytes) == (16_384 * peak, 460 * MIB + 36 * kernels)
 
 
 def test_groups_prefill_their_part_of_a_chunk() -> None:
@@ -116,11 +109,54 @@ def test_experts_lie_side_by_side_and_share_places_with_dense_layers() -> None:
     assert of_torch == 8192 * 2 * row + 256 * 102_400 * 4 + (64 + 280) * MIB
 
 
+def test_what_is_asked_of_graphs_is_heeded() -> None:
+    """Without any there are no logits and nothing of the driver; up to 64 requests and 1024 tokens few."""
+    none = _aside(
+        "qwen3-8b", settings={"disable_decode_cuda_graph": "true", "disable_prefill_cuda_graph": "true"}
+    )
+    assert (none.graphs_bytes, none.driver_bytes, none.few) == (64 * MIB, 0, 0)
+    assert none.activation_bytes == 8192 * 2 * (5 * 4096 + MLP)
+    fewer = {"cuda_graph_max_bs_decode": "64", "cuda_graph_max_bs_prefill": "1024"}
+    few = _aside("qwen3-8b", settings=fewer)
+    kernels = 36 * 12 * 3300
+    assert few.driver_bytes == 460 * MIB + 38 * (37 * 112 * KIB + kernels) + 12 * kernels
+    pool = 1024 * 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP)
+    assert few.graphs_bytes - few.driver_bytes == pool + 64 * 151_936 * 4 + (64 + 60) * MIB
+    assert few.activation_bytes == none.activation_bytes
+
+
+def test_recurrent_mixers_have_their_inputs_twice() -> None:
+    """
+    Qwen3.5-35B-A3B: 16 query and key heads and 32 of values, of 128, with a gate, two numbers for each of 32.
+
+    Eight experts of 512 are visited, and a shared one is as wide. SGLang's pool had 1256 MiB.
+    """
+    into, out, experts = 2 * 16 * 128 + 2 * 32 * 128 + 2 * 32, 32 * 128, 8 * (3 * 512 + 2048)
+    pool = 8192 * 2 * (5 * 2048 + 2 * (into + out) + experts)
+    planned = _aside("qwen3.5-35b-a3b", gpu="h200")
+    of_torch = planned.graphs_bytes - planned.driver_bytes
+    assert of_torch == pool + 256 * 248_320 * 4 + (64 + 60) * MIB
+    assert abs(pool / (1256 * MIB) - 1) < 1 / 8
+
+
 def test_few_draws_have_their_logits_in_the_graphs() -> None:
     planned = _aside("qwen3-8b")
     assert planned.draws_bytes(256) == 256 * 8 * 151_936
     assert planned.draws_bytes(257) == 257 * 12 * 151_936
     assert _aside("qwen3-8b", max_num_seqs=16).few == 16
+
+
+@pytest.mark.parametrize(
+    ("spread", "few"),
+    [
+        ({"tp": 1, "pp": 4}, 256),
+        ({"tp": 4}, 512),
+        ({"tp": 2, "dp": 4, "settings": {"enable_dp_attention": "true"}}, 512),
+    ],
+)
+def test_so_many_requests_are_in_graphs_by_the_ranks_of_a_stage(spread: dict[str, Any], few: int) -> None:
+    """256 below four tensor-parallel ranks, of which SGLang has tp x dp with attention data parallelism."""
+    assert _aside("qwen3-235b-a22b" if "dp" in spread else "qwen3-8b", **spread).few == few
 
 
 @pytest.mark.parametrize(

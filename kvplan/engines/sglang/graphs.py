@@ -48,8 +48,6 @@ def kept_back(options: EngineOptions) -> KeptBack:
 
 def kept_back_of(workload: ProfileRun) -> KeptBack:
     """Return the same of what the engine was asked to run at once."""
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
-
     given = read_settings(SETTINGS, workload.settings)
     together = workload.ranks // (workload.tp * workload.pp)
     return _kept_back(
@@ -62,10 +60,17 @@ def kept_back_of(workload: ProfileRun) -> KeptBack:
             groups=together if given.flag("enable_dp_attention") is True else 1,
             chunk=workload.batched_tokens,
             requests=workload.sequences,
-            latent=any(isinstance(kind, MLA) for kind in workload.kinds),
+            latent=is_latent(workload),
             sees=workload.sees,
         )
     )
+
+
+def is_latent(workload: ProfileRun) -> bool:
+    """Return whether attention keeps latents."""
+    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
+
+    return any(isinstance(kind, MLA) for kind in workload.kinds)
 
 
 def _kept_back(asked: _Asked) -> KeptBack:
