@@ -1,7 +1,7 @@
 """The page that an attention backend of SGLang forces, where the card and the model's class choose it."""
 
 from kvplan.engines.base import EngineOptions
-from kvplan.engines.sglang.speculation import ALGORITHM
+from kvplan.engines.sglang.speculation import follows_one_branch
 from kvplan.gpus import Card
 
 _BLACKWELL = 10
@@ -22,16 +22,16 @@ def forced_page(options: EngineOptions) -> int:
     """
     Return the tokens of a page unless one is asked for: 64 with TensorRT-LLM's kernels, else 1.
 
-    Those are the choice on large Blackwell cards, of heads where nothing is drafted or guessed; beside states
-    a rehearsal had 1. Sources: get_default_attn_backend in arg_groups/model_override_base.py, and the files
-    above.
+    Those are the choice on large Blackwell cards, of heads unless a tree of tokens is drafted or may be;
+    beside states a rehearsal had 1. Sources: get_default_attn_backend in
+    arg_groups/model_override_base.py, and the files above.
     """
     if not _is_blackwell(options.card):
         return 1
     if runs_trtllm_mla(options.architecture, options.card):
         return _OF_TENSORRT
-    drafts = options.draft is not None or ALGORITHM in options.settings
-    return 1 if drafts or options.architecture in _UNLIKE or options.roles != _ROWS else _OF_TENSORRT
+    heads = options.roles == _ROWS and options.architecture not in _UNLIKE
+    return _OF_TENSORRT if heads and follows_one_branch(options) else 1
 
 
 def runs_trtllm_mla(architecture: str | None, card: Card | None) -> bool:

@@ -110,6 +110,19 @@ def read_speculation(options: EngineOptions, given: Settings) -> Speculation | N
     return found
 
 
+def follows_one_branch(options: EngineOptions) -> bool:
+    """
+    Return whether SGLang knows, as it chooses its kernels, that no tree of tokens is drafted.
+
+    How far a draft goes is not chosen by then: it is one branch if options say so, or DFlash's block.
+    Source: get_default_attn_backend in arg_groups/model_override_base.py.
+    """
+    if options.draft is None or options.draft.architecture == _DFLASH:
+        return ALGORITHM not in options.settings
+    told = any(name in options.settings for name in (*CHOSEN, _BRANCHES))
+    return told and options.settings.get(_BRANCHES, "1") == "1"
+
+
 def _guessing(options: EngineOptions, given: Settings) -> Speculation:
     """Return what NGRAM guesses: _handle_ngram."""
     if options.draft is not None:
