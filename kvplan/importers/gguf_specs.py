@@ -13,6 +13,8 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf, find_gguf, read_gguf
 from kvplan.importers.gguf_architectures import ARCHITECTURES
+from kvplan.importers.gguf_graphs import computed_as
+from kvplan.importers.gguf_mlps import mlp_facts
 from kvplan.importers.gguf_tensors import ends, parts, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
@@ -68,6 +70,7 @@ def import_metadata(model: Gguf) -> Imported:
     name = _architecture(model)
     fields = _fields(model, name)
     reading = ARCHITECTURES[name](fields)
+    mlps = mlp_facts(model, fields, reading)
     _refuse_unknown(fields, model, name)
     fields.state("dtype", "float16: llama.cpp's default type of K and V, whatever the weights are")
     fields.state("weight_bytes", model.weights.origin)
@@ -76,7 +79,7 @@ def import_metadata(model: Gguf) -> Imported:
     fields.state("tied", "output.weight")
     require_same_tensors(model, reading)
     return Imported(
-        spec=_spec(model, reading, name),
+        spec=_spec(model, reading, name, computed_as=computed_as(model, name, fields, reading), **mlps),
         origins=dict(fields.origins),
         notes=reading.notes,
         not_counted=reading.not_counted,
@@ -129,7 +132,12 @@ def _refuse_unknown(fields: Fields, model: Gguf, architecture: str) -> None:
         )
 
 
-def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
+def _spec(
+    model: Gguf,
+    reading: Reading,
+    architecture: str,
+    **more: Any,  # noqa: ANN401 - facts of other readers
+) -> ModelSpec:
     kinds = {
         name: tuple(kind) if isinstance(kind, tuple) else kind for name, kind in reading.attention.items()
     }
@@ -146,6 +154,7 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         "tensors": parts(model, len(reading.layers)),
         "draft": reading.draft,
         **ends(model, reading),
+        **more,
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": only if single else kinds,
     }

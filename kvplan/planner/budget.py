@@ -209,6 +209,7 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
             vision=spec.vision,
             kinds=spec.kinds(),
             architecture=spec.architecture,
+            computed_as=spec.computed_as,
             has_experts=options.has_experts,
             has_states=options.has_states,
             context=longest,
