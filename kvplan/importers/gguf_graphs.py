@@ -50,7 +50,9 @@ def _latent(softmax: str | None, sigmoid: str) -> _Rule:
             "exp_probs_b.bias" in file.names,
             _is_normed(file),
         )
-        if given.get("attention.temperature_scale"):
+        # Of a lite model of 26 or 27 layers the loader does not read this key, be it there.
+        latent_queries = bool(given.get("attention.q_lora_rank")) == ("attn_q_a.weight" in file.names)
+        if given.get("attention.temperature_scale") or not latent_queries:
             return None
         known: dict[tuple[Any, ...], str | None] = {
             (_SOFTMAX, False, False): softmax,
@@ -105,6 +107,24 @@ def _mamba(file: File) -> str:
     return "falcon_mamba" if file.says("ssm.dt_b_c_rms", absent=False) else "mamba"
 
 
+def _lfm2(file: File) -> str | None:
+    """Return LFM2, but with a window, which no release has."""
+    return None if any(_is_local(file.reading, name) for name in file.reading.layers) else "lfm2"
+
+
+def _qwen3_next(file: File) -> str | None:
+    """Return Qwen3-Next, but of older files, whose delta nets read one matrix more (`ssm_in`)."""
+    return None if "ssm_in.weight" in file.names else "qwen3_next"
+
+
+def _stacked(name: str) -> _Rule:
+    """Return the rule of Qwen3-VL, whose images have states for three layers, as all of its releases do."""
+    return lambda file: name if file.fields.values.get("n_deepstack_layers") == _STACKED else None
+
+
+_STACKED = 3
+
+
 def _llama4(file: File) -> str | None:
     """Return Llama 4 where it chunks: then the other layers do not rotate, and else all do (llama4.cpp)."""
     return "llama4_text" if any(_is_local(file.reading, name) for name in file.reading.layers) else None
@@ -130,11 +150,15 @@ _BY_FILE: Mapping[str, _Rule] = {
     "glm4moe": _normed_sigmoid("glm4_moe"),
     "granite": _granite,
     "granitehybrid": _granite_hybrid,
+    "lfm2": _lfm2,
     "llama4": _llama4,
     "mamba": _mamba,
     "minimax-m2": _sigmoid("minimax_m2"),
     "nemotron_h": _normed_sigmoid("nemotron_h"),
     "nemotron_h_moe": _normed_sigmoid("nemotron_h"),
+    "qwen3next": _qwen3_next,
+    "qwen3vl": _stacked("qwen3_vl_text"),
+    "qwen3vlmoe": _stacked("qwen3_vl_moe_text"),
 }
 ALONE = {
     "chatglm": "chatglm",
@@ -154,7 +178,6 @@ ALONE = {
     "hunyuan-dense": "hunyuan_v1_dense",
     "internlm2": "internlm2",
     "jamba": "jamba",
-    "lfm2": "lfm2",
     "llama": "llama",
     "mamba2": "mamba2",
     "minicpm": "minicpm",
@@ -170,9 +193,6 @@ ALONE = {
     "qwen35": "qwen3_5",
     "qwen35moe": "qwen3_5_moe",
     "qwen3moe": "qwen3_moe",
-    "qwen3next": "qwen3_next",
-    "qwen3vl": "qwen3_vl_text",
-    "qwen3vlmoe": "qwen3_vl_moe_text",
     "seed_oss": "seed_oss",
     "smollm3": "smollm3",
     "starcoder2": "starcoder2",
@@ -183,6 +203,9 @@ _JOINED = frozenset({"chatglm", "phi3", "qwen"})
 """Those whose queries, keys and values are of one matrix (`attn_qkv`)."""
 _JOINED_GATES = frozenset({"chatglm", "glm4", "phi3"})
 """Those whose gate and MLP are of one matrix (`ffn_up`)."""
+_SECTIONS = "rope.dimension_sections"
+_BY_SECTIONS = frozenset({"qwen2vl", "qwen35", "qwen35moe", "qwen3vl", "qwen3vlmoe"})
+"""Those of whose tokens four numbers say where they are; of others a file's sections make it so."""
 _GEMMA_4_SCALES = frozenset({"ffn_gate_inp.scale", "ffn_down_exps.scale"})
 
 
@@ -209,12 +232,14 @@ def _named(model: Gguf, layers: int) -> dict[int, frozenset[str]]:
 
 
 def _is_plain(file: File, architecture: str) -> bool:
-    """Return whether matrices are joined as an architecture's converter does it, and not scaled apart."""
+    """Return whether matrices are joined as an architecture's converter does it, and nothing comes on top."""
     attends = [names for names in file.layers.values() if "attn_output.weight" in names]
     joined = {"attn_qkv.weight" in names for names in attends}
     scaled = {name for name in file.names if name.endswith((".scale", ".input_scale"))}
+    sections = file.fields.values.get(_SECTIONS)
     return (
-        joined <= {architecture in _JOINED}
+        not (sections and architecture not in _BY_SECTIONS)
+        and joined <= {architecture in _JOINED}
         and not (architecture in _JOINED_GATES and "ffn_gate.weight" in file.names)
         and "ffn_gate_up_exps.weight" not in file.names
         and scaled <= (_GEMMA_4_SCALES if architecture == "gemma4" else frozenset())

@@ -45,7 +45,7 @@ def mlp_facts(model: Gguf, fields: Fields, reading: Reading) -> dict[str, Any]:
     if not mixtures:
         return {"mlp": Mlp(**facts)}
     found = {_experts(tensors, fields, reading.hidden) for tensors in mixtures}
-    used = fields.take_optional_count("expert_used_count", to="mlp")
+    used = fields.take_optional_count("expert_used_count")
     experts = next(iter(found)) if len(found) == 1 else None
     if experts is None or used is None:
         return {}
@@ -89,8 +89,8 @@ def _gates(tensors: _Tensors, name: str) -> bool:
 
 
 def _experts(tensors: _Tensors, fields: Fields, hidden: int) -> Experts | None:
-    count = fields.take_optional_count("expert_count", to="mlp")
-    states = fields.take_optional_whole("moe_latent_size", to="mlp") or hidden
+    count = fields.take_optional_count("expert_count")
+    states = fields.take_optional_whole("moe_latent_size") or hidden
     if count is None:
         return None
     width, rest = divmod(tensors["ffn_up_exps.weight"].elements, count * states)
@@ -99,8 +99,8 @@ def _experts(tensors: _Tensors, fields: Fields, hidden: int) -> Experts | None:
 
 def _groups(fields: Fields) -> dict[str, Any]:
     """Return the groups of experts of which a token meets some alone, if there are several."""
-    groups = fields.take_optional_whole("expert_group_count", to="mlp") or 1
-    chosen = fields.take_optional_whole("expert_group_used_count", to="mlp") or 1
+    groups = fields.take_optional_whole("expert_group_count") or 1
+    chosen = fields.take_optional_whole("expert_group_used_count") or 1
     return {"expert_groups": groups, "groups_per_token": chosen} if 1 <= chosen < groups else {}
 
 

@@ -75,6 +75,8 @@ def import_metadata(model: Gguf) -> Imported:
     fields.state("dtype", "float16: llama.cpp's default type of K and V, whatever the weights are")
     fields.state("weight_bytes", model.weights.origin)
     fields.state("parameters", model.weights.origin)
+    fields.state("parts", model.weights.origin)
+    fields.state("computed_as", f"{_ARCHITECTURE} = {name}")
     fields.state("vocab", "token_embd.weight")
     fields.state("tied", "output.weight")
     require_same_tensors(model, reading)

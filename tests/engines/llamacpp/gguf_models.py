@@ -123,7 +123,7 @@ def _latent(
     experts: tuple[int, int, int, int],
     **own: _Value,
 ) -> Model:
-    """Return latent attention of so many heads, plain dimensions and values; one dense layer, then mixtures."""
+    """Return latent attention of so many heads, plain and value dimensions: a dense layer, then mixtures."""
     layers, hidden, vocab, width = sizes
     count, used, each, shared = experts
     count_of_heads, nope, value = heads
@@ -147,6 +147,7 @@ def _latent(
         model.layer(
             ("attn_kv_a_mqa.weight", [hidden, 576]),
             ("attn_output.weight", [count_of_heads * value, hidden]),
+            *([("attn_q_a.weight", [hidden, 768])] if biased else []),
             *(mixture if layer else _mlp(hidden, width)),
         )
     return model
