@@ -151,7 +151,7 @@ def _spec(
         "dtype": "float16",
         "max_context": reading.max_context,
         "parameters": _parameters(model, len(reading.layers)),
-        "weight_bytes": model.weights.total_bytes,
+        "weight_bytes": _bytes(model, len(reading.layers)),
         "hidden": reading.hidden,
         "tensors": parts(model, len(reading.layers)),
         "draft": reading.draft,
@@ -168,14 +168,23 @@ def _spec(
         raise ImportedError(f"{model.path}: {place}: {first['msg']}") from None
 
 
+def _bytes(model: Gguf, layers: int) -> int:
+    """Return the bytes of the weights without draft layers, which llama.cpp skips unless they draft."""
+    return sum(tensor.size_bytes for tensor in model.weights.tensors if not _drafts(tensor, layers))
+
+
 def _parameters(model: Gguf, layers: int) -> int:
     """Return the elements of the weights, without tables of frequencies and without draft layers."""
     return sum(tensor.elements for tensor in model.weights.tensors if _is_weight(tensor, layers))
 
 
 def _is_weight(tensor: StoredTensor, layers: int) -> bool:
+    return not tensor.name.startswith("rope_") and not _drafts(tensor, layers)
+
+
+def _drafts(tensor: StoredTensor, layers: int) -> bool:
     block = re.match(r"blk\.(\d{1,6})\.", tensor.name)
-    return not tensor.name.startswith("rope_") and (block is None or int(block[1]) < layers)
+    return block is not None and int(block[1]) >= layers
 
 
 def _slug(stem: str) -> str:

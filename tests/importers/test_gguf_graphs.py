@@ -242,12 +242,13 @@ def test_layers_of_two_widths_have_none_in_common(tmp_path: Path) -> None:
 
 
 def test_a_module_that_drafts_has_the_bytes_of_its_tensors(tmp_path: Path) -> None:
-    """A layer of experts in f16 with a projection: 16,640 + 24,832 + 8192 parameters, two bytes each."""
+    """A layer of experts in f16 with a projection, two bytes each; the model itself is without it."""
     layer = {**ATTENTION, **EXPERTS}
     layers = [layer, {**layer, "nextn.eh_proj.weight": [128, 64]}]
     spec = read(tmp_path, "qwen3moe", layers, **MIXES, nextn_predict_layers=1)
     module = own_draft(spec, cut=False, embeds=False)
     assert module.weight_bytes == 2 * (64 + 16384 + 256 + 24576 + 8192)
+    assert spec.weight_bytes == 2 * (512 + 64) + 2 * (64 + 16384 + 256 + 24576)
 
 
 def test_what_files_are_computed_as_has_a_graph() -> None:
