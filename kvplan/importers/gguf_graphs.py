@@ -6,13 +6,13 @@ alike (`llama`: Mistral and Mixtral, too) or, by keys and tensors of the file, u
 graphs of src/models/ of llama.cpp v0.5.0.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf
+from kvplan.importers.gguf_tensors import by_layer
 from kvplan.records import record
 
 
@@ -215,20 +215,13 @@ def computed_as(model: Gguf, architecture: str, fields: Fields, reading: Reading
 
     None where that is not known, as for tensors that are fused or scaled otherwise than the graph that is.
     """
-    file = File(fields=fields, reading=reading, layers=_named(model, len(reading.layers)))
+    named = {number: frozenset(names) for number, names in by_layer(model).items()}
+    layers = {number: names for number, names in named.items() if number < len(reading.layers)}
+    file = File(fields=fields, reading=reading, layers=layers)
     if not file.layers or not _is_plain(file, architecture):
         return None
     rule = _BY_FILE.get(architecture)
     return ALONE.get(architecture) if rule is None else rule(file)
-
-
-def _named(model: Gguf, layers: int) -> dict[int, frozenset[str]]:
-    found: dict[int, set[str]] = {}
-    for tensor in model.weights.tensors:
-        match = re.fullmatch(r"blk\.(\d{1,6})\.(.+)", tensor.name)
-        if match is not None and int(match[1]) < layers:
-            found.setdefault(int(match[1]), set()).add(match[2])
-    return {number: frozenset(names) for number, names in found.items()}
 
 
 def _is_plain(file: File, architecture: str) -> bool:
@@ -237,8 +230,9 @@ def _is_plain(file: File, architecture: str) -> bool:
     joined = {"attn_qkv.weight" in names for names in attends}
     scaled = {name for name in file.names if name.endswith((".scale", ".input_scale"))}
     sections = file.fields.values.get(_SECTIONS)
+    placed = isinstance(sections, list) and any(sections)
     return (
-        not (sections and architecture not in _BY_SECTIONS)
+        not (placed and architecture not in _BY_SECTIONS)
         and joined <= {architecture in _JOINED}
         and not (architecture in _JOINED_GATES and "ffn_gate.weight" in file.names)
         and "ffn_gate_up_exps.weight" not in file.names

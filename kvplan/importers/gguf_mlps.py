@@ -8,6 +8,7 @@ from kvplan.importers.config import runs
 from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf
+from kvplan.importers.gguf_tensors import by_layer
 from kvplan.importers.stored import StoredTensor
 from kvplan.records import record
 from kvplan.specs.mlp import Mlp
@@ -32,7 +33,7 @@ def mlp_facts(model: Gguf, fields: Fields, reading: Reading) -> dict[str, Any]:
     The names of tensors are those of llama-arch.cpp of llama.cpp v0.5.0. Widths are those of the tensors, as
     keys have one for all layers, or for experts under that of dense ones.
     """
-    every = _by_layer(model)
+    every = by_layer(model)
     layers = {number: every[number] for number in every if number < len(reading.layers)}
     mixtures = [tensors for tensors in layers.values() if "ffn_up_exps.weight" in tensors]
     dense = [tensors for tensors in layers.values() if _is_dense(tensors)]
@@ -65,15 +66,6 @@ def mlp_facts(model: Gguf, fields: Fields, reading: Reading) -> dict[str, Any]:
         "parts": parts,
         "draft": drafts.model_copy(update={"weights": _layer(first, experts)}),
     }
-
-
-def _by_layer(model: Gguf) -> dict[int, dict[str, StoredTensor]]:
-    found: dict[int, dict[str, StoredTensor]] = {}
-    for tensor in model.weights.tensors:
-        match = re.fullmatch(r"blk\.(\d{1,6})\.(.+)", tensor.name)
-        if match is not None:
-            found.setdefault(int(match[1]), {})[match[2]] = tensor
-    return found
 
 
 def _is_dense(tensors: _Tensors) -> bool:
