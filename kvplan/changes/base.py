@@ -166,6 +166,7 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
     Its weights are changed by the projections that come and go, and are stored as before.
     """
     names = _names(layers)
+    same = _same_shapes(spec, names)
     facts = {
         "name": _named(spec, change),
         "hf_id": None,
@@ -175,7 +176,8 @@ def rebuilt(spec: ModelSpec, change: Change, layers: Sequence[Kinds]) -> ModelSp
         "quantized_weights": {},
         "source": f"{spec.name} ({spec.source}), changed: {change.words()} ({change.source})",
         "notes": None,
-        "architecture": spec.architecture if _same_shapes(spec, names) else None,
+        "architecture": spec.architecture if same else None,
+        "computed_as": spec.computed_as if same else None,
         "weight_bytes": None,
         "weight_least_bytes": None,
         "tensors": None,

@@ -40,16 +40,16 @@ class ProfileRun(NamedTuple):
     the model's dtype, `rotations` the rows of a table of rotary embeddings for the model's longest context,
     each `rotated` wide, `layers` those of the longest pipeline stage, `batched_tokens` and `sequences` what
     the engine was asked to run at once. `mlp` has the widths of the MLPs, `vision` those of a tower of
-    images, `kinds` has the mixers, `architecture` is the spec's, `has_experts` and `has_states` say whether
-    layers are mixtures or keep recurrent states, `sees` whether a tower of images is known of,
-    `plain_weights` whether all are in the model's dtype. `context` is the longest that is served, and
-    `indexer` the width of sparse attention's keys and the tokens of one; `cache_dtypes` are those of the
-    cache; something `drafts` for it, and it is `drafted` for by a model of its own. `settings` are the
-    engine's own. `model_context` is the longest context that the model's config allows, and `weights_bytes`
-    are those of all ranks of a replica together. So many `ranks` share layers or experts, those of pipeline
-    stages and of attention's data parallelism with them. `mixers` has the kinds of each layer and `parts`
-    its weights, from the first to the last, `stages` the layers of each pipeline stage, and `kv` the format
-    of the cache. Whole experts are `dealt` out.
+    images, `kinds` has the mixers, `architecture` and `computed_as` are the spec's, `has_experts` and
+    `has_states` say whether layers are mixtures or keep recurrent states, `sees` whether a tower of images
+    is known of, `plain_weights` whether all are in the model's dtype. `context` is the longest that is
+    served, and `indexer` the width of sparse attention's keys and the tokens of one; `cache_dtypes` are
+    those of the cache; something `drafts` for it, and it is `drafted` for by a model of its own. `settings`
+    are the engine's own. `model_context` is the longest context that the model's config allows, and
+    `weights_bytes` are those of all ranks of a replica together. So many `ranks` share layers or experts,
+    those of pipeline stages and of attention's data parallelism with them. `mixers` has the kinds of each
+    layer and `parts` its weights, from the first to the last, `stages` the layers of each pipeline stage,
+    and `kv` the format of the cache. Whole experts are `dealt` out.
     """
 
     card: Card
@@ -67,6 +67,7 @@ class ProfileRun(NamedTuple):
     vision: "Vision | None" = None
     kinds: "tuple[Kind, ...]" = ()
     architecture: str | None = None
+    computed_as: str | None = None
     has_experts: bool = False
     has_states: bool = False
     sees: bool = False

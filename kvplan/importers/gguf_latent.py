@@ -25,7 +25,8 @@ def latent_indexed(fields: Fields) -> Reading:
     """Read latent attention with an indexer in the layers that `indexer.types` marks, or in all."""
     shape = take_shape(fields)
     mla = take_mla(fields, shape)
-    indexer = _take_indexer(fields)
+    top_k = fields.take_optional_count("attention.indexer.top_k", to="indexer")
+    indexer = _take_indexer(fields) | ({"top_k": top_k} if top_k else {})
     types = "attention.indexer.types"
     owners = take_flags(fields, types, shape)
     if owners is None and shape.frame.max_context >= 2**20:

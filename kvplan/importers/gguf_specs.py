@@ -13,6 +13,8 @@ from kvplan.importers.families.common import Reading
 from kvplan.importers.fields import Fields
 from kvplan.importers.gguf import Gguf, find_gguf, read_gguf
 from kvplan.importers.gguf_architectures import ARCHITECTURES
+from kvplan.importers.gguf_graphs import computed_as
+from kvplan.importers.gguf_mlps import mlp_facts
 from kvplan.importers.gguf_tensors import ends, parts, require_same_tensors
 from kvplan.importers.stored import StoredTensor
 from kvplan.specs.model import ModelSpec
@@ -68,15 +70,18 @@ def import_metadata(model: Gguf) -> Imported:
     name = _architecture(model)
     fields = _fields(model, name)
     reading = ARCHITECTURES[name](fields)
+    mlps = mlp_facts(model, fields, reading)
     _refuse_unknown(fields, model, name)
     fields.state("dtype", "float16: llama.cpp's default type of K and V, whatever the weights are")
     fields.state("weight_bytes", model.weights.origin)
     fields.state("parameters", model.weights.origin)
+    fields.state("parts", model.weights.origin)
+    fields.state("computed_as", f"{_ARCHITECTURE} = {name}")
     fields.state("vocab", "token_embd.weight")
     fields.state("tied", "output.weight")
     require_same_tensors(model, reading)
     return Imported(
-        spec=_spec(model, reading, name),
+        spec=_spec(model, reading, name, computed_as=computed_as(model, name, fields, reading), **mlps),
         origins=dict(fields.origins),
         notes=reading.notes,
         not_counted=reading.not_counted,
@@ -129,7 +134,12 @@ def _refuse_unknown(fields: Fields, model: Gguf, architecture: str) -> None:
         )
 
 
-def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
+def _spec(
+    model: Gguf,
+    reading: Reading,
+    architecture: str,
+    **more: Any,  # noqa: ANN401 - facts of other readers
+) -> ModelSpec:
     kinds = {
         name: tuple(kind) if isinstance(kind, tuple) else kind for name, kind in reading.attention.items()
     }
@@ -141,11 +151,12 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         "dtype": "float16",
         "max_context": reading.max_context,
         "parameters": _parameters(model, len(reading.layers)),
-        "weight_bytes": model.weights.total_bytes,
+        "weight_bytes": _bytes(model, len(reading.layers)),
         "hidden": reading.hidden,
         "tensors": parts(model, len(reading.layers)),
         "draft": reading.draft,
         **ends(model, reading),
+        **more,
         "layers": len(reading.layers) if single else tuple(runs(reading.layers)),
         "attention": only if single else kinds,
     }
@@ -157,14 +168,23 @@ def _spec(model: Gguf, reading: Reading, architecture: str) -> ModelSpec:
         raise ImportedError(f"{model.path}: {place}: {first['msg']}") from None
 
 
+def _bytes(model: Gguf, layers: int) -> int:
+    """Return the bytes of the weights without draft layers, which llama.cpp skips unless they draft."""
+    return sum(tensor.size_bytes for tensor in model.weights.tensors if not _drafts(tensor, layers))
+
+
 def _parameters(model: Gguf, layers: int) -> int:
     """Return the elements of the weights, without tables of frequencies and without draft layers."""
     return sum(tensor.elements for tensor in model.weights.tensors if _is_weight(tensor, layers))
 
 
 def _is_weight(tensor: StoredTensor, layers: int) -> bool:
+    return not tensor.name.startswith("rope_") and not _drafts(tensor, layers)
+
+
+def _drafts(tensor: StoredTensor, layers: int) -> bool:
     block = re.match(r"blk\.(\d{1,6})\.", tensor.name)
-    return not tensor.name.startswith("rope_") and (block is None or int(block[1]) < layers)
+    return block is not None and int(block[1]) >= layers
 
 
 def _slug(stem: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from kvplan.errors import ImportedError
 from kvplan.importers.families.common import Facts, Reading
 from kvplan.importers.gguf import Gguf
+from kvplan.importers.stored import StoredTensor
 
 
 def require_same_tensors(model: Gguf, reading: Reading) -> None:
@@ -44,6 +45,16 @@ def ends(model: Gguf, reading: Reading) -> dict[str, Any]:
     kinds = [kinds for kinds in reading.attention.values() if isinstance(kinds, dict)]
     encodes = len(kinds) == len(reading.attention) and all(kind["kind"] == "none" for kind in kinds)
     return {"vocab": rows, "tied": None if encodes else True}
+
+
+def by_layer(model: Gguf) -> dict[int, dict[str, StoredTensor]]:
+    """Return the tensors of each layer, those that draft behind the others, by their names in it."""
+    found: dict[int, dict[str, StoredTensor]] = {}
+    for tensor in model.weights.tensors:
+        match = re.fullmatch(r"blk\.(\d{1,6})\.(.+)", tensor.name)
+        if match is not None:
+            found.setdefault(int(match[1]), {})[match[2]] = tensor
+    return found
 
 
 def parts(model: Gguf, layers: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _PLAIN = ("name", "hf_id", "source")
 _LISTS = ("aliases", "quantized", "uncounted", "ignored", "unread", "left_out")
 _FACTS = (
     "architecture",
+    "computed_as",
     "dtype",
     "dtype_open",
     "max_context",

@@ -37,6 +37,7 @@ def profile_run(
         vision=spec.vision,
         kinds=spec.kinds(),
         architecture=spec.architecture,
+        computed_as=spec.computed_as,
         has_experts=options.has_experts,
         has_states=options.has_states,
         context=longest,

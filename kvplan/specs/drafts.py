@@ -54,7 +54,11 @@ def own_draft(spec: ModelSpec, *, cut: bool, embeds: bool) -> ModelSpec:
 
 
 def _is_released(spec: ModelSpec, parts: ModelParts) -> bool:
-    return parts.total(Measure(dtype_by_name(spec.dtype).row_bytes(1))) == spec.weight_bytes
+    """Return whether parts have the bytes of the weights: a file's own, or those that add up to them."""
+    return (
+        spec.tensors is not None
+        or parts.total(Measure(dtype_by_name(spec.dtype).row_bytes(1))) == spec.weight_bytes
+    )
 
 
 def _like(spec: ModelSpec) -> str:

@@ -48,6 +48,7 @@ class ModelSpec(Facts):
     that the model was made for, are facts of published models, and a design of one's own has neither.
     `architecture` is the model type of the text model, as its config.json has it (`llama`,
     `gemma3_text`), or a word of its own where there is none; engines know their class for it by this.
+    Of a GGUF file llama.cpp alone knows what it is: `computed_as` is the model type as which it does.
     `longest_context` is the longest that engines take by the config, where that is not `max_context`, and
     `yarn_context` the original positions times the factor of its YaRN, where these are other than that.
     `dtype` is the checkpoint's own and that of its KV cache unless another is asked for; it is `dtype_open`
@@ -92,6 +93,7 @@ class ModelSpec(Facts):
     source: Text = GIVEN
     notes: Text | None = None
     architecture: Name | None = None
+    computed_as: Name | None = None
     dtype: ModelDtype
     dtype_open: bool = False
     max_context: Count | None = None

@@ -50,6 +50,17 @@ def gguf(
     version: int = 3,
 ) -> bytes:
     """Return a GGUF file; each tensor is its ggml type's number, its shape and its bytes."""
+    data = b"".join(b"\0" * (-(-size // 32) * 32) for *_, size in tensors.values())
+    return gguf_header(values, tensors, version=version) + data
+
+
+def gguf_header(
+    values: Mapping[str, tuple[str, object]],
+    tensors: Mapping[str, tuple[int, Sequence[int], int]],
+    *,
+    version: int = 3,
+) -> bytes:
+    """Return the front of a GGUF file, up to where the data of its tensors begin."""
     head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
     for key, (kind, value) in values.items():
         head += gguf_text(key) + gguf_value(kind, value)
@@ -57,5 +68,4 @@ def gguf(
     for name, (kind_number, shape, size) in tensors.items():
         head += gguf_text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind_number, end)
         end += -(-size // 32) * 32
-    data = b"".join(b"\0" * (-(-size // 32) * 32) for *_, size in tensors.values())
-    return head + b"\0" * (-len(head) % 32) + data
+    return head + b"\0" * (-len(head) % 32)

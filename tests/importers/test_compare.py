@@ -81,6 +81,7 @@ def test_an_estimate_of_the_source_is_no_difference() -> None:
 
 CHANGED: dict[str, object] = {
     "architecture": "qwen2",
+    "computed_as": "mistral",
     "dtype": "float16",
     "dtype_open": True,
     "max_context": 1,

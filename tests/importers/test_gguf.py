@@ -101,6 +101,7 @@ def test_a_plain_model(tmp_path: Path) -> None:
         {
             "name": "meta-llama-3.1-8b-q4_k_m",
             "source": "Meta-Llama-3.1-8B-Q4_K_M.gguf (GGUF, llama)",
+            "computed_as": "llama",
             "dtype": "float16",
             "max_context": 131072,
             "parameters": 1539,

@@ -63,7 +63,7 @@ def compute_bytes(run: ProfileRun, rules: LlamaRules = NEWEST) -> int | None:
     On the GPU that takes most, with all layers on GPUs, in a build for CUDA. With several, micro-batches are
     in flight (ggml_backend_sched_new in ggml/src/ggml-backend.cpp).
     """
-    traits = traits_of(run.architecture, fused=rules.fused)
+    traits = traits_of(run.computed_as or run.architecture, fused=rules.fused)
     if traits is None or run.hidden is None or run.vocab is None or run.kv is None or not all(run.stages):
         return None
     slots = _slots(run)

@@ -18,6 +18,7 @@ import yaml
 from kvplan import plan
 from kvplan.engines.llamacpp.heap import Node, peak_bytes
 from kvplan.planner.plan import Plan
+from kvplan.specs.model import ModelSpec
 from kvplan.units import MIB
 
 PRINTED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "compute_buffers.yaml").read_text())
@@ -29,7 +30,7 @@ def known(printed: list[float | None]) -> list[tuple[list[Any], float]]:
     return [(asked, size) for asked, size in pairs if size is not None]
 
 
-def planned(model: str, asked: list[Any], engine: str = "llamacpp", pp: int = 1) -> Plan:
+def planned(model: str | ModelSpec, asked: list[Any], engine: str = "llamacpp", pp: int = 1) -> Plan:
     context, slots, key, value, n_ubatch, settings = asked
     return plan(
         model,
