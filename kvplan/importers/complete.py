@@ -25,8 +25,14 @@ from kvplan.specs.parts import Measure, ModelParts
 from kvplan.specs.weight_blocks import WeightBlocks
 from kvplan.units import format_gib
 
-_CUT_IN_PARTS = frozenset({"gpt_bigcode"})
-"""Model types of which vLLM 0.33 cuts attention and no MLP: engines/vllm/shares.py."""
+_CUT_IN_PARTS = frozenset(
+    {"gpt_bigcode", "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3_vl", "qwen3_vl_text"}
+)
+"""
+Model types of which vLLM 0.33 cuts some parts and not others: engines/vllm/shares.py.
+
+Those are attention and no MLP, and all but a tower of images whose ranks share images out.
+"""
 
 _COUNTED = ("parameters", "replicated", "parts")
 _WIDEST = 1.25

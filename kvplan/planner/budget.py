@@ -3,12 +3,12 @@
 from typing import Literal
 
 from kvplan.dtypes import dtype_by_name
-from kvplan.engines import Dealt, Estimate, ProfileRun
+from kvplan.engines import Estimate
 from kvplan.errors import KvplanError, OptionsError
 from kvplan.gpus import Card, find_card, machine
 from kvplan.planner.deployment import Deployment
-from kvplan.planner.drafts import OWN
 from kvplan.planner.facts import Origin, Sources
+from kvplan.planner.profile import profile_run
 from kvplan.planner.results import Memory
 from kvplan.records import record
 from kvplan.specs import ModelSpec
@@ -174,10 +174,6 @@ def origin_of(card: Card) -> Origin:
     return Origin.GIVEN if card.source is None else Origin.LABEL if card.estimated else Origin.DRIVER
 
 
-_PLAIN = 0.99
-"""Weights of so much of all parameters in the model's dtype are in no other."""
-
-
 def _needs(  # noqa: PLR0913 - each is one choice of who asks
     deployment: Deployment,
     asked: Asked,
@@ -190,92 +186,9 @@ def _needs(  # noqa: PLR0913 - each is one choice of who asks
     """Return what is given for activations and the rest, which has no range, or the engine's estimate."""
     if _is_given(asked):
         return given(as_bytes(asked.activation or 0), as_bytes(asked.overhead or 0))
-    spec, options, stages = deployment.spec, deployment.options, deployment.stage_sizes
-    element_bytes = dtype_by_name(spec.dtype).row_bytes(1)
     return deployment.engine.needs(
-        ProfileRun(
-            card=card,
-            hidden=spec.hidden,
-            vocab=spec.vocab,
-            element_bytes=element_bytes,
-            rotations=_rotations(spec, longest),
-            rotated=_rotated(deployment),
-            layers=max(stages),
-            tp=options.tp,
-            pp=len(stages),
-            batched_tokens=options.max_num_batched_tokens,
-            sequences=sequences or options.max_num_seqs,
-            mlp=spec.met_by_all,
-            vision=spec.vision,
-            kinds=spec.kinds(),
-            architecture=spec.architecture,
-            computed_as=spec.computed_as,
-            has_experts=options.has_experts,
-            has_states=options.has_states,
-            context=longest,
-            indexer=_indexer(deployment),
-            cache_dtypes=frozenset(term.dtype.name for layer in deployment.layers.values() for term in layer),
-            drafts=deployment.draft is not None,
-            drafted=deployment.draft is not None and deployment.choice.draft != OWN,
-            model_context=options.model_context,
-            weights_bytes=weights_bytes,
-            ranks=len(stages) * deployment.engine.shares(options).together,
-            sees=options.sees,
-            plain_weights=weights_bytes >= (spec.parameters or 0) * element_bytes * _PLAIN,
-            settings=options.settings,
-            mixers=tuple(spec.attention[name] for name in spec.layer_types),
-            parts=spec.parts,
-            stages=stages,
-            kv=deployment.kv,
-            dealt=_dealt(deployment),
-        )
+        profile_run(deployment, card, longest, sequences, weights_bytes=weights_bytes)
     )
-
-
-def _dealt(deployment: Deployment) -> Dealt:
-    """Return how whole experts are dealt out; of a spec that does not count them there are none."""
-    options, shares, parts = deployment.options, deployment.shares, deployment.spec.parts
-    experts = parts.experts if parts else 0
-    each = options.node_gpus
-    return Dealt(
-        experts=experts and experts + shares.spare,
-        ranks=shares.experts,
-        dp=options.dp,
-        crosses=each is not None and shares.experts > each,
-    )
-
-
-def rotations_bytes(deployment: Deployment, longest: int) -> int:
-    """
-    Return the tables of rotary embeddings on each rank, which an engine has beside what a release stores.
-
-    vLLM prints them as a part of the weights that it has loaded.
-    """
-    row = _rotated(deployment) * dtype_by_name(deployment.spec.dtype).row_bytes(1)
-    return _rotations(deployment.spec, longest) * row
-
-
-def _rotations(spec: ModelSpec, longest: int) -> int:
-    """Return the rows of the tables: those of the longest context unless the spec has others."""
-    return spec.rotations or spec.max_context or longest
-
-
-def _indexer(deployment: Deployment) -> tuple[int, int] | None:
-    """Return the width of a key by which sparse attention selects, and the tokens for which there is one."""
-    keys = {
-        (term.width, term.rows.stride)
-        for layer in deployment.layers.values()
-        for term in layer
-        if term.role == "indexer"
-    }
-    return min(keys, key=lambda key: key[1], default=None)
-
-
-def _rotated(deployment: Deployment) -> int:
-    """Return the width of the widest key that may be rotated: a decoupled one, or that of a head."""
-    terms = [term for layer in deployment.layers.values() for term in layer]
-    ropes = [term.width for term in terms if term.role == "rope"]
-    return max(ropes or [term.width for term in terms if term.role == "key"], default=0)
 
 
 def _is_given(asked: Asked) -> bool:

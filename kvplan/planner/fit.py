@@ -75,7 +75,7 @@ class Fit(Size, Shown):
         return (
             *warnings_of(self.deployment, self.context),
             *warnings_of_plan(self.plan),
-            *_of_command(self.served),
+            *_of_command(self.served, sees=self.deployment.options.sees),
             *of_start_up(self.plan, self._start_up, self.max_batch),
         )
 
@@ -334,11 +334,12 @@ def warnings_of_plan(plan: Plan) -> Iterator[Warned]:
         yield _lowered(plan, plan.lowered)
 
 
-def _of_command(served: "Served | None") -> Iterator[Warned]:
+def _of_command(served: "Served | None", *, sees: bool) -> Iterator[Warned]:
     """Yield what was taken of the command that asked for a plan, and what was left out of it."""
     if served:
         yield from (Assumed(text=text) for text in served.notes)
-        yield from (LeftOut(text=text) for text in served.unmodelled)
+        left_out = (*served.unmodelled, *(served.of_tower if sees else ()))
+        yield from (LeftOut(text=text) for text in left_out)
 
 
 def _lowered(plan: Plan, sequences: int) -> Lowered:

@@ -121,7 +121,7 @@ SGLANG_VALUES = """
 --decrypted-config-file --decrypted-draft-config-file --deepep-config --deepep-dispatcher-output-dtype
 --deepep-mode --deepep-v2-mode --default-chat-template-kwargs --default-priority-value
 --detokenizer-worker-num --device --disaggregation-bootstrap-port --disaggregation-decode-allocation-policy
---disaggregation-decode-extra-slots --disaggregation-decode-host-receive-threshold
+--disaggregation-decode-host-receive-threshold
 --disaggregation-decode-polling-interval --disaggregation-decode-retraction-backup --disaggregation-ib-device
 --disaggregation-transfer-backend --dist-init-addr --dist-timeout --dllm-algorithm-config --download-dir
 --dsa-paged-mqa-logits-backend --dsa-topk-backend --dsa-triton-union --dsv4-prefill-backend
@@ -169,7 +169,7 @@ SGLANG_VALUES = """
 --speculative-dsa-topk-backend --speculative-dspark-block-size --speculative-dspark-confidence-sts-path
 --speculative-dspark-sps-table-path --speculative-ngram-capacity
 --speculative-ngram-external-corpus-max-tokens --speculative-ngram-external-corpus-path
---speculative-ngram-external-sam-budget --speculative-ngram-match-type --speculative-ngram-max-bfs-breadth
+--speculative-ngram-external-sam-budget --speculative-ngram-match-type
 --speculative-ngram-max-trie-depth --speculative-ngram-min-bfs-breadth --ssl-ca-certs --ssl-certfile
 --ssl-keyfile --ssl-keyfile-password --startup-weight-load-mode --stream-interval
 --tbo-token-distribution-threshold --tokenizer-backend --tokenizer-metrics-custom-labels-header

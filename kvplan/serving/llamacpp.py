@@ -1,9 +1,10 @@
 """llama.cpp's options: common/arg.cpp of ggml-org/llama.cpp@0c1e57098."""
 
 from kvplan.errors import OptionsError
+from kvplan.frozen import FrozenDict
 from kvplan.serving.harmless import LLAMACPP_FLAGS, LLAMACPP_VALUES
 from kvplan.serving.rows import asks, either, harmless, left_out, less, model, more, refused, setting
-from kvplan.serving.slots import OF_DRAFT, gather, spread
+from kvplan.serving.slots import FETCHED, OF_DRAFT, PROJECTOR, gather, spread
 from kvplan.serving.table import Dialect, Row
 from kvplan.serving.values import COUNT_TEXT, NAME, Value, auto, choice, counted, positive, shown, whole
 from kvplan.units import MAX_COUNT
@@ -115,7 +116,7 @@ _LEFT_OUT: tuple[Row, ...] = (
         "-bs --backend-sampling", more("what sampling on a GPU computes is not counted"), takes="nothing"
     ),
     left_out("-mm --mmproj -mmu --mmproj-url", more("the projector of images and audio is not counted")),
-    left_out("--no-mmproj --no-mmproj-auto --no-mmproj-offload", _MEDIA, takes="nothing"),
+    harmless("--no-mmproj --no-mmproj-auto --no-mmproj-offload", "nothing"),
     left_out("-mmdev --mmproj-device MTMD_BACKEND_DEVICE", _MEDIA),
     left_out("--image-min-tokens --image-max-tokens --mtmd-batch-max-tokens", _MEDIA),
     left_out(
@@ -176,6 +177,9 @@ _STANDS_FOR = dict.fromkeys(("split", "devices", "visible", "mode"), "split") | 
 }
 """Which devices, unequal shares of them and fewer layers on them are more than how many GPUs a plan has."""
 
+_PROJECTING = "-mm --mmproj -mmu --mmproj-url --no-mmproj --no-mmproj-auto --no-mmproj-offload"
+_MARKS = dict.fromkeys(("-hf", "-hfr", "--hf-repo"), FETCHED) | dict.fromkeys(_PROJECTING.split(), PROJECTOR)
+
 LLAMACPP = Dialect(
     engine="llamacpp",
     rows=_ROWS,
@@ -187,5 +191,6 @@ LLAMACPP = Dialect(
     gather=gather,
     spread=spread,
     of_draft=(OF_DRAFT,),
+    marks=FrozenDict(_MARKS),
     stands_for=lambda keyword: _STANDS_FOR.get(keyword.partition(".")[0], ""),
 )

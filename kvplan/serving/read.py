@@ -73,6 +73,8 @@ class _Reading:
 
     def take(self, given: Given) -> None:
         """Take one option, or the model."""
+        if (mark := self.dialect.marks.get(given.name)) is not None:
+            self._say(mark, True, given.written)  # noqa: FBT003 - an answer
         self._keep(given)
         self._sort(given)
 
@@ -205,6 +207,7 @@ class _Reading:
             ignored=tuple(self.ignored),
             unknown=tuple(self.unknown),
             notes=found.notes,
+            of_tower=found.of_tower,
             kept=(*self.kept, *(self._told(found) if self.in_file else ())),
             sharing=found.sharing,
             of_draft=self.dialect.of_draft,

@@ -36,7 +36,8 @@ class Served:
     left out. `ignored` have no effect on memory; `unknown` are options that kvplan has never heard of:
     both as they were written. `notes` say what the command leaves to the engine. `kept` are the words of
     all options that `asked` does not say whole. Where no context is asked for, `sharing` sequences share
-    the model's longest. `of_draft` are settings that mean nothing without a draft.
+    the model's longest. `of_draft` are settings that mean nothing without a draft, and `of_tower` what is
+    left out of a model that is known to have a tower of images or audio.
     """
 
     engine: str
@@ -49,6 +50,7 @@ class Served:
     kept: tuple[Kept, ...] = ()
     sharing: int = 1
     of_draft: tuple[str, ...] = ()
+    of_tower: tuple[str, ...] = ()
 
     @property
     def told(self) -> tuple[Kept, ...]:
@@ -61,13 +63,14 @@ class Found:
     """
     The answers that options gave, flat (`settings.NAME`), with what is left out and noted on the way.
 
-    `sharing` is as in Served.
+    `sharing` and `of_tower` are as in Served.
     """
 
     answers: Mapping[str, Answer]
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sharing: int = 1
+    of_tower: tuple[str, ...] = ()
 
 
 SETTING = "settings."

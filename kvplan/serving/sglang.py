@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from kvplan.errors import OptionsError
 from kvplan.serving.harmless import SGLANG_FLAGS, SGLANG_LISTS, SGLANG_VALUES
-from kvplan.serving.rows import asks, either, harmless, model, more, setting
+from kvplan.serving.rows import asks, harmless, model, more, setting
 from kvplan.serving.served import SETTING, Answer, Found
 from kvplan.serving.sglang_left_out import LEFT_OUT, REFUSED
 from kvplan.serving.table import Dialect, Row, Switch
@@ -44,12 +44,12 @@ _KV = cache_format("fp8_e4m3 fp8_e5m2 mxfp8 bf16 bfloat16 nvfp4", {"fp8": "fp8_e
 _ATTENTION_DP = "attention_dp"
 _ALGORITHM, _DRAFT_MODEL = "speculative.algorithm", "speculative.model"
 _STEPS, _BRANCHES, _VERIFIED = "speculative.steps", "speculative.branches", "speculative.verified"
-_DRAFTED = f"{SETTING}speculative_num_draft_tokens"
+_BREADTH = f"{SETTING}speculative_ngram_max_bfs_breadth"
+_GUESSES, _DRAFTED = f"{SETTING}speculative_algorithm", f"{SETTING}speculative_num_draft_tokens"
+_DRAFTED_STEPS, _DRAFTED_BRANCHES = f"{SETTING}speculative_num_steps", f"{SETTING}speculative_eagle_topk"
 # speculative/spec_info.py; the first need no model beside the one that is served.
 _OWN, _BY_A_MODEL, _WITHOUT = ("EAGLE", "NEXTN"), ("EAGLE3", "STANDALONE", "DFLASH"), ("NGRAM", "NONE")
 _BLOCKS, _GUESSING = "DFLASH", "NGRAM"
-_USUAL_REQUESTS = 48
-"""Those that run at once with what guesses from the text, unless told (_handle_ngram)."""
 _REDUNDANT = "settings.ep_num_redundant_experts"
 _ATTENTION, _EP = "settings.enable_dp_attention", "settings.ep_size"
 _A2A, _EP_MOE = "settings.moe_a2a_backend", "enable_ep_moe"
@@ -153,6 +153,7 @@ _ASKED: tuple[Row, ...] = (
     asks("--speculative-num-steps", _STEPS, COUNT_TEXT),
     asks("--speculative-eagle-topk", _BRANCHES, COUNT_TEXT),
     asks("--speculative-num-draft-tokens --speculative-dflash-block-size", _VERIFIED, COUNT_TEXT),
+    asks("--speculative-ngram-max-bfs-breadth", _BREADTH, COUNT_TEXT),
     # srt/distributed/utils.py, get_pp_indices.
     asks("SGLANG_PP_LAYER_PARTITION", "pp_layers", LAYERS),
 )
@@ -164,10 +165,6 @@ _BUFFERS = more("its communication buffers are not counted")
 _WHOLE = more(
     "whole prompts are prefilled at once, and neither their activations nor all that layers with a window "
     "hold of them are counted"
-)
-_GUESSED = either(
-    f"at most {_USUAL_REQUESTS} requests run at once unless --max-running-requests says so, and states for "
-    "the tokens that it guesses are not counted"
 )
 _HARMLESS: tuple[Row, ...] = (
     harmless(SGLANG_FLAGS, "nothing"),
@@ -187,7 +184,10 @@ def _gather(found: Found, _program: str) -> Found:
     answers = dict(found.answers)
     drafted = _drafted_tokens(answers)
     draft, told = _drafting(answers)
-    answers |= {} if draft is None or drafted is None else {_DRAFTED: drafted}
+    guesses = _GUESSES in answers
+    answers |= drafted if guesses or draft is not None else {}
+    if not guesses:
+        answers.pop(_BREADTH, None)
     told += _adapting(answers) + _sending(answers)
     told += _cutting(answers)
     if answers.pop(_NO_GRAPHS, False):
@@ -249,7 +249,8 @@ def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
     algorithm = str(answers.pop(_ALGORITHM, "NONE")).upper()
     model = answers.pop(_DRAFT_MODEL, None)
     if algorithm in _WITHOUT:
-        return None, (f"--speculative-algorithm {algorithm}: {_GUESSED}",) if algorithm == _GUESSING else ()
+        answers |= {_GUESSES: _GUESSING} if algorithm == _GUESSING else {}
+        return None, ()
     if algorithm in _OWN and model is None:
         return "mtp", ()
     if algorithm in {*_OWN, *_BY_A_MODEL} and model is not None:
@@ -257,15 +258,21 @@ def _drafting(answers: dict[str, Answer]) -> tuple[str | None, tuple[str, ...]]:
     return None, (f"--speculative-algorithm {shown(algorithm)}: {_DRAFT}",)
 
 
-def _drafted_tokens(answers: dict[str, Answer]) -> str | None:
-    """Take how far a draft goes, and return how many tokens are verified at once: speculative_hook.py."""
+def _drafted_tokens(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """Take how far a draft goes, and return it as settings: arg_groups/speculative_hook.py."""
     steps, branches = answers.pop(_STEPS, None), answers.pop(_BRANCHES, None)
     drafted = answers.pop(_VERIFIED, None)
-    # DFlash drafts a block in one step, whatever is asked (_handle_dflash).
-    flat = str(answers.get(_ALGORITHM, "")).upper() != _BLOCKS
-    if flat and steps is not None and str(branches) == "1":
-        return str(int(str(steps)) + 1)
-    return None if drafted is None else str(drafted)
+    algorithm = str(answers.get(_ALGORITHM, "")).upper()
+    verified: dict[str, Answer] = {} if drafted is None else {_DRAFTED: str(drafted)}
+    # DFlash drafts a block in one step, whatever is asked (_handle_dflash), and NGRAM has its own branches.
+    if algorithm == _BLOCKS or steps is None:
+        return verified
+    if algorithm == _GUESSING:
+        return verified | {_DRAFTED_STEPS: str(steps)}
+    if str(branches) == "1":
+        return {_DRAFTED: str(int(str(steps)) + 1)}
+    tree = drafted is not None and branches is not None
+    return verified | ({_DRAFTED_STEPS: str(steps), _DRAFTED_BRANCHES: str(branches)} if tree else {})
 
 
 def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
@@ -274,9 +281,7 @@ def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
     if given.get("draft") == "mtp":
         del given["draft"]
         given[_ALGORITHM] = "EAGLE"
-    if _DRAFTED in given:
-        verified = given.pop(_DRAFTED)
-        given |= {_STEPS: str(parse_count(str(verified)) - 1), _BRANCHES: "1", _VERIFIED: verified}
+    given |= _drafting_as_told(given)
     if given.pop(_CHUNKED, "true") == "false":
         given[_CHUNK] = _UNCUT
     if "ep" in answers:
@@ -287,6 +292,18 @@ def _spread(answers: dict[str, Answer]) -> dict[str, Answer]:
         if "max_num_seqs" in given:
             given["max_num_seqs"] = parse_count(str(given["max_num_seqs"])) * dp
     return given
+
+
+def _drafting_as_told(given: dict[str, Answer]) -> dict[str, Answer]:
+    """Take the settings of speculation, and return SGLang's own options for them."""
+    verified, steps = given.pop(_DRAFTED, None), given.pop(_DRAFTED_STEPS, None)
+    branches = given.pop(_DRAFTED_BRANCHES, None)
+    told: dict[str, Answer] = {} if verified is None else {_VERIFIED: verified}
+    if (guessing := given.pop(_GUESSES, None)) is not None:
+        return told | {_ALGORITHM: guessing} | ({} if steps is None else {_STEPS: steps})
+    if steps is None and verified is not None:
+        steps = str(parse_count(str(verified)) - 1)
+    return told if steps is None else told | {_STEPS: steps, _BRANCHES: branches or "1"}
 
 
 def _degree(answers: Mapping[str, Answer], name: str) -> int:
@@ -304,7 +321,7 @@ SGLANG = Dialect(
     rows=(*_ASKED, *LEFT_OUT, *REFUSED, *_HARMLESS),
     head=lambda model: ["python", "-m", "sglang.launch_server", "--model-path", model],
     abbreviates=True,
-    of_draft=(_DRAFTED.removeprefix(SETTING),),
+    of_draft=tuple(name.removeprefix(SETTING) for name in (_DRAFTED, _DRAFTED_STEPS, _DRAFTED_BRANCHES)),
     gather=_gather,
     spread=_spread,
     stands_for=lambda keyword: _STANDS_FOR.get(keyword, ""),

@@ -15,6 +15,7 @@ _CPU = less("all weights are counted on the GPU")
 _EXPERTS = more("copies of experts are not counted")
 _WEIGHTS = either("weights are counted as the checkpoint stores them, or as --weight-dtype says")
 _ROLE = either("a server for one phase keeps other buffers")
+_TRANSFERRED = more("requests that are still received, their windows and states, are not counted")
 _MEDIA = either("the encoder of images, audio and video is not counted so")
 _PAGES = either("a backend may force another page size: see --page-size")
 _STATES = either("states are counted at their usual size and number")
@@ -120,6 +121,8 @@ LEFT_OUT: tuple[Row, ...] = (
     left_out("--elastic-ep-backend", _ELASTIC, "none"),
     left_out("--elastic-ep-initial-size --max-ep-size", _ELASTIC),
     left_out("--disaggregation-mode", _ROLE, "null"),
+    # compute_swa_request_cap in model_executor/pool_configurator.py.
+    left_out("--disaggregation-decode-extra-slots", _TRANSFERRED, "0"),
     left_out("--flashinfer-allreduce-fusion-backend", _COMMUNICATION),
     left_out(
         "--enable-flashinfer-allreduce-fusion --enable-torch-symm-mem --enable-mscclpp --enable-nccl-nvls "

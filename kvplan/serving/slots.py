@@ -21,6 +21,16 @@ OF_DRAFT = "spec_draft_n_max"
 """The tokens that a draft drafts, a setting that says nothing without one."""
 _DRAFTED = f"{SETTING}{OF_DRAFT}"
 _DRAFT = more("the weights and the cache of the draft are counted only with --draft MODEL")
+FETCHED, PROJECTOR = "fetched", "projector"
+"""That a model comes from a repository, and that a command says what becomes of its projector."""
+_SEEING = ("llama-server", "llama-cli")
+_PROJECTED = (
+    more(
+        "-hf loads the repository's projector of images and audio, too, onto a GPU, unless --no-mmproj or "
+        "--no-mmproj-offload says otherwise; it is not planned"
+    ),
+)
+"""What loads it by itself: common_models_handler_init and mmproj_examples in common/arg.cpp of v0.5.0."""
 _LOWERED = "without -c, llama.cpp may lower the context to what fits"
 
 
@@ -57,6 +67,7 @@ def gather(found: Found, program: str) -> Found:
         unmodelled=unmodelled,
         notes=tuple(notes),
         sharing=1 if context else slots,
+        of_tower=_PROJECTED if FETCHED in given and PROJECTOR not in given and program in _SEEING else (),
     )
 
 

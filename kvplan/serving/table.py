@@ -1,8 +1,10 @@
 """The rows of an engine's table of options, and the dialect in which its command is written."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Literal
 
+from kvplan.frozen import FrozenDict
 from kvplan.records import record
 from kvplan.serving.served import Answer, Found
 from kvplan.serving.values import Value
@@ -121,7 +123,8 @@ class Dialect:
     a plan, where they are not the same, and `spread` is its inverse. `stands_for` gives, for the keyword of
     an option that says more than a plan, what of a plan it says; its own words are kept then. `in_file` are
     the options of a file, by the path of their keys, a section by its own (`takes` is json); of `whole`
-    sections each key must be known. `of_draft` are settings that say something of a draft alone.
+    sections each key must be known. `of_draft` are settings that say something of a draft alone. An
+    option of `marks` says, beside what its row has of it, that its keyword holds.
     """
 
     engine: str
@@ -141,6 +144,7 @@ class Dialect:
     in_file: tuple[Row, ...] = ()
     of_draft: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=FrozenDict)
 
     def by_name(self) -> Mapping[str, Row]:
         """Return each row under each of its names, and under the names that turn its flag off."""

@@ -111,6 +111,14 @@ _ASKED: tuple[Row, ...] = (
     setting("--language-model-only", "language_model_only", "--no-language-model-only"),
     Keys(names=("--limit-mm-per-prompt",), keyword=LIMITS, whole=f"settings.{LIMITS}"),
     Keys(names=("--mm-processor-kwargs",), keyword=PROCESSOR, whole=f"settings.{PROCESSOR}"),
+    asks("--mm-encoder-tp-mode", "settings.mm_encoder_tp_mode", name_of("weights data")),
+    # The flag of 0.11 and older.
+    Switch(
+        names=("--enable-multimodal-encoder-data-parallel",),
+        keyword="settings.mm_encoder_tp_mode",
+        on="data",
+        off="weights",
+    ),
     setting("--skip-mm-profiling", "skip_mm_profiling", "--no-skip-mm-profiling"),
     asks("--max-cudagraph-capture-size", f"{COMPILATION}.max_cudagraph_capture_size", COUNT_TEXT),
     asks(

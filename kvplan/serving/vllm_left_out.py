@@ -104,8 +104,6 @@ LEFT_OUT: tuple[Row, ...] = (
     left_out("--convert", either("a model that is not served for text keeps another cache"), "auto", "none"),
     left_out("--task", either("a model that is not served for text keeps another cache"), "auto", "generate"),
     left_out("--mm-encoder-only", _MEDIA, takes="nothing"),
-    left_out("--mm-encoder-tp-mode", _MEDIA, "weights"),
-    left_out("--enable-multimodal-encoder-data-parallel", _MEDIA, takes="nothing"),
     left_out("--mm-ipc-gpu-memory-gb", _MEDIA, "0"),
     left_out("--media-io-kwargs", _PIXELS, "{}", takes="json"),
     left_out("--video-pruning-rate", _MEDIA, "0", "0.0"),

@@ -16,7 +16,7 @@ import yaml
 import kvplan
 from kvplan import Fit
 from kvplan.gpus import find_card
-from kvplan.planner.budget import rotations_bytes
+from kvplan.planner.profile import rotations_bytes
 from kvplan.specs import ModelSpec
 from kvplan.units import GIB
 from tests.field.printed import Printed

@@ -33,6 +33,7 @@ _TEXT = "the copy describes the text model alone, the catalogue counts the tower
 
 OTHER_WEIGHTS = {
     "MiniMaxAI--MiniMax-M3.json": _TEXT,
+    "Qwen--Qwen3.5-4B.json": _TEXT,
     "Qwen--Qwen1.5-1.8B-Chat.json": "the copy ties the head, the published model does not",
     "codellama--CodeLlama-34b-hf.json": _VOCABULARY,
     "databricks--dbrx-base.json": "the copy has experts a third as wide as the published model",

@@ -11,7 +11,8 @@ torch.compile (else cold), `runner` which model runner ran, `text` that no image
 began, both over what was there before the profile run; the latter is left out where a collective of the
 rehearsal kept what the tower had. `graphs_bytes` is the release's estimate of graphs, in which each captured
 kernel took `node_bytes` of the driver's memory (0 where that was not recorded). A text model that is `cut` to
-a few layers was there for its tower alone.
+a few layers was there for its tower alone. Images were `shared_out` with mm_encoder_tp_mode=data, and had so
+many `pixels` where mm_processor_kwargs said so.
 """
 
 import json
@@ -73,6 +74,8 @@ class Row:
     encoder_bytes: int | None = None
     encoded_bytes: int | None = None
     cut: bool = False
+    shared_out: bool = False
+    pixels: int | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -87,6 +90,7 @@ class Row:
     def planned_weights(self) -> int:
         """Return what a plan has for the weights of the fullest rank, on an H100 with memory enough."""
         settings = {"language_model_only": "true"} if self.text else {}
+        settings |= {"mm_encoder_tp_mode": "data"} if self.shared_out else {}
         answer = kvplan.fit(
             self.spec,
             gpu="h100-80gb",
@@ -180,7 +184,8 @@ class Row:
         assert vision is not None, self.model
         raw = vision.design in find_rules(self.vllm).raw_pixels
         room = Room(CARD_BYTES, CARD_BYTES - self.weights_bytes)
-        return encoding(self.batch(), vision, Prompts(self.context), room, pixel_bytes=1 if raw else 2)
+        prompts = Prompts(self.context, self.pixels, shared_out=self.shared_out)
+        return encoding(self.batch(), vision, prompts, room, pixel_bytes=1 if raw else 2)
 
     def widths(self) -> Widths:
         """Return the widths of a rank's MLPs."""

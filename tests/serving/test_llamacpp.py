@@ -1,10 +1,12 @@
 """Each of llama.cpp's options of memory, by hand: common/arg.cpp and tools/server/server.cpp at 0c1e57098."""
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+import kvplan
 from kvplan.errors import OptionsError
 from kvplan.serving import Served, read_command, write_command
 from kvplan.serving.llamacpp import LLAMACPP
@@ -275,3 +277,35 @@ def test_the_slots_of_a_batch_are_written() -> None:
     assert write_command("llamacpp", "m.gguf", {"batch": 4, "context": 8192}) == (
         "llama-server -m m.gguf -c 32768 -np 4"
     )
+
+
+PROJECTED = "-hf loads the repository's projector of images and audio, too, onto a GPU, unless --no-mmproj"
+
+
+@pytest.mark.parametrize(
+    ("command", "loads"),
+    [
+        ("llama-server -hf ggml-org/gemma-3-4b-it-GGUF -c 8192", True),
+        ("llama-server --hf-repo ggml-org/gemma-3-4b-it-GGUF:Q8_0 -c 8192", True),
+        ("llama-cli -hf ggml-org/gemma-3-4b-it-GGUF -c 8192", True),
+        ("llama-server -m gemma-3-4b-it-Q4_K_M.gguf -c 8192", False),
+        ("llama-server -hf ggml-org/gemma-3-4b-it-GGUF -c 8192 --no-mmproj", False),
+        ("llama-server -hf ggml-org/gemma-3-4b-it-GGUF -c 8192 --no-mmproj-auto", False),
+        ("llama-server -hf ggml-org/gemma-3-4b-it-GGUF -c 8192 --no-mmproj-offload", False),
+        # It is said of the file that is named.
+        ("llama-server -hf ggml-org/gemma-3-4b-it-GGUF -c 8192 --mmproj p.gguf", False),
+    ],
+)
+def test_a_repositorys_projector_is_loaded_unless_told(command: str, *, loads: bool) -> None:
+    """common_models_handler_init in common/arg.cpp and find_best_mmproj in common/download.cpp of v0.5.0."""
+    told = read_command(shlex.split(command)).of_tower
+    assert len(told) == loads
+    assert all(text.startswith(PROJECTED) for text in told)
+
+
+@pytest.mark.parametrize(("model", "told"), [("qwen3-vl-8b", 1), ("qwen3-8b", 0)])
+def test_a_projector_is_spoken_of_where_the_model_sees(model: str, told: int) -> None:
+    served = read_command(["llama-server", "-hf", model, "-c", "8192"])
+    plain = kvplan.fit(model, engine="llamacpp", kv_memory="40GiB", context=2048, advice=False)
+    fit = replace(plain, served=served)
+    assert sum(PROJECTED in text for text in fit.to_dict()["warnings"]) == told

@@ -13,6 +13,7 @@ from kvplan.serving.table import Asks, Refused, Switch
 ADAPTERS = {
     "settings": {"enable_lora": "true", "max_lora_rank": "64", "lora_target_modules": "q_proj,o_proj"}
 }
+EAGLE, NGRAM = "--speculative-algorithm EAGLE", "--speculative-algorithm ngram --speculative-eagle-topk 4"
 DFLASH = "--speculative-draft-model-path a/b --speculative-algorithm DFLASH"
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("--tp-size 8", {"tp": 8}),
@@ -113,6 +114,29 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         "--speculative-algorithm EAGLE --speculative-num-draft-tokens 8 --speculative-eagle-topk 4",
         {"draft": "mtp", "settings": {"speculative_num_draft_tokens": "8"}},
     ),
+    (
+        f"{EAGLE} --speculative-num-steps 5 --speculative-num-draft-tokens 32 --speculative-eagle-topk 8",
+        {
+            "draft": "mtp",
+            "settings": {
+                "speculative_num_steps": "5",
+                "speculative_eagle_topk": "8",
+                "speculative_num_draft_tokens": "32",
+            },
+        },
+    ),
+    ("--speculative-algorithm NGRAM", {"settings": {"speculative_algorithm": "NGRAM"}}),
+    (
+        f"{NGRAM} --speculative-num-draft-tokens 8 --speculative-ngram-max-bfs-breadth 2",
+        {
+            "settings": {
+                "speculative_algorithm": "NGRAM",
+                "speculative_num_draft_tokens": "8",
+                "speculative_ngram_max_bfs_breadth": "2",
+            }
+        },
+    ),
+    ("--speculative-ngram-max-bfs-breadth 2", {}),
     ("--speculative-num-draft-tokens 8", {}),
     ("--speculative-num-steps 3", {}),
     ("--speculative-eagle-topk 1", {}),
@@ -190,7 +214,7 @@ LEFT_OUT: list[tuple[str, str, str]] = [
     ("--speculative-use-rejection-sampling", "the draft's probabilities", MORE),
     ("--triton-attention-num-kv-splits 16", "partial sums", EITHER),
     ("--mm-attention-backend flashinfer_cudnn", "the workspace of the encoder", MORE),
-    ("--speculative-algorithm NGRAM", "at most 48 requests", EITHER),
+    ("--disaggregation-decode-extra-slots 16", "requests that are still received", MORE),
 ]
 """Options that were once said to have no effect, what is left out of them, and its direction."""
 AS_USUAL = (

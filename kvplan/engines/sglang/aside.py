@@ -10,10 +10,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvplan.engines.profile_run import Aside, ProfileRun
-from kvplan.engines.sglang.fraction import KeptBack, decode_graphs
-from kvplan.engines.sglang.graphs import kept_back
-from kvplan.engines.sglang.images import decodes_in_flashinfer, has_images
+from kvplan.engines.sglang.fraction import decode_graphs
+from kvplan.engines.sglang.graphs import is_latent, kept_back_of
+from kvplan.engines.sglang.images import decodes_in_flashinfer
 from kvplan.engines.sglang.mxfp4 import CLASSES
+from kvplan.engines.sglang.pages import runs_trtllm_mla
 from kvplan.units import MIB, ceil_div
 
 if TYPE_CHECKING:
@@ -92,13 +93,18 @@ def aside(workload: ProfileRun) -> Aside | None:
     """Return what SGLang needs in what it keeps back; None where the widths of a model are not known."""
     if workload.mlp is None or workload.hidden is None or workload.vocab is None:
         return None
-    asked, seen = _asked(workload), workload.card.smi_bytes or workload.card.total_bytes
-    tokens, longest, largest = asked.tokens(seen), asked.longest(seen), asked.largest(seen)
+    kept, seen = kept_back_of(workload), workload.card.smi_bytes or workload.card.total_bytes
+    tokens, largest = kept.prefilled_tokens(seen), kept.decoded(seen)
+    # disable_prefill_cuda_graph_for_deepseek_trtllm_mla in arg_groups/cuda_graph_hook.py, after the share.
+    without = runs_trtllm_mla(workload.architecture, workload.card)
+    lengths = () if without else kept.captured(seen)
+    longest, hidden_bytes = max(lengths, default=0), workload.hidden * workload.element_bytes
     each, peak = (width * workload.element_bytes for width in _rows(workload, workload.mlp, workload.hidden))
-    driver = _driver(workload, asked.prefills(seen) if longest else 0, largest)
     logits = largest * workload.vocab * _FLOAT_BYTES
+    driver = _driver(workload, len(lengths), largest)
     graphs = _WORKSPACES_BYTES + _attention(workload, largest) + logits + driver + longest * each
-    activation = tokens * (workload.hidden * workload.element_bytes if tokens <= longest else peak)
+    # A chunk longer than all graphs runs without them.
+    activation = tokens * (peak if tokens > longest else hidden_bytes)
     total = graphs + activation
     return Aside(
         graphs_bytes=graphs,
@@ -112,47 +118,29 @@ def aside(workload: ProfileRun) -> Aside | None:
     )
 
 
-def _asked(workload: ProfileRun) -> KeptBack:
-    return kept_back(
-        workload.architecture,
-        workload.settings,
-        tp=workload.ranks // workload.pp,
-        pp=workload.pp,
-        tokens=workload.batched_tokens,
-        sequences=workload.sequences,
-        sees=has_images(workload.architecture, sees=workload.sees),
-        latent=_is_latent(workload),
-    )
-
-
-def _is_latent(workload: ProfileRun) -> bool:
-    from kvplan.attention.latent import MLA  # noqa: PLC0415 - a cold command has no kind but its own
-
-    return any(isinstance(kind, MLA) for kind in workload.kinds)
-
-
 def _driver(workload: ProfileRun, prefills: int, largest: int) -> int:
     """Return what a driver holds for so many graphs of prefill, and for those of decoding."""
     if not prefills and not largest:
         return 0
     kernels = workload.layers * (_KERNELS_OF_EXPERTS if workload.has_experts else _KERNELS) * _DRIVER.kernel
     pieces = (workload.layers + 1) * _DRIVER.piece
-    decodes = decode_graphs(largest) if largest else 0
-    return _DRIVER.first + prefills * (pieces + kernels) + decodes * kernels
+    return _DRIVER.first + prefills * (pieces + kernels) + decode_graphs(largest) * kernels
 
 
 def _attention(workload: ProfileRun, largest: int) -> int:
     """Return what attention has of its own: workspaces, and what it makes in graphs of decoding."""
-    latents = _is_latent(workload)
+    latents = is_latent(workload)
     decodes = (_LATENT_DECODES_BYTES if latents else _DECODES_BYTES) if largest else 0
     capability = workload.card.capability
     major = _HOPPER if capability is None else capability[0]
     own = _LARGER_FLASHINFER_BYTES if workload.architecture in _LARGER else _FLASHINFER_BYTES
     if major == _BLACKWELL:
         return decodes + own + (_LATENT_TENSORRT_BYTES if latents else _TENSORRT_BYTES)
-    flashinfer = decodes_in_flashinfer(workload) if major == _HOPPER else not latents
+    flashinfer = (
+        decodes_in_flashinfer(workload.architecture, workload.card) if major == _HOPPER else not latents
+    )
     if flashinfer and workload.architecture not in CLASSES:
-        return decodes + own + (decode_graphs(largest) * _WRAPPER_BYTES if largest else 0)
+        return decodes + own + decode_graphs(largest) * _WRAPPER_BYTES
     return decodes
 
 

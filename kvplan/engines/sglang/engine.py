@@ -14,14 +14,14 @@ from kvplan.engines.sglang.additions import added
 from kvplan.engines.sglang.cells import lay_out
 from kvplan.engines.sglang.errors import RefusedError
 from kvplan.engines.sglang.formats import declared_kv, kv_dtype_name, model_dtype
-from kvplan.engines.sglang.fraction import KeptBack
 from kvplan.engines.sglang.graphs import kept_back
 from kvplan.engines.sglang.images import has_images, is_guessed, seen
 from kvplan.engines.sglang.needs import before_weights
 from kvplan.engines.sglang.options import SETTINGS, read_options
 from kvplan.engines.sglang.pools import Pools, Sizing
-from kvplan.engines.sglang.shares import has_dp_attention, shares
+from kvplan.engines.sglang.shares import shares
 from kvplan.engines.sglang.sizing import choose_sizing
+from kvplan.engines.sglang.speculation import CHOSEN
 from kvplan.engines.sglang.tally import TokenTally
 from kvplan.engines.sglang.traits import require_read
 from kvplan.engines.sglang.versions import SglangRules, find_rules
@@ -174,8 +174,8 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
     assumed: tuple[str, ...] = (note,) if sizing.cells.window is not None and unsaid else ()
     if options.card is not None and is_guessed(options):
         assumed += (_UNKNOWN_TOWER,)
-    drafts = options.draft is not None and "speculative_num_draft_tokens" not in options.settings
-    if drafts and sizing.cells.slot_bytes:
+    unasked = asked.speculation is not None and not any(name in options.settings for name in CHOSEN)
+    if unasked and sizing.cells.slot_bytes:
         assumed += (_STATES_OF_DRAFTS.format(asked.drafted_tokens),)
     return TokenPools(stages=tuple(stages), sizing=sizing, assumed=assumed)
 
@@ -183,26 +183,10 @@ def arrange(stages: Sequence[Stage], options: EngineOptions, rules: SglangRules)
 def _share(gpu_bytes: int, options: EngineOptions) -> str:
     card = options.card
     sees = has_images(options.architecture, sees=options.sees)
-    share = _kept_back(options, sees=sees).share((card and card.smi_bytes) or gpu_bytes)
+    share = kept_back(options).share((card and card.smi_bytes) or gpu_bytes)
     if float(share) <= 0:
         raise RefusedError(
             f"SGLang keeps back more than the {format_gib(gpu_bytes)} of this card for activations and "
             "graphs: give its mem_fraction_static, as in --utilization 0.8"
         )
     return seen(share, options) if sees else share
-
-
-def _kept_back(options: EngineOptions, *, sees: bool) -> KeptBack:
-    """Return what decides the memory that SGLang keeps back."""
-    groups = options.dp if has_dp_attention(options) else 1
-    return kept_back(
-        options.architecture,
-        options.settings,
-        tp=options.tp * groups,
-        pp=options.pp,
-        tokens=options.max_num_batched_tokens,
-        sequences=options.max_num_seqs,
-        sees=sees,
-        latent="latent" in options.roles,
-        groups=groups,
-    )

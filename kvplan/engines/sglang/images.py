@@ -65,15 +65,15 @@ def reserved_bytes(workload: ProfileRun) -> int:
     """
     if not has_images(workload.architecture, sees=workload.sees):
         return 0
-    if decodes_in_flashinfer(workload):
+    if decodes_in_flashinfer(workload.architecture, workload.card):
         many = (workload.sequences or 0) >= _MANY_REQUESTS
         return _MANY_FEATURES_BYTES if many else _FEATURES_BYTES
     return _EMBEDDINGS_BYTES
 
 
-def decodes_in_flashinfer(workload: ProfileRun) -> bool:
+def decodes_in_flashinfer(architecture: str | None, card: Card | None) -> bool:
     """Return whether a class decodes with FlashInfer's kernels on Hopper: Qwen3-VL on its large cards."""
-    return workload.architecture in _BY_IPC and _is_large_hopper(workload.card)
+    return architecture in _BY_IPC and card is not None and _is_large_hopper(card)
 
 
 def _is_large_hopper(card: Card) -> bool:

@@ -6,9 +6,11 @@ from kvplan.dtypes import SPARSE_MLA_ROLES, Dtype, dtype_by_name
 from kvplan.engines.base import Drafting, EngineOptions
 from kvplan.engines.offloading import CPU_OFFLOAD
 from kvplan.engines.settings import Setting, read_settings
+from kvplan.engines.sglang import speculation
 from kvplan.engines.sglang.errors import OptionsError
 from kvplan.engines.sglang.fraction import MAX_PREFILL_TOKENS, scale_of
 from kvplan.engines.sglang.pages import forced_page
+from kvplan.engines.sglang.speculation import Speculation, read_speculation
 from kvplan.engines.sglang.versions import SglangRules
 from kvplan.records import record
 
@@ -76,11 +78,7 @@ SETTINGS = (
         choices=("none", *BY_TOKENS),
     ),
     Setting(name="max_total_tokens", kind="count", help="tokens of the pool in place of more that fit"),
-    Setting(
-        name="speculative_num_draft_tokens",
-        kind="count",
-        help="tokens that a draft leaves to verify at once, with a state for each: 4",
-    ),
+    *speculation.SETTINGS,
     Setting(name="enable_lora", kind="flag", help="slots for adapters"),
     Setting(name="max_loras_per_batch", kind="count", help="slots, one of them for none: 8"),
     Setting(name="max_lora_rank", kind="count", help="the rank of a slot"),
@@ -88,13 +86,6 @@ SETTINGS = (
     CPU_OFFLOAD,
 )
 """Options of SGLang that other engines do not have (arg_groups/fields/schedule.py, exec_.py)."""
-
-_USUAL_DRAFT = 4
-"""Tokens verified, for all classes with states: _auto_choose_speculative_params, speculative_hook.py."""
-_DFLASH, _USUAL_BLOCK = "dflash", 16
-"""Those of DFlash whose config says none: _handle_dflash there."""
-_LEAST_DRAFT = 2
-"""A token and its draft."""
 
 CHUNKED_PREFILL_SIZE = 8192
 """Where no card is known: SGLang's own for cards of 60 to 160 GiB (arg_groups/memory_hook.py)."""
@@ -107,10 +98,10 @@ class SglangOptions:
 
     `state_dtype` is mamba_ssm_dtype: None takes float32, or what the release's config fixes.
     `sparse` says that layers of the model, if not all, have an indexer beside their latent, and `draft`
-    what drafts tokens, `drafted_tokens` of them to verify at once. `groups` of ranks attend for requests of
-    their own. `forced_page` is what the attention backend makes of a page that is not asked for. `in_turn`
+    what drafts tokens; `speculation` says how far it, or NGRAM, goes. `groups` of ranks attend for requests
+    of their own. `forced_page` is what the attention backend makes of a page that is not asked for. `in_turn`
     says that the scheduler was told not to overlap batches, which it cannot over several of `pp` stages.
-    Prefills that are not `chunked` have the tokens of `chunked_prefill_size` at once, or a longer prompt.
+    Each prefills `chunked_prefill_size` tokens at once, or a longer prompt where they are not `chunked`.
     """
 
     architecture: str | None
@@ -129,7 +120,7 @@ class SglangOptions:
     max_mamba_cache_size: int | None
     max_total_tokens: int | None
     draft: Drafting | None = None
-    drafted_tokens: int = 0
+    speculation: Speculation | None = None
     groups: int = 1
     forced_page: int = 1
     in_turn: bool = False
@@ -142,9 +133,15 @@ class SglangOptions:
         return self.pp == 1 and not self.in_turn
 
     @property
-    def usual_requests(self) -> int | None:
-        """The requests that run at once unless told, where speculation decides them (speculative_hook.py)."""
-        return None if self.draft is None else max(1, 48 // self.groups)
+    def most_requests(self) -> int | None:
+        """The requests that run at once, as asked or as speculation has them; None where memory decides."""
+        usual = None if self.speculation is None else max(1, speculation.REQUESTS // self.groups)
+        return self.max_running_requests or usual
+
+    @property
+    def drafted_tokens(self) -> int:
+        """The tokens that are verified at once, 0 where none are drafted or guessed."""
+        return 0 if self.speculation is None else self.speculation.tokens
 
 
 def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
@@ -155,12 +152,14 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         raise OptionsError(f"swa_full_tokens_ratio={float(ratio):g} is above 1: SGLang takes 0 to 1")
     dtype = given.name("mamba_ssm_dtype")
     chunked = given.flag("chunked_prefill") is not False
+    groups = options.dp if given.flag("enable_dp_attention") else 1
+    prefilled = _at_once(options, given.count("max_prefill_tokens"), chunked=chunked, groups=groups)
     return SglangOptions(
         architecture=options.architecture,
         tp=options.tp,
         sparse=options.roles >= SPARSE_MLA_ROLES,
         page_size=_count("page_size", options.block_size),
-        chunked_prefill_size=_at_once(options, given.count("max_prefill_tokens"), chunked=chunked),
+        chunked_prefill_size=prefilled,
         max_running_requests=_count("max_running_requests", options.max_num_seqs),
         radix_cache=options.prefix_caching is not False,
         states_fixed=options.states_fixed,
@@ -173,8 +172,8 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
         max_mamba_cache_size=given.count("max_mamba_cache_size"),
         max_total_tokens=given.count("max_total_tokens"),
         draft=options.draft,
-        drafted_tokens=_drafted_tokens(options, given.count("speculative_num_draft_tokens")),
-        groups=options.dp if given.flag("enable_dp_attention") else 1,
+        speculation=read_speculation(options, given),
+        groups=groups,
         forced_page=forced_page(options),
         in_turn=given.flag("disable_overlap_schedule") is True,
         pp=options.pp,
@@ -182,29 +181,19 @@ def read_options(options: EngineOptions, rules: SglangRules) -> SglangOptions:
     )
 
 
-def _drafted_tokens(options: EngineOptions, asked: int | None) -> int:
+def _at_once(options: EngineOptions, most: int | None, *, chunked: bool, groups: int) -> int:
     """
-    Return how many tokens are verified at once, 0 without a draft; raise OptionsError for a bad number.
+    Return the tokens that a rank prefills at once: its group's part of a chunk, or all of whole prompts.
 
-    DFlash's are the block of its config: _handle_dflash in arg_groups/speculative_hook.py.
+    Source: handle_data_parallelism in arg_groups/parallel_hook.py of SGLang 0.5.23.
     """
-    if options.draft is None:
-        if asked is not None:
-            raise OptionsError("speculative_num_draft_tokens goes with a draft: give --draft too")
-        return 0
-    if asked is not None and asked < _LEAST_DRAFT:
-        raise OptionsError(f"speculative_num_draft_tokens={asked} is not at least {_LEAST_DRAFT}")
-    if asked is None and options.draft.architecture == _DFLASH:
-        return options.draft.at_once or _USUAL_BLOCK
-    return asked or _USUAL_DRAFT
-
-
-def _at_once(options: EngineOptions, most: int | None, *, chunked: bool) -> int:
-    """Return the tokens that are prefilled at once."""
     if not chunked:
         return most or MAX_PREFILL_TOKENS
     asked = _count("chunked_prefill_size", options.max_num_batched_tokens)
-    return asked or _usual_chunk(options.card.total_bytes if options.card else None)
+    chunk = asked or _usual_chunk(options.card.total_bytes if options.card else None)
+    if chunk < groups:
+        raise OptionsError(f"chunked_prefill_size={chunk} has no token for each of {groups} groups: raise it")
+    return chunk // groups
 
 
 def _usual_chunk(gpu_bytes: int | None) -> int:

@@ -1,6 +1,8 @@
 """The page that an attention backend of SGLang forces, where the card and the model's class choose it."""
 
 from kvplan.engines.base import EngineOptions
+from kvplan.engines.sglang.speculation import follows_one_branch
+from kvplan.gpus import Card
 
 _BLACKWELL = 10
 """The major compute capability of B200, GB200 and B300; workstation cards have another backend."""
@@ -20,12 +22,22 @@ def forced_page(options: EngineOptions) -> int:
     """
     Return the tokens of a page unless one is asked for: 64 with TensorRT-LLM's kernels, else 1.
 
-    Those are the choice on large Blackwell cards without a draft; beside states a rehearsal had 1. Sources:
-    get_default_attn_backend in arg_groups/model_override_base.py, and the files above.
+    Those are the choice on large Blackwell cards, of heads unless a tree of tokens is drafted or may be;
+    beside states a rehearsal had 1. Sources: get_default_attn_backend in
+    arg_groups/model_override_base.py, and the files above.
     """
-    card = options.card
-    if card is None or card.capability is None or card.capability[0] != _BLACKWELL:
+    if not _is_blackwell(options.card):
         return 1
-    if options.draft is not None or options.architecture in _UNLIKE:
-        return 1
-    return _OF_TENSORRT if options.roles == _ROWS or options.architecture in _LATENTS else 1
+    if runs_trtllm_mla(options.architecture, options.card):
+        return _OF_TENSORRT
+    heads = options.roles == _ROWS and options.architecture not in _UNLIKE
+    return _OF_TENSORRT if heads and follows_one_branch(options) else 1
+
+
+def runs_trtllm_mla(architecture: str | None, card: Card | None) -> bool:
+    """Return whether latents run on TensorRT-LLM's kernels, unless another backend is asked for."""
+    return architecture in _LATENTS and _is_blackwell(card)
+
+
+def _is_blackwell(card: Card | None) -> bool:
+    return card is not None and card.capability is not None and card.capability[0] == _BLACKWELL

@@ -47,7 +47,7 @@ class Sizing:
     """
     The rules by which pools are sized; file names are relative to SGLang's `srt`.
 
-    `window_cap` is the size of the pool of windows where max_running_requests decides it
+    `window_cap` is the size of the pool of windows where the requests that run decide it
     (SWARequestCapPoolConfigurator).
     """
 
@@ -93,10 +93,10 @@ class Sizing:
         """
         Return the tokens of the pool of windows that requests of *tokens* tokens hold, each at most once.
 
-        At worst a request keeps its window, the tokens that await eviction, and a page at either end,
-        and the chunks of prefill in flight come on top (compute_swa_request_cap). The pool must exceed
-        a window and a page (validate_swa_pool_size). Some classes count a window without the newest token
-        (get_attention_sliding_window_size); they hold one token less.
+        At worst a request keeps its window, the tokens that await eviction, and a page at either end or
+        places for drafted tokens, and the chunks of prefill in flight come on top (compute_swa_request_cap).
+        The pool must exceed a window and a page (validate_swa_pool_size). Some classes count a window without
+        the newest token (get_attention_sliding_window_size); they hold one token less.
         """
         window = self.cells.window
         if window is None or not sequences_in(load):
@@ -112,7 +112,11 @@ class Sizing:
 
     def most_of_a_window(self, window: int) -> int:
         """Return the tokens of a window that one request holds at worst, beside chunks in flight."""
-        return window + self.rules.eviction_interval + 2 * self.page
+        interval, drafting = self.rules.eviction_interval, self.options.speculation
+        if drafting is None:
+            return window + interval + 2 * self.page
+        placed = drafting.placed_tokens(self.page, overlaps=self.options.overlaps)
+        return window + interval * drafting.tokens + self.page + placed
 
     @property
     def chunk_tokens(self) -> int:
@@ -264,18 +268,19 @@ class Sizing:
     def _requests(self, tokens: int, slots: int | None, context: int) -> int:
         """Return max_running_requests (resolve_max_num_reqs)."""
         estimated = max(min(tokens * 512 // context, self.rules.most_requests), 2048)
-        asked = self.options.max_running_requests or self.options.usual_requests
-        requests = min(asked or estimated, tokens // 2)
+        requests = min(self.options.most_requests or estimated, tokens // 2)
         return requests if slots is None else min(requests, slots // self.slots_per_request)
 
     def table_bytes(self, requests: int, context: int) -> int:
         """
         Return the table of where requests have their tokens, a row of it beside theirs.
 
-        Each row has four places more than the context, and one for each drafted token: ReqToTokenPool in
+        Each row has four places more than the context, and with speculation some more: ReqToTokenPool in
         mem_cache/memory_pool.py, and get_req_to_token_extra_context_len.
         """
-        return (requests + 1) * (context + 4 + self.options.drafted_tokens) * 4
+        drafting = self.options.speculation
+        longer = 4 if drafting is None else drafting.longer_tokens(self.page)
+        return (requests + 1) * (context + longer) * 4
 
     def cell(self, rank: Rank) -> Fraction:
         """Return the bytes by which the memory of a rank is divided into tokens."""

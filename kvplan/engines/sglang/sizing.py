@@ -54,7 +54,7 @@ def _states(cells: Cells, options: SglangOptions, rules: SglangRules, page: int)
         fixed=_fixed_slots(options),
         ratio=options.mamba_full_memory_ratio,
         drafted=options.drafted_tokens if cells.slot_bytes else 0,
-        requests=options.max_running_requests or options.usual_requests or 0,
+        requests=options.most_requests or 0,
     )
 
 
@@ -86,7 +86,7 @@ def _fixed_slots(options: SglangOptions) -> int | None:
     """Return the slots of the pool of states where no ratio decides them (_handle_max_mamba_cache)."""
     if options.max_mamba_cache_size is not None:
         return options.max_mamba_cache_size
-    return None if options.radix_cache else options.max_running_requests or options.usual_requests
+    return None if options.radix_cache else options.most_requests
 
 
 def _window_cap(sizing: Sizing) -> int | None:
@@ -94,9 +94,9 @@ def _window_cap(sizing: Sizing) -> int | None:
     Return the size of the pool of windows where the number of requests decides it.
 
     Source: SWARequestCapPoolConfigurator in model_executor/pool_configurator.py: without the radix
-    cache, with max_running_requests, and with chunked prefill.
+    cache, with max_running_requests, which speculation sets, too, and with chunked prefill.
     """
     options, window = sizing.options, sizing.cells.window
-    if window is None or options.radix_cache or not options.chunked or options.max_running_requests is None:
+    if window is None or options.radix_cache or not options.chunked or options.most_requests is None:
         return None
-    return sizing.paged(sizing.most_window_tokens(window, options.max_running_requests))
+    return sizing.paged(sizing.most_window_tokens(window, options.most_requests))

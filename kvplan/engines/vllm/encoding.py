@@ -22,6 +22,7 @@ from kvplan.engines.vllm.frames import (
 )
 from kvplan.engines.vllm.media import UNLIMITED
 from kvplan.engines.vllm.profiling import Batch, Encoding
+from kvplan.engines.vllm.sharing import Items, shared_out
 from kvplan.engines.vllm.towers import alive
 from kvplan.specs.vision import Vision
 
@@ -33,13 +34,14 @@ class Prompts(NamedTuple):
     What prompts bring: a *context* each, with as many images and films as `limits` at the most.
 
     None are `profiled` with skip_mm_profiling; `limits` are those of limit_mm_per_prompt, and `pixels` the
-    most of an image where mm_processor_kwargs say so.
+    most of an image where mm_processor_kwargs say so. Images may be `shared_out` over the ranks.
     """
 
     context: int
     pixels: int | None = None
     limits: Mapping[str, int] = _NO_LIMITS
     profiled: bool = True
+    shared_out: bool = False
 
 
 def encoding(batch: Batch, vision: Vision, prompts: Prompts, room: Room, *, pixel_bytes: int) -> Encoding:
@@ -62,7 +64,11 @@ def encoding(batch: Batch, vision: Vision, prompts: Prompts, room: Room, *, pixe
         )
     vision = _of_pixels(vision, prompts.pixels)
     pictures, most = _largest(vision, prompts)
-    images = pictures * _at_once(batch, prompts, pictures * vision.tokens, most)
+    items = _at_once(batch, prompts, pictures * vision.tokens, most)
+    if prompts.shared_out:
+        found = shared_out(batch, vision, Items(items, pictures), pixel_bytes=pixel_bytes)
+        return buffers._replace(peak_bytes=found.peak_bytes, encoded_bytes=found.encoded_bytes)
+    images = pictures * items
     patches, outputs = images * vision.patches, images * vision.tokens * batch.hidden * batch.element_bytes
     rows = (patches + images * vision.classes) * batch.element_bytes
     pixels, has = patches * vision.pixels * pixel_bytes, alive(vision, batch.tp)

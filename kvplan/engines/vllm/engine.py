@@ -27,7 +27,14 @@ from kvplan.engines.vllm.encoding import is_sized
 from kvplan.engines.vllm.formats import kv_dtype_name, model_dtype
 from kvplan.engines.vllm.latents import require_prefill
 from kvplan.engines.vllm.layout import Layout, plan_layout
-from kvplan.engines.vllm.media import gives_sizes, most_pixels, only_some_are_left_out, text_alone
+from kvplan.engines.vllm.media import (
+    SHARED_OUT,
+    gives_sizes,
+    most_pixels,
+    only_some_are_left_out,
+    shares_images_out,
+    text_alone,
+)
 from kvplan.engines.vllm.models import require_divided, require_own_shape, require_served
 from kvplan.engines.vllm.needs import start_up
 from kvplan.engines.vllm.parallel import require_vocabulary
@@ -289,6 +296,13 @@ def _assumed(
         )
     if gives_sizes(given) and not text_alone(given, options.architecture):
         yield "limit_mm_per_prompt: images are counted at their largest, and vLLM profiles the given sizes"
+    cuts = options.tp > 1 and options.sees and not text_alone(given, options.architecture)
+    shared = options.has_parts and shares_images_out(given, options.architecture, options.vision)
+    if cuts and not shared and given.name("mm_encoder_tp_mode") == SHARED_OUT:
+        yield (
+            "mm_encoder_tp_mode: the tower is counted as cut over ranks: kvplan knows of no class for this "
+            "model that holds it whole, or its size"
+        )
     sized = is_sized(options.vision) and most_pixels(given) is not None
     if given.name("mm_processor_kwargs") is not None and options.sees and not sized:
         yield (

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from kvplan.engines.settings import Settings
 from kvplan.errors import OptionsError
+from kvplan.specs.vision import Vision
 
 UNLIMITED = 999
 """The limit of what nobody limits."""
@@ -27,6 +28,24 @@ _ENCODED = {
     **dict.fromkeys(("qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"), _VIDEOS),
 }
 """What the towers beside a text model encode, by its architecture; of others all is taken to be encoded."""
+
+SHARED_OUT = "data"
+"""The mm_encoder_tp_mode with which ranks share images out, each of them having the whole tower."""
+
+_SHARING = frozenset(
+    {"kimi_k2", "kimi_k3", "glm5_next_text", "llama4_text", "minimax_m3", "qwen4_exp_text", "step3p7"}
+    | {"qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3_vl_text", "qwen3_vl_moe_text"}
+    | {"qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"}
+)
+"""
+The text models whose classes can do so: those with supports_encoder_tp_data in 0.11 to 0.33.
+
+They are in qwen2_vl.py, qwen2_5_vl.py, qwen3_vl.py, mllama4.py, kimi_k25.py, glm4_1v.py and step3_vl.py of
+model_executor/models, kimi_k3 and minimax_m3 of models, and those that build on them.
+"""
+
+_SHARING_TOWERS = frozenset({"kimi_k25"})
+"""Towers that tell such a class where the text model does not: Kimi-K2.6's is of DeepSeek-V3's type."""
 
 
 def limits(given: Settings) -> Mapping[str, int]:
@@ -90,6 +109,16 @@ def text_alone(given: Settings, architecture: str | None) -> bool:
         return True
     none = {name for name, limit in limits(given).items() if limit == 0}
     return _ENCODED.get(architecture or "", _ALL) <= none
+
+
+def shares_images_out(given: Settings, architecture: str | None, vision: Vision | None) -> bool:
+    """
+    Return whether each rank has the whole tower, and encodes a share of the images.
+
+    A class that cannot cuts its tower as ever, and says so: ModelConfig in config/model.py, 0.11 to 0.33.
+    """
+    can = architecture in _SHARING or (vision is not None and vision.design in _SHARING_TOWERS)
+    return can and given.name("mm_encoder_tp_mode") == SHARED_OUT
 
 
 def only_some_are_left_out(given: Settings, architecture: str | None) -> bool:

@@ -14,7 +14,7 @@ from kvplan.engines.vllm.capturing import estimated_bytes, runs_as_hopper
 from kvplan.engines.vllm.encoding import Prompts, encoding
 from kvplan.engines.vllm.exchange import exchange_bytes, places
 from kvplan.engines.vllm.frames import Room
-from kvplan.engines.vllm.media import limits, most_pixels, text_alone
+from kvplan.engines.vllm.media import limits, most_pixels, shares_images_out, text_alone
 from kvplan.engines.vllm.mixing import mixed, tried
 from kvplan.engines.vllm.models import eager_states, embeds_outside, keeps_workspaces
 from kvplan.engines.vllm.profiling import (
@@ -188,7 +188,8 @@ def _images(workload: ProfileRun, rules: VllmRules, batch: Batch, given: Setting
     if vision is None:
         return NO_IMAGES
     asked = given.flag("skip_mm_profiling") is not True
-    prompts = Prompts(workload.context, most_pixels(given), limits=limits(given), profiled=asked)
+    shared = shares_images_out(given, workload.architecture, vision)
+    prompts = Prompts(workload.context, most_pixels(given), limits(given), profiled=asked, shared_out=shared)
     total = workload.card.total_bytes
     room = Room(total, max(0, total - workload.weights_bytes // max(1, workload.ranks)))
     raw = vision.design in rules.raw_pixels

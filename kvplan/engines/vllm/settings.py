@@ -14,7 +14,7 @@ from kvplan.engines.vllm.drafts import FILLS_BLOCKS, MODULES, Draft, Known
 from kvplan.engines.vllm.errors import RefusedError
 from kvplan.engines.vllm.exchange import EXCHANGES
 from kvplan.engines.vllm.formats import state_dtypes
-from kvplan.engines.vllm.media import limits, text_alone
+from kvplan.engines.vllm.media import SHARED_OUT, limits, text_alone
 from kvplan.engines.vllm.models import is_hybrid_class, may_keep_every_state
 from kvplan.engines.vllm.options import VllmOptions
 from kvplan.engines.vllm.prefills import exports
@@ -70,6 +70,12 @@ SETTINGS = (
         name="mm_processor_kwargs",
         kind="name",
         help='what images are made into: {"max_pixels": 1003520} are the most that Qwen2.5-VL takes of one',
+    ),
+    Setting(
+        name="mm_encoder_tp_mode",
+        kind="name",
+        help="data holds the tower of images whole on each GPU, and shares images out over them",
+        choices=("weights", SHARED_OUT),
     ),
     Setting(
         name="skip_mm_profiling",

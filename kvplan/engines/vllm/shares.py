@@ -5,6 +5,7 @@ from kvplan.engines.base import EngineOptions, SharedOptions
 from kvplan.engines.settings import Settings, read_settings
 from kvplan.engines.shares import Shares, together
 from kvplan.engines.vllm.errors import RefusedError
+from kvplan.engines.vllm.media import shares_images_out
 from kvplan.engines.vllm.settings import SETTINGS
 from kvplan.engines.vllm.versions import VllmRules
 
@@ -64,7 +65,7 @@ def shares(options: EngineOptions, rules: VllmRules) -> Shares:
         found = found._replace(dense=1)
     if options.architecture in _WHOLE_EMBEDDINGS:
         found = found._replace(embedding=1)
-    if options.architecture in _WHOLE_TOWERS:
+    if options.architecture in _WHOLE_TOWERS or _shares_images_out(options, given):
         found = found._replace(tower=1)
     # use_sequence_parallel_moe in config/parallel.py, for all but a few ways to send tokens.
     if not (whole and options.tp > 1 and options.dp > 1 and _by_tokens(options)):
@@ -72,6 +73,11 @@ def shares(options: EngineOptions, rules: VllmRules) -> Shares:
     # The class of sparse MLA has its dense MLPs whole, too: models/deepseek_v32.
     dense = options.roles >= SPARSE_MLA_ROLES or options.architecture in _WHOLE_DENSE
     return found._replace(shared=1, dense=1 if dense else found.dense)
+
+
+def _shares_images_out(options: EngineOptions, given: Settings) -> bool:
+    """Return whether a rank has the whole tower; of Llama 4's, ranks cut 40 MiB that project all the same."""
+    return shares_images_out(given, options.architecture, options.vision)
 
 
 def _by_tokens(options: EngineOptions) -> bool:

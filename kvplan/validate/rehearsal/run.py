@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import site
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -144,8 +145,13 @@ def _answers(engine: str, config: Path) -> dict[str, str]:
 
 
 def _caches(folder: Path) -> dict[str, str]:
-    """Return folders of its own for what is compiled: none of it may be used on a real card."""
+    """
+    Return folders of its own for what is compiled: none of it may be used on a real card.
+
+    vLLM's humming compiles into the home folder, of which only what Python installed there is looked for.
+    """
     names = (
+        "HOME",
         "VLLM_CACHE_ROOT",
         "TORCHINDUCTOR_CACHE_DIR",
         "TRITON_CACHE_DIR",
@@ -159,7 +165,7 @@ def _caches(folder: Path) -> dict[str, str]:
     caches = {name: str(folder / name.lower()) for name in names}
     for path in caches.values():
         Path(path).mkdir()
-    return caches
+    return {"PYTHONUSERBASE": site.getuserbase(), **caches}
 
 
 def _output(

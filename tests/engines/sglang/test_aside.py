@@ -6,7 +6,7 @@ import pytest
 
 import kvplan
 from kvplan.engines.profile_run import Aside
-from kvplan.engines.sglang.fraction import decode_graphs, prefill_graphs
+from kvplan.engines.sglang.fraction import KeptBack, decode_graphs
 from kvplan.units import GIB, KIB, MIB
 
 
@@ -21,7 +21,7 @@ def _aside(model: str, **asked: object) -> Aside:
 @pytest.mark.parametrize(("tokens", "graphs"), [(2048, 42), (4096, 50), (8192, 58), (16384, 74)])
 def test_prefill_is_captured_in_so_many_sizes(tokens: int, graphs: int) -> None:
     """SGLang prints how many shapes it captures: 58 up to 8192 (stored public file 69624180828)."""
-    assert prefill_graphs(tokens) == graphs
+    assert len(KeptBack(tp=1, chunked_prefill_size=tokens).captured(80 * GIB)) == graphs
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,38 @@ def test_without_graphs_of_prefill_a_chunk_takes_what_a_layer_has_at_once() -> N
     assert whole.activation_bytes == 8192 * 4096 * 2
     assert stages.activation_bytes == 8192 * 2 * (5 * 4096 + MLP)
     assert stages.graphs_bytes < whole.graphs_bytes
+
+
+def test_lengths_that_are_listed_and_whole_prompts() -> None:
+    """The same settings decide SGLang's share: tests/engines/sglang/test_fraction.py."""
+    row, peak, kernels = 2 * (5 * 4096 + QKV_AND_OUTPUT + MLP), 2 * (5 * 4096 + MLP), 36 * 12 * 3300
+
+    def asked(**settings: str) -> Aside:
+        return _aside("qwen3-8b", settings=settings)
+
+    short, listed = asked(cuda_graph_max_bs_prefill="1024"), asked(cuda_graph_bs_prefill="64,128")
+    assert short.graphs_bytes - short.driver_bytes - (listed.graphs_bytes - listed.driver_bytes) == 896 * row
+    assert listed.driver_bytes == DRIVER - 56 * (37 * 112 * KIB + kernels)
+    # Whole prompts of 16,384 tokens have no graphs of prefill.
+    whole = asked(chunked_prefill="false")
+    assert (whole.activation_bytes, whole.driver_bytes) == (16_384 * peak, 460 * MIB + 36 * kernels)
+
+
+def test_groups_prefill_their_part_of_a_chunk() -> None:
+    """handle_data_parallelism in arg_groups/parallel_hook.py: a fourth of 8192 tokens, in graphs as well."""
+    settings = {"enable_dp_attention": "true"}
+    groups = _aside("deepseek-v2-lite", tp=1, dp=4, settings=settings)
+    alone = _aside("deepseek-v2-lite", tp=1, max_num_batched_tokens=2048)
+    assert groups.activation_bytes == alone.activation_bytes == 2048 * 2048 * 2
+
+
+def test_deepseek_v3_has_no_graphs_of_prefill_on_blackwell() -> None:
+    """disable_prefill_cuda_graph_for_deepseek_trtllm_mla in arg_groups/cuda_graph_hook.py."""
+    options = {"tp": 8, "max_num_batched_tokens": 8192}
+    hopper = _aside("deepseek-v3", gpu="h200-141gb", **options)
+    blackwell = _aside("deepseek-v3", gpu="b200-180gb", **options)
+    assert hopper.activation_bytes == 8192 * 7168 * 2
+    assert blackwell.activation_bytes > 3 * hopper.activation_bytes
 
 
 def test_experts_lie_side_by_side_and_share_places_with_dense_layers() -> None:

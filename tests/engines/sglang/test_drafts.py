@@ -131,3 +131,12 @@ def test_dflash_drafts_the_block_of_its_config(config: dict[str, Any], drafted: 
     assert lines["drafted states"] == 11 * drafted * slot
     (told,) = [each for each in fit.to_dict()["warnings"] if "each drafted token" in each]
     assert f": {drafted} of them, its own choice" in told
+
+
+def test_dflash_runs_on_tensorrts_pages_on_blackwell(tmp_path: Path) -> None:
+    """SGLang 0.5.23's own page for Qwen3-8B with a DFlash draft on a B200."""
+    content = DFLASH | {"hidden_size": 4096, "num_target_layers": 36, "vocab_size": 151_936, "block_size": 16}
+    (tmp_path / "config.json").write_text(json.dumps(content | {"dflash_config": IDS}), encoding="utf-8")
+    options: dict[str, Any] = {"engine": "sglang", "gpu": "b200-180gb", "context": 8192, "advice": False}
+    fit = kvplan.fit("qwen3-8b", draft=str(tmp_path), weights="20GiB", **options)
+    assert fit.block_size == 64

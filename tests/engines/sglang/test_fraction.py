@@ -50,7 +50,7 @@ H100 = 81_559 * MIB
         (81_559, {"tp": 1, "decodes": False, "graphs": "none"}, 13_904 - 512 - 464, "0.841"),
         # Graphs of prefill up to 1024 tokens, 38 of them, and 2 that are listed.
         (81_559, {"tp": 1, "longest_prefill": 1024}, 13_904 - 464 + 8 * 38, "0.831"),
-        (81_559, {"tp": 1, "prefill_sizes": 2}, 13_904 - 464 + 8 * 2, "0.835"),
+        (81_559, {"tp": 1, "prefills": (64, 128)}, 13_904 - 464 + 8 * 2, "0.835"),
         # Whole prompts: 1.5 x 16384, and no graphs of prefill; or 1.5 x 4096, below 10 GiB.
         (81_559, {"tp": 8, "chunked": False}, 512 + 24_576 + 1_024 + 1_024, "0.667"),
         (81_559, {"tp": 8, "chunked": False, "max_prefill_tokens": 4096}, 10_240, "0.874"),
@@ -123,3 +123,55 @@ def test_the_engine_asks_for_this_share_of_what_is_there_after_start() -> None:
 def test_graphs_that_are_asked_for(settings: dict[str, str], share: str) -> None:
     """SGLang 0.5.23's own shares of an H100 for Qwen3-8B; whole prompts have no graphs of prefill."""
     assert sglang(None).share.default(H100, EngineOptions(architecture="qwen3", settings=settings)) == share
+
+
+@pytest.mark.parametrize(
+    ("settings", "requests", "chunk", "share"),
+    [
+        ({}, None, None, "0.699"),
+        # The requests of all four groups bound the graphs of decoding: 64, and not 16.
+        ({}, 16, None, "0.814"),
+        ({}, 16, 4096, "0.874"),
+        ({"cuda_graph_max_bs_prefill": "4096"}, None, None, "0.700"),
+        ({"chunked_prefill": "false"}, None, None, "0.554"),
+    ],
+)
+def test_groups_that_attend_for_themselves(
+    settings: dict[str, str], requests: int | None, chunk: int | None, share: str
+) -> None:
+    """SGLang 0.5.23's own shares of an H100 for gpt-oss-20b with --tp 8 --dp 4 --enable-dp-attention."""
+    options = EngineOptions(
+        architecture="gpt_oss",
+        tp=2,
+        dp=4,
+        max_num_seqs=requests,
+        max_num_batched_tokens=chunk,
+        settings=settings | {"enable_dp_attention": "true"},
+    )
+    assert sglang(None).share.default(H100, options) == share
+
+
+@pytest.mark.parametrize(
+    ("choice", "tokens", "longest", "lengths", "decoded"),
+    [
+        ({}, 2048, 2048, 42, 512),
+        ({"max_running_requests": 64}, 2048, 2048, 42, 16),
+        ({"chunked_prefill_size": 4096}, 1024, 1024, 38, 512),
+        # What is asked for is not cut.
+        ({"longest_prefill": 4096}, 2048, 4096, 50, 512),
+        ({"chunked": False}, 16_384, 0, 0, 512),
+        ({"decodes": False, "graphs": "none"}, 2048, 0, 0, 0),
+        # Latents' own graphs end at 8192 tokens.
+        ({"groups": 1, "graphs": "latent", "chunked_prefill_size": 16_384}, 16_384, 8192, 58, 512),
+        ({"groups": 1, "max_total_tokens": 1000}, 8192, 960, 37, 512),
+    ],
+)
+def test_what_a_rank_runs_at_once(
+    choice: dict[str, Any], tokens: int, longest: int, lengths: int, decoded: int
+) -> None:
+    """As SGLang 0.5.23 resolves its arguments for tp_size 8 on an H100; decoding is bound by its requests."""
+    kept = KeptBack(**({"tp": 8, "groups": 4} | choice))
+    captured = kept.captured(H100)
+    assert kept.prefilled_tokens(H100) == tokens
+    assert (max(captured, default=0), len(captured)) == (longest, lengths)
+    assert kept.decoded(H100) == decoded

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -112,3 +113,32 @@ def test_what_comes_out_of_the_share_leaves_the_cache_that_much_less() -> None:
     lost = memory.overhead_bytes - 1024 * MIB - 262_144 * 128 * 4
     shared = -(-(memory.gpu_bytes - lost) * 8 // 10)
     assert memory.kv_bytes == shared - memory.weights_bytes - 1024 * MIB - 262_144 * 128 * 4
+
+
+@pytest.mark.parametrize(
+    ("requests", "asked", "share"),
+    [
+        (None, {}, "0.7721792968749999"),
+        # Graphs of decoding for up to 512 requests, unless their size is asked for.
+        (300, {}, "0.7712545312499999"),
+        (512, {}, "0.7666307031249999"),
+        (513, {}, "0.7721792968749999"),
+        (400, {"tp": 4}, "0.7647811718749999"),
+        (300, {"settings": {"cuda_graph_max_bs_decode": "128"}}, "0.77495359375"),
+        (300, {"settings": {"disable_decode_cuda_graph": "true"}}, "0.7777278906249999"),
+    ],
+)
+def test_qwen3_vls_graphs_are_for_all_requests_that_run(
+    requests: int | None, asked: dict[str, Any], share: str
+) -> None:
+    """SGLang 0.5.23's own shares of an H100 for Qwen3-VL-8B-Instruct with --max-running-requests."""
+    fit = kvplan.fit(
+        "qwen3-vl-8b",
+        gpu="h100-80gb",
+        engine="sglang",
+        context=4096,
+        max_num_seqs=requests,
+        advice=False,
+        **asked,
+    )
+    assert Fraction(*fit.budget.utilization) == Fraction(share)

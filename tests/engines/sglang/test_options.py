@@ -22,6 +22,10 @@ from tests.engines.sglang.planning import pools_of
         ({"settings": {"kv_unified": "true"}}, "has no setting 'kv_unified'"),
         ({"block_size": 0}, "page_size=0 is not at least 1"),
         ({"max_num_batched_tokens": 0}, "chunked_prefill_size=0 is not at least 1"),
+        (
+            {"max_num_batched_tokens": 3, "dp": 4, "settings": {"enable_dp_attention": "true"}},
+            "chunked_prefill_size=3 has no token for each of 4 groups",
+        ),
         ({"max_num_seqs": 0}, "max_running_requests=0 is not at least 1"),
     ],
 )
@@ -39,7 +43,11 @@ def test_the_ratio_of_states_may_exceed_1() -> None:
 def test_the_settings_have_sglangs_names() -> None:
     assert {setting.name for setting in SETTINGS} == {
         "cpu_offload_gb",
+        "speculative_algorithm",
         "speculative_num_draft_tokens",
+        "speculative_num_steps",
+        "speculative_eagle_topk",
+        "speculative_ngram_max_bfs_breadth",
         "enable_lora",
         "max_loras_per_batch",
         "max_lora_rank",

@@ -6,6 +6,8 @@ import pytest
 
 import kvplan
 
+TREE = {"speculative_num_steps": "3", "speculative_eagle_topk": "2", "speculative_num_draft_tokens": "4"}
+
 
 @pytest.mark.parametrize(
     ("model", "gpu", "asked", "page"),
@@ -17,6 +19,12 @@ import kvplan
         ("qwen3-8b", "rtx-pro-6000-96gb", {}, 1),
         ("qwen3-8b", "180GiB", {}, 1),
         ("deepseek-v3", "b200-180gb", {"tp": 8}, 64),
+        # As SGLang itself resolves it: a draft changes the kernels of heads alone, unless its branch is told.
+        ("qwen3-8b", "b200-180gb", {"draft": "qwen3-0.6b"}, 1),
+        ("qwen3-8b", "b200-180gb", {"draft": "qwen3-0.6b", "settings": {"speculative_num_steps": "3"}}, 64),
+        ("qwen3-8b", "b200-180gb", {"draft": "qwen3-0.6b", "settings": TREE}, 1),
+        ("deepseek-v3", "b200-180gb", {"tp": 8, "draft": "mtp"}, 64),
+        ("qwen3-8b", "b200-180gb", {"settings": {"speculative_algorithm": "NGRAM"}}, 1),
         ("deepseek-v3", "h200-141gb", {"tp": 8}, 1),
         # As in a rehearsal of tests/rehearsed/sglang.jsonl: Triton's kernels.
         ("qwen3.5-27b", "b200-180gb", {}, 1),

@@ -202,6 +202,21 @@ def test_a_pool_of_windows_for_the_requests_alone() -> None:
     )
 
 
+@pytest.mark.parametrize(("chunk", "windows"), [(None, 8_225), (4096, 6_177)])
+def test_groups_share_a_chunk_out(chunk: int | None, windows: int) -> None:
+    """compute_swa_request_cap of SGLang 0.5.23: --tp 8 --dp 4 --enable-dp-attention and 64 requests."""
+    choice: dict[str, Any] = {"tp": 2, "dp": 4, "settings": {"enable_dp_attention": "true"}}
+    found = started(
+        "gpt-oss-20b",
+        40 * GIB,
+        prefix_caching=False,
+        max_num_seqs=16,
+        max_num_batched_tokens=chunk,
+        **choice,
+    )
+    assert (found.window_tokens, found.requests) == (windows, 16)
+
+
 def test_with_the_radix_cache_the_requests_size_no_pool() -> None:
     asked = {"max_num_seqs": 16}
     assert needed("gpt-oss-120b", 1000, 4, **asked) == 5000 * 36_864 * 9 // 5

@@ -137,3 +137,22 @@ def test_whisper_has_its_embedding_whole_on_each_rank(tp: int) -> None:
     weights = deployment.spec.weights()
     assert weights is not None
     assert abs(stage_weights(deployment, weights)[0] - WHISPER[tp]) * CLOSE <= WHISPER[tp]
+
+
+SHARED_OUT = {
+    "Qwen--Qwen2-VL-7B-Instruct.json": 8_967_339_008,
+    "Qwen--Qwen2.5-VL-7B-Instruct.json": 8_968_921_088,
+    "Qwen--Qwen3-VL-8B-Instruct.json": 9_343_820_256,
+}
+"""The same of two ranks with mm_encoder_tp_mode=data."""
+
+
+@needs_originals
+@pytest.mark.parametrize("file", SHARED_OUT)
+def test_ranks_that_share_images_out_have_the_whole_tower(file: str) -> None:
+    """Its merger or projector among it."""
+    settings = {"mm_encoder_tp_mode": "data"}
+    deployment = deploy(as_spec(FOLDER / file), Choice(engine="vllm", tp=2, settings=settings))
+    weights = deployment.spec.weights()
+    assert weights is not None
+    assert stage_weights(deployment, weights)[0] == SHARED_OUT[file]

@@ -213,6 +213,75 @@ def test_llama_4_turns_queries_and_keys_in_float32() -> None:
     assert shared.peak_bytes == rows * 2 * (1 + 6) * 1408 + pixels
 
 
+def test_ranks_that_share_images_out_have_a_copy_of_theirs() -> None:
+    """
+    One image on two ranks: the tower as on one GPU, and the pixels twice; the rank without one is not full.
+
+    What stays is gathered, with as much padding as the other rank has no outputs.
+    """
+    batch = replace(TEXT, hidden=5120, tp=2)
+    inside, outputs = 12 * 1152 + 2 * 1536 + 72, 16_384 * 5120 * 2
+    found = encoding(batch, QWEN, 8192, shared_out=True)
+    assert found == Encoding(65_536 * inside * 2, 2 * outputs, inputs_bytes=8192 * 5120 * 2)
+    older = encoding(replace(batch, v2=False), QWEN, 8192, shared_out=True)
+    assert older.encoded_bytes == 2 * outputs + 65_536 * 1536 * 2
+    # On one rank nothing is gathered, and pixels are copied all the same.
+    alone = encoding(replace(batch, tp=1), QWEN, 8192, shared_out=True)
+    assert (alone.peak_bytes, alone.encoded_bytes) == (found.peak_bytes, outputs)
+
+
+def test_the_fullest_rank_has_two_of_three_images() -> None:
+    """All pixels and two of three copied; four outputs are gathered, each with those of three more layers."""
+    deeper, batch = QWEN.model_copy(update={"stacked": 3}), replace(TEXT, tokens=49_152, hidden=2048, tp=2)
+    outputs, pixels = 16_384 * 2048 * 2, 65_536 * 1536
+    found = encoding(batch, deeper, 32_768, pixel_bytes=1, shared_out=True)
+    assert found.peak_bytes == 2 * 65_536 * (12 * 1152 + 72) * 2 + 2 * 3 * outputs + 5 * pixels
+    assert found.encoded_bytes == 4 * 4 * outputs
+    # What sixteen ranks gather of one image is more than its tower has: 17 times four outputs.
+    many = encoding(replace(batch, tokens=8192, tp=16), deeper, 32_768, pixel_bytes=1, shared_out=True)
+    assert many.peak_bytes == 17 * 4 * outputs + 2 * pixels
+    assert many.encoded_bytes == 16 * 4 * outputs
+
+
+def test_a_film_is_not_shared_by_two_ranks() -> None:
+    """Qwen2.5-VL's seven pairs of pictures, all on one rank, whose rotations stay."""
+    batch = replace(TEXT, hidden=3584, tp=2)
+    inside = 2 * (3 * 3420 + 3 * 1280 + 2 * 80) + 4
+    found = encoding(batch, FILMS, 128_000, pixel_bytes=1, shared_out=True)
+    assert found.peak_bytes == 7 * 65_536 * (inside + 2 * 1176)
+    assert found.encoded_bytes == 7 * (2 * 16_384 * 3584 + 65_536 * 80) * 2
+
+
+def test_kimi_projects_what_ranks_have_gathered() -> None:
+    """
+    A token is four states of 1152 until then, and on 16 ranks the last projection has most.
+
+    Beside what 16 ranks made that is the image's part of it in one tensor, projected once, and its output.
+    """
+    batch = replace(TEXT, hidden=7168)
+    table, pixels, states, outputs = 512 * 512 * 36 * 8, 16_900 * 588, 16_900 * 1152 * 2, 4225 * 7168 * 2
+    inside = 16_900 * (2 * (2 * 4304 + 4 * 1152) + 36 * 8)
+    for tp, peak in ((8, inside + 2 * pixels), (16, (16 + 2) * states + outputs + pixels)):
+        found = encoding(replace(batch, tp=tp), KIMI, 32_768, pixel_bytes=1, shared_out=True)
+        assert found.peak_bytes == peak + table
+        assert found.encoded_bytes == outputs + table
+
+
+def test_llama_4_shares_tiles_out() -> None:
+    """
+    51 tiles on two ranks are 26 each, padded to 52; on 32 ranks two each, of which 64 are gathered.
+
+    Their tokens are then projected to a part of 5120 on each rank, gathered, and put in order.
+    """
+    batch = replace(TEXT, hidden=5120)
+    tile = 576 * 588 * 2
+    found = encoding(replace(batch, tp=2), LLAMA, 8192, shared_out=True)
+    assert found.peak_bytes == 26 * 577 * 2 * 16 * 1408 + (51 + 52) * tile
+    assert found.encoded_bytes == 51 * 144 * 5120 * 2
+    wide = encoding(replace(batch, tp=32), LLAMA, 8192, shared_out=True)
+    assert wide.peak_bytes == 64 * 144 * 4096 * 2 + 51 * 144 * (160 + 2 * 5120) * 2 + 51 * tile
+
+
 def test_gemma_4_has_films_in_parts_as_large_as_a_card_has_room() -> None:
     """
     Three films of 2496 tokens are 96 pictures of 630 patches, whose places would take 630 x 4 x 10,240 x 8 B.

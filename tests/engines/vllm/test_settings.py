@@ -428,6 +428,37 @@ def test_text_alone_loads_no_tower() -> None:
     assert whole.weights_bytes - text.weights_bytes == 2 * 460_730_096
 
 
+DATA = {"mm_encoder_tp_mode": "data"}
+
+
+@pytest.mark.parametrize(
+    ("model", "tower"),
+    [
+        ("qwen3.5-27b", 460_730_096),
+        ("qwen3-vl-30b-a3b", 538_631_408),
+        ("qwen3-vl-2b", 406_957_056),
+        ("kimi-k2.6", 471_143_920),
+    ],
+)
+def test_ranks_that_share_images_out_have_the_whole_tower(model: str, tower: int) -> None:
+    """Its parameters in two bytes, of which a rank of eight had an eighth."""
+    asked: dict[str, Any] = {"gpu": "h200", "tp": 8, "engine": "vllm", "context": 8192, "advice": False}
+    cut, whole = (kvplan.fit(model, settings=each, **asked) for each in ({}, DATA))
+    assert whole.memory.weights_bytes - cut.memory.weights_bytes == 2 * tower - 2 * tower // 8
+    assert not any("mm_encoder_tp_mode" in words.warning(each) for each in whole.warnings)
+
+
+@pytest.mark.parametrize("model", ["gemma-3-27b", "mistral-large-3", "kimi-vl-a3b"])
+def test_a_class_that_cannot_share_images_out_cuts_its_tower(model: str) -> None:
+    """supports_encoder_tp_data is not in gemma3_mm.py; of two of DeepSeek-V3's type kvplan cannot tell."""
+    asked: dict[str, Any] = {"gpu": "b200", "tp": 8, "engine": "vllm", "context": 8192, "advice": False}
+    cut, data = (kvplan.fit(model, settings=each, **asked) for each in ({}, DATA))
+    assert data.memory == cut.memory
+    assert any("mm_encoder_tp_mode" in words.warning(each) for each in data.warnings)
+    text = kvplan.fit(model, settings={**DATA, **TEXT}, **asked)
+    assert not any("mm_encoder_tp_mode" in words.warning(each) for each in text.warnings)
+
+
 @pytest.mark.parametrize(
     ("model", "limits"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import site
 import stat
 import sys
 from pathlib import Path
@@ -137,6 +138,8 @@ def test_the_child_is_told_the_card_and_has_folders_of_its_own(tmp_path: Path) -
     assert card == [str(H100.total_bytes), H100.device or H100.label, "90", "2"]
     assert not Path(environment["VLLM_CACHE_ROOT"]).exists()
     assert "kvplan-rehearsal-" in environment["VLLM_CACHE_ROOT"]
+    assert "kvplan-rehearsal-" in environment["HOME"]
+    assert environment["PYTHONUSERBASE"] == site.getuserbase()
 
 
 @pytest.mark.parametrize(("method", "answer"), [("NVFP4", "0"), ("fp8", "None")])
