@@ -85,17 +85,19 @@ class EngineOptions(SharedOptions):
 
     `dp` replicas of tp x pp ranks run together, of a model that `has_experts` or not, with `node_gpus` on
     each node, None where that is not known.
-    `architecture` is the spec's, by which an engine knows its class for the model, of which `heads` are,
-    `hidden` its width, and `vocab` the rows of the embedding; `model_context` is the longest context that its
-    config allows, `yarn_context` that by its YaRN alone, None where its spec does not say. `dtype` is the
-    model's own, `roles` those of its rows. `states_fixed` says that the release fixes the dtype of recurrent
-    states, so that the engine does not choose it, `has_parts` that its weights are known by part, and
-    `weight_blocks` are those of its weights that must stay whole. `draft` is what drafts tokens, whose layers
-    the stages have. `sees` says that a tower of images or audio is known of, and `vision` its widths, where
-    the spec tells them. Engines choose some defaults by the `card`, where it is known.
+    `architecture` is the spec's, by which an engine knows its class for the model, and `computed_as` the one
+    as which llama.cpp computes a file that has none. The model has these `heads` and the width `hidden`, and
+    its embedding `vocab` rows; `model_context` is the longest context that its config allows,
+    `yarn_context` that by its YaRN alone, None where its spec does not say. `dtype` is the model's own,
+    `roles` those of its rows. `states_fixed` says that the release fixes the dtype of recurrent states, so
+    that the engine does not choose it, `has_parts` that its weights are known by part, and `weight_blocks`
+    are those of its weights that must stay whole. `draft` is what drafts tokens, whose layers the stages
+    have. `sees` says that a tower of images or audio is known of, and `vision` its widths, where the spec
+    tells them. Engines choose some defaults by the `card`, where it is known.
     """
 
     architecture: str | None = None
+    computed_as: str | None = None
     heads: Heads = NO_HEADS
     hidden: int | None = None
     vocab: int | None = None

@@ -293,6 +293,7 @@ def _arranged(  # noqa: PLR0913, PLR0917 - the parts of a deployment
         stages = draft_stages(stages, draft.stages)
     options = EngineOptions(
         architecture=spec.architecture,
+        computed_as=spec.computed_as,
         heads=heads_of(spec),
         hidden=spec.hidden,
         vocab=spec.vocab,

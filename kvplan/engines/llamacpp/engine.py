@@ -178,7 +178,8 @@ def _copies(options: EngineOptions, asked: LlamaOptions, rules: LlamaRules) -> i
             raise OptionsError("spec_draft_n_max goes with a draft: give --draft too")
         return 0
     verified = options.draft.predicts is not None or options.draft.architecture in _VERIFIED
-    return asked.spec_draft_n_max if verified and options.architecture in rules.rolls_back else 0
+    computed = options.architecture or options.computed_as
+    return asked.spec_draft_n_max if verified and computed in rules.rolls_back else 0
 
 
 def _of_draft(stage: Stage) -> Stage:

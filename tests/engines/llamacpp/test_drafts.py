@@ -113,6 +113,19 @@ def test_not_every_draft_needs_them(model: str, draft: str, engine: str) -> None
     assert "states of drafts" not in {line.name for line in fit.waterfall}
 
 
+def test_a_file_that_llama_cpp_alone_knows_has_them_too() -> None:
+    spec = kvplan.load("qwen3.5-27b")
+    file = spec.changed(architecture=None, computed_as=spec.architecture)
+    of_file, of_model = (
+        kvplan.fit(
+            each, draft="mtp", context=2048, batch=1, advice=False, engine="llamacpp", kv_memory="99GiB"
+        )
+        for each in (file, spec)
+    )
+    assert of_file.waterfall == of_model.waterfall
+    assert "states of drafts" in {line.name for line in of_file.waterfall}
+
+
 def test_drafted_tokens_go_with_a_draft() -> None:
     with pytest.raises(KvplanError, match="spec_draft_n_max goes with a draft"):
         lines("qwen3.5-27b", context=2048, batch=1, settings={"spec_draft_n_max": "5"})
