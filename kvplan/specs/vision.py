@@ -13,11 +13,10 @@ class Vision(Facts):
 
     `design` is the class of the tower, by the model type that vision_config has, of so many `layers`;
     `hidden`, `intermediate`, `heads` and `pixels`, the numbers that a patch of an image is made of, are its
-    widths. The largest image
-    has so many `patches` and gives the text model so many `tokens`, each of them once more for each of the
-    `stacked` layers whose output it has beside the last (deepstack_visual_indexes). A film has up to `film`
-    pictures as large as that; 0 where films are smaller than an image. Images that are cut into tiles have so
-    many `classes`, rows beside the patches.
+    widths. The largest image has so many `patches` and gives the text model so many `tokens`, each of them
+    once more for each of the `stacked` layers whose output it has beside the last (deepstack_visual_indexes).
+    A film has up to `film` pictures as large as that; 0 where films are smaller than an image. Images that
+    are cut into tiles have so many `classes`, rows beside the patches.
     """
 
     design: Design

@@ -19,14 +19,13 @@ class Traits:
     What the graph of an architecture is beside its dimensions, in the words of whole.py and blocks.py.
 
     Layers without a window may neither norm nor rotate queries and keys (`whole_stand`), but scale queries by
-    their position (`whole_scaled`), or make keys and
-    values by one matrix (`whole_share`). `mixes` says that mixtures are known; CUDA keeps tensors for `fused`
-    kernels of theirs. Layers may `remember` by Gated DeltaNet beside gated attention, which `repeats` keys,
-    or attend to `latents` alone. One matrix may make queries, keys and values (`joined`), or gate and MLP
-    (`joined_gate`). Of so many layers one neither norms nor rotates (`stands_every`). Images have states for
-    the first layers (`stacked`), for which there is room beside the embedding. Layers may convolve or scan
-    (`scans`), of Mamba with normed time steps (`scan_normed`), and have one of attention, scan and MLP alone
-    (`alternates`).
+    their position (`whole_scaled`), or make keys and values by one matrix (`whole_share`). `mixes` says that
+    mixtures are known; CUDA keeps tensors for `fused` kernels of theirs. Layers may `remember` by Gated
+    DeltaNet beside gated attention, which `repeats` keys, or attend to `latents` alone. One matrix may make
+    queries, keys and values (`joined`), or gate and MLP (`joined_gate`). Of so many layers one neither norms
+    nor rotates (`stands_every`). Images have states for the first layers (`stacked`), for which there is room
+    beside the embedding. Layers may convolve or scan (`scans`), of Mamba with normed time steps
+    (`scan_normed`), and have one of attention, scan and MLP alone (`alternates`).
     """
 
     mixes: bool = True
